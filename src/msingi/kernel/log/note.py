@@ -256,3 +256,14 @@ def verify(note: Note, vkeys: Iterable[Vkey]) -> list[Verified]:
 def log_keys(vkeys: Sequence[Vkey], origin: str) -> list[Vkey]:
     """Of `vkeys`, those with which the log called `origin` signs (its name is its origin line)."""
     return [vkey for vkey in vkeys if vkey.kind == ED25519 and vkey.name == origin]
+
+
+def check(raw: str | bytes, vkeys: Sequence[Vkey]) -> tuple[Checkpoint, list[Verified]]:
+    """The checkpoint in a note that its log signed, and all signatures by known keys.
+
+    Raises NoteBroken: for another form, for an origin without a key in `vkeys`, for a wrong signature.
+    """
+    note = parse_note(raw)
+    point = parse_checkpoint(note.text)
+    verify(note, log_keys(vkeys, point.origin))
+    return point, verify(note, vkeys)

@@ -109,9 +109,7 @@ class Edge(Struct, frozen=True):
     def peaks(self) -> list[bytes]:
         """The perfect subtrees the tree consists of, from left to right (a compact range)."""
         return [
-            node_in_tile(node, tile)
-            for tile in reversed(self.levels)
-            for node in span_nodes(0, len(tile) // HASH_SIZE)
+            node_in_tile(node, tile) for tile in reversed(self.levels) for node in span_nodes(0, len(tile) // HASH_SIZE)
         ]
 
     def root(self) -> bytes:
@@ -178,9 +176,7 @@ def grow(edge: Edge, entries: bytes) -> tuple[Edge, list[tuple[Tile, bytes]]]:
         whole = len(row) // (WIDTH * HASH_SIZE)
         for offset in range(whole):
             start = offset * WIDTH * HASH_SIZE
-            written.append(
-                (Tile(level, count // WIDTH + offset, WIDTH), row[start : start + WIDTH * HASH_SIZE])
-            )
+            written.append((Tile(level, count // WIDTH + offset, WIDTH), row[start : start + WIDTH * HASH_SIZE]))
         levels.append(row[whole * WIDTH * HASH_SIZE :])
         fresh = row[: whole * WIDTH * HASH_SIZE]
         for _ in range(HEIGHT if fresh else 0):
