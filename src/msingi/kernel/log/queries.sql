@@ -100,3 +100,46 @@ UPDATE log.followed SET size = $2, root = $3, note = $4, at = now() WHERE origin
 -- name: followed_note
 -- The newest cosigned note of the log whose origin has this SHA-256.
 SELECT note FROM log.followed WHERE sha256(convert_to(origin, 'UTF8')) = $1 AND note <> ''
+
+-- name: audit_view
+-- One unchanging view of the whole log for an auditor who looks at the places of records, not at people.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
+-- name: audit_counts
+-- How much there is to check: entries under the newest head, tree heads, tiles of each level.
+SELECT (SELECT coalesce(max(size), 0) FROM log.checkpoint) AS size,
+       (SELECT count(*) FROM log.checkpoint) AS checkpoints,
+       (SELECT count(*) FROM log.record) AS records,
+       (SELECT coalesce(sum(length(entries) / 32), 0) FROM log.pending)::bigint AS waiting
+
+-- name: audit_tile_counts
+-- How many tiles each level has, and the number of the last.
+SELECT level, count(*) AS count, max(n) AS last FROM log.tile GROUP BY level
+
+-- name: audit_checkpoints
+-- Signed tree heads of more than $1 leaves, in order.
+SELECT size, root, note, at FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2
+
+-- name: audit_placed
+-- What stands at the leaves [$1, $2): the transactions, and what the records and inner commitments of each say.
+SELECT p.pending_id, p.first_index, p.count, x.entry_no, x.numbers, x.commitments
+FROM log.placed p LEFT JOIN LATERAL (
+  SELECT coalesce(r.entry_no, i.entry_no) AS entry_no, r.numbers, i.commitments
+  FROM (SELECT entry_no, array_agg(inner_no ORDER BY inner_no) AS numbers
+        FROM log.record WHERE pending_id = p.pending_id GROUP BY entry_no) r
+  FULL JOIN (SELECT entry_no, commitments FROM log.inner WHERE pending_id = p.pending_id) i
+  ON r.entry_no = i.entry_no
+) x ON true
+WHERE p.first_index >= $1 AND p.first_index < $2 ORDER BY p.first_index, x.entry_no
+
+-- name: audit_records
+-- The sealed records at the leaves [$1, $2), to be opened and hashed.
+SELECT r.person_id, r.record_id, r.entry_no, r.inner_no, r.sealed, p.first_index, i.commitments
+FROM log.placed p JOIN log.record r USING (pending_id) LEFT JOIN log.inner i USING (pending_id, entry_no)
+WHERE p.first_index >= $1 AND p.first_index < $2
+
+-- name: audit_strays
+-- Records whose transaction has no place in the tree and does not wait for one either.
+SELECT r.record_id FROM log.record r
+WHERE NOT EXISTS (SELECT FROM log.placed p WHERE p.pending_id = r.pending_id)
+  AND NOT EXISTS (SELECT FROM log.pending w WHERE w.id = r.pending_id) LIMIT $1

@@ -14,7 +14,7 @@ from msingi.kernel.log.merkle import Node, Span, fold, span_nodes
 from msingi.kernel.log.tiles import ENTRIES, Edge, Tile, edge_of, edge_tiles, node_in_tile, tile_of, tile_size, unbundle
 
 if TYPE_CHECKING:
-    from msingi.kernel.db import Connection
+    from msingi.kernel.db import Connection, Row
 
 Q = sql.load(__name__)
 SEQUENCER_LOCK = 7_211_002
@@ -158,3 +158,41 @@ async def follow(conn: "Connection", of: str, head: Head) -> None:
 async def followed_note(conn: "Connection", origin_hash: bytes) -> str | None:
     """The newest cosigned note of the followed log whose origin has this SHA-256."""
     return await conn.fetchval(Q.followed_note.text, origin_hash)
+
+
+async def begin_audit(conn: "Connection") -> "Row":
+    """Turn the transaction into one unchanging, read-only view that sees where all records stand.
+
+    Gives how much there is to check: `size`, `checkpoints`, `records`, `waiting`.
+    """
+    await conn.execute(Q.audit_view.text)
+    await conn.execute("SET LOCAL msingi.reach = '*'")
+    row = await conn.fetchrow(Q.audit_counts.text)
+    assert row is not None
+    return row
+
+
+async def tile_counts(conn: "Connection") -> dict[int, tuple[int, int]]:
+    """For each level: how many tiles there are, and the number of the last."""
+    rows = await conn.fetch(Q.audit_tile_counts.text)
+    return {row["level"]: (row["count"], row["last"]) for row in rows}
+
+
+async def checkpoints(conn: "Connection", after: int, limit: int) -> "list[Row]":
+    """Tree heads of more than `after` leaves in order: size, root, note, at."""
+    return await conn.fetch(Q.audit_checkpoints.text, after, limit)
+
+
+async def placed_between(conn: "Connection", start: int, end: int) -> "list[Row]":
+    """What stands at the leaves [start, end): pending_id, first_index, count, entry_no, numbers, commitments."""
+    return await conn.fetch(Q.audit_placed.text, start, end)
+
+
+async def records_between(conn: "Connection", start: int, end: int) -> "list[Row]":
+    """The sealed records at the leaves [start, end), with their places and inner commitments."""
+    return await conn.fetch(Q.audit_records.text, start, end)
+
+
+async def strays(conn: "Connection", limit: int) -> list[UUID]:
+    """Ids of records that no entry, placed or waiting, belongs to."""
+    return [row["record_id"] for row in await conn.fetch(Q.audit_strays.text, limit)]
