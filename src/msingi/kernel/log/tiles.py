@@ -77,7 +77,7 @@ def bundle(entries: bytes) -> bytes:
 def unbundle(raw: bytes) -> bytes:
     """The 32-byte entries of a bundle, one after the other. Raises ValueError for any other bundle."""
     entries = b"".join([raw[i + 2 : i + _SLOT] for i in range(0, len(raw), _SLOT)])
-    if bundle(entries) != raw:
+    if len(raw) % _SLOT or bundle(entries) != raw:
         raise ValueError("the entry bundle is not a row of 32-byte entries")
     return entries
 
