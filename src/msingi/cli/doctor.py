@@ -13,9 +13,9 @@ from msgspec import Struct
 from msingi import countries
 from msingi.cli.running import Server, recalled
 from msingi.kernel.errors import Outage
-from msingi.kernel.keys import Keystore
 from msingi.kernel.postgres import migrations
 from msingi.kernel.settings import Settings
+from msingi.kernel.stack import keystore_of
 
 
 class Finding(Struct, frozen=True):
@@ -89,7 +89,7 @@ def _keystore(home: Path, settings: Settings) -> list[Finding]:
     if not (home / "keystore").exists():
         return []
     try:
-        Keystore.open(home, settings.key_passphrase)
+        keystore_of(settings)
     except ValueError as wrong:
         return [Finding("bad", f"keystore: {wrong}", "Set MSINGI_KEY_PASSPHRASE, or put keystore.secret back.")]
     found = [Finding("good", "the keystore opens")]
@@ -140,7 +140,8 @@ async def _database(owner_url: str) -> list[Finding]:
                 )
             )
         waits, failed = await conn.fetchrow(
-            "SELECT count(*) FILTER (WHERE failed IS NULL), count(*) FILTER (WHERE failed IS NOT NULL) FROM kernel.outbox"
+            "SELECT count(*) FILTER (WHERE failed IS NULL), count(*) FILTER (WHERE failed IS NOT NULL) "
+            "FROM kernel.outbox"
         ) or (0, 0)
         if failed:
             found.append(

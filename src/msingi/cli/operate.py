@@ -14,7 +14,8 @@ from msingi.cli.running import CHOICES, Server, at_work, home_option, recalled
 from msingi.kernel import context as contexts
 from msingi.kernel import policy as policies
 from msingi.kernel.context import BASES, PURPOSES, Actor, Kind
-from msingi.kernel.keys import SIGNING, Keystore
+from msingi.kernel.keys import SIGNING
+from msingi.kernel.stack import keystore_of
 
 
 @click.command()
@@ -118,7 +119,7 @@ def restore(home: Path, file: Path, secret: Path | None) -> None:
         (home / "keystore.secret").write_bytes(secret.read_bytes())
         (home / "keystore.secret").chmod(0o600)
     settings = recalled(home)
-    Keystore.open(home, settings.key_passphrase)  # a wrong passphrase is told before the database is written
+    keystore_of(settings)  # a wrong passphrase is told before the database is written
     server = Server(settings)
     try:
         asyncio.run(_pg_restore(server, parts["database.dump"]))
@@ -245,7 +246,7 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object of JWK sets.")
 def list_keys(home: Path, as_json: bool) -> None:
     """Show the public keys that verifiers must accept, newest first."""
-    store = Keystore.open(home, recalled(home).key_passphrase)
+    store = keystore_of(recalled(home))
     if as_json:
         click.echo(json.dumps({name: {"keys": store.public(name)} for name in SIGNING}, indent=2))
         return
@@ -259,7 +260,7 @@ def list_keys(home: Path, as_json: bool) -> None:
 @click.argument("name", type=click.Choice(sorted(SIGNING)))
 def rotate(home: Path, name: str) -> None:
     """Make a new version of the key NAME; the older ones stay published. Restart the stack to sign with it."""
-    click.echo(Keystore.open(home, recalled(home).key_passphrase).rotate(name).kid)
+    click.echo(keystore_of(recalled(home)).rotate(name).kid)
 
 
 @keys.command()
@@ -268,5 +269,5 @@ def rotate(home: Path, name: str) -> None:
 @click.argument("kid")
 def retire(home: Path, name: str, kid: str) -> None:
     """Publish the old version KID of the key NAME no longer: what it signed is then refused."""
-    Keystore.open(home, recalled(home).key_passphrase).retire(name, kid)
+    keystore_of(recalled(home)).retire(name, kid)
     click.echo(f"{name} {kid}: retired")

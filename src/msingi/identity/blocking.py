@@ -120,7 +120,9 @@ def key_texts(person: Traits) -> set[tuple[str, ...]]:
     """Every key of `person`, in plain; two people are compared if they share at least one."""
     texts = {*_dated_texts(person), *_placed_texts(person)}
     if person.given and person.family:
-        texts.add(("bigrams", *sorted({n[i : i + 2] for n in (person.given, person.family) for i in range(0, len(n) - 1, 2)})))
+        texts.add(
+            ("bigrams", *sorted({n[i : i + 2] for n in (person.given, person.family) for i in range(0, len(n) - 1, 2)}))
+        )
     if person.phone:
         texts.add(("phone", person.phone))
     return texts

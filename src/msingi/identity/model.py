@@ -1,9 +1,6 @@
 """Nouns of the identity room: what is known of a person, and what enrolment answers."""
 
-from datetime import date, datetime
 from enum import StrEnum
-from typing import NewType
-from uuid import UUID
 
 import msgspec
 

@@ -4,10 +4,6 @@ Pure. The weights stand in `weights.toml`, estimated without labels by expectati
 (I. Fellegi, A. Sunter, "A theory for record linkage", JASA 64 (1969); W. Winkler's EM for m and u).
 """
 
-import tomllib
-from functools import lru_cache
-from importlib import resources
-
 import msgspec
 from rapidfuzz.distance import OSA, JaroWinkler
 
