@@ -121,7 +121,7 @@ def _split(raw: str | bytes) -> tuple[str, int, list[bytes], str, str]:
             raise note.NoteBroken("the path is too long")
         path = [note.hash_line(line, f"hash {n} of the path") for n, line in enumerate(lines[3:])]
         return lines[1], index, path, signed, "\n".join(lines[2:]) + gap + signed
-    except (note.NoteBroken, UnicodeError) as why:
+    except ValueError as why:
         raise _refuse(1, "form of the file", why) from None
 
 
@@ -137,7 +137,7 @@ def _read_extra(line: str) -> tuple[Extra, dict[str, Any], bytes]:
         if len(salt) != SALT_BYTES:
             raise note.NoteBroken("the salt does not have 32 bytes")
         return extra, members, salt
-    except (note.NoteBroken, msgspec.MsgspecError, RecursionError) as why:
+    except (ValueError, msgspec.MsgspecError, RecursionError) as why:
         raise _refuse(2, "form of the extra line", why) from None
 
 

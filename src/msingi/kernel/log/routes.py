@@ -7,6 +7,7 @@ commitments. Every answer may be read from any web page, so that anybody's page 
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get, post
+from litestar.params import FromPath
 
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
@@ -14,8 +15,7 @@ from msingi.kernel.log import errors, store, witness
 from msingi.kernel.log.sequencer import log_vkeys
 from msingi.kernel.log.tiles import parse_path
 
-TEXT = "text/plain; charset=utf-8"
-SIZE = "text/x.tlog.size"
+_STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
 TAGS = ["log"]
 _OPEN = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
 _FRESH = _OPEN | {"Cache-Control": "public, max-age=1"}
@@ -30,11 +30,11 @@ async def checkpoint(request: AnyRequest) -> Response[str]:
         text = await store.served(conn)
     if text is None:
         raise Outage("the log is being started", retry_after_s=1)
-    return Response(text, media_type=TEXT, headers=_FRESH)
+    return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
 
 
 @get("/tile/{where:path}", media_type="application/octet-stream", tags=TAGS, summary="A tile of the tree")
-async def tile(request: AnyRequest, where: str) -> Response[bytes]:
+async def tile(request: AnyRequest, where: FromPath[str]) -> Response[bytes]:
     """A tile or an entry bundle: `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]` (C2SP tlog-tiles, Merkle Tree).
 
     Bundles are not compressed: hashes do not compress.
@@ -56,7 +56,7 @@ async def vkeys(request: AnyRequest) -> Response[str]:
     async with stack.db.plumbing() as conn:
         origin = await store.origin(conn) or stack.settings.origin
     keys = log_vkeys(stack.keys, origin) + witness.cosigners(witness.configured(stack.settings.witnesses))
-    return Response("".join(f"{key}\n" for key in keys), media_type=TEXT, headers=_FRESH)
+    return Response("".join(f"{key}\n" for key in keys), media_type=MediaType.TEXT, headers=_FRESH)
 
 
 @post("/witness/add-checkpoint", media_type=MediaType.TEXT, status_code=200, tags=TAGS, summary="Cosign a log")
@@ -65,19 +65,21 @@ async def add_checkpoint(request: AnyRequest) -> Response[str]:
     try:
         line = await witness.add_checkpoint(web.stack(request), await request.body())
     except witness.StaleSize as stale:
-        return Response(f"{stale.size}\n", status_code=409, media_type=SIZE)
-    return Response(line, media_type=TEXT)
+        return Response(f"{stale.size}\n", status_code=409, headers=_STALE)
+    return Response(line, media_type=MediaType.TEXT)
 
 
 @get("/witness/vkey", media_type=MediaType.TEXT, tags=TAGS, summary="The key with which this stack cosigns")
 async def witness_vkey(request: AnyRequest) -> Response[str]:
     """The verifier key of this stack as a witness (C2SP tlog-cosignature)."""
     stack = web.stack(request)
-    return Response(f"{witness.own_vkey(stack.keys, witness.own_name(stack))}\n", media_type=TEXT, headers=_FRESH)
+    return Response(
+        f"{witness.own_vkey(stack.keys, witness.own_name(stack))}\n", media_type=MediaType.TEXT, headers=_FRESH
+    )
 
 
 @get("/witness/{origin_hash:str}/checkpoint", media_type=MediaType.TEXT, tags=TAGS, summary="A witnessed log")
-async def witnessed(request: AnyRequest, origin_hash: str) -> Response[str]:
+async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response[str]:
     """The newest tree head that this stack cosigned for a log, by the SHA-256 of its origin in lower-case hex
     (C2SP tlog-witness, Monitor Retrieval Mechanism)."""
     text = None
@@ -86,7 +88,7 @@ async def witnessed(request: AnyRequest, origin_hash: str) -> Response[str]:
             text = await store.followed_note(conn, bytes.fromhex(origin_hash))
     if text is None:
         raise errors.UnknownLog()
-    return Response(text, media_type=TEXT, headers=_FRESH)
+    return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
 
 
 routers = [
