@@ -58,7 +58,7 @@ async def test_law_5_a_proof_outlives_the_key_of_the_person(stack, person, act, 
         await unsealed(someone, record_id)
     await sequencer.catch_up(stack)
     assert verify(text, vkeys).record["detail"] == {"what": "alone in its transaction"}
-    found = await check_log(stack.db, stack.keys, seals=stack.seal)
+    found = await check_log(stack)
     assert found.ok and found.erased == 3 and found.opened == found.records - 3
 
 

@@ -43,7 +43,7 @@ async def assert_sound(stack, owner, entries: list[bytes]) -> None:
         point, _ = note.check(head["note"], vkeys)
         assert (point.size, point.root) == (head["size"], head["root"])
         assert point.root == merkle.tree_root(leaves[: point.size])
-    assert (await check_log(stack.db, stack.keys)).problems == []
+    assert (await check_log(stack)).problems == []
 
 
 async def test_an_empty_log_has_a_signed_head(stack, owner):

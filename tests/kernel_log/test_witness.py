@@ -209,9 +209,15 @@ async def test_an_unreachable_witness_stops_nothing(stack, owner, monkeypatch):
     stack.settings = kept
 
 
-@pytest.mark.parametrize(
-    "setting", ["x", "a+b+c http://w", f"{Vkey('w', 4, PUBLIC)}", f"{Vkey('w', 1, PUBLIC)} http://w"]
-)
+WRONG_SETTINGS = {
+    "no key": "x",
+    "no verifier key": "a+b+c http://w",
+    "no address": f"{Vkey('w', note.COSIGNATURE, PUBLIC)}",
+    "a log's key": f"{Vkey('w', note.ED25519, PUBLIC)} http://w",
+}
+
+
+@pytest.mark.parametrize("setting", WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
 def test_a_wrong_setting_fails_at_start(setting):
     with pytest.raises(ValueError, match=r"witness|key"):
         witness.configured(setting)

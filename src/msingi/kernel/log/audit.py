@@ -19,8 +19,9 @@ from msingi.kernel.log.sequencer import log_vkeys
 from msingi.kernel.log.tiles import ENTRIES, WIDTH, Tile, path, tile_size, unbundle
 
 if TYPE_CHECKING:
-    from msingi.kernel.db import Connection, Database, Row, Tx
+    from msingi.kernel.db import Connection, Row, Tx
     from msingi.kernel.seal import Seals
+    from msingi.kernel.stack import Stack
 
 CHUNK = 16 * WIDTH
 MAX_PROBLEMS = 200
@@ -57,6 +58,20 @@ class Findings(Struct):
         """Nothing is wrong."""
         return not self.problems
 
+    @property
+    def wrong(self) -> list[str]:
+        """The problems as lines for people."""
+        lines = [f"{p.where}: {p.text} ({p.code})" for p in self.problems]
+        return [*lines, f"and {self.unlisted} more"] if self.unlisted else lines
+
+    @property
+    def summary(self) -> str:
+        """What was checked, as one line for people."""
+        return (
+            f"{self.entries} entries under {self.checkpoints} signed heads, {self.records} records "
+            f"({self.opened} opened, {self.erased} erased), {self.waiting} entries waiting"
+        )
+
     def add(self, code: str, where: str, text: str) -> None:
         """Note something that is wrong."""
         if len(self.problems) < MAX_PROBLEMS:
@@ -66,24 +81,24 @@ class Findings(Struct):
 
 
 async def check_log(
-    db: "Database",
-    keystore: Keystore,
+    stack: "Stack",
     *,
-    seals: "Seals | None" = None,
+    unseal: bool = True,
     batch_roots: Container[bytes] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Check the whole log in one unchanging view of it, while it goes on growing.
 
-    With `seals`, every record whose key still exists is opened and hashed again. With `batch_roots` (the roots
-    that rooms left for their batches), an entry that is neither a record's nor among them is a problem.
-    `progress` is called with (entries checked, all entries).
+    With `unseal`, every record whose key still exists is opened, to be hashed and for nothing else. With
+    `batch_roots` (the roots that rooms left for their batches), an entry that is neither a record's nor among
+    them is a problem. `progress` is called with (entries checked, all entries).
     """
     found = Findings()
-    async with db.plumbing() as conn:
+    async with stack.db.plumbing() as conn:
         counts = await store.begin_audit(conn)
         found.waiting, found.records = counts["waiting"], counts["records"]
-        auditor = _Auditor(conn, keystore, counts["size"], found, seals, batch_roots)
+        seals = stack.seal if unseal else None
+        auditor = _Auditor(conn, stack.keys, counts["size"], found, seals, batch_roots)
         await auditor.check_tile_counts()
         await auditor.take_heads()
         while auditor.frontier.size < auditor.size:
@@ -92,7 +107,7 @@ async def check_log(
                 progress(auditor.frontier.size, auditor.size)
         await auditor.check_upper_edge()
         for record_id in await store.strays(conn, MAX_PROBLEMS):
-            found.add("record-without-entry", str(record_id), "The entry of this record was removed.")
+            found.add("record-without-entry", f"record {record_id}", "The entry of this record was removed.")
     found.entries = auditor.frontier.size
     return found
 
