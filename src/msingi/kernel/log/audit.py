@@ -8,6 +8,7 @@ cannot be seen from inside, a database that was exchanged as a whole, the witnes
 from collections.abc import Callable, Container
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from msgspec import Struct, field
 
@@ -133,6 +134,9 @@ class _Auditor:
         self.origin = ""
         self.vkeys: list[note.Vkey] = []
         self.last_at: datetime | None = None
+        self.places = store.placed_in_order(conn)
+        self.ahead: Row | None = None
+        self.last_id: UUID | None = None
         self.next_index = 0  # where the next transaction's entries must begin
 
     async def check_tile_counts(self) -> None:
@@ -196,9 +200,9 @@ class _Auditor:
             await self._push(leaves)
             if width == WIDTH:
                 await self._carry(0, merkle.perfect_root(leaves))
-        await self._check_placed(start, end, entries)
+        here = await self._check_placed(start, end, entries)
         if self.seals is not None:
-            await self._open_records(start, end, entries)
+            await self._open_records(here, start, end, entries)
 
     def _read_tile(self, n: int, width: int, stored: store.Tiles) -> tuple[bytes, list[bytes]]:
         """A level 0 tile and the entries of its bundle, compared leaf by leaf (missing ones as empty bytes)."""
@@ -252,22 +256,30 @@ class _Auditor:
             self.found.add("tile-changed", where, "The tile is not what the tiles below it give.")
 
     async def check_upper_edge(self) -> None:
-        """The partial tiles of level 1 and above; and no signed head is left over."""
+        """The partial tiles of level 1 and above; and no place is behind the end of the tree."""
         for level, row in enumerate(self.rows, start=1):
             if row:
                 await self._compare_tile(level, self.tiles_done[level - 1], row)
-        if self.next_index != self.size:
-            text = f"The places of transactions end at {self.next_index}, the tree at {self.size}."
+        if self.next_index != self.size or await self._peek() is not None:
+            text = f"The places of transactions end at {self.next_index} or later, the tree at {self.size}."
             self.found.add("place-gap", f"entry {self.next_index}", text)
 
-    async def _check_placed(self, start: int, end: int, entries: list[bytes]) -> None:
-        """Transactions stand one behind the other, and their records under their entries."""
+    async def _peek(self) -> "Row | None":
+        """The next transaction, which stays the next one until `self.ahead` is cleared."""
+        if self.ahead is None:
+            self.ahead = await anext(self.places, None)
+        return self.ahead
+
+    async def _check_placed(self, start: int, end: int, entries: list[bytes]) -> "list[Row]":
+        """Transactions stand one behind the other, and their records under their entries; gives those that begin
+        before `end`."""
         claimed: set[int] = set()
-        seen = None
-        for row in await store.placed_between(self.conn, start, end):
+        here: list[Row] = []
+        while (row := await self._peek()) is not None and row["first_index"] < end:
+            self.ahead = None
             where = f"entry {row['first_index']}"
-            if row["pending_id"] != seen:
-                seen = row["pending_id"]
+            if row["pending_id"] != self.last_id:
+                self.last_id = row["pending_id"]
                 if row["first_index"] != self.next_index:
                     self.found.add("place-gap", where, f"A transaction should begin at {self.next_index}.")
                 self.next_index = row["first_index"] + row["count"]
@@ -276,11 +288,13 @@ class _Auditor:
             if row["entry_no"] >= row["count"]:
                 self.found.add("record-place", where, "A record names an entry that its transaction has not.")
                 continue
+            here.append(row)
             index = row["first_index"] + row["entry_no"]
             claimed.add(index)
             entry = await self._entry(index, start, end, entries)
             self._check_inner(index, entry, row["numbers"] or [], row["commitments"])
-        await self._check_unclaimed(start, end, entries, claimed)
+        self._check_unclaimed(start, entries, claimed)
+        return here
 
     async def _entry(self, index: int, start: int, end: int, entries: list[bytes]) -> bytes:
         if start <= index < end:
@@ -302,23 +316,26 @@ class _Auditor:
             text = f"{count} records belong to this entry, and {len(numbers)} are there."
             self.found.add("record-missing", where, text)
 
-    async def _check_unclaimed(self, start: int, end: int, entries: list[bytes], claimed: set[int]) -> None:
-        for offset, entry in enumerate(entries):
-            if start + offset not in claimed:
+    def _check_unclaimed(self, start: int, entries: list[bytes], claimed: set[int]) -> None:
+        for index, entry in enumerate(entries, start=start):
+            if index not in claimed:
                 self.found.unclaimed += 1
                 if self.batch_roots is not None and entry not in self.batch_roots:
                     text = "No record and no batch belongs to this entry: its record was removed."
-                    self.found.add("record-missing", f"entry {start + offset}", text)
+                    self.found.add("record-missing", f"entry {index}", text)
 
-    async def _open_records(self, start: int, end: int, entries: list[bytes]) -> None:
-        """Unseal each record and compare its commitment with what the tree holds."""
+    async def _open_records(self, here: "list[Row]", start: int, end: int, entries: list[bytes]) -> None:
+        """Unseal each record of these transactions and compare its commitment with what the tree holds."""
         from msingi.kernel.db import Tx
 
-        assert self.seals is not None
         tx = Tx(self.conn, ())
-        for row in await store.records_between(self.conn, start, end):
+        by_entry = {(row["pending_id"], row["entry_no"]): row for row in here}
+        for record in await store.records_of(self.conn, list({row["pending_id"] for row in here})):
+            place = by_entry.get((record["pending_id"], record["entry_no"]))
+            if place is None:
+                continue  # reported as a record that names an entry its transaction has not
             try:
-                plain = await self._unseal(tx, row)
+                plain = await self._unseal(tx, record)
             except Erased:
                 self.found.erased += 1
                 continue
@@ -326,16 +343,16 @@ class _Auditor:
                 plain = b""
             self.found.opened += 1
             mine = commitment(plain[:SALT_BYTES], plain[SALT_BYTES:])
-            index, at = row["first_index"] + row["entry_no"], row["inner_no"] * 32
-            if row["commitments"] is not None:
-                right = row["commitments"][at : at + 32] == mine
+            index, at = place["first_index"] + place["entry_no"], record["inner_no"] * 32
+            if place["commitments"] is not None:
+                right = place["commitments"][at : at + 32] == mine
             else:
                 right = await self._entry(index, start, end, entries) == merkle.leaf_hash(mine)
             if not right:
                 self.found.add("record-changed", f"entry {index}", "The record is not the one that was logged.")
 
-    async def _unseal(self, tx: "Tx", row: "Row") -> bytes:
+    async def _unseal(self, tx: "Tx", record: "Row") -> bytes:
         assert self.seals is not None
-        if row["person_id"] == NOBODY_ID:
-            return self.seals.unseal_with_room_key(LABEL, row["sealed"])
-        return await self.seals.unseal(tx, row["person_id"], row["sealed"], LABEL)
+        if record["person_id"] == NOBODY_ID:
+            return self.seals.unseal_with_room_key(LABEL, record["sealed"])
+        return await self.seals.unseal(tx, record["person_id"], record["sealed"], LABEL)

@@ -21,12 +21,13 @@ SELECT EXISTS (SELECT FROM log.pending ORDER BY id LIMIT 1)  -- by the index: th
 
 -- name: take_pending
 -- Take waiting entries out in the order of their ids: at most $1 transactions, and no more once $2 bytes are reached.
-WITH head AS (
-  SELECT id, length(entries) AS size FROM log.pending ORDER BY id LIMIT $1
-), counted AS (
-  SELECT id, sum(size) OVER (ORDER BY id) - size AS bytes_before FROM head
-)
-DELETE FROM log.pending p USING counted c WHERE p.id = c.id AND c.bytes_before < $2 RETURNING p.id, p.entries
+-- By their physical places, so that the heap, full of dead rows, is never scanned; nobody else changes these rows.
+DELETE FROM log.pending WHERE ctid = ANY (ARRAY(
+  SELECT place FROM (
+    SELECT place, sum(size) OVER (ORDER BY id) - size AS bytes_before
+    FROM (SELECT ctid AS place, id, length(entries) AS size FROM log.pending ORDER BY id LIMIT $1) head
+  ) counted WHERE bytes_before < $2
+)) RETURNING id, entries
 
 -- name: place
 -- Say where the entries of each transaction stand.
@@ -121,22 +122,21 @@ SELECT level, count(*) AS count, max(n) AS last FROM log.tile GROUP BY level
 SELECT size, root, note, at FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2
 
 -- name: audit_placed
--- What stands at the leaves [$1, $2): the transactions, and what the records and inner commitments of each say.
+-- All transactions in the order of their places, with what the records and inner commitments of each say.
 SELECT p.pending_id, p.first_index, p.count, x.entry_no, x.numbers, x.commitments
-FROM log.placed p LEFT JOIN LATERAL (
+FROM (SELECT pending_id, first_index, count FROM log.placed ORDER BY first_index) p
+LEFT JOIN LATERAL (
   SELECT coalesce(r.entry_no, i.entry_no) AS entry_no, r.numbers, i.commitments
   FROM (SELECT entry_no, array_agg(inner_no ORDER BY inner_no) AS numbers
         FROM log.record WHERE pending_id = p.pending_id GROUP BY entry_no) r
   FULL JOIN (SELECT entry_no, commitments FROM log.inner WHERE pending_id = p.pending_id) i
   ON r.entry_no = i.entry_no
 ) x ON true
-WHERE p.first_index >= $1 AND p.first_index < $2 ORDER BY p.first_index, x.entry_no
+ORDER BY p.first_index, x.entry_no
 
 -- name: audit_records
--- The sealed records at the leaves [$1, $2), to be opened and hashed.
-SELECT r.person_id, r.record_id, r.entry_no, r.inner_no, r.sealed, p.first_index, i.commitments
-FROM log.placed p JOIN log.record r USING (pending_id) LEFT JOIN log.inner i USING (pending_id, entry_no)
-WHERE p.first_index >= $1 AND p.first_index < $2
+-- The sealed records of some transactions, to be opened and hashed.
+SELECT person_id, pending_id, entry_no, inner_no, sealed FROM log.record WHERE pending_id = ANY ($1::uuid[])
 
 -- name: audit_strays
 -- Records whose transaction has no place in the tree and does not wait for one either.

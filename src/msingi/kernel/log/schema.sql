@@ -67,7 +67,6 @@ CREATE TABLE IF NOT EXISTS log.placed (
 );
 SELECT kernel.grant_plumbing('log', 'placed');
 REVOKE UPDATE, DELETE ON log.placed FROM msingi_app;
-CREATE INDEX IF NOT EXISTS placed_first ON log.placed (first_index);
 
 -- Every tree head that was ever signed. The primary key is the law that no size has two roots.
 -- local

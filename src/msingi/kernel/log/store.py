@@ -1,7 +1,7 @@
 """The log's rows: the only file of the log that runs SQL. All functions take a plumbing connection in a transaction,
 except the lock, which lives as long as its connection."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -183,14 +183,16 @@ async def checkpoints(conn: "Connection", after: int, limit: int) -> "list[Row]"
     return await conn.fetch(Q.audit_checkpoints.text, after, limit)
 
 
-async def placed_between(conn: "Connection", start: int, end: int) -> "list[Row]":
-    """What stands at the leaves [start, end): pending_id, first_index, count, entry_no, numbers, commitments."""
-    return await conn.fetch(Q.audit_placed.text, start, end)
+async def placed_in_order(conn: "Connection") -> AsyncIterator["Row"]:
+    """All transactions by their places, a few thousand rows in memory at a time: pending_id, first_index, count,
+    and for each entry with records entry_no, their numbers, and the inner commitments (or None)."""
+    async for row in conn.cursor(Q.audit_placed.text, prefetch=2_000):
+        yield row
 
 
-async def records_between(conn: "Connection", start: int, end: int) -> "list[Row]":
-    """The sealed records at the leaves [start, end), with their places and inner commitments."""
-    return await conn.fetch(Q.audit_records.text, start, end)
+async def records_of(conn: "Connection", pending_ids: Sequence[UUID]) -> "list[Row]":
+    """The sealed records of some transactions."""
+    return await conn.fetch(Q.audit_records.text, pending_ids)
 
 
 async def strays(conn: "Connection", limit: int) -> list[UUID]:
