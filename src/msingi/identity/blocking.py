@@ -74,7 +74,7 @@ def traits(person: Demographics) -> Traits:
     return Traits(
         given=compact(person.name.given),
         family=compact(person.name.family),
-        birth=re.sub(r"\D", "", person.birth.reported)[:8],
+        birth=re.sub(r"\D", "", person.birth.date or person.birth.reported)[:8],
         sex="" if person.sex == "unknown" else str(person.sex),
         phone=re.sub(r"\D", "", person.phone),
         house=house,
@@ -85,7 +85,7 @@ def traits(person: Demographics) -> Traits:
 
 
 def _dated_texts(person: Traits) -> Iterator[tuple[str, ...]]:
-    """Keys around the birth date: whole, with day and month exchanged, and each with one part unknown."""
+    """Keys around the birth date: whole (day and month in either order), without year, without day."""
     year, month, day = person.birth[:4], person.birth[4:6], person.birth[6:8]
     names = {sound(person.given), sound(person.family)} - {""}
     if day:
@@ -94,7 +94,6 @@ def _dated_texts(person: Traits) -> Iterator[tuple[str, ...]]:
             yield ("date", name, *whole)
             yield ("no-year", name, person.family[:1] + person.given[:1], month, day)
             yield ("no-day", name, year, month)
-            yield ("no-month", name, year, day)
         for place in (person.postal_code, person.locality[:5], *(line[:6] for line in person.lines)):
             if place:
                 yield ("date-place", place, *whole)
@@ -119,10 +118,6 @@ def _placed_texts(person: Traits) -> Iterator[tuple[str, ...]]:
 def key_texts(person: Traits) -> set[tuple[str, ...]]:
     """Every key of `person`, in plain; two people are compared if they share at least one."""
     texts = {*_dated_texts(person), *_placed_texts(person)}
-    if person.given and person.family:
-        texts.add(
-            ("bigrams", *sorted({n[i : i + 2] for n in (person.given, person.family) for i in range(0, len(n) - 1, 2)}))
-        )
     if person.phone:
         texts.add(("phone", person.phone))
     return texts
