@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 import jellyfish
 import msgspec
@@ -21,6 +22,7 @@ _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "ß": "ss", "ə": "e", "ŋ": "ng"}
     | {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ـ": ""}
 )
+TOTALS: Final = 16
 _NOT_WORD = re.compile(r"[^\w]+|_+")
 
 
@@ -36,6 +38,7 @@ class Traits(msgspec.Struct, frozen=True):
     lines: tuple[str, ...] = ()
     locality: str = ""
     postal_code: str = ""
+    region: str = ""
 
 
 @lru_cache(maxsize=65536)
@@ -64,13 +67,14 @@ def sound(folded: str) -> str:
 def traits(person: Demographics) -> Traits:
     """The comparable form of `person`."""
     address = person.address
-    lines = [fold(line) for line in address.lines]
-    house = ""
-    for place, line in enumerate(lines):
-        head, _, rest = line.partition(" ")
-        if head[:1].isdigit():
-            house, lines[place] = head, rest
-            break
+    house, lines = "", []
+    for line in address.lines:
+        words = fold(line).split(" ")
+        for end in (0, -1):
+            # The number stands before the street in some countries, behind it in others.
+            if not house and words and words[end][:1].isdigit():
+                house = words.pop(end)
+        lines.append("".join(words))
     return Traits(
         given=compact(person.name.given),
         family=compact(person.name.family),
@@ -78,9 +82,10 @@ def traits(person: Demographics) -> Traits:
         sex="" if person.sex == "unknown" else str(person.sex),
         phone=re.sub(r"\D", "", person.phone),
         house=house,
-        lines=tuple(squeezed for line in lines if (squeezed := line.replace(" ", ""))),
+        lines=tuple(line for line in lines if line),
         locality=compact(address.locality),
         postal_code=compact(address.postal_code),
+        region=person.region,
     )
 
 
@@ -132,3 +137,14 @@ def blind(secret: bytes, *parts: str) -> int:
 def search_keys(secret: bytes, person: Traits) -> list[int]:
     """The blinded keys of `person`, ascending."""
     return sorted({blind(secret, *text) for text in key_texts(person)})
+
+
+def name_keys(secret: bytes, person: Traits) -> dict[str, int]:
+    """The blinded keys under which the bearers of the given and of the family name are counted."""
+    parts = {"given": person.given, "family": person.family}
+    return {part: blind(secret, "bearers", part, text) for part, text in parts.items() if text}
+
+
+def total_keys(secret: bytes) -> list[int]:
+    """The blinded keys over which the count of all people is spread."""
+    return [blind(secret, "people", str(place)) for place in range(TOTALS)]

@@ -33,6 +33,22 @@ class UnknownNumber(NotFound):
     remedy = "Check the number with the person; the check digit is right, so it may belong to another register."
 
 
+class NotInUse(Conflict):
+    """The person exists, but the identity is suspended or deactivated and must not be relied on. `status` says which."""
+
+    code = "identity.not-in-use"
+    title = "This identity is not in use"
+    remedy = "The person can ask at an enrolment office why, and have it put right."
+
+
+class MergedIntoItself(Conflict):
+    """The chosen candidate was merged into this very record in the meantime, so it cannot be what this one is."""
+
+    code = "identity.merged-into-itself"
+    title = "A record cannot be merged into itself"
+    remedy = "Choose another candidate, or decide that the record is somebody else's."
+
+
 class UnknownCase(NotFound):
     """There is no duplicate case with this id."""
 

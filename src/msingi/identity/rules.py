@@ -29,7 +29,7 @@ OLDEST_YEARS: Final = 130
 _PARTIAL_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
-# Law 7: every change of status that exists, and whether a person without a number can undergo it.
+# Law 7: every change of status that exists, and what it is called.
 CHANGES: Final[dict[tuple[Status, Status], str]] = {
     (Status.HELD, Status.ACTIVE): "decided to be somebody else",
     (Status.HELD, Status.MERGED): "decided to be a known person",
@@ -190,6 +190,18 @@ def check_change(present: Status, wanted: Status) -> None:
     """Raises NotInThisState unless the life cycle knows the change (law 7)."""
     if (present, wanted) not in CHANGES:
         raise NotInThisState(status=present, wanted=wanted)
+
+
+def check_officer_change(present: Status, wanted: Status) -> None:
+    """As `check_change`; a held record changes by the decision of its case only."""
+    if present is Status.HELD:
+        raise NotInThisState(status=present, wanted=wanted)
+    check_change(present, wanted)
+
+
+def short_text(text: str, field: str) -> str:
+    """A line of free text, such as a place, normalised. Raises Malformed."""
+    return _text(text, field, LINE_CHARS)
 
 
 def reason(text: str, field: str = "because") -> str:

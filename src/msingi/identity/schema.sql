@@ -57,6 +57,15 @@ CREATE TABLE IF NOT EXISTS identity.search_key (
 );
 SELECT kernel.wall('identity', 'search_key', 'person_id');
 
+-- How many people bear a name, under the name's blinded key, so that a rare name weighs more than a common one;
+-- and how many people there are, spread over a few rows that many can add to at once.
+-- distributed by key
+CREATE TABLE IF NOT EXISTS identity.name_count (
+  key bigint PRIMARY KEY,
+  people bigint NOT NULL
+);
+SELECT kernel.wall('identity', 'name_count', NULL);
+
 -- Portrait photos; the newest one counts.
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS identity.photo (

@@ -7,8 +7,10 @@ probability among records of one person and u among records of two.
 
 import math
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -35,11 +37,20 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     most_bits: float
     contact_least_bits: float
     contact_most_bits: float
+    name_people: float
+    name_least_bits: float
+    name_most_bits: float
     bits: dict[str, dict[str, float]]
 
     def threshold(self, people: float) -> float:
         """The bits from which a pair is held when `people` are enrolled."""
         return min(max(math.log2(max(people, 1)) + self.margin_bits, self.least_bits), self.most_bits)
+
+
+    def rarity(self, bearers: int, people: int) -> float:
+        """Bits to add where a name agrees that `bearers` of `people` have; negative for a common one."""
+        share = (bearers + 1) / (people + self.name_people)
+        return min(max(-math.log2(share * self.name_people), self.name_least_bits), self.name_most_bits)
 
 
 @cache
@@ -116,9 +127,16 @@ def _lines(one: Traits, other: Traits) -> dict[str, int]:
     return {"line-1": first, "line-2": second}
 
 
+def _area(one: Traits, other: Traits) -> int:
+    """Locality and postal code tell the same thing, so the better of them counts. A region is too large to speak
+    for two records, but where nothing else is known, two regions speak against them."""
+    level = max(text_level(one.locality, other.locality), code_level(one.postal_code, other.postal_code))
+    apart = one.region and other.region and one.region != other.region
+    return DIFFERENT if level == MISSING and apart else level
+
+
 def levels(one: Traits, other: Traits) -> dict[str, int]:
-    """How far every field agrees; locality and postal code tell the same thing, so the better of them counts."""
-    area = max(text_level(one.locality, other.locality), code_level(one.postal_code, other.postal_code))
+    """How far every field agrees."""
     return {
         **_names(one, other),
         **birth_levels(one.birth, other.birth),
@@ -126,18 +144,23 @@ def levels(one: Traits, other: Traits) -> dict[str, int]:
         "phone": code_level(one.phone, other.phone),
         **_lines(one, other),
         "house": code_level(one.house, other.house),
-        "area": area,
+        "area": _area(one, other),
     }
 
 
-def reasons(one: Traits, other: Traits) -> tuple[Reason, ...]:
-    """What each field that both have says for (positive bits) or against the same person, strongest first."""
+def reasons(one: Traits, other: Traits, rarity: Mapping[str, float] = MappingProxyType({})) -> tuple[Reason, ...]:
+    """What each field that both have says for (positive bits) or against the same person, strongest first.
+
+    `rarity` holds the bits by which the names of `one` ("given", "family") differ from an average name.
+    """
     table = weights().bits
-    found = [
-        Reason(field, LEVELS[level], table[field][LEVELS[level]])
-        for field, level in levels(one, other).items()
-        if level != MISSING
-    ]
+    found = []
+    for field, level in levels(one, other).items():
+        if level == MISSING:
+            continue
+        extra = rarity.get(field, 0.0) if level >= CLOSE else 0.0
+        weight = table[field][LEVELS[level]] + (extra if level == SAME else min(extra, 0.0))
+        found.append(Reason(field, LEVELS[level], round(weight, 1)))
     return tuple(sorted(found, key=lambda reason: -abs(reason.bits)))
 
 
