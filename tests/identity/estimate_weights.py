@@ -12,11 +12,12 @@ from collections import Counter, defaultdict
 from contextlib import suppress
 from datetime import date
 
+from tests.identity import febrl
+
 from msingi import countries
 from msingi.identity import blocking, rules, scoring, wire
 from msingi.identity.blocking import Traits
 from msingi.kernel.errors import Malformed
-from tests.identity import febrl
 
 FIELDS = ("given", "family", "order", "birth", "line-1", "line-2", "house", "area")
 RANDOM_PAIRS = 60_000

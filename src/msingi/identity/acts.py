@@ -33,7 +33,6 @@ from msingi.identity.model import (
     RowOutcome,
     Status,
     Version,
-    encoded,
 )
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
@@ -206,28 +205,22 @@ async def read_history(stack: Stack, ctx: Context, person_id: PersonId) -> tuple
         rows = await store.versions(tx, person_id)
         if not rows:
             raise NotFound()
-        begun = [
-            (r["valid_from"], r["reason"], await unseal_version(tx, stack, person_id, r["sealed"])) for r in rows
-        ]
+        begun = [(r["valid_from"], r["reason"], await unseal_version(tx, stack, person_id, r["sealed"])) for r in rows]
         log.append(tx, permit, subject=person_id, detail={"what": "history read", "versions": len(rows)})
     return rules.with_ends(begun)
 
 
-async def read_photo(stack: Stack, ctx: Context, person_id: PersonId, *, tiny: bool = False) -> bytes:
-    """The newest photo: a JPEG of 240 x 320 pixels; or `tiny`, a WebP of at most 1,024 bytes. Raises NotFound."""
+async def read_photo(stack: Stack, ctx: Context, person_id: PersonId, *, tiny: bool = False) -> bytes | None:
+    """The newest photo, a JPEG of 240 x 320 pixels; or `tiny`, a WebP of at most 1,024 bytes. None without one."""
     permit = policy.decide(ctx, "identity.read-photo", person_id)
     async with stack.db.transaction(permit) as tx:
         sealed = await store.newest_photo(tx, person_id)
-        if sealed is None:
-            raise NotFound("There is no photo.")
-        picture = await stack.seal.unseal(tx, person_id, sealed, PHOTO)
-        log.append(tx, permit, subject=person_id, detail={"what": "photo read"})
-    return photo.tiny(picture) if tiny else picture
+        picture = sealed and await stack.seal.unseal(tx, person_id, sealed, PHOTO)
+        log.append(tx, permit, subject=person_id, detail={"what": "photo read" if picture else "no photo to read"})
+    return photo.tiny(picture) if picture and tiny else picture
 
 
-async def duplicates_waiting(
-    stack: Stack, ctx: Context, after: CaseId | None = None, limit: int = 50
-) -> DuplicatePage:
+async def duplicates_waiting(stack: Stack, ctx: Context, after: CaseId | None = None, limit: int = 50) -> DuplicatePage:
     """Held enrolments that wait for a decision, oldest first, at most `limit` (1 to 200); names nobody."""
     if not 1 <= limit <= 200:
         raise Malformed("From 1 to 200.", field="limit", rule="1-200")

@@ -53,9 +53,7 @@ async def view(tx: Tx, stack: Stack, case_id: CaseId) -> CaseView:
     return CaseView(case, people[case.person_id], tuple(people[c.person_id] for c in case.candidates))
 
 
-async def decide(
-    tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as: int | None, because: str
-) -> Decided:
+async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as: int | None, because: str) -> Decided:
     """Carry out a decision once. Raises UnknownCase, AlreadyDecided, Malformed for a candidate out of range."""
     found = await store.lock_case(tx, case_id)
     if found is None:

@@ -112,7 +112,7 @@ async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Se
             case = DuplicateCase(CaseId(uuid7()), person_id, at, found[:SHOWN])
             cases.append(case)
             outcomes.append(Held(case.case_id, person_id, len(case.candidates)))
-            detail = {"what": "held: may be somebody known", "alike": len(case.candidates)}
+            detail: log.Detail = {"what": "held: may be somebody known", "alike": len(case.candidates)}
             for other in case.candidates:
                 log.append(tx, permit, subject=other.person_id, detail={"what": "found alike to a new enrolment"})
         else:
@@ -178,9 +178,7 @@ def _alike(
     return tuple(sorted(best.values(), key=lambda found: -found.bits))
 
 
-async def issue_numbers(
-    tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at: datetime
-) -> dict[PersonId, str]:
+async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at: datetime) -> dict[PersonId, str]:
     """A number for each person that nobody ever had (law 1): drawn again until the register takes it."""
     issued: dict[PersonId, str] = {}
     while waiting := [p for p in person_ids if p not in issued]:
@@ -190,9 +188,7 @@ async def issue_numbers(
     return issued
 
 
-async def _write(
-    tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime
-) -> None:
+async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime) -> None:
     new, names = [], Counter[int]()
     totals = blocking.total_keys(stack.keys.mac("blind"))
     for prepared in batch:
@@ -208,8 +204,8 @@ async def _write(
                 person.sex,
                 await seal_version(tx, stack, person_id, person),
                 prepared.keys,
-                number and await seal_number(tx, stack, person_id, number),
-                prepared.photo and await stack.seal.seal(tx, person_id, prepared.photo, PHOTO),
+                None if number is None else await seal_number(tx, stack, person_id, number),
+                None if prepared.photo is None else await stack.seal.seal(tx, person_id, prepared.photo, PHOTO),
                 prepared.links,
             )
         )

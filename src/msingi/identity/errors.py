@@ -34,7 +34,10 @@ class UnknownNumber(NotFound):
 
 
 class NotInUse(Conflict):
-    """The person exists, but the identity is suspended or deactivated and must not be relied on. `status` says which."""
+    """The person exists, but the identity is suspended or deactivated and must not be relied on.
+
+    `status` says which of the two.
+    """
 
     code = "identity.not-in-use"
     title = "This identity is not in use"

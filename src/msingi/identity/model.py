@@ -205,6 +205,46 @@ class Person(Struct, frozen=True):
     demographics: Demographics
     links: tuple[Link, ...] = ()
 
+    @property
+    def full_name(self) -> str:
+        """Given and family name."""
+        return self.demographics.name.full
+
+    @property
+    def given_name(self) -> str:
+        """The given name, or empty."""
+        return self.demographics.name.given
+
+    @property
+    def family_name(self) -> str:
+        """The family name, or empty."""
+        return self.demographics.name.family
+
+    @property
+    def birth_date(self) -> Day | None:
+        """The birth date, if it is known to the day."""
+        return self.demographics.birth.day
+
+    @property
+    def phone(self) -> str:
+        """The phone as E.164, or empty."""
+        return self.demographics.phone
+
+    @property
+    def sex(self) -> Sex:
+        """Sex as registered."""
+        return self.demographics.sex
+
+    @property
+    def region(self) -> str:
+        """The region's code, or empty."""
+        return self.demographics.region
+
+    @property
+    def language(self) -> str:
+        """The language to address the person in."""
+        return self.demographics.language
+
 
 class Version(Struct, frozen=True):
     """One version of a person: valid from `valid_from` until before `valid_to` (None: still), and why it came."""

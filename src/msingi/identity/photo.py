@@ -43,14 +43,13 @@ def normalised(raw: bytes) -> bytes:
 
 
 def tiny(record_photo: bytes) -> bytes:
-    """The record's photo as a WebP of at most 1,024 bytes, as large as that allows: for a QR code (Claim 169, key 16)."""
+    """The record's photo as a WebP of at most 1,024 bytes, as large as that allows, for a QR code."""
     picture = _opened(record_photo)
     for size in TINY_SIZES:
-        small = picture.resize(size, Image.Resampling.LANCZOS)
-        made = _fitting(small, "WEBP", TINY_BYTES, (60, 45, 30, 20))
+        made = _fitting(picture.resize(size, Image.Resampling.LANCZOS), "WEBP", TINY_BYTES, (60, 45, 30, 20))
         if len(made) <= TINY_BYTES:
             return made
-    return _fitting(small.convert("L").resize((30, 40)), "WEBP", TINY_BYTES, (20, 10, 1))
+    return _fitting(picture.resize((24, 32)), "WEBP", TINY_BYTES, (20, 10, 1))
 
 
 def _opened(raw: bytes) -> Image.Image:

@@ -69,8 +69,10 @@ def _text(text: str, field: str, limit: int) -> str:
     if len(clean) > limit:
         raise Malformed(f"At most {limit} characters.", field=field, rule=f"max-{limit}-characters")
     # Cf holds the joiners that Persian, Hindi and others need inside names; the direction overrides are in it too.
-    if any(unicodedata.category(letter) in ("Cc", "Co", "Cs", "Cn") or letter in "\u202a\u202b\u202d\u202e\u202c"
-           for letter in clean):
+    if any(
+        unicodedata.category(letter) in ("Cc", "Co", "Cs", "Cn") or letter in "\u202a\u202b\u202d\u202e\u202c"
+        for letter in clean
+    ):
         raise Malformed("Control characters are not text.", field=field, rule="no-control-characters")
     return clean
 
@@ -131,9 +133,7 @@ def phone(text: str, profile: Profile) -> str:
     if not 8 <= len(digits) <= 15 or digits[0] == "0":
         raise Malformed("A phone number has 8 to 15 digits with its country.", field="phone", rule="e164")
     if digits.startswith(prefix) and len(digits) != len(prefix) + profile.phone_digits:
-        raise Malformed(
-            f"A national number has {profile.phone_digits} digits.", field="phone", rule="national-length"
-        )
+        raise Malformed(f"A national number has {profile.phone_digits} digits.", field="phone", rule="national-length")
     return "+" + digits
 
 
@@ -221,6 +221,4 @@ def with_ends(begun: Sequence[tuple[datetime, str, Demographics]]) -> tuple[Vers
     """Versions from their beginnings: each is valid until the next begins, so that none can overlap (law 4)."""
     ordered = sorted(begun, key=lambda version: version[0])
     ends = [version[0] for version in ordered[1:]] + [None]
-    return tuple(
-        Version(start, end, why, what) for (start, why, what), end in zip(ordered, ends, strict=True)
-    )
+    return tuple(Version(start, end, why, what) for (start, why, what), end in zip(ordered, ends, strict=True))

@@ -46,7 +46,6 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The bits from which a pair is held when `people` are enrolled."""
         return min(max(math.log2(max(people, 1)) + self.margin_bits, self.least_bits), self.most_bits)
 
-
     def rarity(self, bearers: int, people: int) -> float:
         """Bits to add where a name agrees that `bearers` of `people` have; negative for a common one."""
         share = (bearers + 1) / (people + self.name_people)

@@ -133,7 +133,7 @@ async def by_numbers(tx: Tx, number_keys: Iterable[bytes]) -> dict[bytes, tuple[
 async def by_phone(tx: Tx, phone_key: bytes) -> tuple[PersonId, Status] | None:
     """Whom a blinded phone finds."""
     row = await tx.row(Q.by_phone, phone_key)
-    return row and (PersonId(row["person_id"]), Status(row["status"]))
+    return None if row is None else (PersonId(row["person_id"]), Status(row["status"]))
 
 
 async def people(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, tuple[Row, tuple[Link, ...]]]:
@@ -159,7 +159,7 @@ async def newest_photo(tx: Tx, person_id: PersonId) -> bytes | None:
 async def lock_person(tx: Tx, person_id: PersonId) -> tuple[Status, PersonId | None] | None:
     """A person's status and whom the record merged into, locked until the transaction ends."""
     row = await tx.row(Q.lock_person, person_id)
-    return row and (Status(row["status"]), row["merged_into"])
+    return None if row is None else (Status(row["status"]), row["merged_into"])
 
 
 async def change_status(
