@@ -16,10 +16,10 @@ WHERE a.agreement > $1 AND NOT a.retired AND ($3 = '' OR a.institution = $3) AND
 ORDER BY a.agreement LIMIT $2;
 
 -- name: put_agreement
--- Publish a version.
+-- Publish a version, unless somebody else has just published the same one.
 INSERT INTO consent.agreement (agreement, version, institution, purpose, body, retired, published_at, hash,
   predecessor_hash, kid, signature)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING;
 
 -- name: raise_epoch
 -- Count a change of a person's consents; waits for the decisions that are under way.
@@ -100,3 +100,7 @@ SELECT record_id, sealed FROM log.record
 WHERE person_id = $1 AND ($2::uuid IS NULL OR (at, record_id) < (
   SELECT at, record_id FROM log.record WHERE person_id = $1 AND record_id = $2))
 ORDER BY at DESC, record_id DESC LIMIT $3;
+
+-- name: record_by_id
+-- The sealed record of one act about a person.
+SELECT sealed FROM log.record WHERE person_id = $1 AND record_id = $2;

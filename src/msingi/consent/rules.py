@@ -2,6 +2,9 @@
 
 import re
 from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from msingi.consent.errors import (
     AgreementRetired,
@@ -23,12 +26,29 @@ from msingi.consent.model import (
     RequestState,
     State,
 )
+from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
 
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,62}")
 FIELD = re.compile(r"[a-z][a-z0-9-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)+")  # "person.birth_date", "person.name.family"
 REQUEST_DAYS = 30
 MAX_TERM_DAYS = 3650
+MOST = 200  # items on a page
+
+
+def page_size(limit: int) -> int:
+    """`limit`, between 1 and MOST. Raises Malformed."""
+    if not 1 <= limit <= MOST:
+        raise Malformed(f"limit lies between 1 and {MOST}", field="limit", rule="range")
+    return limit
+
+
+def cursor(after: str) -> UUID | None:
+    """Where the page before ended; None to begin. Raises Malformed."""
+    try:
+        return UUID(after) if after else None
+    except ValueError:
+        raise Malformed("after is what the page before gave", field="after", rule="uuid") from None
 
 
 def check_agreement(order: AgreementOrder, purposes: dict[str, list[str]], languages: list[str]) -> None:
@@ -116,8 +136,8 @@ def end(consent: Consent, state: State, now: datetime) -> Consent:
     """The next revision of a consent, withdrawn or expired (law 3). Raises ConsentEnded if it has ended before."""
     if consent.state is not State.GRANTED or (state is State.WITHDRAWN and consent.expires_at <= now):
         raise ConsentEnded()
-    fields = {name: getattr(consent, name) for name in consent.__struct_fields__}
-    return Consent(**fields | {"state": state, "ended_at": now, "revision": consent.revision + 1})
+    ended_at = consent.expires_at if state is State.EXPIRED else now  # it ended at its time, not when we noticed
+    return replace(consent, state=state, ended_at=ended_at, revision=consent.revision + 1)
 
 
 def covers(consent: Consent, institution: str, purpose: str, fields: tuple[str, ...], now: datetime) -> bool:

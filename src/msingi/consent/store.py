@@ -105,13 +105,14 @@ async def agreements_after(tx: Tx, after: str, limit: int, institution: str) -> 
     return [_agreement(row) for row in await tx.rows(Q.agreements_after, after, limit, institution)]
 
 
-async def put_agreement(tx: Tx, made: Agreement) -> None:
-    """Publish a version."""
+async def put_agreement(tx: Tx, made: Agreement) -> bool:
+    """Publish a version; False when somebody else has just published the same one."""
     order = made.order
-    await tx.do(
+    put = await tx.do(
         Q.put_agreement, order.agreement, made.version, order.institution, order.purpose, msgspec.to_builtins(order),
         made.retired, made.published_at, made.hash, made.predecessor_hash, made.kid, made.signature,
     )  # fmt: skip
+    return put == 1
 
 
 async def raise_epoch(tx: Tx, person_id: PersonId) -> int:
@@ -223,3 +224,9 @@ async def records_of(
     """The sealed records of the acts about a person, newest first."""
     rows = await tx.rows(Q.records_of, person_id, after, limit)
     return [(RecordId(row["record_id"]), bytes(row["sealed"])) for row in rows]
+
+
+async def record_by_id(tx: Tx, person_id: PersonId, record_id: UUID) -> bytes | None:
+    """The sealed record of one act about a person."""
+    sealed = await tx.value(Q.record_by_id, person_id, record_id)
+    return None if sealed is None else bytes(sealed)

@@ -42,6 +42,18 @@ def jws(payload: bytes, signer: Signer) -> str:
     return f"{signed}.{b64(signer.sign(signed.encode()))}"
 
 
+def payload(token: str) -> dict[str, Any]:
+    """What a compact JWS of ours is over; its signature is not checked here."""
+    part = token.split(".")[1]
+    return msgspec.json.decode(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+def state_of(receipt: dict[str, Any]) -> State:
+    """The state that a receipt tells: that of its last event."""
+    said = receipt["events"][-1]["event_state"]
+    return next(state for state, text in _EVENT_STATE.items() if text == said)
+
+
 def agreement_snapshot(
     order: AgreementOrder, version: int, published_at: datetime, retired: bool, predecessor_hash: str
 ) -> bytes:
