@@ -1,19 +1,18 @@
 """Nouns of the exchange: institutions and keys, services and rights, one message and its answer."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType
+from typing import Any, NewType, Protocol
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from msingi.kernel.context import Context
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
-InstitutionId = NewType("InstitutionId", str)  # "GOV/MOH": member class and member code
-SubsystemId = NewType("SubsystemId", str)  # "GOV/MOH/clinics": the software of an institution that asks or answers
+InstitutionId = NewType("InstitutionId", str)  # "zahanati": the member code, which names one institution
+SubsystemId = NewType("SubsystemId", str)  # "GOV/zahanati/records": member class, member code, a piece of software
 ServiceCode = NewType("ServiceCode", str)  # "patient-summary": names one thing in a country
 
 
@@ -29,6 +28,7 @@ class Institution(Struct, frozen=True):
     """A member of the exchange; `name` by language code."""
 
     institution: InstitutionId
+    member_class: str
     name: dict[str, str]
     standing: Standing
     contact: str
@@ -54,7 +54,11 @@ class Key(Struct, frozen=True):
 
 
 class ServiceEntry(Struct, frozen=True):
-    """A service as the catalogue shows it; a person-bound service is asked about one person, named in the path."""
+    """A service as the catalogue shows it. One `about_person` is asked about one person, named in the path.
+
+    With `document` the answer is the value of that one field itself, as `media_type`; otherwise it is an object of
+    the granted fields.
+    """
 
     service: ServiceCode
     owner: SubsystemId
@@ -65,7 +69,10 @@ class ServiceEntry(Struct, frozen=True):
     needs_consent: bool
     about_person: bool
     openapi: dict[str, Any]
+    document: str = ""
+    media_type: str = "application/json"
     url: str = ""  # empty: answered by a room of this stack
+    active: bool = True
 
 
 class Right(Struct, frozen=True):
@@ -88,9 +95,10 @@ class Right(Struct, frozen=True):
 
 
 class JoinOrder(Struct, frozen=True, forbid_unknown_fields=True):
-    """An institution asks to join, with its first subsystem and that subsystem's first key."""
+    """An institution asks to join, with its first subsystem and that subsystem's first key (Ed25519 JWK)."""
 
     institution: InstitutionId
+    member_class: str
     name: dict[str, str]
     contact: str
     subsystem: str
@@ -151,28 +159,6 @@ class Call(Struct, frozen=True):
     issue: str = ""
 
 
-class Ask(Struct, frozen=True):
-    """What the room that answers is given: a decided request. `person` is None for services about nobody."""
-
-    method: str
-    path: str
-    query: str
-    person: PersonId | None
-    fields: tuple[str, ...]
-    body: bytes = b""
-    media_type: str = ""
-
-
-class Answer(Struct, frozen=True):
-    """What a room answers: `values` (filtered to the granted fields), or one whole `document` that is field `whole`."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    document: bytes = b""
-    whole: str = ""
-    media_type: str = "application/json"
-    status: int = 200
-
-
 class Released(Struct, frozen=True):
     """What leaves the exchange: the filtered body, and the record that tells the person."""
 
@@ -183,4 +169,24 @@ class Released(Struct, frozen=True):
     consent: str = ""
 
 
-Handler = Callable[[Stack, Context, Ask], Awaitable[Answer]]
+class Caller(Struct, frozen=True):
+    """Whose signature a message carries: institution, subsystem, and the key that verified it."""
+
+    institution: InstitutionId
+    subsystem: SubsystemId
+    name: str
+    kid: str
+
+
+class Handler(Protocol):
+    """What answers a service: a function of some room, registered by the composition root.
+
+    It gives values by field name; the exchange lets out those that were granted. `ctx` carries the institution, the
+    purpose, the legal basis and the consent of the decision, and the channel `exchange`. A Refusal that it raises is
+    passed to the institution as the service's own answer.
+    """
+
+    async def __call__(
+        self, stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str,
+        body: bytes, fields: tuple[str, ...],
+    ) -> dict[str, Any]: ...  # fmt: skip

@@ -8,11 +8,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from msingi.exchange.errors import BadCall, BasisUnclear, NoRight, NotStanding, RightExceedsService
+from msingi.exchange.errors import BadCall, BasisUnclear, NoRight, NotStanding, RightExceedsService, ServiceUnknown
 from msingi.exchange.model import Call, Right, RightOrder, ServiceEntry, Standing
+from msingi.kernel.context import BASES, PURPOSES
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # one segment of an X-Road identifier, as we issue them
-FIELD = re.compile(r"[a-z][a-z0-9_-]*(?:\.[a-z][a-z0-9_-]*)*")  # "birth_date", "name.family"
+FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(?:\.[A-Za-z][A-Za-z0-9_-]*)*")  # "birth_date", "name.family"
+CODE = re.compile(r"[a-z][a-z0-9-]{1,62}")  # a service code: also the first part of a consent's field names
 
 
 class Granted(Struct, frozen=True):
@@ -47,6 +49,21 @@ def endpoint_allowed(endpoints: Iterable[str], method: str, path: str) -> bool:
     if ".." in path.split("/"):
         return False
     return any(_endpoint_pattern(endpoint).fullmatch(f"{method} {path}") for endpoint in endpoints)
+
+
+def check_service(entry: ServiceEntry) -> None:
+    """A service says what it offers, to which purposes, on which legal bases. Raises BadCall naming the field."""
+    member_parts(entry.owner, 3, "owner")
+    if not CODE.fullmatch(entry.service):
+        raise BadCall("a service code is 2 to 63 lower-case letters, digits and hyphens", field="service")
+    if not entry.fields or not all(FIELD.fullmatch(name) for name in entry.fields):
+        raise BadCall("a service lists its fields", field="fields")
+    if not set(entry.purposes) <= PURPOSES or not entry.purposes:
+        raise BadCall("a service lists purposes that are known", field="purposes")
+    if not set(entry.bases) <= BASES or not entry.bases:
+        raise BadCall("a service lists legal bases that are known", field="bases")
+    if entry.document and entry.fields != (entry.document,):
+        raise BadCall("a service that answers with a document has that one field", field="document")
 
 
 def check_right(order: RightOrder, service: ServiceEntry) -> None:
@@ -97,11 +114,13 @@ def decide(
 ) -> Granted:  # fmt: skip
     """Whether `call` may be answered, and with which fields (laws 1, 2, 3), on what the database says now.
 
-    Raises NotStanding, NoRight.
+    Raises NotStanding, ServiceUnknown, NoRight.
     """
     if institution is not Standing.ACTIVE or not key_active:
         raise NotStanding("the institution, its subsystem or this key is not active")
-    if service is None or right is None or right.service != service.service:
+    if service is None or not service.active or service.owner != call.owner:
+        raise ServiceUnknown()
+    if right is None or right.service != service.service:
         raise NoRight("the right has ended", purpose=call.purpose)
     right = choose([right], call, now)
     asked = call.fields or right.fields
@@ -116,21 +135,21 @@ def decide(
 
 
 def filtered(values: Any, fields: Iterable[str]) -> Any:
-    """`values` with only what `fields` name ("birth_date", "name.family"); lists are filtered item by item (law 2)."""
-    wanted: dict[str, list[str] | None] = {}
-    for name in fields:
-        head, dot, rest = name.partition(".")
-        if not dot:
-            wanted[head] = None
-        elif wanted.get(head, []) is not None:
-            wanted.setdefault(head, []).append(rest)  # type: ignore[union-attr]
+    """`values` with only what `fields` name ("birth_date", "name.family"); lists are filtered item by item (law 2).
+
+    A field that names more than there is (a part of a plain value) gives nothing of it.
+    """
     if isinstance(values, list):
         return [filtered(item, fields) for item in values]
     if not isinstance(values, dict):
         return None
+    wanted: dict[str, list[str]] = {}
+    for name in fields:
+        head, _, rest = name.partition(".")
+        wanted.setdefault(head, []).append(rest)
     return {
-        name: values[name] if inner is None else filtered(values[name], inner)
-        for name, inner in wanted.items() if name in values
+        name: values[name] if "" in parts else filtered(values[name], parts)
+        for name, parts in wanted.items() if name in values
     }  # fmt: skip
 
 
