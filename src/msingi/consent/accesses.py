@@ -11,13 +11,11 @@ from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
-from msingi.kernel.log import leaf, proof
+from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
 
 
-async def accesses(
-    stack: Stack, ctx: Context, person_id: PersonId, after: str = "", limit: int = 50
-) -> Page[Access]:
+async def accesses(stack: Stack, ctx: Context, person_id: PersonId, after: str = "", limit: int = 50) -> Page[Access]:
     """Who did what about the person, newest first: actor, institution, purpose, legal basis, when (law 6)."""
     permit = policy.decide(ctx, "consent.accesses", person_id)
     async with stack.db.transaction(permit) as tx:
@@ -44,4 +42,6 @@ async def access_proof(stack: Stack, ctx: Context, person_id: PersonId, record_i
             raise NotFound()
         plain = await stack.seal.unseal(tx, person_id, sealed, leaf.LABEL)
         log.append(tx, permit, subject=person_id, detail={"record": str(record_id)})
+    from msingi.kernel.log import proof
+
     return await proof.proof_of(stack, person_id, record_id, plain)

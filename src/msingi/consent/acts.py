@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-import msgspec
+from msgspec.structs import replace
 
 from msingi.consent import rules, store, wire
 from msingi.consent.accesses import access_proof as access_proof
@@ -28,8 +28,9 @@ from msingi.consent.model import (
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Conflict
+from msingi.kernel.errors import Conflict, Malformed
 from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.log import leaf
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 
@@ -86,9 +87,7 @@ async def _publish(stack: Stack, ctx: Context, order: AgreementOrder, retired: b
     return made
 
 
-async def agreements(
-    stack: Stack, after: str = "", limit: int = 50, institution: str = ""
-) -> Page[Agreement]:
+async def agreements(stack: Stack, after: str = "", limit: int = 50, institution: str = "") -> Page[Agreement]:
     """The data agreements on offer, by name; public. `institution` narrows to one controller."""
     async with stack.db.reading("consent") as tx:
         found = await store.agreements_after(tx, after, rules.page_size(limit), institution)
@@ -98,9 +97,7 @@ async def agreements(
 async def agreement(stack: Stack, name: str, version: int = 0) -> Agreement:
     """One version of a data agreement, the newest for 0; public. Raises AgreementUnknown."""
     async with stack.db.reading("consent") as tx:
-        found = await (
-            store.agreement_version(tx, name, version) if version else store.newest_agreement(tx, name)
-        )
+        found = await (store.agreement_version(tx, name, version) if version else store.newest_agreement(tx, name))
     if found is None:
         raise AgreementUnknown()
     return found
@@ -120,9 +117,7 @@ async def grant(stack: Stack, ctx: Context, person_id: PersonId, order: GrantOrd
         offered = await store.agreement_version(tx, order.agreement, order.version)
         if offered is None:
             raise AgreementUnknown()
-        made = rules.grant(
-            order, offered, person_id, ConsentId(uuid7()), ctx.at, ctx.channel, stack.profile.language
-        )
+        made = rules.grant(order, offered, person_id, ConsentId(uuid7()), ctx.at, ctx.channel, stack.profile.language)
         await store.raise_epoch(tx, person_id)
         before = await store.granted_for_agreement(tx, person_id, order.agreement)
         same = before is not None and _same(before, made) and rules.state_at(before, ctx.at) is State.GRANTED
@@ -137,10 +132,15 @@ async def grant(stack: Stack, ctx: Context, person_id: PersonId, order: GrantOrd
             receipt = await _sign(stack, tx, made)
         if order.request_id is not None:
             await _answer(tx, ctx, made, order.request_id)
-        what = {"consent": str(made.consent_id), "to": made.institution, "for": made.purpose}
-        log.append(tx, permit, subject=person_id, detail=what | {"fields": " ".join(made.fields)})
+        what = _what(made) | {"fields": " ".join(made.fields)}
+        log.append(tx, permit, subject=person_id, detail=what)
         await _tell(stack, tx, "consent.granted", made)
     return receipt
+
+
+def _what(consent: Consent) -> leaf.Detail:
+    """What the person's record says of a consent."""
+    return {"consent": str(consent.consent_id), "to": consent.institution, "for": consent.purpose}
 
 
 def _same(one: Consent, other: Consent) -> bool:
@@ -168,8 +168,7 @@ async def withdraw(stack: Stack, ctx: Context, person_id: PersonId, consent_id: 
         if found is None:
             raise ConsentUnknown()
         receipt = await _end(stack, tx, permit, found, State.WITHDRAWN)
-        what = {"consent": str(consent_id), "to": found.institution, "for": found.purpose}
-        log.append(tx, permit, subject=person_id, detail=what)
+        log.append(tx, permit, subject=person_id, detail=_what(found))
     return receipt
 
 
@@ -180,8 +179,7 @@ async def expire_due(stack: Stack, ctx: Context, limit: int = 200) -> int:
         due = await store.due_consents(tx, ctx.at, limit)
         for consent in due:
             await _end(stack, tx, permit, consent, State.EXPIRED)
-            what = {"consent": str(consent.consent_id), "to": consent.institution, "for": consent.purpose}
-            log.append(tx, permit, subject=consent.person_id, detail=what)
+            log.append(tx, permit, subject=consent.person_id, detail=_what(consent))
         tx.repeated = not due  # nothing was due, so nothing was done, and no leaf is owed
     return len(due)
 
@@ -194,9 +192,7 @@ async def _end(stack: Stack, tx: Tx, permit: Permit, consent: Consent, how: Stat
 
 
 async def _tell(stack: Stack, tx: Tx, kind: str, consent: Consent) -> None:
-    event = ConsentChanged(
-        consent.person_id, consent.consent_id, consent.institution, consent.purpose, consent.state
-    )
+    event = ConsentChanged(consent.person_id, consent.consent_id, consent.institution, consent.purpose, consent.state)
     await stack.outbox.emit(tx, kind, event)
 
 
@@ -255,9 +251,7 @@ async def receipts(stack: Stack, ctx: Context, person_id: PersonId, consent_id: 
             raise ConsentUnknown()
         opened = [await stack.seal.unseal(tx, person_id, r.sealed, RECEIPT_LABEL) for r in chain]
         log.append(tx, permit, subject=person_id, detail={"consent": str(consent_id)})
-    return [
-        _as_receipt(ConsentId(consent_id), r, jws.decode()) for r, jws in zip(chain, opened, strict=True)
-    ]
+    return [_as_receipt(ConsentId(consent_id), r, jws.decode()) for r, jws in zip(chain, opened, strict=True)]
 
 
 async def consents_of(
@@ -268,13 +262,11 @@ async def consents_of(
     async with stack.db.transaction(permit) as tx:
         found = await store.consents_of(tx, person_id, rules.cursor(after), rules.page_size(limit))
         log.append(tx, permit, subject=person_id, detail={"count": len(found)})
-    now = [msgspec.structs.replace(each, state=rules.state_at(each, ctx.at)) for each in found]
+    now = [replace(each, state=rules.state_at(each, ctx.at)) for each in found]
     return Page(now, str(now[-1].consent_id) if len(now) == limit else "")
 
 
-async def live_consent(
-    tx: Tx, person_id: PersonId, institution: str, purpose: str, fields: tuple[str, ...]
-) -> Live:
+async def live_consent(tx: Tx, person_id: PersonId, institution: str, purpose: str, fields: tuple[str, ...]) -> Live:
     """The consent on which a decision of another room rests, read in that decision's own transaction (law 5).
 
     The running permit must reach the person. Raises ConsentMissing.
@@ -288,6 +280,25 @@ async def live_consent(
 # Requests
 
 
+async def person_by_number(stack: Stack, ctx: Context, number: str) -> PersonId:
+    """Whose identity number this is, for an institution that may ask. Raises NotFound, Malformed, NotPermitted."""
+    from msingi.identity import acts as identity
+
+    return await identity.find_by_number(stack, ctx, number)
+
+
+async def person_named(stack: Stack, ctx: Context, text: str) -> PersonId:
+    """Whom an institution means: by its own pseudonym of the person, or by identity number.
+
+    Raises NotFound, Malformed, NotPermitted.
+    """
+    try:
+        return stack.pseudonym.person(ctx.actor.institution, text)
+    except Malformed:
+        # To find somebody is to use the exchange, whatever for.
+        return await person_by_number(stack, replace(ctx, purpose="data-exchange"), text)
+
+
 async def request_consent(stack: Stack, ctx: Context, person_id: PersonId, order: AskOrder) -> Request:
     """An institution asks the person for a consent to its own agreement; the person sees it in the portal.
 
@@ -299,12 +310,10 @@ async def request_consent(stack: Stack, ctx: Context, person_id: PersonId, order
     async with stack.db.transaction(permit) as tx:
         made = rules.ask(order, offered, RequestId(uuid7()), ctx.at)
         kept = await store.put_request(tx, person_id, made)
-        made = msgspec.structs.replace(made, request_id=kept)
-        what = {"agreement": made.agreement, "fields": " ".join(made.fields), "for": made.purpose}
+        made = replace(made, request_id=kept)
+        what: leaf.Detail = {"agreement": made.agreement, "fields": " ".join(made.fields), "for": made.purpose}
         log.append(tx, permit, subject=person_id, detail=what)
-        await stack.outbox.emit(
-            tx, "consent.asked", ConsentAsked(person_id, kept, made.institution, made.purpose)
-        )
+        await stack.outbox.emit(tx, "consent.asked", ConsentAsked(person_id, kept, made.institution, made.purpose))
     return made
 
 

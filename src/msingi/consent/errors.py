@@ -4,7 +4,7 @@ from msingi.kernel.errors import Conflict, NotFound, Refusal
 
 
 class ConsentMissing(Refusal):
-    """The person has not allowed this institution these fields for this purpose, or has withdrawn it, or it has expired.
+    """The person has not allowed this institution these fields for this purpose, or no longer does.
 
     The answer is the same in all these cases, and for a person who does not exist.
     """

@@ -90,9 +90,7 @@ async def receipts(request: AnyRequest, consent_id: UUID) -> list[m.Receipt]:
 
 
 @get("/requests")
-async def requests(
-    request: AnyRequest, after: After = "", limit: Limit = 50, open: bool = True
-) -> m.Page[m.Request]:
+async def requests(request: AnyRequest, after: After = "", limit: Limit = 50, open: bool = True) -> m.Page[m.Request]:
     """What institutions ask me to allow, newest first; with open=false also those answered before."""
     ctx = await _consenting(request)
     return await acts.requests_of(web.stack(request), ctx, _self(ctx), after, limit, open)

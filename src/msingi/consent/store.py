@@ -173,9 +173,7 @@ async def put_revision(tx: Tx, of: Consent, made: Revision) -> None:
 
 
 def _revision(row: Row) -> Revision:
-    return Revision(
-        row["revision"], row["at"], row["hash"], row["predecessor_hash"], row["kid"], bytes(row["sealed"])
-    )
+    return Revision(row["revision"], row["at"], row["hash"], row["predecessor_hash"], row["kid"], bytes(row["sealed"]))
 
 
 async def newest_revision(tx: Tx, person_id: PersonId, consent_id: UUID) -> Revision | None:
@@ -218,9 +216,7 @@ async def answer_request(
     await tx.do(Q.answer_request, person_id, request_id, state, consent_id)
 
 
-async def records_of(
-    tx: Tx, person_id: PersonId, after: UUID | None, limit: int
-) -> list[tuple[RecordId, bytes]]:
+async def records_of(tx: Tx, person_id: PersonId, after: UUID | None, limit: int) -> list[tuple[RecordId, bytes]]:
     """The sealed records of the acts about a person, newest first."""
     rows = await tx.rows(Q.records_of, person_id, after, limit)
     return [(RecordId(row["record_id"]), bytes(row["sealed"])) for row in rows]

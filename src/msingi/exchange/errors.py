@@ -67,7 +67,7 @@ class NotStanding(ExchangeRefusal):
     remedy = "Ask the governing authority for the state of your membership."
 
 
-class ServiceUnknown(ExchangeRefusal):
+class OfferUnknown(ExchangeRefusal):
     """No service of this name is offered by this owner, or it is switched off."""
 
     code = "exchange.service-unknown"
@@ -105,7 +105,7 @@ class BasisUnclear(ExchangeRefusal):
     xroad = "Client.BadRequest"
 
 
-class RightExceedsService(ExchangeRefusal):
+class RightExceedsOffer(ExchangeRefusal):
     """A right would give more than its service offers: a purpose, a legal basis or a field that the service lacks."""
 
     code = "exchange.right-exceeds-service"
@@ -142,7 +142,7 @@ class BadKey(ExchangeRefusal):
     remedy = 'Send the public key as {"kty":"OKP","crv":"Ed25519","x":"..."} and keep the private part at home.'
 
 
-class ServiceFailed(ExchangeRefusal):
+class AnswerFailed(ExchangeRefusal):
     """The service was asked, and could not answer. That it was asked stands in the person's record all the same."""
 
     code = "exchange.service-failed"

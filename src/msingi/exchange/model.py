@@ -53,7 +53,7 @@ class Key(Struct, frozen=True):
     since: datetime
 
 
-class ServiceEntry(Struct, frozen=True):
+class Offer(Struct, frozen=True):
     """A service as the catalogue shows it. One `about_person` is asked about one person, named in the path.
 
     With `document` the answer is the value of that one field itself, as `media_type`; otherwise it is an object of

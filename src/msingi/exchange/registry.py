@@ -3,22 +3,22 @@
 from typing import Any
 
 from msingi.exchange import rules
-from msingi.exchange.model import Handler, ServiceCode, ServiceEntry, SubsystemId
+from msingi.exchange.model import Handler, Offer, ServiceCode, SubsystemId
 
-_offered: dict[str, tuple[ServiceEntry, Handler]] = {}
+_offered: dict[str, tuple[Offer, Handler]] = {}
 
 
-def register_service(
+def register_offer(
     name: str, owner_subsystem: str, handler: Handler, openapi: dict[str, Any], *, fields: tuple[str, ...],
     purposes: tuple[str, ...], bases: tuple[str, ...], title: dict[str, str], needs_consent: bool = False,
     about_person: bool = True, document: str = "", media_type: str = "application/json",
-) -> ServiceEntry:  # fmt: skip
+) -> Offer:  # fmt: skip
     """Offer what `handler` answers as service `name` of `owner_subsystem` ("GOV/zahanati/records").
 
     `openapi` describes it (OpenAPI 3). It appears in the catalogue at the next start of the exchange's room, and only
     institutions with a right may ask. Raises BadCall when the offer is not well formed.
     """
-    entry = ServiceEntry(
+    entry = Offer(
         service=ServiceCode(name),
         owner=SubsystemId(owner_subsystem),
         title=title,
@@ -31,12 +31,12 @@ def register_service(
         document=document,
         media_type=media_type,
     )
-    rules.check_service(entry)
+    rules.check_offer(entry)
     _offered[name] = (entry, handler)
     return entry
 
 
-def offered() -> list[ServiceEntry]:
+def offered() -> list[Offer]:
     """What rooms of this stack offer."""
     return [entry for entry, _ in _offered.values()]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from msingi.exchange.errors import BadCall, BasisUnclear, NoRight, NotStanding, RightExceedsService, ServiceUnknown
-from msingi.exchange.model import Call, Right, RightOrder, ServiceEntry, Standing
+from msingi.exchange.errors import BadCall, BasisUnclear, NoRight, NotStanding, OfferUnknown, RightExceedsOffer
+from msingi.exchange.model import Call, Offer, Right, RightOrder, Standing
 from msingi.kernel.context import BASES, PURPOSES
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # one segment of an X-Road identifier, as we issue them
@@ -23,6 +23,8 @@ class Granted(Struct, frozen=True):
     right: Right
     fields: tuple[str, ...]
     needs_consent: bool
+    document: str = ""
+    media_type: str = "application/json"
 
 
 def member_parts(identifier: str, count: int, name: str) -> tuple[str, ...]:
@@ -51,7 +53,7 @@ def endpoint_allowed(endpoints: Iterable[str], method: str, path: str) -> bool:
     return any(_endpoint_pattern(endpoint).fullmatch(f"{method} {path}") for endpoint in endpoints)
 
 
-def check_service(entry: ServiceEntry) -> None:
+def check_offer(entry: Offer) -> None:
     """A service says what it offers, to which purposes, on which legal bases. Raises BadCall naming the field."""
     member_parts(entry.owner, 3, "owner")
     if not CODE.fullmatch(entry.service):
@@ -66,10 +68,10 @@ def check_service(entry: ServiceEntry) -> None:
         raise BadCall("a service that answers with a document has that one field", field="document")
 
 
-def check_right(order: RightOrder, service: ServiceEntry) -> None:
+def check_right(order: RightOrder, service: Offer) -> None:
     """A right gives nothing that its service does not offer (law 6).
 
-    Raises RightExceedsService, or BadCall for an endpoint or field that is not written as one.
+    Raises RightExceedsOffer, or BadCall for an endpoint or field that is not written as one.
     """
     for endpoint in order.endpoints:
         if not re.fullmatch(r"(?:\*|[A-Z]+) /[^ ]*", endpoint):
@@ -77,12 +79,12 @@ def check_right(order: RightOrder, service: ServiceEntry) -> None:
     if not order.fields or not order.endpoints or not order.law.strip():
         raise BadCall("a right names its fields, its endpoints and the law it rests on", field="fields")
     if order.purpose not in service.purposes:
-        raise RightExceedsService("the service is not offered for this purpose", purpose=order.purpose)
+        raise RightExceedsOffer("the service is not offered for this purpose", purpose=order.purpose)
     if order.basis not in service.bases:
-        raise RightExceedsService("the service is not offered on this legal basis", basis=order.basis)
+        raise RightExceedsOffer("the service is not offered on this legal basis", basis=order.basis)
     beyond = [name for name in order.fields if not _within(name, service.fields)]
     if beyond:
-        raise RightExceedsService("the service has no such field", fields=" ".join(beyond))
+        raise RightExceedsOffer("the service has no such field", fields=" ".join(beyond))
 
 
 def _within(name: str, fields: Iterable[str]) -> bool:
@@ -109,17 +111,17 @@ def choose(rights: Iterable[Right], call: Call, now: datetime) -> Right:
 
 
 def decide(
-    call: Call, institution: Standing | None, key_active: bool, service: ServiceEntry | None, right: Right | None,
+    call: Call, institution: Standing | None, key_active: bool, service: Offer | None, right: Right | None,
     now: datetime,
 ) -> Granted:  # fmt: skip
     """Whether `call` may be answered, and with which fields (laws 1, 2, 3), on what the database says now.
 
-    Raises NotStanding, ServiceUnknown, NoRight.
+    Raises NotStanding, OfferUnknown, NoRight.
     """
     if institution is not Standing.ACTIVE or not key_active:
         raise NotStanding("the institution, its subsystem or this key is not active")
     if service is None or not service.active or service.owner != call.owner:
-        raise ServiceUnknown()
+        raise OfferUnknown()
     if right is None or right.service != service.service:
         raise NoRight("the right has ended", purpose=call.purpose)
     right = choose([right], call, now)
@@ -131,7 +133,8 @@ def decide(
     fields = tuple(name for name in asked if _within(name, service.fields))
     if not fields or right.purpose not in service.purposes or right.basis not in service.bases:
         raise NoRight("the service no longer offers what the right was granted for", purpose=call.purpose)
-    return Granted(right, fields, service.needs_consent or right.basis == "consent")
+    needs_consent = service.needs_consent or right.basis == "consent"
+    return Granted(right, fields, needs_consent, service.document, service.media_type)
 
 
 def filtered(values: Any, fields: Iterable[str]) -> Any:

@@ -30,7 +30,10 @@ DECISIVE = (
     "x-road-security-server", "x-road-userid",
 )  # fmt: skip
 ANSWER_COVERS = ('"@status"', '"content-digest"', '"x-road-id"', '"@method";req', '"@path";req', '"@query";req')
-ANSWER_DECISIVE = ("content-type", "x-road-client", "x-road-error", "x-road-request-hash", "x-road-service")
+ANSWER_DECISIVE = (
+    "content-type", "msingi-problem", "msingi-record", "x-road-client", "x-road-error", "x-road-request-hash",
+    "x-road-request-id", "x-road-service",
+)  # fmt: skip
 
 # RFC 8941 section 4.1, canonical serialisation only: one dictionary member that is an inner list with parameters.
 _ITEM = r'"(@?[a-z0-9_.*-]+)"((?:;[a-z*][a-z0-9_.*-]*(?:="[^"\\)]*")?)*)'
