@@ -111,8 +111,8 @@ def prepare(
 
 def service_path(service: str, person: str = "", rest: str = "") -> str:
     """The path of a service ("XT/GOV/zahanati/records/patient-summary"), each segment encoded by itself."""
-    parts = [*service.split("/"), *([person] if person else []), *([rest.strip("/")] if rest else [])]
-    return "/r1/" + "/".join(quote(part, safe="") for part in parts[:6]) + "".join(f"/{part}" for part in parts[6:])
+    named = [*service.split("/"), *([person] if person else [])]
+    return "/r1/" + "/".join(quote(part, safe="") for part in named) + ("/" + rest.lstrip("/") if rest else "")
 
 
 def opened(
