@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from msingi.kernel.errors import Refusal, TooMany
+from msingi.kernel.errors import NotSignedIn, Refusal, TooMany
 
 
 class InvalidRequest(Refusal):
@@ -126,7 +126,7 @@ class InvalidProof(Refusal):
     oauth: ClassVar[str] = "invalid_dpop_proof"
 
 
-class InvalidToken(Refusal):
+class InvalidToken(NotSignedIn):
     """The access token is malformed, expired, ended, for another audience, or not accompanied by its key's proof.
 
     (RFC 6750, section 3.1; RFC 9449, section 7.1)

@@ -13,10 +13,10 @@ PIN_TRIES = 5
 CODE_TRIES = 5
 CODE_TTL_S = 300
 NUMBER_CLAIM = "msingi:number"
-CLAIMS = ("name", "given_name", "family_name", "birthdate", "phone_number", "phone_number_verified", NUMBER_CLAIM)
+CLAIMS = ("name", "given_name", "family_name", "birthdate", "phone_number", NUMBER_CLAIM)
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "profile": ("name", "given_name", "family_name", "birthdate"),
-    "phone": ("phone_number", "phone_number_verified"),
+    "phone": ("phone_number",),
     "number": (NUMBER_CLAIM,),
 }
 
@@ -102,11 +102,15 @@ class Verdict(StrEnum):
 
 
 class PinResult(Struct, frozen=True):
-    """What became of a PIN attempt; `who` only when it was right, `retry_after_s` only when locked."""
+    """What became of a PIN attempt: `who` only when it was right, `retry_after_s` only when locked.
+
+    `cookie` names the session that was opened at once, where one factor was enough.
+    """
 
     verdict: Verdict
     who: Who | None = None
     retry_after_s: int = 0
+    cookie: str = ""
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -129,7 +133,7 @@ class Session(Struct, frozen=True, kw_only=True):
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A yes/no question of an institution: is this the person? Exactly one of `number` and `pseudonym` names them.
 
-    `pin` or (`challenge` and `code`) is what the person gave as proof.
+    `pin` or (`challenge` and `code`) is what the person gave as proof. `nonce` comes back in the answer.
     """
 
     number: str = ""
@@ -137,6 +141,7 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pin: str = ""
     challenge: str = ""
     code: str = ""
+    nonce: str = ""
 
 
 class Answer(Struct, frozen=True):

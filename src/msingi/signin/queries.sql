@@ -145,6 +145,10 @@ WITH gone AS (
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
+-- name: end_token
+-- End a token that has no grant: an institution's software's own.
+INSERT INTO signin.ended (grant_id, until) VALUES ($1, $2) ON CONFLICT (grant_id) DO NOTHING
+
 -- name: grant_ended
 -- Whether a grant has ended before its tokens.
 SELECT 1 FROM signin.ended WHERE grant_id = $1

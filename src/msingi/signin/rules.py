@@ -55,6 +55,12 @@ def staff_account_id(staff_id: str) -> PersonId:
     return PersonId(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
 
 
+def check_staff_id(staff_id: str) -> None:
+    """Raises BadRegistration unless a staff id is 3 to 40 of a-z 0-9 . _ - with at least one letter."""
+    if not re.fullmatch(r"[a-z0-9._\-]{3,40}", staff_id) or not is_staff_login(staff_id):
+        raise BadRegistration(rule="a staff id has 3 to 40 of a-z 0-9 . _ - and at least one letter")
+
+
 def is_staff_login(login: str) -> bool:
     """Whether what was typed is a staff id: staff ids hold a letter, numbers and phones never do."""
     return any(c.isalpha() for c in login)

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from msingi.kernel.ids import PersonId
-from msingi.signin.model import Who
+from msingi.signin.model import Session, Who
 
 REQUEST_TTL_S = 90
 FLOW_TTL_S = 15 * 60
@@ -50,7 +49,8 @@ class Asked(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Flow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A sign-in under way. It travels sealed through the browser, bound to the device cookie.
 
-    `begun_at` and `expires_at` are Unix times; `who` is set once a PIN was right.
+    `begun_at` and `expires_at` are Unix times; `who` is set once a PIN was right, `challenge_id` and the
+    `tail` of the phone number once a code was sent.
     """
 
     asked: Asked
@@ -60,12 +60,13 @@ class Flow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     language: str = ""
     who: Who | None = None
     challenge_id: UUID | None = None
+    tail: str = ""
 
 
 class Terms(Struct, frozen=True, kw_only=True):
     """What a grant allows: to whom, which scopes and claims, and how its owner signed in.
 
-    `proved_at` is a Unix time. `kind` is person or staff.
+    `proved_at` is a Unix time; `staff_id`, `institution`, `roles` and `name` are empty for people.
     """
 
     redirect_uri: str
@@ -75,7 +76,6 @@ class Terms(Struct, frozen=True, kw_only=True):
     id_claims: tuple[str, ...] = ()
     nonce: str = ""
     jkt: str = ""
-    kind: str = "person"
     factors: int
     methods: tuple[str, ...]
     proved_at: int
@@ -85,17 +85,16 @@ class Terms(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
-class Pointer(Struct, frozen=True, array_like=True):
-    """What a code, refresh token or session cookie says once unsealed: whose, which, and its secret."""
+class Outcome(Struct, frozen=True):
+    """What became of a request in a browser: the live session if any, a code, or claims to decide about first."""
 
-    person_id: PersonId
-    item_id: UUID
-    secret: bytes
-    kind: str = "person"
+    session: Session | None = None
+    code: str = ""
+    undecided: tuple[str, ...] = ()
 
 
 class TokenOrder(Struct, frozen=True, kw_only=True):
-    """A token request after its form was read. `jkt` is the thumbprint of the DPoP key, empty without proof."""
+    """A token request after its form was read."""
 
     grant_type: str
     code: str = ""
@@ -117,6 +116,16 @@ class Proof(Struct, frozen=True):
 
     jkt: str
     once: Once
+
+
+class Shown(Struct, frozen=True):
+    """An access token as a request shows it: `scheme` bearer or dpop, the proof beside it, and for which door."""
+
+    scheme: str
+    token: str
+    proof: str
+    method: str
+    path: str
 
 
 class Tokens(Struct, frozen=True, omit_defaults=True):

@@ -1,6 +1,5 @@
 """Verifying what clients sign: assertions (RFC 7523) and DPoP proofs (RFC 9449), step by numbered step."""
 
-import base64
 import hashlib
 import hmac
 from typing import Any
@@ -16,6 +15,7 @@ from msingi.signin.errors import InvalidClient, InvalidProof
 from msingi.signin.model import Client
 from msingi.signin.provider.model import ASSERTION_LONGEST_S, PROOF_AGE_S, SKEW_S, Once, Proof
 from msingi.signin.rules import secret_members
+from msingi.signin.wire import b64, unverified
 
 # FAPI 2.0, section 5.4.1: these and no others; RS256 and "none" are refused for everybody.
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
@@ -39,18 +39,6 @@ class _Dpop(msgspec.Struct):
     iat: float
     jti: str
     ath: str = ""
-
-
-def unverified(token: str) -> tuple[dict[str, Any], bytes]:
-    """Header and payload of a compact JWS, not verified. Raises ValueError unless it is one."""
-    parts = token.split(".")
-    if len(parts) != 3 or len(token) > 16_000:
-        raise ValueError("not a compact JWS")
-    try:
-        header, payload = (base64.urlsafe_b64decode(p + "=" * (-len(p) % 4)) for p in parts[:2])
-        return msgspec.json.decode(header, type=dict[str, Any]), payload
-    except (ValueError, msgspec.DecodeError):
-        raise ValueError("not a compact JWS") from None
 
 
 def assertion_client(assertion: str) -> str:
@@ -143,7 +131,7 @@ def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str
 
 def token_hash(access_token: str) -> str:
     """`ath`: base64url of the SHA-256 of an access token (RFC 9449, section 4.2)."""
-    return base64.urlsafe_b64encode(hashlib.sha256(access_token.encode()).digest()).decode().rstrip("=")
+    return b64(hashlib.sha256(access_token.encode()).digest())
 
 
 def _same_address(claimed: str, ours: str) -> bool:

@@ -1,6 +1,5 @@
 """The laws of the provider, as pure functions: what a request may ask, when a session suffices, what a code redeems."""
 
-import base64
 import hashlib
 import hmac
 import re
@@ -22,6 +21,7 @@ from msingi.signin.errors import (
 )
 from msingi.signin.model import SCOPE_CLAIMS, Client, Profile, Session
 from msingi.signin.provider.model import ACR, FLOW_TTL_S, REQUEST_TTL_S, Asked, Terms
+from msingi.signin.wire import b64
 
 _VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
@@ -186,7 +186,7 @@ def verify_pkce(verifier: str, challenge: str) -> None:
     """Raises InvalidGrant unless SHA-256 of the verifier is the challenge (RFC 7636, section 4.6)."""
     if not _VERIFIER.fullmatch(verifier):
         raise InvalidGrant(rule="code_verifier has 43 to 128 unreserved characters")
-    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    digest = b64(hashlib.sha256(verifier.encode()).digest())
     if not hmac.compare_digest(digest, challenge):
         raise InvalidGrant(rule="PKCE verifier")
 

@@ -1,26 +1,19 @@
-"""Outside shapes of the provider: metadata, signed tokens, sealed pointers, and the OAuth dialect of refusals."""
+"""Outside shapes of the provider: metadata, access tokens, and the OAuth dialect of refusals."""
 
-import base64
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-from joserfc.jws import JWSRegistry
 
-from msingi.kernel.errors import Malformed, NotFound, NotPermitted, NotSignedIn, Outage, Refusal
+from msingi.kernel.errors import Malformed, NotPermitted, NotSignedIn, Outage, Refusal
 from msingi.kernel.keys import Keystore
-from msingi.kernel.seal import Seals
-from msingi.signin.errors import FlowLost, InvalidToken
+from msingi.signin.errors import InvalidToken
 from msingi.signin.model import CLAIMS
 from msingi.signin.provider.model import ACR, AccessClaims
-from msingi.signin.provider.proofs import ALGORITHMS, unverified
+from msingi.signin.provider.proofs import ALGORITHMS
+from msingi.signin.wire import verify_own
 
-T = TypeVar("T")
 ACCESS_TYPE = "at+jwt"
 USERINFO = "/oauth/userinfo"
-_registry = JWSRegistry(algorithms=["ES256"])
 
 
 def metadata(issuer: str, languages: list[str]) -> dict[str, Any]:
@@ -60,64 +53,21 @@ def metadata(issuer: str, languages: list[str]) -> dict[str, Any]:
     }
 
 
-def b64(raw: bytes) -> str:
-    """Base64url without padding."""
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def sign(keys: Keystore, typ: str, claims: Any) -> str:
-    """A compact JWS over `claims` (anything msgspec encodes), by the current key of the provider (ES256).
-
-    The three parts are put together here, because the key may live in hardware that signs bytes and nothing else.
-    """
-    signer = keys.signer("oidc")
-    header = b64(msgspec.json.encode({"alg": "ES256", "kid": signer.kid, "typ": typ}))
-    message = f"{header}.{b64(msgspec.json.encode(claims))}"
-    return f"{message}.{b64(signer.sign(message.encode()))}"
-
-
-def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
-    """The payload of a token that this provider signed with a key still valid. Raises InvalidToken."""
-    try:
-        header, payload = unverified(token)
-        known = [k for k in keys.public("oidc") if k["kid"] == header.get("kid")]
-        if header.get("typ") != typ or not known:
-            raise InvalidToken(rule="typ or kid")
-        jws.deserialize_compact(token, KeySet.import_key_set({"keys": list(known)}), registry=_registry)
-    except (ValueError, JoseError):
-        raise InvalidToken(rule="signature") from None
-    return payload
-
-
-def read_access(keys: Keystore, token: str, issuer: str, audience: str, now: float) -> AccessClaims:
-    """The claims of an access token of ours for `audience` (RFC 9068, section 4). Raises InvalidToken."""
+def read_access(keys: Keystore, token: str, issuer: str, audiences: tuple[str, ...], now: float) -> AccessClaims:
+    """The claims of an access token of ours for one of `audiences` (RFC 9068, section 4). Raises InvalidToken."""
     # 1. Type and signature.
     payload = verify_own(keys, token, ACCESS_TYPE)
     try:
         claims = msgspec.json.decode(payload, type=AccessClaims)
     except msgspec.ValidationError:
         raise InvalidToken(rule="claims") from None
-    # 2. Issuer and audience: a token for userinfo opens no API door, and the other way round.
-    if claims.iss != issuer or claims.aud != audience:
+    # 2. Issuer and audience: a token for userinfo opens no other door.
+    if claims.iss != issuer or claims.aud not in audiences:
         raise InvalidToken(rule="aud")
     # 3. Time.
     if claims.exp <= now:
         raise InvalidToken(rule="exp")
     return claims
-
-
-def seal(seals: Seals, label: str, content: Any) -> str:
-    """`content` as text that only this stack can read or make: a code, a cookie, a sign-in under way."""
-    return b64(seals.seal_with_room_key(f"signin.{label}", msgspec.msgpack.encode(content)))
-
-
-def unseal(seals: Seals, label: str, text: str, kind: type[T]) -> T:
-    """What `seal` sealed under this label. Raises FlowLost if it is not that."""
-    try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        return msgspec.msgpack.decode(seals.unseal_with_room_key(f"signin.{label}", raw), type=kind)
-    except (ValueError, msgspec.DecodeError):
-        raise FlowLost(rule="sealed by this stack") from None
 
 
 def oauth_dialect(ending: Refusal | Outage, request_id: str) -> tuple[dict[str, Any], str]:
@@ -128,7 +78,7 @@ def oauth_dialect(ending: Refusal | Outage, request_id: str) -> tuple[dict[str, 
     known = {Malformed: "invalid_request", NotPermitted: "access_denied", NotSignedIn: "invalid_token"}
     name = getattr(ending, "oauth", "") or next((n for kind, n in known.items() if isinstance(ending, kind)), "")
     if not name:
-        name = "invalid_request" if ending.status < 500 or isinstance(ending, NotFound) else "server_error"
+        name = "invalid_request" if ending.status < 500 else "server_error"
     rule = ending.facts.get("rule", "")
     told = f"{ending.detail or ending.title}{f' Rule: {rule}.' if rule else ''} {ending.remedy}"
     # RFC 6749 allows printable ASCII without quotation mark and backslash.
