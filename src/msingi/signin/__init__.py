@@ -1,7 +1,6 @@
 """Sign-in: how a person, a member of staff or an institution's software proves who it is.
 
-Laws (one property test each, in tests/signin/test_laws.py):
-
+Laws
 1. A wrong PIN and an unknown number get the same answer, after the same time.
 2. A lock stands only between one subject and one place (a known device, or a network): failures made elsewhere
    never lock a device on which the subject has signed in before.
@@ -17,6 +16,7 @@ Laws (one property test each, in tests/signin/test_laws.py):
    is refused.
 9. Every attempt, right or wrong, is an act that leaves a leaf; a wrong one on an existing account is seen by its owner.
 
-Standards: OpenID Connect Core 1.0 and RP-Initiated Logout 1.0, RFC 6749, 7009 (revocation), 7523 (client assertions),
-7636 (PKCE), 8414 (metadata), 9068 (JWT access tokens), 9126 (PAR), 9207 (`iss`), 9449 (DPoP), FAPI 2.0 Security Profile.
+Standards: OpenID Connect Core 1.0 and RP-Initiated Logout 1.0, RFC 6749, 7009 (revocation), 7523 (client
+assertions), 7636 (PKCE), 8414 (metadata), 9068 (JWT access tokens), 9126 (PAR), 9207 (`iss`), 9449 (DPoP), FAPI 2.0
+Security Profile.
 """

@@ -14,6 +14,7 @@ from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import rules, store, wire
@@ -214,7 +215,9 @@ async def send_code(
     return challenge_id, phone[-2:]
 
 
-async def try_code(stack: Stack, tx: Tx, ctx: Context, who: PersonId, challenge: UUID, bound_to: bytes, code: str) -> Verdict:
+async def try_code(
+    stack: Stack, tx: Tx, ctx: Context, who: PersonId, challenge: UUID, bound_to: bytes, code: str
+) -> Verdict:
     """Count and judge one answer to a one-time code (law 3)."""
     sent = await store.try_challenge(tx, who, challenge, bound_to)
     if sent is None or sent["used_at"] or sent["expires_at"] <= ctx.at or sent["tries"] > CODE_TRIES:
@@ -237,14 +240,12 @@ async def verify_code(
         if verdict is Verdict.RIGHT:
             cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
             await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
-        detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
+        detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
         log.append(tx, permit, subject=who.person_id, detail=detail)
     return verdict, cookie
 
 
-async def _open_session(
-    stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place
-) -> str:
+async def _open_session(stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place) -> str:
     """Open a session and give the sealed cookie that names it."""
     secret = os.urandom(32)
     session = Session(
@@ -323,7 +324,11 @@ async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
         sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
         await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
         await _keep_pin(stack, tx, account, new.pin)
-        detail = {"staff": new.staff_id, "institution": new.institution, "roles": " ".join(sorted(new.roles))}
+        detail: leaf.Detail = {
+            "staff": new.staff_id,
+            "institution": new.institution,
+            "roles": " ".join(sorted(new.roles)),
+        }
         log.append(tx, permit, subject=account, detail=detail)
     return account
 

@@ -15,8 +15,7 @@ from msingi.signin.model import Client, Session, Who
 from msingi.signin.page import WebRequest
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider.model import Asked, Flow
-from msingi.signin.provider.rules import with_query
-from msingi.signin.provider.rules import session_suffices
+from msingi.signin.provider.rules import session_suffices, with_query
 
 FORM = 32 * 1024
 
@@ -94,7 +93,7 @@ async def go_on(
     if silent:
         return page.go(back(request, asked, **told(LoginRequired())), cookies)
     one_factor = msgspec.structs.replace(asked, factors=1)
-    now = int(clock.now().timestamp())
+    now = clock.now().timestamp()
     if outcome.session is not None and session_suffices(one_factor, flow.begun_at, outcome.session, now):
         flow = await with_code(request, flow, client, _owner(outcome.session))
         return page.go(step("/code", sealed(request, flow)), cookies)

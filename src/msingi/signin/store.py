@@ -97,7 +97,13 @@ async def forget_place(tx: Tx, place: bytes) -> None:
 
 
 async def put_challenge(
-    tx: Tx, person_id: PersonId, challenge_id: UUID, bound_to: bytes, code_hash: bytes, now: datetime, until: datetime
+    tx: Tx,
+    person_id: PersonId,
+    challenge_id: UUID,
+    bound_to: bytes,
+    code_hash: bytes,
+    now: datetime,
+    until: datetime,
 ) -> None:
     """Remember a one-time code that is being sent."""
     await tx.do(Q.put_challenge, person_id, challenge_id, bound_to, code_hash, now, until)

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey
 from joserfc.jws import JWSRegistry
 
 from msingi.kernel.ids import PersonId
@@ -103,7 +103,7 @@ def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
         known = [k for k in keys.public("oidc") if k["kid"] == header.get("kid")]
         if header.get("typ") != typ or not known:
             raise InvalidToken(rule="typ or kid")
-        jws.deserialize_compact(token, KeySet.import_key_set({"keys": list(known)}), registry=_registry)
+        jws.deserialize_compact(token, ECKey.import_key({**known[0]}), registry=_registry)
     except (ValueError, JoseError):
         raise InvalidToken(rule="signature") from None
     return payload
@@ -142,7 +142,7 @@ def best_language(wished: list[str], offered: list[str]) -> str:
 
 
 def accepted_languages(header: str) -> list[str]:
-    """The languages of an Accept-Language header (RFC 9110, section 12.5.4), best first; malformed parts are skipped."""
+    """The languages of an Accept-Language header (RFC 9110, section 12.5.4), best first."""
     weighed: list[tuple[float, str]] = []
     for part in header[:300].split(","):
         tag, _, quality = part.partition(";q=")

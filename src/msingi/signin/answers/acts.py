@@ -9,6 +9,7 @@ from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Erased, Malformed
 from msingi.kernel.ids import PersonId, token, uuid7
+from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import rules, store, wire
@@ -81,7 +82,7 @@ async def answer(stack: Stack, ctx: Context, question: Question) -> Answer:
                 await store.forget_place(tx, key)
             else:
                 await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
-        detail = {"result": "locked" if wait else "yes" if right else "no", "method": method}
+        detail: leaf.Detail = {"result": "locked" if wait else "yes" if right else "no", "method": method}
         log.append(tx, permit, subject=None if wait else person_id, detail=detail)
     if wait:
         raise TooManyTries(retry_after_s=wait)
@@ -120,4 +121,3 @@ async def _is_right(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId | No
         return False
     verdict = await signin.try_code(stack, tx, ctx, person_id, challenge, _bound(ctx), question.code)
     return verdict is Verdict.RIGHT
-

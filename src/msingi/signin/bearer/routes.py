@@ -35,7 +35,7 @@ async def authenticate(stack: Stack, request: WebRequest) -> Actor | None:
     return None if token is None else await acts.admit(stack, token)
 
 
-@route("/oauth/userinfo", http_method=["GET", "POST"], tags=["signin"])
+@route("/oauth/userinfo", http_method=["GET", "POST"], status_code=200, tags=["signin"])
 async def userinfo(request: WebRequest) -> Response[dict[str, Any]]:
     """The claims that the person granted (OpenID Connect Core, section 5.3)."""
     token = shown(request)

@@ -12,6 +12,7 @@ from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId, token, uuid7
+from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import store, wire
@@ -84,7 +85,12 @@ def self_context(pointer: wire.Pointer, purpose: str, request_id: str) -> Contex
 
 
 async def authorize(
-    stack: Stack, cookie: str, flow: Flow, client: Client, request_id: str, decided: tuple[str, ...] | None = None
+    stack: Stack,
+    cookie: str,
+    flow: Flow,
+    client: Client,
+    request_id: str,
+    decided: tuple[str, ...] | None = None,
 ) -> Outcome:
     """What becomes of a request in a browser with this session cookie: a code, claims to decide about, or neither.
 
@@ -105,7 +111,7 @@ async def authorize(
     async with stack.db.transaction(permit) as tx:
         session = await signin.live_session(stack, tx, ctx, pointer)
         outcome = Outcome(session=session)
-        if session is not None and rules.session_suffices(asked, flow.begun_at, session, int(ctx.at.timestamp())):
+        if session is not None and rules.session_suffices(asked, flow.begun_at, session, ctx.at.timestamp()):
             agreed: tuple[str, ...] = asked.claims + asked.id_claims
             if not client.first_party:
                 known = await store.agreed_claims(tx, account, client.client_id)
@@ -119,9 +125,7 @@ async def authorize(
     return outcome
 
 
-async def _make_code(
-    stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, agreed: tuple[str, ...]
-) -> str:
+async def _make_code(stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, agreed: tuple[str, ...]) -> str:
     asked, now = flow.asked, int(ctx.at.timestamp())
     await claim_once(tx, (Once(f"request|{asked.request_id}", now + FLOW_TTL_S),))
     terms = Terms(
@@ -143,9 +147,7 @@ async def _make_code(
     secret, grant_id = os.urandom(32), uuid7()
     until = ctx.at + timedelta(seconds=CODE_TTL_S)
     hashed, account = wire.secret_hash(secret), session.person_id
-    await store.put_grant(
-        tx, account, grant_id, session.session_id, asked.client_id, hashed, terms, ctx.at, until
-    )
+    await store.put_grant(tx, account, grant_id, session.session_id, asked.client_id, hashed, terms, ctx.at, until)
     return wire.seal(stack.seal, "code", wire.Pointer(account, grant_id, secret))
 
 
@@ -158,7 +160,7 @@ async def agree(stack: Stack, cookie: str, client: Client, claims: tuple[str, ..
         if await signin.live_session(stack, tx, ctx, pointer) is None:
             raise FlowLost(rule="signed in")
         await store.put_agreement(tx, pointer.person_id, client.client_id, claims, ctx.at)
-        detail = {"to": client.name, "institution": client.institution, "claims": " ".join(claims)}
+        detail: leaf.Detail = {"to": client.name, "institution": client.institution, "claims": " ".join(claims)}
         log.append(tx, permit, subject=pointer.person_id, detail=detail)
 
 
@@ -198,12 +200,18 @@ async def redeem(
             scopes, secret = terms.scopes, os.urandom(32)
             life = ACCESS_TTL_S
             if rules.gives_refresh(client, scopes):
-                life, refresh = REFRESH_TTL_S, wire.seal(stack.seal, "refresh", wire.Pointer(person_id, grant_id, secret))
+                life, refresh = (
+                    REFRESH_TTL_S,
+                    wire.seal(stack.seal, "refresh", wire.Pointer(person_id, grant_id, secret)),
+                )
             until = ctx.at + timedelta(seconds=life)
             await store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
         else:
             scopes, refresh = rules.narrowed(order.scope, terms.scopes), order.refresh_token
-        detail = {"to": client.name, "result": "code came twice, tokens ended" if twice else order.grant_type}
+        detail: leaf.Detail = {
+            "to": client.name,
+            "result": "code came twice, tokens ended" if twice else order.grant_type,
+        }
         log.append(tx, permit, subject=person_id, detail=detail)
     if twice:
         raise InvalidGrant("The code was used before; what came of it has ended.", rule="used once")
@@ -321,13 +329,13 @@ async def software_token(
     return Tokens(signed, "DPoP" if jkt else "Bearer", ACCESS_TTL_S, " ".join(scopes))
 
 
-async def is_subject(stack: Stack, cookie: str, sub: str) -> bool:
-    """Whether the browser's session belongs to the `sub` of an ID token, whichever institution it was made for."""
+def is_subject(stack: Stack, client: Client, cookie: str, sub: str) -> bool:
+    """Whether the browser's session belongs to the `sub` that this client knows."""
     try:
         pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
     except FlowLost:
         return False
-    return pointer.staff_id == sub if pointer.staff_id else False
+    return subject_of(stack, client, pointer.person_id, pointer.staff_id) == sub
 
 
 async def leave(stack: Stack, cookie: str, request_id: str) -> None:

@@ -55,7 +55,7 @@ class Flow(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     asked: Asked
     device_hash: bytes
-    begun_at: int
+    begun_at: float
     expires_at: int
     language: str = ""
     who: Who | None = None

@@ -138,7 +138,11 @@ def _same_address(claimed: str, ours: str) -> bool:
     try:
         there, here = urlsplit(claimed), urlsplit(ours)
         ports = {"https": 443, "http": 80}
-        return (there.scheme.lower(), (there.hostname or "").lower(), there.port or ports.get(there.scheme.lower())) == (
+        return (
+            there.scheme.lower(),
+            (there.hostname or "").lower(),
+            there.port or ports.get(there.scheme.lower()),
+        ) == (
             here.scheme,
             here.hostname,
             here.port or ports.get(here.scheme),

@@ -159,7 +159,7 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
         device = token(24)
         cookies.append(page.cookie(stack, page.DEVICE, device, page.DEVICE_AGE_S))
     hashed = wire.secret_hash(device.encode())
-    flow = Flow(asked=asked, device_hash=hashed, begun_at=now, expires_at=now + FLOW_TTL_S)
+    flow = Flow(asked=asked, device_hash=hashed, begun_at=clock.now().timestamp(), expires_at=now + FLOW_TTL_S)
     return await flows.go_on(request, flow, client, page.cookie_of(request, page.SESSION), cookies)
 
 
@@ -201,8 +201,8 @@ async def tokens(request: WebRequest) -> Response[Tokens]:
     return Response(answer, status_code=200, headers=NO_STORE)
 
 
-async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[str, str]:
-    """Where to go after signing out, and the `sub` of the hint (RP-Initiated Logout 1.0, section 2).
+async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[str, bool]:
+    """Where to go after signing out, and whether the hint names who is signed in (RP-Initiated Logout 1.0, 2).
 
     Raises RedirectMismatch for an address that the client did not register.
     """
@@ -215,25 +215,26 @@ async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[s
             raise InvalidRequest("id_token_hint is not ours.", field="id_token_hint", rule="signature") from None
         if client_id and claims["aud"] != client_id:
             raise InvalidRequest("id_token_hint is another client's.", field="id_token_hint", rule="aud")
-        client_id, sub = claims["aud"], claims["sub"]
+        client_id, sub = str(claims["aud"]), str(claims["sub"])
     to = params.get("post_logout_redirect_uri", "")
-    if to:
-        client = await signin.client(stack, client_id)
-        if to not in client.logout_uris:
-            raise RedirectMismatch(field="post_logout_redirect_uri")
-        to = rules.with_query(to, {"state": params.get("state", "")})
-    return to, sub
+    if not to and not sub:
+        return "", False
+    client = await signin.client(stack, client_id)
+    if to and to not in client.logout_uris:
+        raise RedirectMismatch(field="post_logout_redirect_uri")
+    known = bool(sub) and acts.is_subject(stack, client, page.cookie_of(request, page.SESSION), sub)
+    return to and rules.with_query(to, {"state": params.get("state", "")}), known
 
 
 async def _logout(request: WebRequest, params: dict[str, str]) -> Response[Any]:
     stack = web.stack(request)
-    to, sub = await _logout_target(request, params)
+    to, known = await _logout_target(request, params)
     ticket = Ticket(to, page.device_hash(request), int(clock.now().timestamp()) + FLOW_TTL_S)
-    cookie = page.cookie_of(request, page.SESSION)
-    if not cookie or (sub and await acts.is_subject(stack, cookie, sub)):
+    if known or not page.cookie_of(request, page.SESSION):
         return await sign_out(request, ticket)
-    lang = page.language(request, params.get("ui_locales", ""))
+    # Without proof that the client knows who is signed in, the person is asked, so that nobody is signed out by a link.
     sealed = wire.seal(stack.seal, "ticket", ticket)
+    lang = page.language(request, params.get("ui_locales", ""))
     return page.show(request, "leave", lang, goes_to=to, ticket=sealed)
 
 

@@ -161,11 +161,11 @@ def _asked_acr(member: Any) -> str:
     return " ".join(str(v) for v in values if v)
 
 
-def session_suffices(asked: Asked, begun_at: int, session: Session | None, now: int) -> bool:
+def session_suffices(asked: Asked, begun_at: float, session: Session | None, now: float) -> bool:
     """Whether this session answers the request: enough factors, young enough, and proved anew where asked for."""
     if session is None or session.factors < asked.factors:
         return False
-    proved_at = int(session.proved_at.timestamp())
+    proved_at = session.proved_at.timestamp()
     if asked.max_age_s >= 0 and now - proved_at > max(asked.max_age_s, now - begun_at):
         return False
     return not ({"login", "select_account"} & set(asked.prompt)) or proved_at >= begun_at
@@ -233,4 +233,6 @@ def check_software_scopes(client: Client, scope: str) -> tuple[str, ...]:
 def with_query(uri: str, parameters: Mapping[str, str]) -> str:
     """`uri` with parameters added to its query; empty ones are left out."""
     query = urlencode({k: v for k, v in parameters.items() if v})
+    if not query:
+        return uri
     return f"{uri}{'&' if '?' in uri else '?'}{query}"
