@@ -22,6 +22,7 @@ included. The transparency log holds the root; the chain's head is SHA-256 over 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct as Layout
 from typing import Any
@@ -77,6 +78,7 @@ def encode(row: Sequence[Any], at_us: int) -> bytes:
     return fixed + _words(currency, code, permit)
 
 
+@lru_cache(maxsize=50_000)
 def _words(*texts: str) -> bytes:
     parts = [text.encode() for text in texts]
     return b"".join(len(part).to_bytes(2) + part for part in parts)

@@ -69,11 +69,12 @@ class Reason(IntEnum):
 
 
 class Tier(Struct, frozen=True):
-    """How much an account of a know-your-customer tier may pay out, in minor units: at once, and per day (UTC)."""
+    """What a know-your-customer tier allows, in minor units: paid out at once, paid out per day (UTC), and held."""
 
     number: int
     transfer_limit_minor: int
     day_limit_minor: int
+    balance_limit_minor: int
 
 
 class Account(Struct, frozen=True):

@@ -9,8 +9,11 @@ from msingi.payments.model import SHARD_BITS, AccountId, Flag, Reason, Tier
 
 MAX_AMOUNT_MINOR = 10**15
 MAX_BALANCE_MINOR = 10**18
-NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR)
+NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR, MAX_BALANCE_MINOR)
 DAY_US = 86_400_000_000
+
+# Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
+_OPEN, _NO_DEBIT, _NO_CREDIT = int(Flag.OPEN), int(Flag.NO_DEBIT), int(Flag.NO_CREDIT)
 
 _SPACE = 10**11
 _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
@@ -26,28 +29,29 @@ def weigh(
     payee_flags: int,
     same_account: bool,
     same_currency: bool,
-    payee_balance: int,
+    payee_room: int,
     transfer_limit: int,
     day_left: int,
 ) -> Reason:
     """Why an order must be rejected, or Reason.NONE (laws 2 and 3).
 
-    All amounts are minor units of one currency; flags are 0 for an account that does not exist. The order of the
-    checks is part of the rule: the same order on the same books is always rejected for the same reason.
+    All amounts are minor units of one currency; flags are 0 for an account that does not exist; `payee_room` is
+    what the payee may still receive. The order of the checks is part of the rule: the same order on the same books
+    is always rejected for the same reason.
     """
     if not 0 < amount <= MAX_AMOUNT_MINOR:
         return Reason.AMOUNT
-    if not payer_flags & Flag.OPEN:
+    if not payer_flags & _OPEN:
         return Reason.UNKNOWN_PAYER
-    if not payee_flags & Flag.OPEN:
+    if not payee_flags & _OPEN:
         return Reason.UNKNOWN_PAYEE
     if same_account:
         return Reason.SAME_ACCOUNT
     if not same_currency:
         return Reason.CURRENCY
-    if payer_flags & Flag.NO_DEBIT:
+    if payer_flags & _NO_DEBIT:
         return Reason.PAYER_FROZEN
-    if payee_flags & Flag.NO_CREDIT:
+    if payee_flags & _NO_CREDIT:
         return Reason.PAYEE_FROZEN
     if amount > transfer_limit:
         return Reason.TRANSFER_LIMIT
@@ -55,7 +59,7 @@ def weigh(
         return Reason.DAY_LIMIT
     if amount > available:
         return Reason.INSUFFICIENT_FUNDS
-    if payee_balance + amount > MAX_BALANCE_MINOR:
+    if amount > payee_room:
         return Reason.BALANCE_LIMIT
     return Reason.NONE
 

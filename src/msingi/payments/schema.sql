@@ -111,16 +111,15 @@ CREATE TABLE IF NOT EXISTS payments.journal_rest PARTITION OF payments.journal D
 -- Make the journal's partitions from this month on; run by migrations and by the writer.
 CREATE OR REPLACE FUNCTION payments.open_months(months int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog AS $$
-DECLARE first timestamptz; part text;
+DECLARE first timestamp; part text;  -- months begin at midnight UTC
 BEGIN
   FOR n IN 0 .. months LOOP
-    first := date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(months => n);
-    first := date_trunc('month', first AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
-    part := 'journal_' || to_char(first AT TIME ZONE 'UTC', 'YYYY_MM');
+    first := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => n);
+    part := 'journal_' || to_char(first, 'YYYY_MM');
     IF to_regclass('payments.' || part) IS NULL
-       AND NOT EXISTS (SELECT FROM payments.journal_rest WHERE at >= first) THEN
+       AND NOT EXISTS (SELECT FROM payments.journal_rest WHERE at >= first AT TIME ZONE 'UTC') THEN
       EXECUTE format('CREATE TABLE payments.%I PARTITION OF payments.journal FOR VALUES FROM (%L) TO (%L)',
-        part, first, (first AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC');
+        part, first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
     END IF;
   END LOOP;
 END $$;

@@ -1,0 +1,68 @@
+-- name: shard
+-- Where a shard stands: epoch, next seq, head of the chain, instant of the last batch.
+SELECT s.epoch, s.seq, s.head,
+  (SELECT b.at FROM payments.batch b WHERE b.shard = s.shard ORDER BY b.first_seq DESC LIMIT 1) AS last_at
+FROM payments.shard s WHERE s.shard = $1
+
+-- name: settle_batch
+-- Pass the fence (compare and swap on epoch and seq), set the changed balances, and chain the batch: all or nothing.
+WITH fence AS (
+  UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
+), changed AS (
+  UPDATE payments.account a SET posted = u.posted, spent = u.spent, day = u.day
+  FROM unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::int[]) AS u (id, posted, spent, day)
+  WHERE a.shard = $1 AND a.id = u.id RETURNING 1
+), chained AS (
+  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head) VALUES ($1, $3, $5, $9, $6, $7, $8)
+)
+SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+
+-- name: known_ids
+-- How orders with these ids ended, for those who repeat them.
+SELECT t.id, t.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
+FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+WHERE t.id = ANY ($1::uuid[])
+
+-- name: accounts_page
+-- A page of a shard's accounts in the order of their ids, for the writer's memory.
+SELECT id, posted, reserved, floor, spent, day, tier, flags, currency FROM payments.account
+WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
+
+-- name: accounts_by_id
+-- Some accounts of a shard, for the writer's memory.
+SELECT id, posted, reserved, floor, spent, day, tier, flags, currency FROM payments.account
+WHERE shard = $1 AND id = ANY ($2::bigint[])
+
+-- name: touched_since
+-- The accounts that journal rows from a seq on have touched.
+SELECT debit AS id FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
+UNION SELECT credit FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
+
+-- name: open_months
+-- Make the journal's partitions for the coming months.
+SELECT payments.open_months($1)
+
+-- name: next_index
+-- Take some dense account indexes of a shard; gives the first of them.
+UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETURNING next_index - $2
+
+-- name: open_accounts
+-- Open accounts in the ledger, without money.
+INSERT INTO payments.account (shard, id, floor, tier, currency, kind)
+SELECT $1, u.id, $3, $4, $5, $6 FROM unnest($2::bigint[]) AS u (id)
+
+-- name: add_holders
+-- Say whose the accounts are, by person.
+INSERT INTO payments.holder (person_id, account_id, kind, currency, is_default, opened_at)
+SELECT u.person, u.account, $3, $4, u.is_default, $6
+FROM unnest($1::uuid[], $2::bigint[], $5::boolean[]) AS u (person, account, is_default)
+
+-- name: add_owners
+-- Say whose the accounts are, by account.
+INSERT INTO payments.account_owner (shard, account_id, person_id)
+SELECT $1, u.account, u.person FROM unnest($2::bigint[], $3::uuid[]) AS u (account, person)
+
+-- name: add_institution_account
+-- Say which institution holds an account.
+INSERT INTO payments.institution_account (institution, account_id, kind, currency, label, opened_at)
+VALUES ($1, $2, $3, $4, $5, $6)

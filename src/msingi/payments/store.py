@@ -1,0 +1,153 @@
+"""All SQL of the ledger and the accounts; decisions are made elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from msingi.kernel import sql
+from msingi.kernel.db import Row, Tx
+from msingi.kernel.ids import PersonId
+from msingi.payments import chain
+from msingi.payments.book import Batch, Book, instant, micros
+from msingi.payments.model import AccountKind, Outcome
+from msingi.payments.rules import account_id
+
+Q = sql.load(__name__)
+PAGE = 20_000
+_IDS = ("id", "shard", "seq", "at", "body_hash")
+_REMARKS = ("shard", "seq", "reference", "payer", "payee")
+
+
+class FenceLost(Exception):
+    """Another writer has moved the shard on: what was decided here rests on a past state."""
+
+
+class IdsTaken(Exception):
+    """A batch repeats transfer ids that were committed before this memory's time."""
+
+
+async def persist(tx: Tx, book: Book, batch: Batch) -> None:
+    """Write a decided batch into the transaction: fence, balances, chain, journal, ids, remarks.
+
+    Raises FenceLost or IdsTaken; then the transaction must be rolled back.
+    """
+    at = instant(batch.at_us)
+    count = len(batch.rows)
+    ids, posted, spent, day = batch.state
+    passed = await tx.row(
+        Q.settle_batch,
+        *(book.shard, book.epoch, batch.first_seq, batch.next_seq, count),
+        *(batch.prev, batch.root, batch.head, at, ids, posted, spent, day),
+    )
+    if passed is None or passed["passed"] != 1:
+        raise FenceLost(f"shard {book.shard} has moved on from seq {batch.first_seq}")
+    if passed["changed"] != len(ids):
+        raise RuntimeError(f"{len(ids)} balances changed in memory, {passed['changed']} in the database")
+    await tx.copy("payments.journal", chain.COLUMNS, batch.rows)
+    try:
+        await tx.copy(
+            "payments.transfer_id", _IDS, [(row[2], row[0], row[1], at, row[14]) for row in batch.rows]
+        )
+    except asyncpg.UniqueViolationError as taken:
+        raise IdsTaken from taken
+    if batch.remarks:
+        await tx.copy("payments.remittance", _REMARKS, batch.remarks)
+
+
+async def standing(tx: Tx, shard: int) -> Row:
+    """Where a shard stands: epoch, seq, head."""
+    found = await tx.row(Q.shard, shard)
+    if found is None:
+        raise RuntimeError(f"shard {shard} does not exist")
+    return found
+
+
+async def load(tx: Tx, book: Book) -> None:
+    """Fill an empty book from the database. The seq is read first: what is newer makes the fence refuse."""
+    _stand(book, await standing(tx, book.shard))
+    last = -1
+    while True:
+        page = await tx.rows(Q.accounts_page, book.shard, last, PAGE)
+        _put(book, page)
+        if len(page) < PAGE:
+            return
+        last = page[-1]["id"]
+
+
+async def meet(tx: Tx, book: Book, accounts: Iterable[int]) -> None:
+    """Take accounts into the book that it has not met."""
+    _put(book, await tx.rows(Q.accounts_by_id, book.shard, sorted(accounts)))
+
+
+async def catch_up(tx: Tx, book: Book, committed: int, suspects: set[int]) -> None:
+    """Bring the book to the database's state: re-read `suspects` and all that was touched since seq `committed`."""
+    _stand(book, await standing(tx, book.shard))
+    touched = {row["id"] for row in await tx.rows(Q.touched_since, book.shard, committed)}
+    await meet(tx, book, touched | suspects)
+
+
+async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:
+    """Remember how old orders with these ids ended; the number that were known."""
+    rows = await tx.rows(Q.known_ids, ids)
+    for row in rows:
+        outcome = Outcome(
+            row["seq"], row["reason"], row["debit_after"], row["credit_after"], micros(row["at"])
+        )
+        book.remember(row["id"], bytes(row["body_hash"]), outcome)
+    return len(rows)
+
+
+def _stand(book: Book, row: Row) -> None:
+    book.stand(row["epoch"], row["seq"], bytes(row["head"]), micros(row["last_at"]) if row["last_at"] else 0)
+
+
+def _put(book: Book, rows: Iterable[Row]) -> None:
+    for row in rows:
+        book.put(*row)
+
+
+async def open_months(tx: Tx, months: int) -> None:
+    """Make the journal's partitions for the coming months."""
+    await tx.value(Q.open_months, months)
+
+
+async def open_person_accounts(
+    tx: Tx,
+    shard: int,
+    people: Sequence[PersonId],
+    kind: AccountKind,
+    currency: str,
+    tier: int,
+    defaults: Sequence[bool],
+    at: datetime,
+) -> list[int]:
+    """Open one account for each of `people`; the account ids in the same order."""
+    ids = await _number(tx, shard, len(people))
+    await tx.do(Q.open_accounts, shard, ids, 0, tier, currency, kind)
+    await tx.do(Q.add_holders, people, ids, kind, currency, defaults, at)
+    await tx.do(Q.add_owners, shard, ids, people)
+    return ids
+
+
+async def open_institution_account(
+    tx: Tx,
+    shard: int,
+    institution: str,
+    kind: AccountKind,
+    currency: str,
+    floor: int,
+    label: str,
+    at: datetime,
+) -> int:
+    """Open an account of an institution; its id."""
+    (account,) = await _number(tx, shard, 1)
+    await tx.do(Q.open_accounts, shard, [account], floor, 0, currency, kind)
+    await tx.do(Q.add_institution_account, institution, account, kind, currency, label, at)
+    return account
+
+
+async def _number(tx: Tx, shard: int, count: int) -> list[int]:
+    first = await tx.value(Q.next_index, shard, count)
+    return [account_id(first + n, shard) for n in range(count)]
