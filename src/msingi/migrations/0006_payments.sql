@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS payments.account (
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
   flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits
+  owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
   PRIMARY KEY (shard, id)
@@ -215,3 +216,12 @@ CREATE TABLE IF NOT EXISTS payments.hold (
   PRIMARY KEY (shard, id)
 );
 SELECT kernel.wall('payments', 'hold', NULL);
+
+-- How often an actor asked for the name behind an alias in a window of time, so that names cannot be collected.
+-- distributed by actor
+CREATE TABLE IF NOT EXISTS payments.alias_rate (
+  actor text PRIMARY KEY,                 -- personal: fraud-prevention, keep 1 day
+  since timestamptz NOT NULL,
+  n int NOT NULL
+);
+SELECT kernel.wall('payments', 'alias_rate', NULL);

@@ -59,6 +59,7 @@ class Book:
         self.epoch = 0
         self.seq = 1
         self.head = chain.GENESIS
+        self.owner = array("q")
         self.posted = array("q")
         self.reserved = array("q")
         self.floor = array("q")
@@ -90,13 +91,14 @@ class Book:
         day: int,
         tier: int,
         flags: int,
+        owner: int,
         currency: str,
     ) -> None:
         """Set an account to what the database says of it."""
         index = account >> SHARD_BITS
         lacking = index + 1 - len(self.flags)
         if lacking > 0:
-            for column in (self.posted, self.reserved, self.floor, self.spent):
+            for column in (self.owner, self.posted, self.reserved, self.floor, self.spent):
                 column.frombytes(bytes(8 * lacking))
             self.day.frombytes(bytes(4 * lacking))
             for column in (self.tier, self.flags, self.currency):
@@ -108,6 +110,7 @@ class Book:
         self.day[index] = day
         self.tier[index] = tier
         self.flags[index] = flags
+        self.owner[index] = owner
         self.currency[index] = self.currencies.setdefault(currency, len(self.currencies))
 
     def strangers(self, orders: Sequence[Order]) -> set[int]:
@@ -186,7 +189,7 @@ class Book:
         payer, payee, amount = order.debit >> SHARD_BITS, order.credit >> SHARD_BITS, order.amount
         posted, flags, size = self.posted, self.flags, len(self.flags)
         mask = (1 << SHARD_BITS) - 1
-        here = order.debit & mask == self.shard and 0 <= payer < size
+        here = order.debit & mask == self.shard and 0 <= payer < size and self.owner[payer] == order.owner
         there = order.credit & mask == self.shard and 0 <= payee < size
         if not (here and there):
             reason = Reason.UNKNOWN_PAYEE if here and flags[payer] else Reason.UNKNOWN_PAYER
@@ -240,7 +243,4 @@ class Book:
             [self.spent[i] for i in order],
             [self.day[i] for i in order],
         )
-        return Batch(
-            first, next_seq, prev, root, self.head, at_us, rows, endings, state, remarks, accepted
-        )
-
+        return Batch(first, next_seq, prev, root, self.head, at_us, rows, endings, state, remarks, accepted)

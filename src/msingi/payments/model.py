@@ -119,10 +119,23 @@ class TransferOrder(Struct, frozen=True):
     reference: str = ""
 
 
+class IssueOrder(Struct, frozen=True):
+    """An order to create money on an institution's account: minor units of that account's currency."""
+
+    key: str
+    payee: str
+    amount_minor: int
+    reference: str = ""
+
+
 class Order(Struct, frozen=True, gc=False):
-    """What enters the writer: decided accounts and a permit. `permit_text` is what the journal keeps of the permit."""
+    """What enters the writer: accounts, amount, and a permit; `permit_text` is what the journal keeps of the permit.
+
+    `owner` is the keyed hash of the holder whom the permit reaches: the writer debits no account of anybody else.
+    """
 
     id: UUID
+    owner: int
     debit: int
     credit: int
     amount: int

@@ -25,12 +25,12 @@ WHERE t.id = ANY ($1::uuid[])
 
 -- name: accounts_page
 -- A page of a shard's accounts in the order of their ids, for the writer's memory.
-SELECT id, posted, reserved, floor, spent, day, tier, flags, currency FROM payments.account
+SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
 WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 
 -- name: accounts_by_id
 -- Some accounts of a shard, for the writer's memory.
-SELECT id, posted, reserved, floor, spent, day, tier, flags, currency FROM payments.account
+SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
 WHERE shard = $1 AND id = ANY ($2::bigint[])
 
 -- name: touched_since
@@ -48,8 +48,8 @@ UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETU
 
 -- name: open_accounts
 -- Open accounts in the ledger, without money.
-INSERT INTO payments.account (shard, id, floor, tier, currency, kind)
-SELECT $1, u.id, $3, $4, $5, $6 FROM unnest($2::bigint[]) AS u (id)
+INSERT INTO payments.account (shard, id, owner, floor, tier, currency, kind)
+SELECT $1, u.id, u.owner, $4, $5, $6, $7 FROM unnest($2::bigint[], $3::bigint[]) AS u (id, owner)
 
 -- name: add_holders
 -- Say whose the accounts are, by person.
@@ -66,3 +66,73 @@ SELECT $1, u.account, u.person FROM unnest($2::bigint[], $3::uuid[]) AS u (accou
 -- Say which institution holds an account.
 INSERT INTO payments.institution_account (institution, account_id, kind, currency, label, opened_at)
 VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: default_wallets
+-- The default wallets of some people.
+SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = ANY ($1::uuid[]) AND is_default
+
+-- name: held_accounts
+-- The accounts that a person holds, with their balances, the default one first.
+SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier
+FROM payments.holder h JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
+WHERE h.person_id = $1 ORDER BY h.is_default DESC, h.account_id
+
+-- name: institution_accounts
+-- The accounts that an institution holds, with their balances.
+SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor, a.tier
+FROM payments.institution_account i
+JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
+WHERE i.institution = $1 ORDER BY i.account_id
+
+-- name: owner_of
+-- The person who holds an account.
+SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 LIMIT 1
+
+-- name: institution_of
+-- The institution that holds an account.
+SELECT institution, label, kind, currency FROM payments.institution_account WHERE account_id = $1 LIMIT 1
+
+-- name: issue_account
+-- The account of the issuing side in a currency.
+SELECT institution, account_id FROM payments.institution_account WHERE kind = 'issue' AND currency = $1 LIMIT 1
+
+-- name: account
+-- One account of the ledger.
+SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHERE shard = $1 AND id = $2
+
+-- name: entries
+-- A page of an account's posted entries, newest first, before a seq.
+SELECT * FROM (
+  (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
+   FROM payments.journal_seen WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+  UNION ALL
+  (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
+   FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+) AS leg ORDER BY seq DESC LIMIT $4
+
+-- name: balance_at
+-- The balance of an account after its last entry up to an instant.
+SELECT balance FROM (
+  (SELECT seq, debit_after AS balance FROM payments.journal_seen
+   WHERE shard = $1 AND debit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
+  UNION ALL
+  (SELECT seq, credit_after FROM payments.journal_seen
+   WHERE shard = $1 AND credit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
+) AS leg ORDER BY seq DESC LIMIT 1
+
+-- name: transfer
+-- One transfer as journalled, if the permit reaches one of its accounts.
+SELECT j.* FROM payments.transfer_id_seen t
+JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at WHERE t.id = $1
+
+-- name: held
+-- Whether a person holds an account.
+SELECT EXISTS (SELECT FROM payments.holder WHERE person_id = $1 AND account_id = $2)
+
+-- name: count_alias
+-- Count one alias look-up of an actor in the running window; gives the count, which starts again after the window.
+INSERT INTO payments.alias_rate AS r (actor, since, n) VALUES ($1, $2, 1)
+ON CONFLICT (actor) DO UPDATE SET
+  n = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN 1 ELSE r.n + 1 END,
+  since = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN $2 ELSE r.since END
+RETURNING n

@@ -11,8 +11,8 @@ from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
 from msingi.payments import chain
 from msingi.payments.book import Batch, Book, instant, micros
-from msingi.payments.model import AccountKind, Outcome
-from msingi.payments.rules import account_id
+from msingi.payments.model import Account, AccountKind, Entry, Outcome
+from msingi.payments.rules import account_id, available, masked_number, number_of, shard_of
 
 Q = sql.load(__name__)
 PAGE = 20_000
@@ -47,9 +47,7 @@ async def persist(tx: Tx, book: Book, batch: Batch) -> None:
         raise RuntimeError(f"{len(ids)} balances changed in memory, {passed['changed']} in the database")
     await tx.copy("payments.journal", chain.COLUMNS, batch.rows)
     try:
-        await tx.copy(
-            "payments.transfer_id", _IDS, [(row[2], row[0], row[1], at, row[14]) for row in batch.rows]
-        )
+        await tx.copy("payments.transfer_id", _IDS, [(row[2], row[0], row[1], at, row[14]) for row in batch.rows])
     except asyncpg.UniqueViolationError as taken:
         raise IdsTaken from taken
     if batch.remarks:
@@ -92,9 +90,7 @@ async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:
     """Remember how old orders with these ids ended; the number that were known."""
     rows = await tx.rows(Q.known_ids, ids)
     for row in rows:
-        outcome = Outcome(
-            row["seq"], row["reason"], row["debit_after"], row["credit_after"], micros(row["at"])
-        )
+        outcome = Outcome(row["seq"], row["reason"], row["debit_after"], row["credit_after"], micros(row["at"]))
         book.remember(row["id"], bytes(row["body_hash"]), outcome)
     return len(rows)
 
@@ -115,17 +111,18 @@ async def open_months(tx: Tx, months: int) -> None:
 
 async def open_person_accounts(
     tx: Tx,
-    shard: int,
     people: Sequence[PersonId],
+    owners: Sequence[int],
     kind: AccountKind,
     currency: str,
     tier: int,
     defaults: Sequence[bool],
     at: datetime,
+    shard: int = 0,
 ) -> list[int]:
-    """Open one account for each of `people`; the account ids in the same order."""
+    """Open one account for each of `people` (with their owner references); the account ids in the same order."""
     ids = await _number(tx, shard, len(people))
-    await tx.do(Q.open_accounts, shard, ids, 0, tier, currency, kind)
+    await tx.do(Q.open_accounts, shard, ids, owners, 0, tier, currency, kind)
     await tx.do(Q.add_holders, people, ids, kind, currency, defaults, at)
     await tx.do(Q.add_owners, shard, ids, people)
     return ids
@@ -133,17 +130,18 @@ async def open_person_accounts(
 
 async def open_institution_account(
     tx: Tx,
-    shard: int,
     institution: str,
+    owner: int,
     kind: AccountKind,
     currency: str,
     floor: int,
     label: str,
     at: datetime,
+    shard: int = 0,
 ) -> int:
     """Open an account of an institution; its id."""
     (account,) = await _number(tx, shard, 1)
-    await tx.do(Q.open_accounts, shard, [account], floor, 0, currency, kind)
+    await tx.do(Q.open_accounts, shard, [account], [owner], floor, 0, currency, kind)
     await tx.do(Q.add_institution_account, institution, account, kind, currency, label, at)
     return account
 
@@ -151,3 +149,87 @@ async def open_institution_account(
 async def _number(tx: Tx, shard: int, count: int) -> list[int]:
     first = await tx.value(Q.next_index, shard, count)
     return [account_id(first + n, shard) for n in range(count)]
+
+
+async def default_wallets(tx: Tx, people: Sequence[PersonId]) -> dict[PersonId, tuple[int, str]]:
+    """The default wallets (account id, currency) of those of `people` who have one."""
+    rows = await tx.rows(Q.default_wallets, people)
+    return {PersonId(UUID(bytes=r["person_id"].bytes)): (r["account_id"], r["currency"]) for r in rows}
+
+
+async def accounts(tx: Tx, person: PersonId | None, institution: str) -> list[Account]:
+    """The accounts of a person, or else of an institution."""
+    rows = await (tx.rows(Q.held_accounts, person) if person else tx.rows(Q.institution_accounts, institution))
+    return [
+        Account(
+            number_of(r["account_id"]),
+            AccountKind(r["kind"]),
+            r["currency"],
+            r["tier"],
+            r["posted"],
+            available(r["posted"], r["reserved"], r["floor"]),
+            r["is_default"],
+            r["opened_at"],
+            r["label"],
+        )
+        for r in rows
+    ]
+
+
+async def account(tx: Tx, account: int) -> Row | None:
+    """One account of the ledger: currency, kind, flags, posted, reserved, floor."""
+    return await tx.row(Q.account, shard_of(account), account)
+
+
+async def holds(tx: Tx, person: PersonId, account: int) -> bool:
+    """Whether a person holds an account."""
+    return await tx.value(Q.held, person, account)
+
+
+async def owner_of(tx: Tx, account: int) -> PersonId | None:
+    """The person who holds an account, if a person does and the permit reaches that person."""
+    found = await tx.value(Q.owner_of, shard_of(account), account)
+    return PersonId(UUID(bytes=found.bytes)) if found else None
+
+
+async def institution_of(tx: Tx, account: int) -> Row | None:
+    """The institution that holds an account: institution, label, kind, currency."""
+    return await tx.row(Q.institution_of, account)
+
+
+async def issue_account(tx: Tx, currency: str) -> Row | None:
+    """The account of the issuing side in a currency: institution, account_id."""
+    return await tx.row(Q.issue_account, currency)
+
+
+async def entries(tx: Tx, account: int, before_seq: int, limit: int) -> list[Entry]:
+    """A page of posted entries, newest first, older than `before_seq`."""
+    rows = await tx.rows(Q.entries, shard_of(account), account, before_seq, limit)
+    return [
+        Entry(
+            r["seq"],
+            str(r["id"]),
+            r["at"],
+            r["amount"],
+            r["balance"],
+            r["name"] or masked_number(number_of(r["other"])),
+            r["reference"] or "",
+            r["code"],
+        )
+        for r in rows
+    ]
+
+
+async def balance_at(tx: Tx, account: int, at: datetime) -> int:
+    """The balance after the last entry up to `at`; 0 before the first."""
+    return await tx.value(Q.balance_at, shard_of(account), account, at) or 0
+
+
+async def transfer(tx: Tx, transfer_id: UUID) -> Row | None:
+    """A transfer as journalled, if the permit reaches one of its accounts."""
+    return await tx.row(Q.transfer, transfer_id)
+
+
+async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
+    """Count one alias look-up; how many it makes in the running window."""
+    return await tx.value(Q.count_alias, actor, at, float(window_s))

@@ -190,7 +190,9 @@ class Writer:
         async with self._stack.db.transaction(permit) as tx:
             await store.catch_up(tx, book, failed.batch.first_seq, suspects)
             known = await store.recall(tx, book, taken) if taken else 0
-            log.append(tx, permit, detail={"what": "ledger re-read", "reason": type(failure).__name__, "repeats": known})
+            log.append(
+                tx, permit, detail={"what": "ledger re-read", "reason": type(failure).__name__, "repeats": known}
+            )
         again = isinstance(failure, store.FenceLost | Outage) or known > 0
         for pending in reversed(lost):
             for asked in reversed(pending.asked):
@@ -221,9 +223,7 @@ class Writer:
 
 def tiers_of(stack: Stack) -> list[Tier]:
     """The know-your-customer tiers of the country."""
-    return [
-        Tier(t.tier, t.per_transfer_minor, t.per_day_minor, t.balance_minor) for t in stack.profile.tiers
-    ]
+    return [Tier(t.tier, t.per_transfer_minor, t.per_day_minor, t.balance_minor) for t in stack.profile.tiers]
 
 
 def of(stack: Stack, shard: int = 0) -> Writer:
@@ -244,7 +244,8 @@ async def _resolve(pending: Pending | None) -> None:
         if not asked.future.done():
             asked.future.set_result(endings[start:stop])
         start = stop
-        if not start % SLICE: await asyncio.sleep(0)
+        if not start % SLICE:
+            await asyncio.sleep(0)
 
 
 def _fail(asked: Asked, failure: Exception) -> None:
