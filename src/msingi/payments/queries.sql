@@ -136,3 +136,34 @@ ON CONFLICT (actor) DO UPDATE SET
   n = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN 1 ELSE r.n + 1 END,
   since = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN $2 ELSE r.since END
 RETURNING n
+
+-- name: one_view
+-- One unchanging view of all books for the checker, while the writer goes on.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
+
+-- name: shards
+-- All shards and where they stand.
+SELECT shard, epoch, seq, head FROM payments.shard ORDER BY shard
+
+-- name: batches_page
+-- A page of a shard's batches in order, for the checker.
+SELECT first_seq, n, at, prev, root, head FROM payments.batch WHERE shard = $1 AND first_seq > $2
+ORDER BY first_seq LIMIT $3
+
+-- name: journal_page
+-- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
+SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
+  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.reference,
+  (t.seq = j.seq AND t.shard = j.shard AND t.body_hash = j.body_hash) AS listed
+FROM payments.journal_seen j LEFT JOIN payments.transfer_id_seen t ON t.id = j.id
+WHERE j.shard = $1 AND j.seq >= $2 AND j.seq < $3 ORDER BY j.seq
+
+-- name: journal_extent
+-- How many rows the journal and the id directory of a shard have, and the last seq.
+SELECT (SELECT count(*) FROM payments.journal_seen WHERE shard = $1) AS rows,
+       (SELECT coalesce(max(seq), 0) FROM payments.journal_seen WHERE shard = $1) AS last_seq,
+       (SELECT count(*) FROM payments.transfer_id_seen WHERE shard = $1) AS ids
+
+-- name: holds_sum
+-- What is reserved on each account, by its holds.
+SELECT account_id, sum(amount)::bigint AS amount FROM payments.hold WHERE shard = $1 GROUP BY account_id

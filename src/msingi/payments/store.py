@@ -233,3 +233,40 @@ async def transfer(tx: Tx, transfer_id: UUID) -> Row | None:
 async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
     """Count one alias look-up; how many it makes in the running window."""
     return await tx.value(Q.count_alias, actor, at, float(window_s))
+
+
+async def one_view(tx: Tx) -> None:
+    """From here on the transaction sees one unchanging state; it must be the first statement."""
+    await tx.do(Q.one_view)
+
+
+async def shards(tx: Tx) -> list[Row]:
+    """All shards: shard, epoch, seq, head."""
+    return await tx.rows(Q.shards)
+
+
+async def batches(tx: Tx, shard: int, after_seq: int, limit: int) -> list[Row]:
+    """A page of batches in order."""
+    return await tx.rows(Q.batches_page, shard, after_seq, limit)
+
+
+async def journal(tx: Tx, shard: int, start: int, stop: int) -> list[Row]:
+    """Journal rows [start, stop): the columns of chain.COLUMNS, then reference and listed."""
+    return await tx.rows(Q.journal_page, shard, start, stop)
+
+
+async def journal_extent(tx: Tx, shard: int) -> Row:
+    """How many rows and ids a shard has, and its last seq."""
+    found = await tx.row(Q.journal_extent, shard)
+    assert found is not None
+    return found
+
+
+async def accounts_page(tx: Tx, shard: int, after_id: int) -> list[Row]:
+    """A page of a shard's accounts in the order of their ids."""
+    return await tx.rows(Q.accounts_page, shard, after_id, PAGE)
+
+
+async def holds_sum(tx: Tx, shard: int) -> dict[int, int]:
+    """What the holds of each account reserve."""
+    return {row["account_id"]: row["amount"] for row in await tx.rows(Q.holds_sum, shard)}
