@@ -10,10 +10,11 @@ WITH fence AS (
   UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
 ), changed AS (
   UPDATE payments.account a SET posted = u.posted, spent = u.spent, day = u.day
-  FROM unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::int[]) AS u (id, posted, spent, day)
+  FROM fence, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::int[]) AS u (id, posted, spent, day)
   WHERE a.shard = $1 AND a.id = u.id RETURNING 1
 ), chained AS (
-  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head) VALUES ($1, $3, $5, $9, $6, $7, $8)
+  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
+  SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
 )
 SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
 
