@@ -12,10 +12,10 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
 from litestar.router import Router
+from litestar.types import ASGIApp
 
-from msingi import __version__
+from msingi import doors
 from msingi.kernel import policy, web
 from msingi.kernel.stack import Stack
 
@@ -66,11 +66,11 @@ async def start_rooms(stack: Stack) -> None:
             await start(stack)
 
 
-def build(stack: Stack, *, background: bool = True) -> Litestar:
+def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
-    routers: list[Router] = []
+    routers: list[Router] = [*doors.routers]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
     for room in ROOMS:
@@ -89,12 +89,15 @@ def build(stack: Stack, *, background: bool = True) -> Litestar:
         yield
         await stack.close()
 
+    plugins, middleware, more = doors.telemetry(stack.settings)
     app = Litestar(
-        route_handlers=routers,
+        route_handlers=[*routers, *more],
         exception_handlers=web.EXCEPTION_HANDLERS,
         lifespan=[life],
-        openapi_config=OpenAPIConfig(title="Msingi", version=__version__, path="/docs"),
+        plugins=plugins,
+        middleware=middleware,
+        openapi_config=doors.OPENAPI,
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack
-    return app
+    return doors.EveryAnswer(app)
