@@ -137,7 +137,11 @@ def back(canvas: Canvas, face: Face, design: Design) -> None:
 
 
 def zone(face: Face, design: Design) -> tuple[str, str, str]:
-    """The card's machine-readable zone: its own number as document number, the person's in the optional data."""
+    """The card's machine-readable zone: its own number as document number, the person's in the optional data.
+
+    Where the second name is the one in Latin letters, it is used: people transcribe their names better than tables.
+    """
+    second_is_latin = face.second_name.isascii() and not face.full_name.isascii() and bool(face.second_name)
     return mrz.td1(
         mrz.TD1(
             document_code="I",
@@ -147,8 +151,8 @@ def zone(face: Face, design: Design) -> tuple[str, str, str]:
             sex={"female": "F", "male": "M"}.get(face.sex, ""),
             expires=face.expires_on,
             nationality=face.nationality,
-            primary=face.family_name,
-            secondary=face.given_name,
+            primary=face.second_family if second_is_latin else face.family_name,
+            secondary=face.second_given if second_is_latin else face.given_name,
             optional_1=face.number,
         )
     )
@@ -200,7 +204,7 @@ def _fields(pen: Pen, face: Face, design: Design) -> None:
     values = {
         "family_name": face.family_name or face.given_name,
         "given_name": face.given_name if face.family_name else "",
-        "birth_date": f"{face.birth_date:%d.%m.%Y}",
+        "birth_date": _birth(face.birth_date),
         "sex": _sex(face, design),
         "expires": f"{face.expires_on:%d.%m.%Y}",
         "place": face.place,
@@ -212,6 +216,12 @@ def _fields(pen: Pen, face: Face, design: Design) -> None:
         pen.write(x, y, values[name], 7.4, ink, bold=True, room_mm=room)
     if face.second_name:
         pen.write(WIDTH - 4, 35.4, face.second_name, 8.4, ink, bold=True, align="right", room_mm=27)
+
+
+def _birth(iso: str) -> str:
+    """DD.MM.YYYY, with XX for parts that nobody knows (Doc 9303-3, 3.4)."""
+    year, month, day = (*iso.split("-"), "", "", "")[:3]
+    return f"{day or 'XX'}.{month or 'XX'}.{year or 'XXXX'}"
 
 
 def _sex(face: Face, design: Design) -> str:

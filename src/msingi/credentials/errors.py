@@ -45,6 +45,22 @@ class CardEnded(Conflict):
     remedy = "Issue a new card to the person."
 
 
+class CardSuspended(Conflict):
+    """The card is suspended. It is not printed again before it is reinstated."""
+
+    code = "credentials.card-suspended"
+    title = "This card is suspended"
+    remedy = "Reinstate the card first, or revoke it and issue a new one."
+
+
+class HolderHasCard(Conflict):
+    """Another order is issuing a card to the same person at this moment; a person has one live card."""
+
+    code = "credentials.holder-has-card"
+    title = "A card is being issued to this person"
+    remedy = "List the person's cards; repeat the order if there is no new one."
+
+
 class HolderNotActive(Conflict):
     """The person's identity is suspended or deactivated, and a card would say otherwise."""
 
@@ -75,6 +91,15 @@ class PictureTooLarge(TooLarge):
     code = "credentials.picture-too-large"
     title = "The picture is too large"
     remedy = "Upload a smaller picture; 1,600 pixels on the long side are enough."
+
+
+class NoCodeFound(Refusal):
+    """The uploaded picture is readable, but no QR code was found in it. It was not kept."""
+
+    code = "credentials.no-code-found"
+    status = 422
+    title = "There is no QR code in the picture"
+    remedy = "Take the picture again: the whole code, sharp, in good light, filling half of the picture."
 
 
 class NoSuchStatusList(NotFound):

@@ -51,28 +51,39 @@ class Place(msgspec.Struct, frozen=True):
 class Face(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that is printed on a card, frozen when it was issued (law 7).
 
-    `second_name` is the full name in the country's second script, or empty; `photo_jpeg` may be empty; `languages`
-    are those of the labels, at most two; `nationality` is alpha-3; `qr_text` is the signed credential.
+    `second_given` and `second_family` are the name in the country's second script, or empty; `birth_date` is
+    YYYY-MM-DD, YYYY-MM, YYYY or empty; `place` is the region's name; `photo_jpeg` may be empty; `nationality` is
+    alpha-3; `qr_text` is the signed credential.
     """
 
     credential_id: CredentialId
     number: str
     given_name: str
     family_name: str
-    second_name: str
-    birth_date: date
+    second_given: str = ""
+    second_family: str = ""
+    birth_date: str
     sex: str
     nationality: str
     place: str
     issued_on: date
     expires_on: date
-    languages: tuple[str, ...]
-    photo_jpeg: bytes
+    photo_jpeg: bytes = b""
     qr_text: str
+
+    @property
+    def full_name(self) -> str:
+        """Given names, then family name."""
+        return f"{self.given_name} {self.family_name}".strip()
+
+    @property
+    def second_name(self) -> str:
+        """The full name in the second script, or empty."""
+        return f"{self.second_given} {self.second_family}".strip()
 
 
 class Card(msgspec.Struct, frozen=True):
-    """A card as the room knows it, without its face. `suspended_for` is set while it is suspended."""
+    """A card as the room knows it, without its face. `reason` says why it is not active, or is empty."""
 
     credential_id: CredentialId
     person_id: PersonId

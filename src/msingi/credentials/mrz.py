@@ -1,7 +1,5 @@
 """The machine-readable zone of a card, size TD1 (ICAO Doc 9303, parts 3 and 5): three lines of 30 characters."""
 
-# ruff: noqa: RUF001 - the tables below are about letters that look like others
-
 import re
 import unicodedata
 from datetime import date
@@ -42,12 +40,15 @@ _SEPARATORS = frozenset(" -<_/,\u00a0\u2010\u2011\u2013")
 
 
 class TD1(Struct, frozen=True, kw_only=True):
-    """What a TD1 zone says. `number` has at most 9 characters, dates are `datetime.date`, sex is M, F or ""."""
+    """What a TD1 zone says. `number` has at most 9 characters, sex is M, F or "".
+
+    `birth_date` is YYYY-MM-DD, or YYYY-MM, YYYY or "" as far as it is known.
+    """
 
     document_code: str
     issuing_state: str
     number: str
-    birth_date: date
+    birth_date: str
     sex: str
     expires: date
     nationality: str
@@ -120,7 +121,8 @@ def td1(zone: TD1) -> tuple[str, str, str]:
     """
     number = _field(zone.number, 9)
     upper = number + check_digit(number) + _field(zone.optional_1, 15)
-    birth, expiry = (f"{day:%y%m%d}" for day in (zone.birth_date, zone.expires))
+    birth = zone.birth_date[2:].replace("-", "").ljust(6, FILLER)  # unknown parts are filler (9303-3, 4.8)
+    expiry = f"{zone.expires:%y%m%d}"
     birth, expiry = birth + check_digit(birth), expiry + check_digit(expiry)
     optional_2 = _field(zone.optional_2, 11)
     composite = check_digit(upper + birth + expiry + optional_2)
@@ -167,7 +169,7 @@ def parse_td1(text: str, today: date) -> TD1:
         document_code=one[:2].strip(FILLER),
         issuing_state=one[2:5].strip(FILLER),
         number=number.strip(FILLER),
-        birth_date=_day(two[:6], today.year),
+        birth_date=_birth(two[:6], today.year),
         sex=two[7].strip(FILLER),
         expires=_day(two[8:14], today.year + 69),
         nationality=two[15:18].strip(FILLER),
@@ -176,6 +178,14 @@ def parse_td1(text: str, today: date) -> TD1:
         optional_1=optional_1.strip(FILLER),
         optional_2=two[18:29].strip(FILLER),
     )
+
+
+def _birth(digits: str, latest_year: int) -> str:
+    known = digits.rstrip(FILLER)
+    if len(known) % 2 or (known and not known.isdigit()):
+        raise Unreadable("The birth date of the zone is not a date.", rule="mrz-date")
+    whole = _day(known + "000101"[len(known) :], latest_year).isoformat() if known else ""
+    return whole[: {0: 0, 2: 4, 4: 7, 6: 10}[len(known)]]
 
 
 def _day(digits: str, latest_year: int) -> date:
