@@ -57,8 +57,9 @@ def type_names(element: Json) -> list[str]:
 
 def targets(element: Json) -> str:
     """What a reference may point at: `" >Patient,Group"`, or nothing when anything is allowed."""
-    profiles = [t for kind in element.get("type", []) if kind["code"] == "Reference"
-                for t in kind.get("targetProfile", [])]
+    profiles = [
+        t for kind in element.get("type", []) if kind["code"] == "Reference" for t in kind.get("targetProfile", [])
+    ]
     names = sorted({profile.removeprefix(DEFINITION) for profile in profiles})
     return f" >{','.join(names)}" if names and "Resource" not in names else ""
 
@@ -67,13 +68,18 @@ def binding(element: Json, codes: dict[str, str]) -> str:
     """` @set` when the element is a `code` with a required, complete and enumerable binding."""
     bound = element.get("binding", {})
     name = bound.get("valueSet", "").split("|")[0].rsplit("/", 1)[-1]
-    return f" @{name}" if bound.get("strength") == "required" and "code" in type_names(element) and name in codes else ""
+    return (
+        f" @{name}" if bound.get("strength") == "required" and "code" in type_names(element) and name in codes else ""
+    )
 
 
 def plain_groups(definition: Json) -> dict[str, str]:
     """Group paths whose base is Element, not BackboneElement (they take no modifierExtension)."""
-    return {e["path"]: "Element" for e in definition["snapshot"]["element"][1:]
-            if type_names(e) == ["Element"] and e["path"].count(".")}
+    return {
+        e["path"]: "Element"
+        for e in definition["snapshot"]["element"][1:]
+        if type_names(e) == ["Element"] and e["path"].count(".")
+    }
 
 
 def elements_of(definition: Json, codes: dict[str, str], inherited: set[str]) -> dict[str, dict[str, str]]:
@@ -128,13 +134,14 @@ def required_sets(definitions: list[Json]) -> set[str]:
         element["binding"]["valueSet"].split("|")[0].rsplit("/", 1)[-1]
         for definition in definitions
         for element in definition["snapshot"]["element"]
-        if element.get("binding", {}).get("strength") == "required" and "valueSet" in element["binding"]
+        if element.get("binding", {}).get("strength") == "required"
+        and "valueSet" in element["binding"]
         and "code" in type_names(element)
     }
 
 
 class Paths:
-    """Turns the FHIRPath shapes of R4's search parameters into plain JSON paths (five shapes, see the standard's data)."""
+    """Turns the FHIRPath shapes of R4's search parameters into plain JSON paths."""
 
     def __init__(self, types: dict[str, dict[str, str]], bases: dict[str, str]) -> None:
         self.types = types
@@ -149,7 +156,9 @@ class Paths:
             if f"{name}[x]" in group:
                 kinds = group[f"{name}[x]"].split(" ")[1].split("|")
                 return [(name + kind[0].upper() + kind[1:], kind) for kind in kinds]
-            owner = self.bases.get(owner, "BackboneElement" if "." in owner else "Element" if owner not in BASES else "")
+            owner = self.bases.get(
+                owner, "BackboneElement" if "." in owner else "Element" if owner not in BASES else ""
+            )
         return []
 
     def alternatives(self, expression: str) -> list[str]:
@@ -169,8 +178,11 @@ class Paths:
                 key, value = step[6:-1].split("=")
                 reached = [(f"{p}?{key}={value.strip(chr(39))}", kind) for p, kind in reached]
             else:
-                reached = [(f"{p}.{name}".lstrip("."), kind) for p, owner in reached
-                           for name, kind in self.element(owner, step)]
+                reached = [
+                    (f"{p}.{name}".lstrip("."), kind)
+                    for p, owner in reached
+                    for name, kind in self.element(owner, step)
+                ]
         return [f"{p}:{kind}" for p, kind in reached if p]
 
 
@@ -206,8 +218,12 @@ def compartment(package: Path, search: dict[str, dict[str, list[str]]]) -> dict[
     found: dict[str, list[str]] = {}
     for name in STORED:
         wanted = sorted(links.get(name, []), key=lambda p: (p not in ("patient", "subject"), p))
-        paths = [path.split(":")[0].split("?")[0] for parameter in wanted if parameter in search[name]
-                 for path in search[name][parameter][1].split("|")]
+        paths = [
+            path.split(":")[0].split("?")[0]
+            for parameter in wanted
+            if parameter in search[name]
+            for path in search[name][parameter][1].split("|")
+        ]
         paths += ALSO_OWNED.get(name, [])
         if paths and name != "Patient":
             found[name] = list(dict.fromkeys(paths))
@@ -216,8 +232,11 @@ def compartment(package: Path, search: dict[str, dict[str, list[str]]]) -> dict[
 
 def main(examples: Path, expansion_package: Path, out: Path) -> None:
     """Read both packages, write the file, print its size."""
-    structures = {d["type"]: d for d in load(examples, "StructureDefinition")
-                  if d.get("derivation") != "constraint" and d["kind"] in ("resource", "complex-type")}
+    structures = {
+        d["type"]: d
+        for d in load(examples, "StructureDefinition")
+        if d.get("derivation") != "constraint" and d["kind"] in ("resource", "complex-type")
+    }
     chosen = list(structures.values())
     codes = expansions(expansion_package, required_sets(chosen))
     types: dict[str, dict[str, str]] = {}
@@ -225,23 +244,39 @@ def main(examples: Path, expansion_package: Path, out: Path) -> None:
     for definition in chosen:
         name = definition["type"]
         bases[name] = definition.get("baseDefinition", "").removeprefix(DEFINITION)
-        inherited = {e["path"].split(".")[1] for e in structures[bases[name]]["snapshot"]["element"][1:]
-                     if e["path"].count(".") == 1} if bases[name] in structures else set()
+        inherited = (
+            {
+                e["path"].split(".")[1]
+                for e in structures[bases[name]]["snapshot"]["element"][1:]
+                if e["path"].count(".") == 1
+            }
+            if bases[name] in structures
+            else set()
+        )
         types.update(elements_of(definition, codes, inherited))
         bases.update(plain_groups(definition))
     search = search_parameters(examples, Paths(types, bases))
     used = {word[1:] for group in types.values() for text in group.values() for word in text.split() if word[0] == "@"}
     sections: dict[str, dict[str, Any]] = {
-        "types": types, "bases": {k: v for k, v in bases.items() if v},
-        "codes": {k: codes[k] for k in sorted(used)}, "search": search, "compartment": compartment(examples, search),
+        "types": types,
+        "bases": {k: v for k, v in bases.items() if v},
+        "codes": {k: codes[k] for k in sorted(used)},
+        "search": search,
+        "compartment": compartment(examples, search),
     }
-    lines = [f'"fhir":"4.0.1"'] + [
-        f'"{title}":{{\n' + ",\n".join(f"{json.dumps(k)}:{json.dumps(v, separators=(',', ':'), ensure_ascii=False)}"
-                                       for k, v in content.items()) + "}"
-        for title, content in sections.items()]
+    lines = ['"fhir":"4.0.1"'] + [
+        f'"{title}":{{\n'
+        + ",\n".join(
+            f"{json.dumps(k)}:{json.dumps(v, separators=(',', ':'), ensure_ascii=False)}" for k, v in content.items()
+        )
+        + "}"
+        for title, content in sections.items()
+    ]
     out.write_text("{" + ",\n".join(lines) + "}\n")
-    print(f"{out}: {out.stat().st_size:,} bytes, {len(types)} types, {len(used)} code sets, "
-          f"{sum(map(len, search.values()))} search parameters")
+    print(
+        f"{out}: {out.stat().st_size:,} bytes, {len(types)} types, {len(used)} code sets, "
+        f"{sum(map(len, search.values()))} search parameters"
+    )
 
 
 if __name__ == "__main__":

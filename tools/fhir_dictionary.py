@@ -40,7 +40,7 @@ def main(package: Path, out: Path) -> None:
     from msingi.health.extraction import stored_types
 
     found = samples(package, stored_types())
-    trained = zstandard.train_dictionary(SIZE_BYTES, found, level=3)
+    trained = zstandard.train_dictionary(SIZE_BYTES, [*found], level=3)
     out.write_bytes(trained.as_bytes())
     packer = zstandard.ZstdCompressor(level=3, dict_data=trained, write_content_size=True)
     before, after = sum(map(len, found)), sum(len(packer.compress(raw)) for raw in found)

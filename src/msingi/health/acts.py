@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from msingi.health import extraction, recording, rules, searching, store, summary as ips, wire
+from msingi.health import finding, ownership, recording, rules, searching, store, wire
+from msingi.health import summary as ips
 from msingi.health.errors import BadSearchValue
-from msingi.health.model import LATEST, REGISTRIES, DoseCount, Json, Outcome, Page, ResourceId, Stored
-from msingi.health.recording import FIRST_PAGE, index_of, opened, types_of
+from msingi.health.finding import Cursor, cursor_of, next_token, scope
+from msingi.health.model import REGISTRIES, DoseCount, Json, Outcome, Page, Stored
+from msingi.health.ownership import index_of
+from msingi.health.recording import FIRST_PAGE, opened, types_of
 from msingi.health.searching import Pairs, Query
 from msingi.kernel import log, once, policy
-from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.db import Row, Tx
-from msingi.kernel.errors import Erased, NotFound
+from msingi.kernel.context import Context, job_context
+from msingi.kernel.db import Tx
+from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.stack import Stack
 
-SCAN_LIMIT = 2_000
 SUMMARY_LIMIT = 5_000
-TOKEN = "health.page"
 
 
 async def store_bundle(stack: Stack, ctx: Context, bundle: object, *, key: str = "") -> Json:
@@ -37,7 +37,7 @@ async def store_bundle(stack: Stack, ctx: Context, bundle: object, *, key: str =
     identifier = bundle.get("identifier", {})
     if not key and identifier.get("value"):
         key = f"{identifier.get('system', '')}|{identifier['value']}"
-    plan = await recording.prepare(stack, ctx, entries)
+    plan = await ownership.prepare(stack, ctx, entries)
     permit = policy.decide(ctx, "health.store-bundle", plan.subjects)
     async with stack.db.transaction(permit) as tx:
         if key:
@@ -67,15 +67,10 @@ async def update(stack: Stack, ctx: Context, rtype: str, id: str, resource: obje
 
 
 async def _one(stack: Stack, ctx: Context, entry: rules.Entry, act: str) -> Outcome:
-    plan = await recording.prepare(stack, ctx, [entry])
+    plan = await ownership.prepare(stack, ctx, [entry])
     permit = policy.decide(ctx, act, plan.subjects)
     async with stack.db.transaction(permit) as tx:
         return (await recording.carry_out(stack, tx, permit, plan))[0]
-
-
-def _scope(ctx: Context) -> str:
-    """Whose copies are seen: a person sees those of every institution, an institution its own (law 3)."""
-    return "" if ctx.actor.kind is Kind.PERSON else ctx.actor.institution
 
 
 async def _owner(stack: Stack, ctx: Context, rtype: str, id: str) -> tuple[UUID, PersonId | None]:
@@ -89,11 +84,11 @@ async def _owner(stack: Stack, ctx: Context, rtype: str, id: str) -> tuple[UUID,
         raise NotFound()
     async with stack.db.reading("health") as tx:
         rows = await store.owners(tx, [wanted])
-        if not rows and (rtype in REGISTRIES or rtype == "Device"):
+        if not rows and rtype in REGISTRIES:
             entries = await store.registry_by_ids(tx, [wanted])
             if entries and entries[0]["rtype"] == rtype:
                 return wanted, None
-    if not rows or rows[0]["rtype"] != rtype or _scope(ctx) not in ("", rows[0]["institution"]):
+    if not rows or rows[0]["rtype"] != rtype or scope(ctx) not in ("", rows[0]["institution"]):
         raise NotFound()
     return wanted, PersonId(rows[0]["person_id"])
 
@@ -132,29 +127,6 @@ async def history(stack: Stack, ctx: Context, rtype: str, id: str) -> list[Store
         return [await opened(stack, tx, row) for row in rows]
 
 
-class Cursor(msgspec.Struct, frozen=True):
-    """Where a search goes on: its type ("" for a whole record), parameters, the instant it began, the last row seen."""
-
-    rtype: str
-    pairs: Pairs
-    began: datetime
-    started: datetime
-    last: UUID
-
-
-def page_token(stack: Stack, cursor: Cursor) -> str:
-    """A cursor sealed for the address of the next page: it cannot be changed, and shows nothing."""
-    return stack.seal.seal_with_room_key(TOKEN, msgspec.msgpack.encode(cursor)).hex()
-
-
-def cursor_of(stack: Stack, token: str) -> Cursor:
-    """What `page_token` sealed. Raises BadSearchValue if it was changed."""
-    try:
-        return msgspec.msgpack.decode(stack.seal.unseal_with_room_key(TOKEN, bytes.fromhex(token)), type=Cursor)
-    except (ValueError, msgspec.MsgspecError):
-        raise BadSearchValue("The address of a page is used as it was given.", parameter="_page") from None
-
-
 async def search(stack: Stack, ctx: Context, rtype: str, pairs: Pairs, *, token: str = "") -> tuple[Page, Query]:
     """One page of what fits the parameters, newest first, and the query as it was used (laws 8 and 9).
 
@@ -168,83 +140,18 @@ async def search(stack: Stack, ctx: Context, rtype: str, pairs: Pairs, *, token:
     if rtype in REGISTRIES:
         policy.decide(ctx, "health.registry", policy.NOBODY)
         async with stack.db.reading("health") as tx:
-            return await _page(stack, tx, ctx, query, cursor, None, registry=True), query
-    query, named = await _named(stack, ctx, query)
+            return await finding.page_of(stack, tx, ctx, query, cursor, None, registry=True), query
+    query, named = await finding.named_people(stack, ctx, query)
     permit = policy.decide(ctx, "health.search", named)
     async with stack.db.transaction(permit) as tx:
         person = named[0] if named is not None and len(named) == 1 else None
         empty = query.nothing or named == ()
-        page = Page([]) if empty else await _page(stack, tx, ctx, query, cursor, person, registry=False)
+        page = Page([]) if empty else await finding.page_of(stack, tx, ctx, query, cursor, person, registry=False)
         shown = {one.person_id for one in page.matches}
         for subject in shown | set(named or ()) or {None}:
             count = sum(one.person_id == subject for one in page.matches)
             log.append(tx, permit, subject=subject, detail={"type": rtype, "found": count})
     return page, query
-
-
-async def _named(stack: Stack, ctx: Context, query: Query) -> tuple[Query, tuple[PersonId, ...] | None]:
-    """The people that a search is about, None if it names none; what named them by number leaves the query."""
-    clauses, people = [], list(query.people)
-    for clause in query.clauses:
-        systems = {system for system, _ in clause.values}
-        known = {stack.profile.number_system, recording.pseudonym_system(stack, ctx.actor.institution)}
-        if query.rtype == "Patient" and clause.parameter.name == "identifier" and systems <= known:
-            people += [(system or "", code) for system, code in clause.values]
-        else:
-            clauses.append(clause)
-    found: list[PersonId] = []
-    for system, code in people:
-        person = await recording.person_of(stack, ctx, system, code)
-        if person is None:
-            raise BadSearchValue("A person is named by identity number or by the institution's pseudonym.")
-        found.append(person)
-    if query.patients:
-        async with stack.db.reading("health") as tx:
-            rows = await store.owners(tx, query.patients)
-        of_patients = [PersonId(r["person_id"]) for r in rows if _scope(ctx) in ("", r["institution"])]
-        found = [p for p in found if p in of_patients] if people else of_patients
-    query = msgspec.structs.replace(query, clauses=tuple(clauses))
-    if ctx.actor.kind is Kind.PERSON:
-        own = PersonId(UUID(ctx.actor.id))
-        return query, (own,) if own in found or not (people or query.patients) else tuple(found) or (own,)
-    return query, tuple(dict.fromkeys(found)) if people or query.patients else None
-
-
-async def _page(
-    stack: Stack, tx: Tx, ctx: Context, query: Query, cursor: Cursor, person: PersonId | None, *, registry: bool
-) -> Page:
-    """Walk the candidates until the page is full: each is opened and judged again (law 8)."""
-    matches: list[Stored] = []
-    after, scanned = (cursor.started, cursor.last), 0
-    while scanned < SCAN_LIMIT:
-        size = max(query.count + 1 - len(matches), 50)
-        rows = await store.candidates(
-            tx, query.rtype, person_id=person, institution=_scope(ctx), registry=registry,
-            keys=searching.probes(query, index_of(stack)), existing=cursor.began, after=after,
-            bounds=searching.bounds(query), ids=query.ids, limit=size,
-        )
-        for row in rows:
-            if len(matches) == query.count:
-                return Page(matches, [], _next(stack, cursor, after))
-            after = (row["started"], row["id"])
-            one = await _if_readable(stack, tx, row)
-            if one is not None and searching.fits(query, one.body, one.updated, ctx.at):
-                matches.append(one)
-        scanned += len(rows)
-        if len(rows) < size:
-            return Page(matches)
-    return Page(matches, [], _next(stack, cursor, after))
-
-
-def _next(stack: Stack, cursor: Cursor, after: tuple[datetime, UUID]) -> str:
-    return page_token(stack, msgspec.structs.replace(cursor, started=after[0], last=after[1]))
-
-
-async def _if_readable(stack: Stack, tx: Tx, row: Row) -> Stored | None:
-    try:
-        return await opened(stack, tx, row)
-    except Erased:
-        return None
 
 
 async def everything(
@@ -262,13 +169,13 @@ async def everything(
     permit = policy.decide(ctx, "health.everything", owner)
     async with stack.db.transaction(permit) as tx:
         after = (cursor.started, cursor.last)
-        rows = await store.everything_of(tx, owner, _scope(ctx), cursor.began, after, count + 1)
+        rows = await store.everything_of(tx, owner, scope(ctx), cursor.began, after, count + 1)
         found = [await opened(stack, tx, row) for row in rows[:count]]
         referred = await _referred(stack, tx, found, REGISTRIES)
         log.append(tx, permit, subject=owner, detail={"resources": len(found), "types": types_of(found)})
     if len(rows) <= count:
         return Page(found, referred)
-    return Page(found, referred, _next(stack, cursor, (rows[count - 1]["started"], rows[count - 1]["id"])))
+    return Page(found, referred, next_token(stack, cursor, (rows[count - 1]["started"], rows[count - 1]["id"])))
 
 
 async def _referred(stack: Stack, tx: Tx, found: list[Stored], kinds: frozenset[str]) -> list[Stored]:
@@ -285,7 +192,7 @@ async def summary(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
     """
     permit = policy.decide(ctx, "health.summary", person_id)
     async with stack.db.transaction(permit) as tx:
-        document, count = await _document(stack, tx, person_id, _scope(ctx), ctx.at)
+        document, count = await _document(stack, tx, person_id, scope(ctx), ctx.at)
         log.append(tx, permit, subject=person_id, detail={"resources": count})
     return document
 
@@ -324,15 +231,21 @@ async def _document(
         raise NotFound()
     patient = max(patients, key=lambda one: one.updated)
     if asking:
-        system, mine = recording.pseudonym_system(stack, asking), stack.pseudonym.of(asking, person_id)
+        system, mine = ownership.pseudonym_system(stack, asking), stack.pseudonym.of(asking, person_id)
         body = patient.body | {"identifier": [{"system": system, "value": mine}]}
         patient = msgspec.structs.replace(patient, body={k: v for k, v in body.items() if k != "text"})
     kept = {one.id: one for section in ips.SECTIONS for one in ips.chosen(section, record, now)}
     kinds = frozenset({"Medication", "Organization", "Practitioner"})
     referred = await _referred(stack, tx, list(kept.values()), kinds)
     document = ips.assemble(
-        patient, record, referred, author=_author(stack, institution), document_id=str(uuid7()), now=now,
-        instant=wire.instant(now), base=f"{stack.settings.url}/fhir",
+        patient,
+        record,
+        referred,
+        author=_author(stack, institution),
+        document_id=str(uuid7()),
+        now=now,
+        instant=wire.instant(now),
+        base=f"{stack.settings.url}/fhir",
     )
     return document, len(kept)
 
@@ -364,8 +277,11 @@ async def immunisation_counts(
         for vaccine in dict.fromkeys(dose.vaccine for dose in stack.profile.immunisation):
             doses = [d for d in stack.profile.immunisation if d.vaccine == vaccine]
             codes = {code for d in doses for code in d.cvx}
-            hashes = [index.key("Immunization", "vaccine-code", "sys", f"{system}|{code}")
-                      for code in sorted(codes) for system in CVX]
+            hashes = [
+                index.key("Immunization", "vaccine-code", "sys", f"{system}|{code}")
+                for code in sorted(codes)
+                for system in CVX
+            ]
             for row in await store.dose_counts(tx, born_from, born_to, hashes, max(d.dose for d in doses)):
                 counts.append(DoseCount(vaccine, **dict(row)))
         log.append(tx, permit, detail={"counts": len(counts), "born_from": str(born_from), "born_to": str(born_to)})

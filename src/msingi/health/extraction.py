@@ -168,8 +168,15 @@ def interval(text: object) -> Interval | None:
         return None
     year, month, day, hour, minute, second, fraction, zone = found.groups()
     try:
-        start = datetime(int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0),
-                         min(int(second or 0), 59), tzinfo=UTC)
+        start = datetime(
+            int(year),
+            int(month or 1),
+            int(day or 1),
+            int(hour or 0),
+            int(minute or 0),
+            min(int(second or 0), 59),
+            tzinfo=UTC,
+        )
         if fraction:
             start += timedelta(microseconds=int(fraction[1:7].ljust(6, "0")))
         if zone and zone != "Z":

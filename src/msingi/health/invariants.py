@@ -1,4 +1,4 @@
-"""Invariants of FHIR R4 that the structure cannot say, as plain functions: an object in, the broken rule or nothing out.
+"""Invariants of FHIR R4 that the structure cannot say, as plain functions: an object in, the broken rule or "" out.
 
 Each is cited by its key in the standard. They are the ones whose breach makes a record wrong or unsafe to read; the
 definitions hold about 200.
@@ -19,7 +19,11 @@ def _has_value(item: dict[str, Any], stem: str = "value") -> bool:
 
 def ext_1(item: dict[str, Any]) -> str:
     """An extension has extensions or a value, not both, not neither."""
-    return "ext-1: an extension must have either extensions or a value" if _has_value(item) == ("extension" in item) else ""
+    return (
+        "ext-1: an extension must have either extensions or a value"
+        if _has_value(item) == ("extension" in item)
+        else ""
+    )
 
 
 def per_1(item: dict[str, Any]) -> str:
@@ -34,8 +38,11 @@ def per_1(item: dict[str, Any]) -> str:
 def codes_of(concept: object) -> set[tuple[str, str]]:
     """(system, code) of every coding in a CodeableConcept."""
     codings = concept.get("coding") if type(concept) is dict else None
-    return {(str(c.get("system", "")), str(c["code"])) for c in codings if type(c) is dict and "code" in c} if type(
-        codings) is list else set()
+    return (
+        {(str(c.get("system", "")), str(c["code"])) for c in codings if type(c) is dict and "code" in c}
+        if type(codings) is list
+        else set()
+    )
 
 
 def obs_6(item: dict[str, Any]) -> str:
@@ -68,7 +75,11 @@ def cmp_1(item: dict[str, Any]) -> str:
 
 def att_1(item: dict[str, Any]) -> str:
     """Attached content says what it is."""
-    return "att-1: an attachment with content must have a contentType" if "data" in item and "contentType" not in item else ""
+    return (
+        "att-1: an attachment with content must have a contentType"
+        if "data" in item and "contentType" not in item
+        else ""
+    )
 
 
 def qty_3(item: dict[str, Any]) -> str:

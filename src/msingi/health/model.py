@@ -18,7 +18,8 @@ LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
 # Types of the national registries: about institutions, places, professionals and products, never about a patient.
 REGISTRIES = frozenset(
-    "Endpoint HealthcareService Location Medication Organization Practitioner PractitionerRole Questionnaire Substance".split()
+    "Endpoint HealthcareService Location Medication Organization Practitioner PractitionerRole Questionnaire "
+    "Substance".split()
 )
 
 # The search parameter that gives a type its clinical time; where the type has none, the time of storing stands in.

@@ -43,7 +43,11 @@ def _whole(low: int, high: int, rule: str) -> Test:
 
 def decimal(value: object) -> str:
     """A JSON number; it stays exact (`Decimal`), because its precision is part of the value (2.24.0.1)."""
-    return "" if type_of(value) is int or (type_of(value) is Decimal and len(str(value)) <= 64) else "must be a JSON number"
+    return (
+        ""
+        if type_of(value) is int or (type_of(value) is Decimal and len(str(value)) <= 64)
+        else "must be a JSON number"
+    )
 
 
 def string(value: object) -> str:
@@ -109,11 +113,13 @@ def base64(value: object) -> str:
 
 # 2.4.0: basic HTML 4 formatting (chapters 7 to 11 and 15), no forms, scripts, frames, objects or external styles.
 _ALLOWED = frozenset(
-    "div p span a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd dfn dir dl dt em font "
-    "h1 h2 h3 h4 h5 h6 hr i img ins del kbd li ol pre q s samp small strike strong sub sup table tbody td tfoot th "
-    "thead tr tt u ul var".split()
+    "div p span a abbr acronym address b bdo big blockquote br caption center cite code col colgroup dd dfn dir dl dt "
+    "em font h1 h2 h3 h4 h5 h6 hr i img ins del kbd li ol pre q s samp small strike strong sub sup table tbody td "
+    "tfoot th thead tr tt u ul var".split()
 )
-_TAG = re.compile(r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(/?)>|<!--.*?-->""", re.S)
+_TAG = re.compile(
+    r"""<(/?)([a-zA-Z][a-zA-Z0-9]*)((?:\s+[\w:.-]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(/?)>|<!--.*?-->""", re.S
+)
 _HANDLER = re.compile(r"""\son\w+\s*=|(javascript|vbscript)\s*:|data\s*:\s*text""", re.I)
 
 

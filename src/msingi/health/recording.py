@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import lru_cache
 from uuid import UUID
-
-from msgspec import Struct, field
 
 from msingi.health import extraction, rules, searching, store, wire
 from msingi.health.errors import (
-    OwnerChanged,
     PatientExists,
-    PersonNotNamed,
     PersonUnknown,
     SeveralMatches,
     UnresolvedReference,
@@ -22,154 +17,18 @@ from msingi.health.errors import (
 )
 from msingi.health.extraction import Index
 from msingi.health.model import COUNTED, EARLIEST, LATEST, REGISTRIES, Cohort, Json, Outcome, ResourceId, Row, Stored
+from msingi.health.ownership import Plan, index_of, pseudonym_system
 from msingi.health.rules import Entry
 from msingi.health.searching import Pairs
-from msingi.identity import acts as identity
 from msingi.kernel import log
-from msingi.kernel.context import Context
 from msingi.kernel.db import Row as Record
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, Malformed, NotFound
+from msingi.kernel.errors import Erased, NotFound
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 
 FIRST_PAGE = (LATEST, UUID(int=2**128 - 1))
-
-
-class Plan(Struct):
-    """What is known before the transaction opens: the entries, each one's owner, and the numbers to hide.
-
-    `people` maps every address of a Patient (fullUrl, `Patient/id`, conditional reference) to its person.
-    """
-
-    entries: list[Entry]
-    owners: list[PersonId | None] = field(default_factory=list)
-    people: dict[str, PersonId] = field(default_factory=dict)
-    hidden: dict[str, str] = field(default_factory=dict)
-    registry_ids: set[UUID] = field(default_factory=set)
-
-    @property
-    def subjects(self) -> tuple[PersonId, ...]:
-        """The people whose records the transaction writes."""
-        return tuple(dict.fromkeys(o for o in self.owners if o is not None))
-
-
-def index_of(stack: Stack) -> Index:
-    """The maker of blinded keys."""
-    return _index(stack.keys.mac("blind"))
-
-
-@lru_cache(maxsize=4)
-def _index(secret: bytes) -> Index:
-    return Index(secret)
-
-
-def pseudonym_system(stack: Stack, institution: str) -> str:
-    """The identifier system of an institution's pseudonyms of people."""
-    return f"urn:msingi:{stack.profile.code}:pseudonym:{institution}"
-
-
-async def person_of(stack: Stack, ctx: Context, system: str, value: str) -> PersonId | None:
-    """The person behind an identity number or this institution's pseudonym; None for any other system.
-
-    Raises PersonUnknown if the number or pseudonym has not the form of one, or nobody has it.
-    """
-    try:
-        if system == stack.profile.number_system:
-            return await identity.person_by_number(stack, ctx, value)
-        if system == pseudonym_system(stack, ctx.actor.institution):
-            return stack.pseudonym.person(ctx.actor.institution, value)
-    except (Malformed, NotFound):
-        raise PersonUnknown() from None
-    return None
-
-
-async def prepare(stack: Stack, ctx: Context, entries: list[Entry]) -> Plan:
-    """Find the owner of every entry (law 1). Raises PersonNotNamed, PersonUnknown, RegistryOnly, NotFound."""
-    plan = Plan(entries)
-    wanted = {e.id for e in entries if e.id is not None}
-    for entry in entries:
-        for reference in rules.owner_references(entry.resource):
-            kind, _, tail = extraction.relative(reference).partition("/")
-            if kind == "Patient" and (found := searching.uuid_of(tail)):
-                wanted.add(ResourceId(found))
-    async with stack.db.reading("health") as tx:
-        directory = {r["id"]: r for r in await store.owners(tx, list(wanted))}
-        plan.registry_ids = {r["id"] for r in await store.registry_by_ids(tx, list(wanted - set(directory)))}
-    mine = ctx.actor.institution
-    for id, row in directory.items():
-        if row["rtype"] == "Patient" and row["institution"] == mine:
-            plan.people[f"Patient/{id}"] = PersonId(row["person_id"])
-    for entry in entries:
-        if entry.rtype == "Patient":
-            await _patient(stack, ctx, plan, entry)
-        for reference in rules.owner_references(entry.resource):
-            if reference.startswith("Patient?") and reference not in plan.people:
-                plan.people[reference] = await _by_condition(stack, ctx, rules.query_pairs(reference[8:]))
-    for entry in entries:
-        plan.owners.append(_owner(entry, plan, directory, mine))
-    return plan
-
-
-async def _patient(stack: Stack, ctx: Context, plan: Plan, entry: Entry) -> None:
-    """Learn which person a Patient is, and which number must not be kept (laws 1 and 4)."""
-    mine = ctx.actor.institution
-    number_system = stack.profile.number_system
-    found: set[PersonId] = set()
-    for system in (number_system, pseudonym_system(stack, mine)):
-        for value in rules.identifiers(entry.resource, system):
-            person = await person_of(stack, ctx, system, value)
-            if person is None:
-                continue
-            found.add(person)
-            if system == number_system:
-                shown = stack.pseudonym.of(mine, person)
-                plan.hidden.update({spelling: shown for spelling in rules.spellings(value)})
-    if entry.id is not None and (owner := plan.people.get(f"Patient/{entry.id}")):
-        found.add(owner)
-    if entry.if_none_exist and not found:
-        found.add(await _by_condition(stack, ctx, entry.if_none_exist))
-    if len(found) > 1:
-        raise OwnerChanged("The Patient carries identifiers of two people.", entry=entry.index)
-    if not found:
-        raise PersonNotNamed(
-            f"Patient.identifier needs a value of system {number_system}.", entry=entry.index, field="Patient.identifier"
-        )
-    person = found.pop()
-    for name in [*rules.bundle_names(entry), f"#{entry.index}"]:
-        plan.people[name] = person
-
-
-async def _by_condition(stack: Stack, ctx: Context, pairs: Pairs) -> PersonId:
-    """The person whom `identifier=system|value` names."""
-    for name, value in pairs:
-        if name == "identifier":
-            system, code = searching.token(value)
-            person = await person_of(stack, ctx, system or "", code)
-            if person is not None:
-                return person
-    raise UnresolvedReference("A Patient is found by identity number or by the institution's pseudonym.")
-
-
-def _owner(entry: Entry, plan: Plan, directory: dict[UUID, Record], mine: str) -> PersonId | None:
-    """The person in whose record an entry stands, None for a registry."""
-    if entry.id is not None:
-        row = directory.get(entry.id)
-        known = row is not None and row["rtype"] == entry.rtype and row["institution"] == mine
-        if not known and entry.id not in plan.registry_ids:
-            raise NotFound(entry=entry.index)
-        if row is not None and entry.rtype != "Patient":
-            reference = rules.owned(entry, plan.people)
-            if plan.people[reference] != row["person_id"]:
-                raise OwnerChanged(entry=entry.index)
-        if row is None:
-            rules.owned(entry, plan.people)
-        return PersonId(row["person_id"]) if row is not None else None
-    if entry.rtype == "Patient":
-        return plan.people[f"#{entry.index}"]
-    reference = rules.owned(entry, plan.people)
-    return plan.people[reference] if reference else None
 
 
 async def carry_out(stack: Stack, tx: Tx, permit: Permit, plan: Plan) -> list[Outcome]:
@@ -222,25 +81,35 @@ async def _existing(
     return found[0] if found else None
 
 
-async def matches(
-    stack: Stack, tx: Tx, rtype: str, pairs: Pairs, owner: PersonId | None, mine: str
-) -> list[Stored]:
+async def matches(stack: Stack, tx: Tx, rtype: str, pairs: Pairs, owner: PersonId | None, mine: str) -> list[Stored]:
     """Up to two resources that fit a condition: in the owner's record here, or in the registry."""
     query = searching.parse(rtype, pairs)
     if not query.clauses and not query.ids:
         raise UnresolvedReference("A condition needs at least one search parameter.")
     now = tx.permits[0].context.at
     rows = await store.candidates(
-        tx, rtype, person_id=owner, institution=mine, registry=owner is None,
-        keys=searching.probes(query, index_of(stack)), existing=LATEST, after=FIRST_PAGE,
-        bounds=searching.bounds(query), ids=query.ids, limit=50,
+        tx,
+        rtype,
+        person_id=owner,
+        institution=mine,
+        registry=owner is None,
+        keys=searching.probes(query, index_of(stack)),
+        existing=LATEST,
+        after=FIRST_PAGE,
+        bounds=searching.bounds(query),
+        ids=query.ids,
+        limit=50,
     )
     found = [await opened(stack, tx, row) for row in rows]
     return [one for one in found if searching.fits(query, one.body, one.updated, now)][:2]
 
 
 async def _resolve_conditions(
-    stack: Stack, tx: Tx, plan: Plan, patients: dict[PersonId, Record], names: dict[str, str],
+    stack: Stack,
+    tx: Tx,
+    plan: Plan,
+    patients: dict[PersonId, Record],
+    names: dict[str, str],
     ids: dict[int, ResourceId],
 ) -> None:
     """Give every conditional reference the one resource that it means; a Patient of the bundle itself may be it."""
@@ -266,7 +135,12 @@ async def _resolve_conditions(
 
 
 async def _write(
-    stack: Stack, tx: Tx, permit: Permit, plan: Plan, names: dict[str, str], present: dict[int, Stored],
+    stack: Stack,
+    tx: Tx,
+    permit: Permit,
+    plan: Plan,
+    names: dict[str, str],
+    present: dict[int, Stored],
     ids: dict[int, ResourceId],
 ) -> list[Outcome]:
     """Turn entries into rows, write the new ones together and the changed ones in turn."""
@@ -342,8 +216,18 @@ async def _row(stack: Stack, tx: Tx, stored: Stored) -> Row:
     started, ended = extraction.clinical_time(stored.body, stored.updated)
     started, ended = max(started, EARLIEST + timedelta(days=2)), min(ended, LATEST)
     keys = index_of(stack).keys(stored.body)
-    return Row(stored.rtype, stored.id, stored.version, stored.institution, stored.person_id, stored.updated,
-               started, ended, keys, packed)
+    return Row(
+        stored.rtype,
+        stored.id,
+        stored.version,
+        stored.institution,
+        stored.person_id,
+        stored.updated,
+        started,
+        ended,
+        keys,
+        packed,
+    )
 
 
 async def opened(stack: Stack, tx: Tx, row: Record) -> Stored:

@@ -233,7 +233,17 @@ routers: list[Router] = [
         path="/fhir",
         tags=["health"],
         route_handlers=[
-            metadata, bundle, create, update, read, vread, history, search, search_by_form, everything, summary,
+            metadata,
+            bundle,
+            create,
+            update,
+            read,
+            vread,
+            history,
+            search,
+            search_by_form,
+            everything,
+            summary,
         ],
     )
 ]

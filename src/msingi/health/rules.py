@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from msgspec import Struct
@@ -116,8 +117,6 @@ def version_of(if_match: str) -> int:
 
 def query_pairs(text: str) -> Pairs:
     """The pairs of a query string, percent-decoded."""
-    from urllib.parse import parse_qsl
-
     return tuple(parse_qsl(text.removeprefix("?"), keep_blank_values=True))
 
 
@@ -139,8 +138,12 @@ def owner_references(resource: Json) -> list[str]:
     for path in structure.definitions()["compartment"].get(resource["resourceType"], []):
         level: list[Any] = [resource]
         for step in path.split("."):
-            level = [one for item in level if type(item) is dict and step in item
-                     for one in (item[step] if type(item[step]) is list else [item[step]])]
+            level = [
+                one
+                for item in level
+                if type(item) is dict and step in item
+                for one in (item[step] if type(item[step]) is list else [item[step]])
+            ]
         found += [str(item["reference"]) for item in level if type(item) is dict and "reference" in item]
     return found
 
@@ -150,7 +153,7 @@ def owned(entry: Entry, patients: Mapping[str, Any]) -> str:
 
     "" for a registry entry. Raises PersonNotNamed, or RegistryOnly for a registry entry that speaks of a patient.
     """
-    if entry.rtype in REGISTRIES or (entry.rtype == "Device" and "patient" not in entry.resource):
+    if entry.rtype in REGISTRIES:
         if any(kind in ("Patient", "RelatedPerson") for kind in _types_inside(entry.resource)):
             raise RegistryOnly(entry=entry.index)
         return ""
@@ -186,7 +189,9 @@ def spellings(number: str) -> tuple[str, ...]:
     """The ways in which a number may stand in a text: as given, and its digits in groups of 3 or 4 or none."""
     digits = "".join(c for c in number if c.isalnum())
     groups = {
-        gap.join(digits[i : i + size] for i in range(0, len(digits), size)) for size in (3, 4) for gap in (" ", "-", ".")
+        gap.join(digits[i : i + size] for i in range(0, len(digits), size))
+        for size in (3, 4)
+        for gap in (" ", "-", ".")
     }
     return tuple(sorted({number, digits, *groups}, key=len, reverse=True))
 
@@ -229,7 +234,9 @@ def open_references(value: Any, key: str = "") -> Iterable[str]:
     elif isinstance(value, list):
         for item in value:
             yield from open_references(item, key)
-    elif isinstance(value, str) and key == "reference" and (value.startswith(("urn:uuid:", "urn:oid:")) or "?" in value):
+    elif (
+        isinstance(value, str) and key == "reference" and (value.startswith(("urn:uuid:", "urn:oid:")) or "?" in value)
+    ):
         yield value
 
 

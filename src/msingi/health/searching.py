@@ -119,8 +119,15 @@ def parse(rtype: str, pairs: Pairs, own_address: str = "") -> Query:
         else:
             clauses.append(_clause(rtype, known, name, value, own_address))
     return Query(
-        rtype, tuple(clauses), tuple(ids or ()), updated, _patients(rtype, clauses, ids), tuple(people), count,
-        tuple(used), nothing=ids is not None and not ids,
+        rtype,
+        tuple(clauses),
+        tuple(ids or ()),
+        updated,
+        _patients(rtype, clauses, ids),
+        tuple(people),
+        count,
+        tuple(used),
+        nothing=ids is not None and not ids,
     )
 
 
@@ -208,12 +215,20 @@ def bounds(query: Query) -> Bounds:
         prefix, text = clause.values[0]
         lo, hi = extraction.interval(text) or (EARLIEST, LATEST)
         narrowed = {
-            "eq": Bounds(lo, hi, lo, hi), "gt": Bounds(ended_from=hi), "ge": Bounds(ended_from=lo),
-            "lt": Bounds(started_to=lo), "le": Bounds(started_to=hi), "sa": Bounds(started_from=hi),
+            "eq": Bounds(lo, hi, lo, hi),
+            "gt": Bounds(ended_from=hi),
+            "ge": Bounds(ended_from=lo),
+            "lt": Bounds(started_to=lo),
+            "le": Bounds(started_to=hi),
+            "sa": Bounds(started_from=hi),
             "eb": Bounds(ended_to=lo),
         }.get(prefix or "eq", Bounds())
-        limits = Bounds(max(limits[0], narrowed[0]), min(limits[1], narrowed[1]),
-                        max(limits[2], narrowed[2]), min(limits[3], narrowed[3]))
+        limits = Bounds(
+            max(limits[0], narrowed[0]),
+            min(limits[1], narrowed[1]),
+            max(limits[2], narrowed[2]),
+            min(limits[3], narrowed[3]),
+        )
     return limits
 
 
@@ -280,8 +295,14 @@ def compare(prefix: str, stored: Interval, text: str, now: datetime) -> bool:
         lo, hi = _shift(lo, -slack), _shift(hi, slack)
         return start < hi and end > lo
     return {
-        "eq": equal, "ne": not equal, "gt": end > hi, "lt": start < lo, "ge": end > hi or equal,
-        "le": start < lo or equal, "sa": start >= hi, "eb": end <= lo,
+        "eq": equal,
+        "ne": not equal,
+        "gt": end > hi,
+        "lt": start < lo,
+        "ge": end > hi or equal,
+        "le": start < lo or equal,
+        "sa": start >= hi,
+        "eb": end <= lo,
     }[prefix]
 
 

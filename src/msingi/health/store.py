@@ -38,16 +38,35 @@ async def add(tx: Tx, rows: Sequence[Row]) -> None:
     registry = [r for r in rows if r.person_id is None]
     try:
         if people:
-            await tx.many(Q.add_resource, [
-                (r.person_id, r.rtype, r.id, r.institution, r.version, r.updated, r.started, r.ended, r.keys, r.body)
-                for r in people])
+            await tx.many(
+                Q.add_resource,
+                [
+                    (
+                        r.person_id,
+                        r.rtype,
+                        r.id,
+                        r.institution,
+                        r.version,
+                        r.updated,
+                        r.started,
+                        r.ended,
+                        r.keys,
+                        r.body,
+                    )
+                    for r in people
+                ],
+            )
             await tx.many(Q.add_owner, [(r.id, r.rtype, r.institution, r.person_id) for r in people])
     except asyncpg.UniqueViolationError:
         raise PatientExists() from None
     if registry:
-        await tx.many(Q.add_registry, [
-            (r.id, r.rtype, r.institution, r.version, r.updated, r.started, r.ended, r.keys, r.body)
-            for r in registry])
+        await tx.many(
+            Q.add_registry,
+            [
+                (r.id, r.rtype, r.institution, r.version, r.updated, r.started, r.ended, r.keys, r.body)
+                for r in registry
+            ],
+        )
 
 
 async def lock(tx: Tx, person_id: PersonId | None, rtype: str, id: UUID) -> Record | None:
@@ -61,12 +80,23 @@ async def replace(tx: Tx, row: Row) -> None:
     """Put a new version in place and the old one into the history."""
     if row.person_id is None:
         await tx.do(Q.keep_registry_version, row.rtype, row.id)
-        await tx.do(Q.replace_registry, row.rtype, row.id, row.version, row.updated, row.started, row.ended,
-                    row.keys, row.body)
+        await tx.do(
+            Q.replace_registry, row.rtype, row.id, row.version, row.updated, row.started, row.ended, row.keys, row.body
+        )
         return
     await tx.do(Q.keep_resource_version, row.person_id, row.rtype, row.id)
-    await tx.do(Q.replace_resource, row.person_id, row.rtype, row.id, row.version, row.updated, row.started,
-                row.ended, row.keys, row.body)
+    await tx.do(
+        Q.replace_resource,
+        row.person_id,
+        row.rtype,
+        row.id,
+        row.version,
+        row.updated,
+        row.started,
+        row.ended,
+        row.keys,
+        row.body,
+    )
 
 
 async def resource(tx: Tx, person_id: PersonId, rtype: str, id: UUID, version: int = 0) -> Record | None:

@@ -77,7 +77,9 @@ def definitions() -> dict[str, Any]:
 def resource_types() -> frozenset[str]:
     """Every R4 resource type that can be checked."""
     bases = definitions()["bases"]
-    return frozenset(name for name, base in bases.items() if base in ("DomainResource", "Resource") and name != "DomainResource")
+    return frozenset(
+        name for name, base in bases.items() if base in ("DomainResource", "Resource") and name != "DomainResource"
+    )
 
 
 def check(resource: object, root: str = "") -> list[Issue]:

@@ -83,13 +83,30 @@ def _result(body: Json, now: datetime) -> bool:
 
 SECTIONS = (
     Section("11450-4", "Problem list - Reported", "Active problems", ("Condition",), _problem, True),
-    Section("48765-2", "Allergies and adverse reactions Document", "Allergies and intolerances",
-            ("AllergyIntolerance",), _live, True),
-    Section("10160-0", "History of Medication use Narrative", "Medication summary",
-            ("MedicationStatement", "MedicationRequest"), _ongoing, True),
+    Section(
+        "48765-2",
+        "Allergies and adverse reactions Document",
+        "Allergies and intolerances",
+        ("AllergyIntolerance",),
+        _live,
+        True,
+    ),
+    Section(
+        "10160-0",
+        "History of Medication use Narrative",
+        "Medication summary",
+        ("MedicationStatement", "MedicationRequest"),
+        _ongoing,
+        True,
+    ),
     Section("11369-6", "History of Immunization note", "Immunizations", ("Immunization",), _live),
-    Section("30954-2", "Relevant diagnostic tests/laboratory data note", "Results",
-            ("Observation", "DiagnosticReport"), _result),
+    Section(
+        "30954-2",
+        "Relevant diagnostic tests/laboratory data note",
+        "Results",
+        ("Observation", "DiagnosticReport"),
+        _result,
+    ),
     Section("8716-3", "Vital signs note", "Vital signs", ("Observation",), _vital),
     Section("47519-4", "History of Procedures Document", "History of procedures", ("Procedure",), _recent),
     Section("46264-8", "History of medical device use", "Medical devices", ("DeviceUseStatement",), _ongoing),
@@ -166,8 +183,11 @@ def section_json(section: Section, found: Sequence[Stored], base: str) -> Json:
     if found:
         body["entry"] = [{"reference": f"{base}/{one.rtype}/{one.id}"} for one in found]
     else:
-        reason = {"system": "http://terminology.hl7.org/CodeSystem/list-empty-reason", "code": "unavailable",
-                  "display": "Unavailable"}
+        reason = {
+            "system": "http://terminology.hl7.org/CodeSystem/list-empty-reason",
+            "code": "unavailable",
+            "display": "Unavailable",
+        }
         body["emptyReason"] = {"coding": [reason]}
     return body
 
@@ -191,8 +211,9 @@ def referred(found: Iterable[Stored], kinds: Iterable[str]) -> set[str]:
 
 def presentable(patient: Json) -> Json:
     """The Patient as IPS needs it: a name, and a birth date or the statement that it is unknown (ips-pat-1)."""
-    unknown = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
-                              "valueCode": "unknown"}]}
+    unknown = {
+        "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]
+    }
     shown = dict(patient)
     if not any(n.keys() & {"given", "family", "text"} for n in patient.get("name", [])):
         shown["name"] = [{"_text": unknown}]

@@ -66,9 +66,20 @@ def instant(moment: datetime) -> str:
 
 
 _BY_STATUS = {
-    400: "value", 401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 406: "not-supported",
-    409: "conflict", 410: "deleted", 412: "conflict", 413: "too-long", 415: "not-supported", 422: "processing",
-    429: "throttled", 503: "transient",
+    400: "value",
+    401: "login",
+    403: "forbidden",
+    404: "not-found",
+    405: "not-supported",
+    406: "not-supported",
+    409: "conflict",
+    410: "deleted",
+    412: "conflict",
+    413: "too-long",
+    415: "not-supported",
+    422: "processing",
+    429: "throttled",
+    503: "transient",
 }
 
 
@@ -160,8 +171,9 @@ def capability_statement(base: str, at: datetime, software: str) -> Json:
         entry: Json = {
             "type": rtype,
             "profile": f"http://hl7.org/fhir/StructureDefinition/{rtype}",
-            "interaction": [{"code": c} for c in
-                            ("read", "vread", "update", "history-instance", "create", "search-type")],
+            "interaction": [
+                {"code": c} for c in ("read", "vread", "update", "history-instance", "create", "search-type")
+            ],
             "versioning": "versioned-update",
             "readHistory": True,
             "updateCreate": False,
