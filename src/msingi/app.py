@@ -1,0 +1,104 @@
+"""The composition root: every room's doors, doers of events, endless work and policies, in one place.
+
+A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
+`jobs.doers` (event kind -> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
+from types import ModuleType
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.router import Router
+from litestar.types import ASGIApp
+
+from msingi import __version__, doors
+from msingi.kernel import policy, web
+from msingi.kernel.stack import Stack
+
+ROOMS = (
+    "kernel.log",
+    "identity",
+    "consent",
+    "signin",
+    "credentials",
+    "payments",
+    "health",
+    "exchange",
+    "evidence",
+    "stewardship",
+    "channels",
+    "portal",
+)
+
+
+def _part(room: str, name: str) -> ModuleType | None:
+    if find_spec(f"msingi.{room}") is None or find_spec(f"msingi.{room}.{name}") is None:
+        return None
+    return import_module(f"msingi.{room}.{name}")
+
+
+def load_policies() -> policy.Policies:
+    """Make the rules of all rooms the rules in force."""
+    rooms = [r for r in ROOMS if find_spec(f"msingi.{r}") and (files(f"msingi.{r}") / "policy.cedar").is_file()]
+    return policy.load(rooms)
+
+
+def furnish(stack: Stack) -> None:
+    """Give the stack the rooms' doers of events and their endless work."""
+    for room in ROOMS:
+        jobs = _part(room, "jobs")
+        if jobs is None:
+            continue
+        for kind, doer in (getattr(jobs, "doers", None) or getattr(jobs, "handlers", {})).items():
+            stack.outbox.subscribe(kind, doer)
+        stack.loops += getattr(jobs, "loops", [])
+
+
+async def start_rooms(stack: Stack) -> None:
+    """Let each room prepare itself on a migrated database, in order: `jobs.starts`."""
+    for room in ROOMS:
+        jobs = _part(room, "jobs")
+        for start in getattr(jobs, "starts", []):
+            await start(stack)
+
+
+def build(stack: Stack, *, background: bool = True) -> ASGIApp:
+    """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
+    load_policies()
+    furnish(stack)
+    routers: list[Router] = [*doors.routers]
+    dialects: dict[str, web.Dialect] = {}
+    authenticators: list[web.Authenticator] = []
+    for room in ROOMS:
+        routes = _part(room, "routes")
+        if routes is not None:
+            routers += routes.routers
+            dialects |= getattr(routes, "dialects", {})
+            authenticators += getattr(routes, "authenticators", [])
+    web.register(authenticators, dialects)
+
+    @asynccontextmanager
+    async def life(_: Litestar) -> AsyncIterator[None]:
+        await start_rooms(stack)
+        if background:
+            stack.start_loops()
+        yield
+        await stack.close()
+
+    plugins, middleware, more = doors.telemetry(stack.settings)
+    app = Litestar(
+        route_handlers=[*routers, *more],
+        exception_handlers=web.EXCEPTION_HANDLERS,
+        lifespan=[life],
+        plugins=plugins,
+        middleware=middleware,
+        openapi_config=OpenAPIConfig(title="Msingi", version=__version__, path="/docs"),
+        request_max_body_size=16 * 1024 * 1024,
+    )
+    app.state.stack = stack
+    return doors.EveryAnswer(app)

@@ -1,0 +1,121 @@
+"""`msingi up`: the whole stack, from an empty directory to a country that answers."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from msingi import doors
+from msingi.cli.running import Server, connected, home_option, remember
+from msingi.kernel.postgres import migrate
+from msingi.kernel.settings import LOOPBACK, Settings, read
+
+
+@click.command()
+@home_option
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="TCP port to listen on.  [default: 8080]")
+@click.option("--base-url", help="The address that people and clients use, if it is another.")
+@click.option("--country", help="A shipped country profile, or the path of a profile folder.  [default: taifa]")
+@click.option("--sample", type=click.IntRange(min=0), help="Make a sandbox with N invented people at first start.")
+@click.option("--seed", type=int, default=2022, show_default=True, help="Seed of the sample: same seed, same people.")
+@click.option("--quiet", is_flag=True, help="Log JSON lines only; for service managers.")
+def up(home: Path, sample: int | None, seed: int, quiet: bool, **chosen: Any) -> None:
+    """Start the whole stack and keep it running until Ctrl-C.
+
+    An embedded PostgreSQL 18 keeps its files in HOME; MSINGI_DATABASE_URL puts the stack on another PostgreSQL >= 18.
+    With --sample the stack is a sandbox: invented people, simulated text messages that can be read back at
+    /sandbox/sms?to=PHONE, and HOME/sample.json, which tells other programs how to sign in. A sandbox listens on a
+    loopback address only.
+    """
+    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    doors.set_up_logging(settings.log_level if quiet else "warning", plain=not quiet)
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        uvloop.install()
+    asyncio.run(_up(settings, sample or 0, seed, quiet))
+
+
+async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
+    from msingi.cli import sample as samples
+
+    began = time.perf_counter()
+    say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
+    say(f"Msingi: starting in {settings.home} ...")
+    server = Server(settings)
+    try:
+        remember(settings)
+        await migrate(server.owner_url)
+        if sample and not samples.made(settings.home):
+            stack = await connected(settings, server)
+            try:
+                await samples.make(stack, sample, seed, progress=not quiet and sys.stderr.isatty(), say=say)
+            finally:
+                await stack.close()
+        await _serve(settings, server, say, began)
+    finally:
+        server.stop()
+        say("Msingi: stopped. Nothing is lost.")
+
+
+async def _serve(settings: Settings, server: Server, say: Any, began: float) -> None:
+    import uvicorn
+
+    from msingi import app, countries
+    from msingi.kernel.postgres import as_app
+    from msingi.kernel.stack import Stack
+
+    stack = await Stack.open(settings, as_app(server.owner_url), countries.load(settings.country))
+    config = uvicorn.Config(
+        app.build(stack),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+        h11_max_incomplete_event_size=65_536,
+        proxy_headers=settings.host in LOOPBACK,
+    )
+
+    class Served(uvicorn.Server):
+        """Leaves the signals to us, so that the database is always stopped in good order."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    running = Served(config)
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(sign, lambda: setattr(running, "should_exit", True))
+    telling = asyncio.create_task(_tell_when_ready(running, settings, say, began))
+    with contextlib.suppress(asyncio.CancelledError):
+        await running.serve()
+    telling.cancel()
+    if not running.started:
+        raise OSError(f"port {settings.port} on {settings.host} cannot be used: choose another with --port")
+
+
+async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: float) -> None:
+    while not running.started:
+        await asyncio.sleep(0.02)
+    from msingi.cli import sample as samples
+
+    say(f"\nMsingi is ready after {time.perf_counter() - began:.1f} s.\n")
+    say(f"  Portal          {settings.url}/")
+    say(f"  API reference   {settings.url}/docs")
+    say(f"  Health          {settings.url}/healthz")
+    if settings.sandbox:
+        say(f"  For programs    {Path(settings.home) / samples.FILE}")
+        for line in samples.logins(Path(settings.home)):
+            say(line)
+    say("\nTry: msingi tour (in a second terminal). Ctrl-C stops the stack.\n")

@@ -1,0 +1,219 @@
+"""Keys: named, versioned, encrypted at rest; a hardware module can hold them instead.
+
+The software keystore is one file, sealed with AES-256-GCM under a key that scrypt (RFC 7914) makes from a
+passphrase: `MSINGI_KEY_PASSPHRASE`, or the file `keystore.secret` beside it, made at first start with mode 0600.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SIGNING = {
+    "log": "Ed25519",
+    "credentials": "Ed25519",
+    "exchange": "Ed25519",
+    "consent": "Ed25519",
+    "oidc": "ES256",
+}
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
+_SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}
+
+
+class Version(msgspec.Struct):
+    """One version of a named key: `secret` is 32 bytes; `retired` versions verify but no longer sign."""
+
+    name: str
+    version: int
+    secret: bytes
+    retired: bool = False
+
+
+class Signer(Protocol):
+    """Signs with the current version of a named key; the secret may live in hardware."""
+
+    kid: str
+    alg: str
+
+    @property
+    def public_key(self) -> PublicKey: ...
+    @property
+    def jwk(self) -> dict[str, str]: ...
+    def sign(self, message: bytes) -> bytes: ...
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def public_jwk(key: PublicKey) -> dict[str, str]:
+    """The public key as JWK with its RFC 7638 thumbprint as `kid`, `alg` and `use`."""
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        members = {"crv": "Ed25519", "kty": "OKP", "x": _b64(raw)}
+        alg = "EdDSA"
+    else:
+        numbers = key.public_numbers()
+        members = {
+            "crv": "P-256",
+            "kty": "EC",
+            "x": _b64(numbers.x.to_bytes(32)),
+            "y": _b64(numbers.y.to_bytes(32)),
+        }
+        alg = "ES256"
+    thumbprint = hashlib.sha256(msgspec.json.encode(members, order="sorted")).digest()
+    return members | {"kid": _b64(thumbprint), "alg": alg, "use": "sig"}
+
+
+class SoftwareSigner:
+    """A signing key in memory. `sign` gives 64 bytes: Ed25519, or r || s for ES256 (RFC 7518, section 3.4)."""
+
+    def __init__(self, alg: str, secret: bytes) -> None:
+        self.alg = alg
+        if alg == "Ed25519":
+            self._ed = ed25519.Ed25519PrivateKey.from_private_bytes(secret)
+            self.public_key: PublicKey = self._ed.public_key()
+        else:
+            order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+            scalar = int.from_bytes(hashlib.sha512(b"P-256\0" + secret).digest()) % (order - 1) + 1
+            self._ec = ec.derive_private_key(scalar, ec.SECP256R1())
+            self.public_key = self._ec.public_key()
+        self.jwk = public_jwk(self.public_key)
+        self.kid = self.jwk["kid"]
+
+    @property
+    def private_key(self) -> ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
+        """The key object, for libraries that sign by themselves; a hardware signer has none."""
+        return self._ed if self.alg == "Ed25519" else self._ec
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over `message`, 64 bytes."""
+        if self.alg == "Ed25519":
+            return self._ed.sign(message)
+        r, s = decode_dss_signature(self._ec.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(32) + s.to_bytes(32)
+
+
+class Keystore:
+    """All keys of the stack. Every change is on disk, synced, before it is used."""
+
+    def __init__(self, path: Path, passphrase: bytes) -> None:
+        self._path = path
+        self._passphrase = passphrase
+        self._file_key: AESGCM | None = None
+        self._file_salt = b""
+        self._versions: list[Version] = self._read() if path.exists() else []
+        self._signers: dict[tuple[str, int], SoftwareSigner] = {}
+        missing = [n for n in (*SIGNING, "blind", "pseudonym", "room", "wrap") if not self._of(n)]
+        for name in missing:
+            self._versions.append(Version(name, 1, secrets.token_bytes(32)))
+        if missing:
+            self._write()
+        self._wrap = AESGCM(self.mac("wrap"))
+
+    @classmethod
+    def open(cls, home: Path, passphrase: str = "") -> "Keystore":
+        """The keystore under `home`, made if absent. Raises ValueError for a wrong passphrase."""
+        home.mkdir(parents=True, exist_ok=True)
+        secret = home / "keystore.secret"
+        if not passphrase:
+            if not secret.exists():
+                descriptor = os.open(secret, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_urlsafe(32))
+            passphrase = secret.read_text().strip()
+        return cls(home / "keystore", passphrase.encode())
+
+    def _of(self, name: str) -> list[Version]:
+        return [v for v in self._versions if v.name == name]
+
+    def _sealer(self, salt: bytes) -> AESGCM:
+        if self._file_key is None or salt != self._file_salt:
+            self._file_salt = salt
+            self._file_key = AESGCM(hashlib.scrypt(self._passphrase, salt=salt, dklen=32, **_SCRYPT))
+        return self._file_key
+
+    def _read(self) -> list[Version]:
+        raw = self._path.read_bytes()
+        try:
+            plain = self._sealer(raw[:16]).decrypt(raw[16:28], raw[28:], b"keystore")
+        except InvalidTag:
+            raise ValueError(f"{self._path}: wrong passphrase, or the file was changed") from None
+        return msgspec.msgpack.decode(plain, type=list[Version])
+
+    def _write(self) -> None:
+        salt = self._file_salt or os.urandom(16)
+        nonce = os.urandom(12)
+        body = self._sealer(salt).encrypt(nonce, msgspec.msgpack.encode(self._versions), b"keystore")
+        draft = self._path.with_suffix(".new")
+        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(salt + nonce + body)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+    def _signer(self, version: Version) -> SoftwareSigner:
+        key = (version.name, version.version)
+        if key not in self._signers:
+            self._signers[key] = SoftwareSigner(SIGNING[version.name], version.secret)
+        return self._signers[key]
+
+    def signer(self, name: str) -> SoftwareSigner:
+        """The current version of a signing key. Raises KeyError for an unknown name."""
+        if name not in SIGNING:
+            raise KeyError(f"no signing key is named {name}")
+        return self._signer(max(self._of(name), key=lambda v: v.version))
+
+    def public(self, name: str) -> list[dict[str, str]]:
+        """The public keys of all versions that verifiers must accept, newest first, as JWKs."""
+        versions = sorted(self._of(name), key=lambda v: -v.version)
+        return [self._signer(v).jwk for v in versions if not v.retired]
+
+    def mac(self, name: str) -> bytes:
+        """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them."""
+        return self._of(name)[0].secret
+
+    def rotate(self, name: str) -> SoftwareSigner:
+        """Make a new version the current one; the older ones stay published, so nothing stops."""
+        newest = max(v.version for v in self._of(name))
+        self._versions.append(Version(name, newest + 1, secrets.token_bytes(32)))
+        self._write()
+        return self.signer(name)
+
+    def retire(self, name: str, kid: str) -> None:
+        """Publish an old version no longer. Raises ValueError for the current version or an unknown kid."""
+        if self.signer(name).kid == kid:
+            raise ValueError("the current version signs: rotate before you retire it")
+        for version in self._of(name):
+            if self._signer(version).kid == kid:
+                version.retired = True
+                return self._write()
+        raise ValueError(f"{name} has no version with kid {kid}")
+
+    def wrap(self, secret: bytes, label: bytes) -> bytes:
+        """A small secret enciphered for storage elsewhere; `label` binds it to its owner."""
+        nonce = os.urandom(12)
+        return nonce + self._wrap.encrypt(nonce, secret, label)
+
+    def unwrap(self, wrapped: bytes, label: bytes) -> bytes:
+        """What `wrap` enciphered. Raises ValueError if it or its label was changed."""
+        try:
+            return self._wrap.decrypt(wrapped[:12], wrapped[12:], label)
+        except InvalidTag:
+            raise ValueError("a wrapped key was changed, or belongs to somebody else") from None
+
+    def blind(self, text: str) -> bytes:
+        """A keyed hash (HMAC-SHA-256, 32 bytes) of `text`, for indexes that must hold nothing plain."""
+        return hmac.digest(self.mac("blind"), text.encode(), hashlib.sha256)

@@ -1,0 +1,144 @@
+"""What an act leaves: salted commitments in its own transaction, and sealed records for the people concerned."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from msingi.kernel import sql
+from msingi.kernel.ids import PersonId, RecordId, uuid7
+
+if TYPE_CHECKING:
+    from msingi.kernel.db import Tx
+    from msingi.kernel.policy import Permit
+    from msingi.kernel.seal import Seals
+
+Q = sql.load(__name__)
+NOBODY_ID = PersonId(UUID(int=0))
+LABEL = "log.record"
+SALT_BYTES = 32
+Detail = dict[str, str | int | bool]
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=False):
+    """What the person sees of an act: who, from which institution, what, for which purpose, on which basis, when.
+
+    `at` is RFC 3339 in UTC; `detail` holds small values that the subject may see.
+    """
+
+    record_id: str
+    act: str
+    at: str
+    actor_kind: str
+    actor: str
+    institution: str
+    purpose: str
+    basis: str
+    request_id: str
+    detail: Detail
+
+
+class Staged(msgspec.Struct):
+    """A record that waits for the commit of its transaction, with its salt."""
+
+    subject: PersonId
+    record_id: RecordId
+    at: Any
+    act: str
+    body: bytes
+    salt: bytes
+
+
+class LeafRef(msgspec.Struct, frozen=True):
+    """Names a record, so that its proof can be asked for once the log has integrated it."""
+
+    record_id: RecordId
+
+
+def canonical(record: Record) -> bytes:
+    """The record as canonical JSON (RFC 8785): members sorted, no blanks; it holds no fractions."""
+    return msgspec.json.encode(record, order="sorted")
+
+
+def commitment(salt: bytes, body: bytes) -> bytes:
+    """SHA-256(salt || body), 32 bytes: hides the body, and binds to it."""
+    return hashlib.sha256(salt + body).digest()
+
+
+def tree_hash(commitments: Sequence[bytes]) -> bytes:
+    """MTH of RFC 6962, section 2.1, over at least one commitment: the 32-byte entry of a transaction."""
+    level = [hashlib.sha256(b"\0" + c).digest() for c in commitments]
+    while len(level) > 1:
+        # Pairing from the left and carrying a lone last node up gives the tree of section 2.1.
+        pairs = [hashlib.sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+def append(tx: "Tx", permit: "Permit", *, subject: PersonId | None = None, detail: Detail | None = None) -> LeafRef:
+    """Leave a record of the permitted act about `subject` (None: an act about nobody).
+
+    It is written when the transaction commits. `detail` holds nothing that the subject may not see.
+    """
+    ctx = permit.context
+    record_id = RecordId(uuid7())
+    actor = ctx.actor
+    record = Record(
+        record_id=str(record_id),
+        act=permit.act,
+        at=ctx.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        actor_kind=actor.kind,
+        actor="" if actor.kind == "person" and str(subject) != actor.id else (actor.name or actor.id),
+        institution=actor.institution,
+        purpose=ctx.purpose,
+        basis=ctx.basis,
+        request_id=ctx.request_id,
+        detail=detail or {},
+    )
+    staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), os.urandom(SALT_BYTES))
+    tx.staged.append(staged)
+    tx.owed.discard(permit)
+    return LeafRef(record_id)
+
+
+def append_root(tx: "Tx", permit: "Permit", *, root: bytes, count: int) -> None:
+    """Leave one entry for a batch of `count` acts that are committed to by their own tree hash `root` (32 bytes)."""
+    if len(root) != 32 or count < 1:
+        raise ValueError("a batch root has 32 bytes and covers at least one act")
+    tx.roots.append(root)
+    tx.owed.discard(permit)
+
+
+async def flush(tx: "Tx", seals: "Seals") -> None:
+    """Write what the transaction leaves; called once, just before its commit.
+
+    All records of a transaction share entry 0, so that one transaction leaves one leaf; batch roots follow.
+    """
+    pending_id = uuid7()
+    commitments = [commitment(s.salt, s.body) for s in tx.staged]
+    entries = ([tree_hash(commitments)] if commitments else []) + tx.roots
+    inner = [b"".join(commitments)] if len(commitments) > 1 else []
+    sealed = []
+    for staged in tx.staged:
+        plain = staged.salt + staged.body
+        if staged.subject == NOBODY_ID:
+            sealed.append(seals.seal_with_room_key(LABEL, plain))
+        else:
+            sealed.append(await seals.seal(tx, staged.subject, plain, LABEL))
+    await tx.do(
+        Q.leave,
+        pending_id,
+        b"".join(entries),
+        [0] * len(inner),
+        inner,
+        [s.subject for s in tx.staged],
+        [s.record_id for s in tx.staged],
+        [s.at for s in tx.staged],
+        [s.act for s in tx.staged],
+        [0] * len(tx.staged),
+        list(range(len(tx.staged))),
+        sealed,
+    )

@@ -1,0 +1,82 @@
+"""What the operator chose: environment variables and command-line options, in one place, documented by their fields."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one running stack. Each can be set as `MSINGI_<FIELD>`; see docs/how-to/settings.md."""
+
+    home: Path = Path(".msingi")
+    """Directory of the embedded database, the keystore and sample files."""
+    database_url: str = ""
+    """A PostgreSQL >= 18 to use instead of the embedded one; its owner role, for migrations too."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = 8080
+    """TCP port to listen on."""
+    base_url: str = ""
+    """The address that people and clients use; default http://host:port."""
+    country: str = "taifa"
+    """A shipped country profile, or the path of a profile folder."""
+    key_passphrase: str = ""
+    """Passphrase of the keystore; default: the file keystore.secret in home."""
+    pkcs11_module: str = ""
+    """Path of a PKCS#11 library that holds the signing keys, instead of the software keystore."""
+    pkcs11_token: str = ""
+    """Label of the PKCS#11 token."""
+    pkcs11_pin: str = ""
+    """User PIN of the PKCS#11 token."""
+    sandbox: bool = False
+    """A sample country with simulated messages that can be read back; only on a loopback address."""
+    metrics: bool = False
+    """Serve Prometheus metrics at /metrics."""
+    otel_endpoint: str = ""
+    """OTLP/HTTP address that receives OpenTelemetry traces; empty: none are made."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+    pool_size: int = 10
+    """Database connections of this process."""
+    witnesses: str = ""
+    """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
+    witnessed_logs: str = ""
+    """Logs that this stack witnesses: vkeys, separated by commas."""
+
+    @property
+    def url(self) -> str:
+        """The public address without a slash at its end; also the OpenID issuer and the log's base."""
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """The log's origin (C2SP tlog-checkpoint): the public address without its scheme."""
+        return self.url.partition("://")[2] + "/log"
+
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def read(**chosen: Any) -> Settings:
+    """The settings from `chosen` options (None: not chosen), the environment, then defaults.
+
+    Raises ValueError, naming the variable, for a value of the wrong type or an unknown `MSINGI_` variable.
+    """
+    raw: dict[str, Any] = {}
+    names = {f.name: f.type for f in msgspec.structs.fields(Settings)}
+    for variable, text in os.environ.items():
+        name = variable.removeprefix("MSINGI_").lower()
+        if variable.startswith("MSINGI_") and not variable.startswith("MSINGI_TEST_"):
+            if name not in names:
+                raise ValueError(f"{variable} is not a setting; known are {', '.join(sorted(names))}")
+            raw[name] = text
+    raw |= {name: value for name, value in chosen.items() if value is not None}
+    try:
+        settings = msgspec.convert(raw, Settings, strict=False, dec_hook=lambda t, v: t(v))
+    except msgspec.ValidationError as wrong:
+        raise ValueError(f"a setting is wrong: {wrong}") from None
+    if settings.sandbox and settings.host not in LOOPBACK:
+        raise ValueError("a sandbox listens on a loopback address only: leave out --host, or --sample")
+    return settings

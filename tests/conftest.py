@@ -1,0 +1,99 @@
+"""Fixtures: a real embedded PostgreSQL, a fresh migrated database per test module, contexts and people."""
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from msingi import app, countries
+from msingi.kernel import context as contexts
+from msingi.kernel.context import Actor, Context, Kind
+from msingi.kernel.postgres import CONF, EmbeddedServer, as_app, migrate, rewritten
+from msingi.kernel.settings import Settings
+from msingi.kernel.stack import Stack
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """One embedded PostgreSQL for the whole run (or MSINGI_TEST_DATABASE_URL)."""
+    directory = tmp_path_factory.mktemp("pg")
+    running = EmbeddedServer(directory, CONF + "\nmax_connections = 200\n")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+async def template(server: EmbeddedServer) -> str:
+    """The name of a migrated database that others are copied from."""
+    conn = await asyncpg.connect(server.url)
+    await conn.execute("CREATE DATABASE template_msingi")
+    await conn.close()
+    await migrate(rewritten(server.url, database="template_msingi"))
+    return "template_msingi"
+
+
+async def fresh_database(server: EmbeddedServer, template: str) -> str:
+    """A new database from the template; gives its owner URL."""
+    name = f"t{os.getpid()}_{next(_numbers)}"
+    conn = await asyncpg.connect(server.url)
+    await conn.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    await conn.close()
+    return rewritten(server.url, database=name)
+
+
+@pytest.fixture(scope="module")
+async def owner_url(server: EmbeddedServer, template: str) -> str:
+    """The superuser's URL of this module's database: for tampering, and for looking behind the walls."""
+    return await fresh_database(server, template)
+
+
+@pytest.fixture(scope="module")
+async def stack(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A connected stack in the application's role, rules and event doers loaded, no background work."""
+    home: Path = tmp_path_factory.mktemp("home")
+    settings = Settings(home=home, base_url="http://127.0.0.1:8080", sandbox=True)
+    made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
+    app.load_policies()
+    app.furnish(made)
+    await app.start_rooms(made)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client on the whole application (the stack's own life goes on after it)."""
+    running = app.build(stack, background=False)
+    transport = httpx.ASGITransport(app=running)
+    async with httpx.AsyncClient(transport=transport, base_url=stack.settings.url) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def ctx_of() -> Callable[..., Context]:
+    """Make a context: `ctx_of(Kind.STAFF, "officer-1", roles=["enrolment-officer"], purpose=..., basis=...)`."""
+
+    def make(kind: Kind, id: str, **more: Any) -> Context:
+        actor = Actor(
+            kind,
+            str(id),
+            more.get("institution", ""),
+            frozenset(more.get("roles", ())),
+            more.get("assurance", 2),
+        )
+        ctx = contexts.context(actor, more.get("purpose", "operations"), more.get("basis", "public-task"))
+        consent = more.get("consent", "")
+        return (
+            ctx
+            if not consent
+            else Context(**{f: getattr(ctx, f) for f in ctx.__struct_fields__} | {"consent": consent})
+        )
+
+    return make
