@@ -47,7 +47,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
     )
-    for name in ("amount", "day", "moment", "spaced", "count"):
+    for name in ("amount", "day", "clock", "moment", "spaced", "count"):
         made.filters[name] = _in_manner(name)
     return made
 
@@ -111,6 +111,10 @@ class Manner:
     def day(self, value: date | datetime) -> Markup:
         """A date in words."""
         return Markup("<bdi>{}</bdi>").format(self.words.day(value, self.zone))
+
+    def clock(self, value: datetime) -> Markup:
+        """The time of day."""
+        return Markup("<bdi>{}</bdi>").format(self.words.clock(value, self.zone))
 
     def moment(self, value: datetime) -> Markup:
         """A date in words with the time of day."""

@@ -4,6 +4,8 @@ A country names four brand colours. All others follow from them, and each is mov
 its contrast, as WCAG 2.2 computes it, is reached. Two sets: for light, and for dark surroundings.
 """
 
+import colorsys
+
 from msingi.countries import Colours
 
 Rgb = tuple[float, float, float]
@@ -53,6 +55,13 @@ def mix(colour: Rgb, other: Rgb, share: float) -> Rgb:
     """`colour` with the `share` (0 to 1) of `other` in it."""
     r, g, b = (a + (z - a) * share for a, z in zip(colour, other, strict=True))
     return (r, g, b)
+
+
+def glow(colour: Rgb, lightness: float = 0.68) -> Rgb:
+    """The colour as it reads on a dark ground: same hue, light, and not washed out."""
+    hue, _, strength = colorsys.rgb_to_hls(*(c / 255 for c in colour))
+    r, g, b = colorsys.hls_to_rgb(hue, lightness, min(strength, 0.55))
+    return (r * 255, g * 255, b * 255)
 
 
 def luminance(colour: Rgb) -> float:
@@ -135,7 +144,7 @@ def dark(brand: Colours) -> dict[str, Rgb]:
     grounds = (page, paper, tint)
     on_deep = mix(sand, WHITE, 0.5)
     deep = ground(mix(primary, BLACK, 0.3), on_deep, 8)
-    bright = legible(mix(primary, WHITE, 0.45), grounds, 6.5)
+    bright = legible(glow(primary), grounds, 6.5)
     mark = mix(page, AMBER, 0.28)
     ink = legible(mix(sand, WHITE, 0.2), (*grounds, mark), 9)
     found = {
@@ -157,7 +166,7 @@ def dark(brand: Colours) -> dict[str, Rgb]:
         "clay": ground(accent, WHITE, 4.7),
         "on-clay": WHITE,
     }
-    news = _news(paper, (page, paper), mix(RED, WHITE, 0.5), mix(GREEN, WHITE, 0.5), 0.14)
+    news = _news(paper, (page, paper), glow(RED, 0.75), glow(GREEN, 0.7), 0.14)
     return found | _shared(accent, deep) | news
 
 

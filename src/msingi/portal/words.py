@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 Entry = str | dict[str, str] | list[str]
 _BLANK = re.compile(r"\{([a-z_]+)\}")
+_FIGURES = re.compile(r"^[+*#\d][\d\s*#+.,:-]*$")
 DIRECTLY = frozenset({"day", "time", "month", "d", "y"})  # parts of dates: plain words of this same language
 
 
@@ -50,11 +51,15 @@ class Words:
         value = blanks[name]
         if isinstance(value, Markup):
             return value
-        return str(escape(value)) if name in DIRECTLY else f"<bdi>{escape(value)}</bdi>"
+        if name in DIRECTLY:
+            return str(escape(value))
+        # A run of figures and signs has no direction of its own, and would be reversed between Arabic words.
+        figures = ' dir="ltr"' if _FIGURES.match(str(value)) else ""
+        return f"<bdi{figures}>{escape(value)}</bdi>"
 
     def plain(self, key: str, **blanks: Any) -> str:
         """The same without markup, for titles, messages and attributes."""
-        return re.sub(r"</?bdi>", "", str(self.say(key, **blanks)))
+        return re.sub(r"</?bdi[^>]*>", "", str(self.say(key, **blanks)))
 
     def has(self, key: str) -> bool:
         """Whether there is a text with this name."""
@@ -66,6 +71,10 @@ class Words:
         return self.say(
             "language.day", d=local.day, month=self.entries["language.months"][local.month - 1], y=local.year
         )
+
+    def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
+        """The time of day."""
+        return self.say("language.clock", time=f"{at.astimezone(zone):%H:%M}")
 
     def moment(self, at: datetime, zone: tzinfo = UTC) -> Markup:
         """A date in words and the time of day."""
