@@ -12,11 +12,10 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import __version__, doors
+from msingi import doors
 from msingi.kernel import policy, web
 from msingi.kernel.stack import Stack
 
@@ -97,7 +96,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         lifespan=[life],
         plugins=plugins,
         middleware=middleware,
-        openapi_config=OpenAPIConfig(title="Msingi", version=__version__, path="/docs"),
+        openapi_config=doors.OPENAPI,
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack

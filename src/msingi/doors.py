@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from litestar import Request, Response, Router, get
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import License
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from msingi import __version__
@@ -94,7 +97,21 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     return Response({"status": "ready"})
 
 
-routers = [Router("/", route_handlers=[healthz, readyz])]
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def openapi(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
+    """Every door as OpenAPI 3.1; the page /docs shows it to people, without the network."""
+    return Response(request.app.openapi_schema.to_schema(), headers={"Cache-Control": "public, max-age=60"})
+
+
+OPENAPI = OpenAPIConfig(
+    title="Msingi",
+    version=__version__,
+    description="A country's digital public infrastructure: identity, payments, health, consented exchange, evidence.",
+    license=License(name="Apache-2.0", identifier="Apache-2.0"),
+    path="/.openapi",  # the framework's own pages load scripts from elsewhere; ours are at /docs
+    render_plugins=[JsonRenderPlugin()],
+)
+routers = [Router("/", route_handlers=[healthz, readyz, openapi])]
 
 
 def telemetry(settings: "Settings") -> tuple[list["PluginProtocol"], list[Any], list[Any]]:

@@ -10,7 +10,7 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+if TYPE_CHECKING:
+    from msingi.kernel.hsm import HsmKeys
 
 SIGNING = {
     "log": "Ed25519",
@@ -41,15 +44,13 @@ class Version(msgspec.Struct):
 
 
 class Signer(Protocol):
-    """Signs with the current version of a named key; the secret may live in hardware."""
+    """Signs with one version of a named key; the secret may live in a hardware module."""
 
     kid: str
     alg: str
+    public_key: PublicKey
+    jwk: dict[str, str]
 
-    @property
-    def public_key(self) -> PublicKey: ...
-    @property
-    def jwk(self) -> dict[str, str]: ...
     def sign(self, message: bytes) -> bytes: ...
 
 
@@ -108,8 +109,9 @@ class SoftwareSigner:
 class Keystore:
     """All keys of the stack. Every change is on disk, synced, before it is used."""
 
-    def __init__(self, path: Path, passphrase: bytes) -> None:
+    def __init__(self, path: Path, passphrase: bytes, hsm: "HsmKeys | None" = None) -> None:
         self._path = path
+        self._hsm = hsm
         self._passphrase = passphrase
         self._file_key: AESGCM | None = None
         self._file_salt = b""
@@ -117,15 +119,20 @@ class Keystore:
         self._signers: dict[tuple[str, int], SoftwareSigner] = {}
         missing = [n for n in (*SIGNING, "blind", "pseudonym", "room", "wrap") if not self._of(n)]
         for name in missing:
-            self._versions.append(Version(name, 1, secrets.token_bytes(32)))
+            self._versions.append(self._made(name, 1))
         if missing:
             self._write()
         self._wrap = AESGCM(self.mac("wrap"))
 
     @classmethod
-    def open(cls, home: Path, passphrase: str = "") -> "Keystore":
-        """The keystore under `home`, made if absent. Raises ValueError for a wrong passphrase."""
+    def open(cls, home: Path, passphrase: str = "", hsm: "HsmKeys | None" = None) -> "Keystore":
+        """The keystore under `home`, made if absent; `hsm` holds the signing keys instead, where there is one.
+
+        Raises ValueError for a wrong passphrase.
+        """
         home.mkdir(parents=True, exist_ok=True)
+        if hsm is not None:
+            passphrase = passphrase or hsm.passphrase()
         secret = home / "keystore.secret"
         if not passphrase:
             if not secret.exists():
@@ -164,13 +171,23 @@ class Keystore:
             os.fsync(file.fileno())
         draft.replace(self._path)
 
-    def _signer(self, version: Version) -> SoftwareSigner:
+    def _signer(self, version: Version) -> Signer:
+        if self._hsm is not None:
+            return self._hsm.signer(version.name, version.version, SIGNING[version.name])
         key = (version.name, version.version)
         if key not in self._signers:
             self._signers[key] = SoftwareSigner(SIGNING[version.name], version.secret)
         return self._signers[key]
 
-    def signer(self, name: str) -> SoftwareSigner:
+    def _made(self, name: str, version: int) -> Version:
+        """A new version: random, or made inside the hardware module, and then this file keeps only its number."""
+        if self._hsm is None or name not in SIGNING:
+            return Version(name, version, secrets.token_bytes(32))
+        if version in self._hsm.versions(name):
+            return Version(name, version, b"")
+        return Version(name, self._hsm.make(name, SIGNING[name]), b"")
+
+    def signer(self, name: str) -> Signer:
         """The current version of a signing key. Raises KeyError for an unknown name."""
         if name not in SIGNING:
             raise KeyError(f"no signing key is named {name}")
@@ -185,10 +202,10 @@ class Keystore:
         """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them."""
         return self._of(name)[0].secret
 
-    def rotate(self, name: str) -> SoftwareSigner:
+    def rotate(self, name: str) -> Signer:
         """Make a new version the current one; the older ones stay published, so nothing stops."""
         newest = max(v.version for v in self._of(name))
-        self._versions.append(Version(name, newest + 1, secrets.token_bytes(32)))
+        self._versions.append(self._made(name, newest + 1))
         self._write()
         return self.signer(name)
 

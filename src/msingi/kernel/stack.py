@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 Loop = Callable[["Stack"], Awaitable[None]]
 
 
+def keystore_of(settings: Settings) -> keys_of.Keystore:
+    """The keystore that the settings name: software, or signing keys in a PKCS#11 token. Raises ValueError."""
+    hsm = None
+    if settings.pkcs11_module:
+        from msingi.kernel.hsm import HsmKeys
+
+        hsm = HsmKeys(settings.pkcs11_module, settings.pkcs11_token, settings.pkcs11_pin)
+    return keys_of.Keystore.open(Path(settings.home), settings.key_passphrase, hsm)
+
+
 class Stack:
     """Settings, database, keys, seals, pseudonyms, outbox and the country profile of one running stack.
 
@@ -40,7 +50,7 @@ class Stack:
     @classmethod
     async def open(cls, settings: Settings, app_url: str, profile: "Profile") -> "Stack":
         """Connect to a migrated database and open the keystore. Raises Outage or ValueError with the reason."""
-        keystore = keys_of.Keystore.open(Path(settings.home), settings.key_passphrase)
+        keystore = keystore_of(settings)
         db = await Database.connect(app_url, settings.pool_size)
         return cls(settings, db, keystore, profile)
 

@@ -1,0 +1,139 @@
+"""From a person's demographics to the blinded keys under which likely duplicates meet each other.
+
+Pure: no clock, no database. The plain texts built here leave this file only through `blind`, so that the
+index in the database holds numbers from which no name can be read without the country's blinding key.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+
+import jellyfish
+import msgspec
+
+from msingi.identity.model import Demographics
+
+# Letters that decomposition leaves alone although writers drop or exchange them freely.
+_LETTERS = str.maketrans(
+    {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "ß": "ss", "ə": "e", "ŋ": "ng"}
+    | {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ـ": ""}
+)
+_NOT_WORD = re.compile(r"[^\w]+|_+")
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """What the comparison looks at: folded text without spaces inside a field; "" means not known."""
+
+    given: str = ""
+    family: str = ""
+    birth: str = ""  # up to eight digits, YYYYMMDD, as reported
+    sex: str = ""
+    phone: str = ""
+    house: str = ""
+    lines: tuple[str, ...] = ()
+    locality: str = ""
+    postal_code: str = ""
+
+
+@lru_cache(maxsize=65536)
+def fold(text: str) -> str:
+    """`text` in lower case without accents, marks and punctuation; words stay apart by one space."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return " ".join(_NOT_WORD.sub(" ", bare.replace("'", "").replace("’", "")).split())
+
+
+def compact(text: str) -> str:
+    """`fold` without any space: "van der Berg" and "Vanderberg" become one text."""
+    return fold(text).replace(" ", "")
+
+
+@lru_cache(maxsize=65536)
+def sound(folded: str) -> str:
+    """How a folded name sounds: Metaphone for Latin letters, the consonant skeleton for every other script."""
+    if not folded:
+        return ""
+    if folded.isascii():
+        return jellyfish.metaphone(folded)[:6] or folded[:4]
+    return re.sub(r"[اويأ]", "", folded)[:6] or folded[:4]
+
+
+def traits(person: Demographics) -> Traits:
+    """The comparable form of `person`."""
+    address = person.address
+    lines = [fold(line) for line in address.lines]
+    house = ""
+    for place, line in enumerate(lines):
+        head, _, rest = line.partition(" ")
+        if head[:1].isdigit():
+            house, lines[place] = head, rest
+            break
+    return Traits(
+        given=compact(person.name.given),
+        family=compact(person.name.family),
+        birth=re.sub(r"\D", "", person.birth.reported)[:8],
+        sex="" if person.sex == "unknown" else str(person.sex),
+        phone=re.sub(r"\D", "", person.phone),
+        house=house,
+        lines=tuple(squeezed for line in lines if (squeezed := line.replace(" ", ""))),
+        locality=compact(address.locality),
+        postal_code=compact(address.postal_code),
+    )
+
+
+def _dated_texts(person: Traits) -> Iterator[tuple[str, ...]]:
+    """Keys around the birth date: whole, with day and month exchanged, and each with one part unknown."""
+    year, month, day = person.birth[:4], person.birth[4:6], person.birth[6:8]
+    names = {sound(person.given), sound(person.family)} - {""}
+    if day:
+        whole = (year, *sorted((month, day)))
+        for name in names:
+            yield ("date", name, *whole)
+            yield ("no-year", name, person.family[:1] + person.given[:1], month, day)
+            yield ("no-day", name, year, month)
+            yield ("no-month", name, year, day)
+        for place in (person.postal_code, person.locality[:5], *(line[:6] for line in person.lines)):
+            if place:
+                yield ("date-place", place, *whole)
+    if year and len(names) == 2:
+        yield ("year", *sorted(names), year)
+
+
+def _placed_texts(person: Traits) -> Iterator[tuple[str, ...]]:
+    """Keys around names and address, for people whose birth date is unknown or wrong."""
+    names = sorted({sound(person.given), sound(person.family)} - {""})
+    places = {person.postal_code, sound(person.locality)} - {""}
+    for place in places:
+        if len(names) == 2:
+            yield ("names-place", *names, place)
+    for line in person.lines:
+        for name in names:
+            yield ("name-line", name, line[:6])
+        if person.house:
+            yield ("house", person.house, line[:8])
+
+
+def key_texts(person: Traits) -> set[tuple[str, ...]]:
+    """Every key of `person`, in plain; two people are compared if they share at least one."""
+    texts = {*_dated_texts(person), *_placed_texts(person)}
+    if person.given and person.family:
+        texts.add(
+            ("bigrams", *sorted({n[i : i + 2] for n in (person.given, person.family) for i in range(0, len(n) - 1, 2)}))
+        )
+    if person.phone:
+        texts.add(("phone", person.phone))
+    return texts
+
+
+def blind(secret: bytes, *parts: str) -> int:
+    """A keyed 63-bit number for `parts`: equal parts, equal number; without `secret` nothing can be read back."""
+    text = "\x1f".join(parts).encode()
+    return int.from_bytes(hmac.digest(secret, text, hashlib.sha256)[:8]) >> 1
+
+
+def search_keys(secret: bytes, person: Traits) -> list[int]:
+    """The blinded keys of `person`, ascending."""
+    return sorted({blind(secret, *text) for text in key_texts(person)})

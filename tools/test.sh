@@ -1,0 +1,18 @@
+#!/bin/sh
+# Every check and test. `test.sh quick` stops after the static checks.
+set -eu
+cd "$(dirname "$0")/.."
+export PATH="$(pwd)/.venv/bin:$PATH"
+
+echo "== format, lint, types, layers"
+ruff format --check -q .
+ruff check -q .
+basedpyright --level error src
+lint-imports --no-cache 2>&1 | tail -n 3
+if [ "${1:-}" = quick ]; then exit 0; fi
+
+echo "== tools of the tests: a browser and independent clients"
+sh tools/test-tools.sh
+
+echo "== tests"
+exec python -m pytest "$@"
