@@ -15,7 +15,7 @@ from litestar import Litestar
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors
+from msingi import doors, offers
 from msingi.kernel import policy, web
 from msingi.kernel.stack import Stack
 
@@ -49,6 +49,7 @@ def load_policies() -> policy.Policies:
 
 def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
+    offers.connect(stack)
     for room in ROOMS:
         jobs = _part(room, "jobs")
         if jobs is None:

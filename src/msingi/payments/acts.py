@@ -354,3 +354,12 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         *(str(transfer_id), ending.seq, number, payee, order.amount_minor, currency, order.reference),
         *(ending.debit_after, at),
     )
+
+
+async def account_holders(stack: Stack, ctx: Context) -> list[PersonId]:
+    """Everybody who holds at least one account, each once: for the published figure of SDG 8.10.2, and nothing else."""
+    permit = policy.decide(ctx, "payments.count-holders", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        holders = await store.every_holder(tx)
+        log.append(tx, permit, detail={"what": "account holders counted", "count": len(holders)})
+    return holders

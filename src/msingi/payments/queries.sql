@@ -168,3 +168,7 @@ SELECT (SELECT count(*) FROM payments.journal_seen WHERE shard = $1) AS rows,
 -- name: holds_sum
 -- What is reserved on each account, by its holds.
 SELECT account_id, sum(amount)::bigint AS amount FROM payments.hold WHERE shard = $1 GROUP BY account_id
+
+-- name: every_holder
+-- Everybody who holds an account, each once; for published figures.
+SELECT DISTINCT person_id FROM payments.holder

@@ -270,3 +270,8 @@ async def accounts_page(tx: Tx, shard: int, after_id: int) -> list[Row]:
 async def holds_sum(tx: Tx, shard: int) -> dict[int, int]:
     """What the holds of each account reserve."""
     return {row["account_id"]: row["amount"] for row in await tx.rows(Q.holds_sum, shard)}
+
+
+async def every_holder(tx: Tx) -> list[PersonId]:
+    """Everybody who holds an account, each once."""
+    return [PersonId(row["person_id"]) for row in await tx.rows(Q.every_holder)]
