@@ -98,6 +98,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         plugins=plugins,
         middleware=middleware,
         openapi_config=doors.OPENAPI,
+        logging_config=None,
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack
