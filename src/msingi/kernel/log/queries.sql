@@ -29,10 +29,6 @@ DELETE FROM log.pending WHERE ctid = ANY (ARRAY(
   ) counted WHERE bytes_before < $2
 )) RETURNING id, entries
 
--- name: place
--- Say where the entries of each transaction stand.
-INSERT INTO log.placed (pending_id, first_index, count) SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[])
-
 -- name: write_tiles
 -- Write new tiles, and the longer form of tiles that grew.
 INSERT INTO log.tile (level, n, bytes) SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])

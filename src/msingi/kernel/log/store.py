@@ -58,8 +58,8 @@ async def write_growth(
     conn: "Connection", placed: Sequence[tuple[UUID, int, int]], written: Sequence[tuple[Tile, bytes]]
 ) -> None:
     """Write where entries stand (pending id, first index, count), and the tiles that changed."""
-    ids, firsts, counts = zip(*placed, strict=True)
-    await conn.execute(Q.place.text, ids, firsts, counts)
+    columns = ("pending_id", "first_index", "count")
+    await conn.copy_records_to_table("placed", schema_name="log", columns=columns, records=placed)
     levels = [tile.level for tile, _ in written]
     await conn.execute(Q.write_tiles.text, levels, [tile.n for tile, _ in written], [raw for _, raw in written])
 
