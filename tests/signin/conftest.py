@@ -3,12 +3,14 @@
 import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
 from joserfc.jwk import ECKey
+from tests.signin.party import ISSUER, Browser, Party
+from tests.signin.people import enrol
 
 from msingi import app
 from msingi.kernel.context import job_context
@@ -16,8 +18,6 @@ from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import acts
 from msingi.signin.model import Client, NewStaff, Profile
-from tests.signin.party import ISSUER, Browser, Party
-from tests.signin.people import enrol
 
 PIN = "4711"
 RP = "https://rp.example/back"
@@ -116,12 +116,12 @@ async def officer(stack: Stack) -> NewStaff:
 
 @pytest.fixture
 async def site(stack: Stack, keys: Any, sms: Sms) -> AsyncIterator[Any]:
-    """The running site: `party(client_id)` makes a relying party, `browser()` a fresh browser, `sign_in` walks through."""
+    """The running site: `party(client_id)` makes a relying party, `browser()` a fresh browser, `sign_in` walks."""
     running = app.build(stack, background=False)
     browsers: list[httpx.AsyncClient] = []
 
     def http() -> httpx.AsyncClient:
-        transport = httpx.ASGITransport(app=running, client=(f"10.0.{len(browsers)}.1", 1))
+        transport = httpx.ASGITransport(cast(Any, running), client=(f"10.0.{len(browsers)}.1", 1))
         browsers.append(httpx.AsyncClient(transport=transport, base_url=ISSUER))
         return browsers[-1]
 

@@ -73,7 +73,9 @@ class Party:
         assert self.key is not None
         return jwt.encode({"alg": "ES256"}, claims, self.key)
 
-    def proof(self, method: str, url: str, token: str = "", *, header: dict[str, Any] | None = None, **changes: Any) -> str:
+    def proof(
+        self, method: str, url: str, token: str = "", *, header: dict[str, Any] | None = None, **changes: Any
+    ) -> str:
         claims: dict[str, Any] = {"htm": method, "htu": url, "iat": int(time.time()), "jti": secrets.token_urlsafe(12)}
         if token:
             claims["ath"] = b64(hashlib.sha256(token.encode()).digest())

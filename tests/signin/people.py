@@ -1,19 +1,29 @@
-"""People for the tests of sign-in."""
+"""People for the tests of sign-in, enrolled as everybody is."""
 
 from datetime import date
+from typing import NamedTuple
 
 from msingi.identity import acts as identity
-from msingi.kernel import log, policy
+from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name
 from msingi.kernel.context import job_context
-from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
 
 
-async def enrol(stack, given, family, phone):
-    pid = PersonId(uuid7())
-    permit = policy.decide(job_context("sample"), "signin.set-pin", pid)
-    async with stack.db.transaction(permit) as tx:
-        await stack.seal.create_key(tx, pid)
-        log.append(tx, permit, subject=pid)
-    p = identity.Person(pid, str(pid.int)[:12], given, family, f"{given} {family}", date(1990, 1, 2), phone)
-    identity.PEOPLE[str(pid)] = p
-    return p
+class Somebody(NamedTuple):
+    """A person as the tests know them."""
+
+    person_id: PersonId
+    number: str
+    full_name: str
+    phone: str
+    birth_date: date
+
+
+async def enrol(stack: Stack, given: str, family: str, phone: str, born: date = date(1990, 1, 2)) -> Somebody:
+    """Enrol an active person with a phone."""
+    order = EnrolmentOrder(name=Name(given, family), birth=Birth(born.isoformat()), phone=phone)
+    ctx = job_context("sample", "identity-registration", "legal-obligation")
+    outcome = await identity.enrol(stack, ctx, order, f"{given}-{phone}")
+    assert isinstance(outcome, Enrolled), outcome
+    return Somebody(outcome.person_id, outcome.number, f"{given} {family}", phone, born)

@@ -2,15 +2,20 @@
 
 import json
 import re
+from datetime import date
 
-from msingi.signin.provider.model import ACR
+import httpx
 from tests.signin.conftest import PIN, RP
 from tests.signin.party import ISSUER, Browser, answer_of
+from tests.signin.people import enrol
+
+from msingi.identity import acts as identity
+from msingi.kernel.context import Kind, job_context
+from msingi.signin import acts
+from msingi.signin.provider.model import ACR
 
 
 def url_of(party, **changes) -> str:
-    import httpx
-
     return str(httpx.URL("/oauth/authorize", params=party.request(**changes)))
 
 
@@ -139,8 +144,7 @@ async def test_single_sign_on_prompt_none_and_prompt_login(site, asha):
     browser = await signed_in(site, asha)
     back = await browser.open(url_of(site.party("portal"), prompt="none"))
     assert "code" in answer_of(back)
-    assert (await browser.open(url_of(site.party("portal"), prompt="login"))).status_code == 200
-    assert 'name="pin"' in browser.page.text
+    assert 'name="pin"' in (await browser.open(url_of(site.party("portal"), prompt="login"))).text
     assert 'name="pin"' in (await browser.open(url_of(site.party("portal"), max_age="0"))).text
     assert "code" in answer_of(await browser.open(url_of(site.party("portal"), max_age="600")))
 
@@ -186,7 +190,11 @@ async def test_pages_speak_the_persons_language_and_keep_to_the_rules_of_the_web
     page = await browser.open(url_of(site.party("portal"), ui_locales="en"))
     assert '<html lang="en" dir="ltr">' in page.text and "<script" not in page.text
     policy = page.headers["content-security-policy"]
-    assert "default-src 'none'" in policy and "script-src" not in policy and "form-action 'self' https://rp.example" in policy
+    assert (
+        "default-src 'none'" in policy
+        and "script-src" not in policy
+        and "form-action 'self' https://rp.example" in policy
+    )
     nonce = re.search(r"'nonce-([^']+)'", policy)
     assert nonce and f'nonce="{nonce[1]}"' in page.text and ' style="' not in page.text
     other = re.search(r'href="(/signin\?flow=[^"]+lang=sw)"', page.text)
@@ -220,7 +228,9 @@ async def test_logout_ends_the_session_and_its_tokens(site, asha):
 async def test_logout_confirmed_in_the_page(site, asha):
     browser = await signed_in(site, asha)
     page = await browser.open("/oauth/logout")
-    gone = await browser.http.post("/signin/leave", data={"ticket": browser.field("ticket")}, headers={"Origin": ISSUER})
+    gone = await browser.http.post(
+        "/signin/leave", data={"ticket": browser.field("ticket")}, headers={"Origin": ISSUER}
+    )
     assert gone.status_code == 200 and page.status_code == 200
     assert answer_of(await browser.open(url_of(site.party("portal"), prompt="none")))["error"] == "login_required"
 
@@ -262,3 +272,19 @@ async def test_software_of_an_institution_gets_a_token_for_itself(site):
     _, claims = await bank.verify(got["access_token"])
     assert claims["kind"] == "client" and claims["institution"] == "benki" and claims["roles"] == ["authenticate"]
     assert got["token_type"] == "DPoP" and "id_token" not in got and "refresh_token" not in got
+
+
+async def test_tokens_end_with_the_identity(site, stack, ctx_of):
+    person = await enrol(stack, "Mwajuma", "Shija", "+255700000066", date(1961, 5, 9))
+    await acts.set_pin(stack, job_context("sample"), person.person_id, "60391")
+    portal, browser = site.party("portal"), site.browser()
+    back = await site.sign_in(browser, person, "60391", url_of(portal, scope="openid profile"))
+    token = (await portal.redeem(answer_of(back)["code"])).json()["access_token"]
+    adjudicator = ctx_of(Kind.STAFF, "a-1", roles=["adjudicator"], institution="rita", purpose="redress")
+    await identity.suspend(stack, adjudicator, person.person_id, "reported stolen")
+    assert (await portal.userinfo(token)).status_code == 401  # at once, whatever the outbox does
+    await stack.outbox.drain(stack)
+    assert answer_of(await browser.open(url_of(site.party("portal"), prompt="none")))["error"] == "login_required"
+    await browser.open(url_of(site.party("portal")))
+    page = await browser.send("/signin/pin", login=person.number, pin="60391")
+    assert page.status_code == 403

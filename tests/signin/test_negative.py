@@ -1,16 +1,17 @@
 """What must be refused: the negative list of FAPI 2.0 and its kin, each with the right error, and leading nowhere."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
-
-from msingi.kernel import clock
-from msingi.signin.provider.model import REQUEST_URI
 from tests.signin.conftest import PIN
 from tests.signin.party import ISSUER, answer_of
 from tests.signin.test_flow import signed_in, url_of
+
+from msingi.kernel import clock
+from msingi.signin.provider.model import REQUEST_URI
 
 
 @pytest.fixture
@@ -173,8 +174,6 @@ async def test_pushed_request_belongs_to_its_client_and_works_once_and_not_for_l
         page = await browser.open(f"/oauth/authorize?client_id=bank&request_uri={bad}")
         assert page.status_code == 400 and "location" not in page.headers
     late = await bank.push()
-    from datetime import timedelta
-
     with clock.freeze(clock.now() + timedelta(seconds=95)):
         page = await browser.open(f"/oauth/authorize?client_id=bank&request_uri={late}")
     assert page.status_code == 400 and "90 seconds" in page.text
@@ -198,8 +197,6 @@ async def test_code_is_bound_to_client_address_verifier_and_time(site, browser):
     other.verifier = portal.verifier
     assert (await other.redeem(code)).json()["error"] == "invalid_grant"
     assert (await portal.redeem(code[:-2] + "xx")).json()["error"] == "invalid_grant"
-    from datetime import timedelta
-
     with clock.freeze(clock.now() + timedelta(seconds=61)):
         late = await portal.post(
             "/oauth/token",
@@ -300,7 +297,12 @@ async def test_token_of_another_type_or_altered_is_refused(site, browser):
     portal, code = await code_for(site, browser, scope="openid api")
     tokens = (await portal.redeem(code, dpop=None)).json()
     header, payload, signature = tokens["access_token"].split(".")
-    altered = [tokens["id_token"], f"{header}.{payload[:-2]}AA.{signature}", f"{header}.{payload}.{signature[:-4]}AAAA", "x"]
+    altered = [
+        tokens["id_token"],
+        f"{header}.{payload[:-2]}AA.{signature}",
+        f"{header}.{payload}.{signature[:-4]}AAAA",
+        "x",
+    ]
     for token in altered:
         got = await site.http.get("/v1/sessions", headers={"Authorization": f"Bearer {token}"})
         assert got.status_code == 401, token

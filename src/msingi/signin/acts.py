@@ -9,10 +9,11 @@ from uuid import UUID
 import msgspec
 
 from msingi.identity import acts as identity
+from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Outage, Refusal
+from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
@@ -66,6 +67,10 @@ def proving(request_id: str = "") -> Context:
     return context(ANYBODY, "identity-proofing", "public-task", request_id=request_id)
 
 
+def _own_work() -> Context:
+    return job_context("signin", "identity-proofing")
+
+
 def is_self(ctx: Context, account: PersonId) -> bool:
     """Whether a member of staff acts on their own account."""
     return ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account
@@ -80,11 +85,10 @@ async def client(stack: Stack, client_id: str) -> Client:
     return found
 
 
-async def find_account(stack: Stack, login: str) -> PersonId | None:
-    """Whose account is meant by what was typed: a number, a phone number or a staff id; None for nobody's."""
+async def find_account(stack: Stack, ctx: Context, login: str) -> PersonId | None:
+    """Whose account is meant by a number, a phone number or a staff id; None for nobody's and for one out of use."""
     if rules.is_staff_login(login):
         return rules.staff_account_id(login)
-    ctx = job_context("signin", "identity-proofing")
     for find in (identity.person_by_number, identity.person_by_phone):
         try:
             return await find(stack, ctx, login)
@@ -141,7 +145,7 @@ async def verify_pin(
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
     async with pin_gate(stack):
-        account = await find_account(stack, login)
+        account = await find_account(stack, _own_work(), login)
         permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
         async with stack.db.transaction(permit) as tx:
             who = await load_who(stack, tx, account, login)
@@ -172,12 +176,20 @@ async def verify_pin(
     return result
 
 
-async def phone_of(stack: Stack, who: Who) -> str:
-    """Where a person's codes go. Raises NoPhone; members of staff keep theirs in the account."""
-    person = await identity.read_person(stack, job_context("signin", "identity-proofing"), who.person_id)
-    if not person.phone:
+async def active_person(stack: Stack, ctx: Context, person_id: PersonId) -> Person | None:
+    """A person whose identity is in use; None for anybody else."""
+    try:
+        person = await identity.read_person(stack, ctx, person_id)
+    except (NotFound, Erased):
+        return None
+    return person if person.status is Status.ACTIVE else None
+
+
+async def _phone_of(stack: Stack, person_id: PersonId) -> str:
+    person = await active_person(stack, _own_work(), person_id)
+    if person is None or not person.demographics.phone:
         raise NoPhone()
-    return person.phone
+    return person.demographics.phone
 
 
 async def send_code(
@@ -191,7 +203,7 @@ async def send_code(
     name, language, via = text
     act = "signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code"
     permit = policy.decide(ctx, act, who.person_id)
-    phone = "" if who.staff_id else await phone_of(stack, who)
+    phone = "" if who.staff_id else await _phone_of(stack, who.person_id)
     wait = 0
     challenge_id = uuid7()
     async with stack.db.transaction(permit) as tx:
@@ -295,6 +307,15 @@ async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id:
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_session(tx, account, session_id, ctx.at)
         log.append(tx, permit, subject=account, detail={"ended": ended})
+    return ended
+
+
+async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
+    """End all sessions and tokens of somebody whose identity is out of use; the number of sessions that were open."""
+    permit = policy.decide(ctx, "signin.end-everything", person_id)
+    async with stack.db.transaction(permit) as tx:
+        ended = await store.end_everything(tx, person_id, ctx.at)
+        log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended
 
 

@@ -1,13 +1,16 @@
-"""Endless work of sign-in: once an hour, forget what has expired."""
+"""Work of sign-in that nobody asks for: forget what has expired, and end what an identity out of use left open."""
 
 import asyncio
 import logging
 
+import msgspec
+
+from msingi.identity.model import Event, PersonDeactivated, PersonMerged, PersonSuspended
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.signin import store
+from msingi.signin import acts, store
 
 logger = logging.getLogger("msingi.signin")
 PAUSE_S = 3600
@@ -33,4 +36,11 @@ async def sweep_for_ever(stack: Stack) -> None:
             logger.warning("sweep postponed")
 
 
+async def end_everything(stack: Stack, payload: bytes) -> None:
+    """A person's identity went out of use: so do the sessions and tokens."""
+    person_id = msgspec.json.decode(payload, type=Event).person_id
+    await acts.end_everything(stack, job_context("signin"), person_id)
+
+
+doers = {kind.kind: end_everything for kind in (PersonSuspended, PersonDeactivated, PersonMerged)}
 loops = [sweep_for_ever]

@@ -105,6 +105,17 @@ WITH gone AS (
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
+-- name: end_all_sessions
+-- End every session of somebody.
+UPDATE signin.session SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL
+
+-- name: end_all_grants
+-- End every grant of somebody, offline ones too; refused at every door from now on.
+WITH gone AS (
+  UPDATE signin.oauth_grant SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2
+  RETURNING grant_id, expires_at)
+INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
+
 -- name: agreed_claims
 -- What somebody agreed that a client may learn.
 SELECT claims FROM signin.agreement WHERE person_id = $1 AND client_id = $2

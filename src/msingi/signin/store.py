@@ -158,6 +158,12 @@ async def end_session(tx: Tx, person_id: PersonId, session_id: UUID, now: dateti
     return ended
 
 
+async def end_everything(tx: Tx, person_id: PersonId, now: datetime) -> int:
+    """End all sessions and grants of somebody; the number of sessions."""
+    await tx.do(Q.end_all_grants, person_id, now)
+    return await tx.do(Q.end_all_sessions, person_id, now)
+
+
 async def agreed_claims(tx: Tx, person_id: PersonId, client_id: str) -> list[str]:
     """What somebody agreed that a client may learn."""
     return await tx.value(Q.agreed_claims, person_id, client_id) or []

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from uuid import UUID
 
 from msingi.kernel import log, policy
-from msingi.kernel.context import Context
+from msingi.kernel.context import Context, job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, Malformed
+from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId, token, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
@@ -25,11 +25,13 @@ async def _asked_about(stack: Stack, ctx: Context, act: str, question: Question)
     policy.decide(ctx, act, policy.NOBODY)
     if question.number:
         login = rules.tidy_login(question.number[:100])
-        return None if rules.is_staff_login(login) else await signin.find_account(stack, login)
+        return None if rules.is_staff_login(login) else await signin.find_account(stack, ctx, login)
     try:
-        return stack.pseudonym.person(ctx.actor.institution, question.pseudonym)
+        person_id = stack.pseudonym.person(ctx.actor.institution, question.pseudonym)
     except Malformed:
         return None
+    own_work = job_context("signin", "identity-proofing")
+    return None if await signin.active_person(stack, own_work, person_id) is None else person_id
 
 
 def _bound(ctx: Context) -> bytes:
@@ -51,7 +53,7 @@ async def send_answer_code(stack: Stack, ctx: Context, question: Question, langu
         try:
             text = ("sms_answer", language, name)
             challenge_id, _ = await signin.send_code(stack, ctx, Who(person_id), _bound(ctx), place, text)
-        except (NoPhone, Erased):
+        except NoPhone:
             person_id = None
     receipt = wire.seal(stack.seal, "challenge", (person_id or PersonId(uuid7()), challenge_id))
     await asyncio.sleep(max(0.0, begun + signin.ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
@@ -71,7 +73,6 @@ async def answer(stack: Stack, ctx: Context, question: Question) -> Answer:
     async with gate, stack.db.transaction(permit) as tx:
         place = f"institution:{ctx.actor.institution}"
         named = str(person_id or question.number or question.pseudonym)
-        person_id = await _with_key(stack, tx, person_id)
         key = stack.keys.blind(rules.place_key(named, None, place))
         tries = await store.open_place(tx, key, ctx.at)
         wait = rules.locked_s(tries, ctx.at)
@@ -98,16 +99,6 @@ async def answer(stack: Stack, ctx: Context, question: Question) -> Answer:
         "result": "yes" if right else "no",
     }
     return Answer(wire.sign(stack.keys, ANSWER_TYPE, claims))
-
-
-async def _with_key(stack: Stack, tx: Tx, person_id: PersonId | None) -> PersonId | None:
-    """None for a pseudonym that nobody has, and for a person whose data were erased: neither can keep a record."""
-    try:
-        if person_id is not None:
-            await stack.seal.seal(tx, person_id, b"", "signin.probe")
-    except Erased:
-        return None
-    return person_id
 
 
 async def _is_right(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId | None, question: Question) -> bool:

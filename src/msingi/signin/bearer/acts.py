@@ -13,7 +13,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import store, wire
-from msingi.signin.errors import FlowLost, InvalidProof, InvalidToken
+from msingi.signin.errors import FlowLost, InvalidGrant, InvalidProof, InvalidToken
 from msingi.signin.model import Client
 from msingi.signin.provider.acts import claim_once, claims_about, client_context
 from msingi.signin.provider.model import ACR, AccessClaims, Once, Shown, Terms
@@ -95,7 +95,11 @@ async def userinfo(stack: Stack, shown: Shown, request_id: str) -> dict[str, Any
             raise InvalidToken(rule="ended")
         terms = msgspec.convert(row["terms"], Terms)
         log.append(tx, permit, subject=person_id, detail={"to": client.name, "claims": " ".join(terms.claims)})
-    return {"sub": claims.sub, **await claims_about(stack, person_id, terms, terms.claims)}
+    try:
+        owned = (person_id, UUID(claims.grant))
+        return {"sub": claims.sub, **await claims_about(stack, ctx, client, owned, terms, terms.claims)}
+    except InvalidGrant:
+        raise InvalidToken(rule="identity in use") from None
 
 
 async def revoke(stack: Stack, ctx: Context, client: Client, text: str, onces: tuple[Once, ...]) -> bool:

@@ -4,12 +4,12 @@ import hashlib
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from msingi.identity import acts as identity
 from msingi.kernel import log, policy
-from msingi.kernel.context import Actor, Context, Kind, context, job_context
+from msingi.kernel.context import Actor, Context, Kind, context
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId, token, uuid7
 from msingi.kernel.log import leaf
@@ -267,7 +267,9 @@ async def _tokens(
     if terms.nonce:
         identity_claims["nonce"] = terms.nonce
     if terms.id_claims:
-        identity_claims |= await claims_about(stack, pointer.person_id, terms, terms.id_claims)
+        identity_claims |= await claims_about(
+            stack, ctx, client, (pointer.person_id, pointer.item_id), terms, terms.id_claims
+        )
     return Tokens(
         access_token=wire.sign(stack.keys, ACCESS_TYPE, access),
         token_type="DPoP" if jkt else "Bearer",
@@ -278,17 +280,30 @@ async def _tokens(
     )
 
 
-async def claims_about(stack: Stack, person_id: PersonId, terms: Terms, names: tuple[str, ...]) -> dict[str, Any]:
-    """The claims of these names that are known; a claim without value is left out (OpenID Connect Core, 5.3.2)."""
+async def claims_about(
+    stack: Stack, ctx: Context, client: Client, owner: tuple[PersonId, UUID], terms: Terms, names: tuple[str, ...]
+) -> dict[str, Any]:
+    """The claims of these names that are known; one without value is left out (OpenID Connect Core, 5.3.2).
+
+    `owner` is the person and the grant, which is the consent that a third party's reading rests on.
+    Raises InvalidGrant if the identity is out of use.
+    """
     if terms.staff_id:
         return {"name": terms.name} if "name" in names else {}
-    person = await identity.read_person(stack, job_context("signin", "identity-proofing"), person_id)
+    if not names:
+        return {}
+    basis = ("public-task", "") if client.first_party else ("consent", str(owner[1]))
+    reading = msgspec.structs.replace(ctx, basis=basis[0], consent=basis[1])
+    person = await signin.active_person(stack, reading, owner[0])
+    if person is None:
+        raise InvalidGrant(rule="identity in use")
+    of = person.demographics
     known = {
-        "name": person.full_name,
-        "given_name": person.given_name,
-        "family_name": person.family_name,
-        "birthdate": person.birth_date.isoformat() if person.birth_date else "",
-        "phone_number": person.phone,
+        "name": of.name.full,
+        "given_name": of.name.given,
+        "family_name": of.name.family,
+        "birthdate": of.birth.date,
+        "phone_number": of.phone,
         NUMBER_CLAIM: person.number,
     }
     return {name: known[name] for name in names if known.get(name)}
