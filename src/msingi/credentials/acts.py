@@ -3,11 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from msingi.credentials import rules, store
-from msingi.credentials.errors import CardEnded, HolderHasCard, NoSuchCard, TooManyCards
+from msingi.credentials import rules, store, wire
+from msingi.credentials.errors import HolderHasCard, NoSuchCard, TooManyCards
 from msingi.credentials.model import (
     Card,
     CardIssued,
@@ -30,6 +31,9 @@ from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
+if TYPE_CHECKING:  # drawing libraries are loaded when the first card is drawn
+    from msingi.credentials.card import Design
+
 ROOM = "credentials"
 _FACE_LABEL = "credentials.face"
 _ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"  # no vowels, so no words; nothing that looks like something else
@@ -46,7 +50,7 @@ async def issue_card(stack: Stack, ctx: Context, person_id: PersonId, order_id: 
     permit = policy.decide(ctx, "credentials.issue_card", person_id)
     person, photo = await _holder(stack, ctx, person_id)  # before our own transaction: no act holds two connections
     rules.may_hold(person.status, person.demographics.name.full, person.number)
-    key = f"issue:{order_id or ctx.request_id}:{person_id}"
+    key = f"issue:{ctx.actor.kind}:{ctx.actor.id}:{order_id or ctx.request_id}:{person_id}"
     async with stack.db.transaction(permit) as tx:
         if first := await once.claim(tx, ROOM, key, {"person": str(person_id)}):
             return msgspec.json.decode(first, type=IssuedCard)
@@ -223,8 +227,6 @@ async def _holder(stack: Stack, ctx: Context, person_id: PersonId) -> tuple[Pers
 
 async def _new_face(stack: Stack, tx: Tx, person: Person, photo: bytes) -> tuple[Face, Place]:
     """A face with a fresh card number and status entry, signed."""
-    from msingi.credentials import wire
-
     profile, known = stack.profile, person.demographics
     language = profile.language
     issued_on = clock.today()
@@ -270,9 +272,7 @@ async def _take_place(tx: Tx) -> Place:
             return place
 
 
-def _design(stack: Stack):  # noqa: ANN202 - the type would load the drawing libraries with the acts
+def _design(stack: Stack) -> "Design":
     from msingi.credentials.card import design_of
 
     return design_of(stack.profile, stack.settings.url, specimen=stack.settings.sandbox)
-
-

@@ -203,9 +203,10 @@ def _tolerated(key: int, value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise Unreadable("A field of the identity has the wrong type.", rule="claims", field=key)
     if key == 8:
-        value = value.replace("-", "")
-        if len(value) != 8 or not (value.isascii() and value.isdigit()):
+        day = str(value).replace("-", "")
+        if len(day) != 8 or not (day.isascii() and day.isdigit()):
             raise Unreadable("The birth date is not written YYYYMMDD.", rule="claims", field=key)
+        return day
     return value
 
 

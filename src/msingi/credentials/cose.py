@@ -73,9 +73,8 @@ def _forbid(*_: object) -> Any:
 
 
 # Decoders for dates, big numbers, regular expressions, shared references ... are attack surface: none may run.
-_NO_SEMANTICS = dict.fromkeys(
-    (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799), _forbid
-)
+_DECODED_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+_NO_SEMANTICS: dict[int, Any] = dict.fromkeys(_DECODED_TAGS, _forbid)
 
 
 def read_cbor(content: bytes) -> Any:
@@ -125,8 +124,8 @@ def keys_of_jwks(jwks: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[
 
     Raises Unreadable if the set, or a key in it, is malformed.
     """
-    entries = jwks.get("keys") if isinstance(jwks, Mapping) else jwks
-    if entries is None or isinstance(entries, str | bytes):
+    entries: Any = dict(jwks).get("keys") if isinstance(jwks, Mapping) else jwks
+    if entries is None or isinstance(entries, str | bytes | int):
         raise Unreadable("The issuer's key set has no keys.", rule="jwk")
     keys = [key_of_jwk(entry) for entry in entries if isinstance(entry, Mapping)]
     return {key.kid: key for key in keys}

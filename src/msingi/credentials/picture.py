@@ -35,7 +35,7 @@ def read_qr(content: bytes) -> str:
         scale = min(1.0, side / max(grey.size))
         size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
         shown = grey if scale == 1.0 else grey.resize(size, Image.Resampling.BILINEAR)
-        found = zxingcpp.read_barcodes(shown, formats=zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(shown, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
         texts = [code.text for code in found if code.valid and code.text]
         if texts or scale == 1.0:
             break

@@ -53,9 +53,9 @@ async def status_list(stack: Stack, list_id: int) -> Published:
         version = await store.version_of(tx, list_id)
         if version is None:
             raise NoSuchStatusList()
-        if known and known.version == version and known.kid == signer.kid:
-            if 0 <= now - known.issued_at < rules.LIST_LIFE_S // 2:
-                return known
+        fresh = known and 0 <= now - known.issued_at < rules.LIST_LIFE_S // 2
+        if known and fresh and (known.version, known.kid) == (version, signer.kid):
+            return known
         # Read after the version: a change in between makes the copy newer than its version, never older.
         exceptions = await store.exceptions(tx, list_id)
     token = statuslist.StatusToken(

@@ -3,7 +3,6 @@
 from io import BytesIO
 
 import msgspec
-from PIL import Image
 
 from msingi.credentials import claim169, cose
 from msingi.credentials.model import CredentialId, Face, Place, Reason
@@ -53,6 +52,8 @@ def tiny_photo(jpeg: bytes) -> bytes:
     """The photo as WebP of 42 x 56 pixels, in the best quality that fits 330 bytes; empty if none fits."""
     if not jpeg:
         return b""
+    from PIL import Image
+
     with Image.open(BytesIO(jpeg)) as opened:
         opened.draft("RGB", (84, 112))
         small = opened.convert("RGB").resize(_PHOTO_SIZE, Image.Resampling.LANCZOS)
