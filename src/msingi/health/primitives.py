@@ -147,6 +147,8 @@ def xhtml(value: object) -> str:
                 return "must be well-formed XHTML"
         elif not empty:
             open_tags.append(name)
+        elif not open_tags and position < len(text):
+            return "must be well-formed XHTML"
     return "must be well-formed XHTML" if open_tags or len(text) > STRING_LIMIT else ""
 
 
