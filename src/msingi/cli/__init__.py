@@ -68,7 +68,7 @@ def main() -> None:
     from msingi.kernel.errors import Outage, Refusal
 
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="msingi", standalone_mode=False)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)

@@ -137,6 +137,7 @@ class Profile(Strict, frozen=True):
     given_female: list[str] = []
     given_male: list[str] = []
     family: list[str] = []
+    streets: list[str] = []
 
     @property
     def language(self) -> str:
@@ -188,7 +189,7 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
-    parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family")}
+    parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family", "streets")}
     parts["regions"] = [_region(row) for row in rows]
     try:
         profile = msgspec.convert(parts, Profile, strict=False)
@@ -231,6 +232,8 @@ def mistakes(profile: Profile) -> list[str]:
     for label in ("given_female", "given_male", "family"):
         if len(getattr(profile, label)) < 20:
             wrong.append(f"names.toml: {label} needs at least 20 names")
+    if not profile.streets:
+        wrong.append("names.toml: streets needs at least one name")
     for label, value in msgspec.structs.asdict(profile.colours).items():
         if len(value) != 7 or not value.startswith("#"):
             wrong.append(f"colours.{label}: must look like #1a2b3c")

@@ -17,7 +17,6 @@ from msingi.countries import Profile
 # Share of children by year of age in a household, and how many: gives about 15 % under five.
 _CHILDREN = (0, 1, 1, 2, 2, 2, 3, 3, 4, 5)
 _STRIDE = 48_271  # coprime with every power of ten: distinct people get distinct telephone numbers
-_STREETS = ("Mtaa wa Uhuru", "Barabara ya Soko", "Mtaa wa Shule", "Barabara ya Mnazi", "Mtaa wa Amani")
 
 
 class Invented(Struct, frozen=True):
@@ -64,7 +63,7 @@ def _household(
 ) -> Iterator[Invented]:
     rng = random.Random(f"msingi:{profile.code}:{seed}:{household}")
     region = profile.regions[bisect(ends, rng.randrange(ends[-1]))].code
-    address = f"{rng.choice(_STREETS)} {rng.randint(1, 240)}"
+    address = f"{rng.choice(profile.streets)} {rng.randint(1, 240)}"
     family, fathers = rng.choice(profile.family), rng.choice(profile.family)
     language = profile.language if rng.random() < 0.9 else rng.choice(profile.languages)
     mother_age = 18 + int(rng.triangular(0, 62, 12))

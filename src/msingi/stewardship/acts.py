@@ -8,6 +8,7 @@ import tomllib
 from functools import cache
 from importlib import metadata
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
@@ -69,10 +70,10 @@ def _from_files(found: metadata.Distribution) -> str:
 
 
 def _component(found: metadata.Distribution, direct: bool) -> Component:
-    about = dict(found.metadata.items())
+    about: Any = found.metadata
     licence = rules.spdx(
-        about.get("License-Expression", ""),
-        about.get("License", "") or _from_files(found),
+        about.get("License-Expression") or "",
+        about.get("License") or _from_files(found),
         found.metadata.get_all("Classifier") or [],
     )
     links = dict(line.split(", ", 1) for line in found.metadata.get_all("Project-URL") or [] if ", " in line)

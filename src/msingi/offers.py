@@ -1,0 +1,129 @@
+"""What rooms show through other rooms, connected here so that they stay blind to each other.
+
+The exchange gets its services, and evidence its counters. Adding a room changes no other room; it adds a few lines here.
+"""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+from msingi.evidence import acts as evidence
+from msingi.evidence.model import Cell
+from msingi.exchange import registry
+from msingi.health import acts as health
+from msingi.identity import acts as identity
+from msingi.kernel.context import Context
+from msingi.kernel.errors import NotFound
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+from msingi.payments import acts as payments
+
+SEXES = {"female": "F", "male": "M"}
+PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
+
+
+def connect(stack: Stack) -> None:
+    """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
+    for member in stack.profile.institutions:
+        owner = f"{member.member_class}/{member.code}/{member.subsystem}"
+        if member.kind == "registry":
+            _offer_person(owner)
+        elif member.kind == "clinic":
+            _offer_summary(owner, member.code)
+    evidence.register_counter("16.9.1", count_registered_births)
+    evidence.register_counter("8.10.2", count_account_holders)
+    evidence.register_counter("3.b.1", count_vaccinated)
+
+
+def _offer_person(owner: str) -> None:
+    async def answer(
+        stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
+        fields: tuple[str, ...],
+    ) -> dict[str, Any]:  # fmt: skip
+        if person_id is None:
+            raise NotFound()
+        known = (await identity.read_person(stack, ctx, person_id)).demographics
+        return {
+            "name": {"given": known.name.given, "family": known.name.family},
+            "birth_date": known.birth.date,
+            "sex": known.sex.value,
+            "region": known.region,
+        }
+
+    registry.register_offer(
+        "person-facts",
+        owner,
+        answer,
+        _described("Facts about a person from the identity register", {f: {"type": "string"} for f in PERSON_FIELDS}),
+        fields=PERSON_FIELDS,
+        purposes=("identity-proofing", "social-protection", "health-care"),
+        bases=("consent", "legal-obligation", "public-task"),
+        title={
+            "en": "Facts about a person",
+            "sw": "Taarifa za mtu",
+            "fr": "Données d'une personne",
+            "ar": "بيانات شخص",
+        },
+    )
+
+
+def _offer_summary(owner: str, provider: str) -> None:
+    async def answer(
+        stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
+        fields: tuple[str, ...],
+    ) -> dict[str, Any]:  # fmt: skip
+        if person_id is None:
+            raise NotFound()
+        return {"summary": await health.summary_for_exchange(stack, ctx, person_id, provider)}
+
+    registry.register_offer(
+        "patient-summary",
+        owner,
+        answer,
+        _described("International Patient Summary of a person, a FHIR R4 document", {}),
+        fields=("summary",),
+        purposes=("health-care",),
+        bases=("consent",),
+        title={
+            "en": "Patient summary",
+            "sw": "Muhtasari wa afya",
+            "fr": "Résumé du dossier médical",
+            "ar": "ملخص الملف الصحي",
+        },
+        needs_consent=True,
+        document="summary",
+        media_type="application/fhir+json",
+    )
+
+
+def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:
+    answer = {"description": title, "content": {"application/json": {"schema": {"properties": properties}}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": {"/": {"get": {"summary": title, "responses": {"200": answer}}}},
+    }
+
+
+async def count_registered_births(stack: Stack, ctx: Context) -> list[Cell]:
+    """Children under five whose birth is registered, by region and sex."""
+    found = await identity.register_births_by_region(stack, ctx, ctx.at.date())
+    return [Cell(region, SEXES.get(sex, "U"), count) for (region, sex), count in found.items()]
+
+
+async def count_account_holders(stack: Stack, ctx: Context) -> list[Cell]:
+    """People of 15 and over with at least one account, each once, by region and sex."""
+    holders = await payments.account_holders(stack, ctx)
+    today = ctx.at.date()
+    born_to = date(today.year - 15, today.month, min(today.day, 28))
+    found = await identity.count_people(stack, ctx, holders, born_to)
+    return [Cell(region, SEXES.get(sex, "U"), count) for (region, sex), count in found.items()]
+
+
+async def count_vaccinated(stack: Stack, ctx: Context) -> list[Cell]:
+    """Children of 12 to 23 months with three doses of a DTP vaccine, by region and sex."""
+    cells: Counter[tuple[str, str]] = Counter()
+    for count in await health.immunisation_counts(stack, ctx):
+        if count.vaccine == "DTP" and count.dose == 3:
+            cells[count.region, SEXES.get(count.sex, "U")] += count.children
+    return [Cell(region, sex, children) for (region, sex), children in cells.items()]
