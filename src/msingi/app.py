@@ -30,7 +30,7 @@ ROOMS = (
     "exchange",
     "evidence",
     "stewardship",
-    "channels",
+    # "channels",
     "portal",
 )
 
