@@ -133,7 +133,7 @@ routers = [
         ],
         tags=["exchange"],
     ),
-    Router("/", route_handlers=[list_clients, asgi("/r1", is_mount=True)(gateway.gateway)], tags=["exchange"]),
+    Router("/", route_handlers=[list_clients, asgi("/r1", is_mount=True, copy_scope=True)(gateway.gateway)], tags=["exchange"]),
 ]  # fmt: skip
 dialects = {"/r1": wire.dialect, "/listClients": wire.dialect}
 authenticators = [gateway.authenticate]
