@@ -16,7 +16,9 @@ from msingi.consent.errors import AgreementUnknown, ConsentEnded, ConsentMissing
 from msingi.consent.model import AskOrder, GrantOrder, State
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.errors import NotPermitted
+from msingi.kernel.errors import NotFound, NotPermitted, Refusal
+from msingi.kernel.log import proof, sequencer
+from msingi.kernel.log import store as log_store
 
 FIELDS = ("person.name", "person.birth_date")
 # Another room's decision, which reads a consent in its own transaction.
@@ -308,3 +310,23 @@ async def test_access_accesses(stack, ctx_of, person, owner_url):
     await refuses(acts.accesses(stack, oneself(ctx_of, await newborn(stack, owner_url), "subject-access"), person))
     await refuses(acts.accesses(stack, oneself(ctx_of, person), person))  # another purpose
     await acts.accesses(stack, oneself(ctx_of, person, "subject-access"), person)
+
+
+async def test_access_access_proof(stack, ctx_of, person, summary, owner_url):
+    """The proof verifies with the log's public key alone, and not when a byte of it changes."""
+    await acts.grant(stack, oneself(ctx_of, person), person, yes(summary))
+    mine = oneself(ctx_of, person, "subject-access")
+    line = (await acts.accesses(stack, mine, person)).items[-1]
+    await sequencer.catch_up(stack)
+    other = await newborn(stack, owner_url)
+    await refuses(acts.access_proof(stack, oneself(ctx_of, other, "subject-access"), person, line.record_id))
+    with pytest.raises(NotFound):  # nor as a record of one's own
+        await acts.access_proof(stack, oneself(ctx_of, other, "subject-access"), other, line.record_id)
+    text = await acts.access_proof(stack, mine, person, line.record_id)
+    async with stack.db.plumbing() as conn:
+        origin = await log_store.origin(conn)
+    keys = sequencer.log_vkeys(stack.keys, origin or "")
+    seen = proof.verify(text, keys)
+    assert seen.record["act"] == "consent.grant" and seen.record["institution"] == ""
+    with pytest.raises(Refusal):
+        proof.verify(text.replace("A", "B", 1), keys)

@@ -32,7 +32,8 @@ def test_laws_1_2_3_6_every_yes_has_standing_a_right_and_stays_within_both(
     standing, key_active, purpose, wanted, given_fields, offered, needs, basis, until, method, by_number, numbers
 ):  # fmt: skip
     call = replace(CALL, purpose=purpose, fields=tuple(wanted), method=method)
-    right = replace(RIGHT, fields=tuple(given_fields), basis=basis, until=NOW + timedelta(days=until), by_number=numbers)
+    ends = NOW + timedelta(days=until)
+    right = replace(RIGHT, fields=tuple(given_fields), basis=basis, until=ends, by_number=numbers)
     offer = replace(OFFER, fields=tuple(offered), needs_consent=needs)
     try:
         granted = rules.decide(call, standing, key_active, offer, right, NOW, by_number)

@@ -25,6 +25,7 @@ from msingi.consent.model import (
     RequestState,
     State,
 )
+from msingi.identity import acts as identity
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -285,8 +286,6 @@ async def person_by_number(stack: Stack, ctx: Context, number: str) -> PersonId:
 
     Raises what the identity room says no with: a malformed or unknown number, or one that is not in use.
     """
-    from msingi.identity import acts as identity
-
     return await identity.person_by_number(stack, ctx, number)
 
 
