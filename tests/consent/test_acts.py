@@ -14,6 +14,8 @@ from tests.consent.people import agreement_order, newborn, oneself, steward
 from msingi.consent import acts, wire
 from msingi.consent.errors import AgreementUnknown, ConsentEnded, ConsentMissing, ConsentUnknown, RequestAnswered
 from msingi.consent.model import AskOrder, GrantOrder, State
+from msingi.identity import acts as identity
+from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
 from msingi.kernel.errors import NotFound, NotPermitted, Refusal
@@ -29,7 +31,7 @@ RULE = '@id("demo.decide: for tests") permit (principal, action == Action::"demo
 def demo(stack):
     texts = {f"demo{n}": block for n, block in enumerate([RULE])}
     kept = policy._policies
-    policy.load(["consent"], texts)
+    policy.load(["consent", "identity"], texts)
     yield
     policy._policies = kept
 
@@ -330,3 +332,26 @@ async def test_access_access_proof(stack, ctx_of, person, summary, owner_url):
     assert seen.record["act"] == "consent.grant" and seen.record["institution"] == ""
     with pytest.raises(Refusal):
         proof.verify(text.replace("A", "B", 1), keys)
+
+
+@pytest.fixture(scope="module")
+async def enrolled(stack):
+    order = EnrolmentOrder(name=Name("Zawadi", "Komba"), birth=Birth("1979-01-02"))
+    made = await identity.enrol(stack, job_context("loader", "identity-registration"), order, "consent-1")
+    assert isinstance(made, Enrolled)
+    return made
+
+
+async def test_access_person_by_number(stack, ctx_of, enrolled):
+    asking = ctx_of(Kind.STAFF, "s", institution="hospitali", purpose="data-exchange", basis="public-task")
+    assert await acts.person_by_number(stack, asking, enrolled.number) == enrolled.person_id
+    await refuses(acts.person_by_number(stack, oneself(ctx_of, enrolled.person_id, "subject-access"), enrolled.number))
+
+
+async def test_access_person_named(stack, ctx_of, enrolled):
+    name = stack.pseudonym.of("hospitali", enrolled.person_id)
+    assert await acts.person_named(stack, steward(ctx_of), name) == enrolled.person_id
+    assert await acts.person_named(stack, steward(ctx_of), enrolled.number) == enrolled.person_id
+    assert await acts.person_named(stack, steward(ctx_of, "benki"), name) != enrolled.person_id
+    anybody = ctx_of(Kind.STAFF, "s", purpose="consent-management", basis="consent")
+    await refuses(acts.person_named(stack, anybody, enrolled.number))
