@@ -161,6 +161,15 @@ async def test_access_register_births_by_region(stack, officer, ctx_of):
         await acts.register_births_by_region(stack, officer, clock.today())
 
 
+async def test_access_count_people(stack, officer, ctx_of):
+    statistics = ctx_of(Kind.JOB, "evidence", purpose="statistics")
+    one = await enrolled(stack, officer, region="R09", birth=Birth("1980-05-06"))
+    counts = await acts.count_people(stack, statistics, [one.person_id, PersonId(uuid7())], clock.today())
+    assert counts == {("R09", "unknown"): 1}
+    with pytest.raises(NotPermitted):
+        await acts.count_people(stack, officer, [one.person_id], clock.today())
+
+
 async def test_access_adults_by_region(stack, officer, ctx_of):
     statistics = ctx_of(Kind.JOB, "evidence", purpose="statistics")
     before = (await acts.adults_by_region(stack, statistics, clock.today())).get("R05", 0)

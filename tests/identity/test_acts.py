@@ -421,7 +421,12 @@ async def test_bulk_reports_each_row_and_resumes(stack, officer):
 async def test_births_are_registered_and_counted(stack, officer, registrar, adjudicator, ctx_of):
     statistics = ctx_of(Kind.JOB, "evidence", purpose="statistics")
     today = clock.today()
-    before = await acts.register_births_by_region(stack, statistics, today)
+
+    async def registered() -> int:
+        counts = await acts.register_births_by_region(stack, statistics, today)
+        return sum(count for (region, _), count in counts.items() if region == "R31")
+
+    before = await registered()
     mother = await enrolled(stack, officer, sex=Sex.FEMALE)
     child = someone(region="R31", birth=Birth((today - timedelta(days=40)).isoformat()))
     order = BirthOrder(child, mother.number, "Mwembeni Clinic", today - timedelta(days=39))
@@ -429,15 +434,14 @@ async def test_births_are_registered_and_counted(stack, officer, registrar, adju
     assert isinstance(born, Enrolled)
     person = await acts.read_person(stack, officer, born.person_id)
     assert [(link.kind, link.other) for link in person.links] == [(LinkKind.MOTHER, mother.person_id)]
-    counted = await acts.register_births_by_region(stack, statistics, today)
-    assert counted.get("R31", 0) == before.get("R31", 0) + 1
+    assert await registered() == before + 1
     # A twin is held; once a person has decided, the birth counts.
     twin = msgspec.structs.replace(order, child=msgspec.structs.replace(child, name=Name("Kulwa", child.name.family)))
     again = await acts.record_birth(stack, registrar, twin, key())
     assert isinstance(again, Held)
-    assert (await acts.register_births_by_region(stack, statistics, today))["R31"] == counted["R31"]
+    assert await registered() == before + 1
     await acts.decide_duplicate(stack, adjudicator, again.case_id, Decision(None, "Twins."))
-    assert (await acts.register_births_by_region(stack, statistics, today))["R31"] == counted["R31"] + 1
+    assert await registered() == before + 2
     for wrong in (Birth("2026"), Birth(), Birth((today - timedelta(days=3)).isoformat())):
         with pytest.raises(Malformed):
             changed = msgspec.structs.replace(order, child=msgspec.structs.replace(child, birth=wrong))
