@@ -1,5 +1,7 @@
 """Doors of staff: the desk, enrolment in three steps, possible duplicates, the operator's console, access figures."""
 
+from typing import Any
+
 from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
@@ -111,7 +113,7 @@ def _check_page(seen: Visit, waiting: Enrolment) -> Response[bytes]:
     return seen.page("staff/enrol_check.html", m.EnrolCheck(sealed), area="staff", here="enrol", form=form)
 
 
-def _waiting[T](seen: Visit, kind: type[T], field: str = "order") -> T:
+def _waiting(seen: Visit, kind: Any, field: str = "order") -> Any:
     """What a page carried sealed. Raises StaleForm unless it was made for this session."""
     try:
         found = session.unseal(seen.stack, kind.__name__, seen.fields.get(field, ""), kind)
