@@ -1,7 +1,8 @@
 """The composition root: every room's doors, doers of events, endless work and policies, in one place.
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
-`jobs.doers` (event kind -> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
+`routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
+-> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
 """
 
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from litestar.types import ASGIApp
 
 from msingi import doors, offers
 from msingi.kernel import policy, web
+from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 
 ROOMS = (
@@ -30,7 +32,7 @@ ROOMS = (
     "exchange",
     "evidence",
     "stewardship",
-    # "channels",
+    "channels",
     "portal",
 )
 
@@ -80,6 +82,8 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
             routers += routes.routers
             dialects |= getattr(routes, "dialects", {})
             authenticators += getattr(routes, "authenticators", [])
+            if stack.settings.sandbox and stack.settings.host in LOOPBACK:
+                routers += getattr(routes, "sandbox_routers", [])
     web.register(authenticators, dialects)
 
     @asynccontextmanager

@@ -74,5 +74,7 @@ async def forget(stack: Stack, ctx: Context) -> int:
     permit = policy.decide(ctx, "channels.forget", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
         gone = await store.forget(tx, ctx.at, KEEP)
-        log.append(tx, permit, detail={"removed": gone})
+        if gone:
+            log.append(tx, permit, detail={"removed": gone})
+        tx.repeated = not gone  # nothing was old, so nothing was done, and no leaf is owed
     return gone

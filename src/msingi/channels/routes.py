@@ -54,7 +54,7 @@ async def ussd(request: Request[Any, Any, Any]) -> Response[str]:
         raise BadDialogue("The form is not UTF-8.", field="body", rule="form") from None
     ctx = job_context("ussd-gateway")
     screen = await acts.dial(stack, ctx, rules.read(form))
-    return Response(screen.wire, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+    return Response(screen.wire, media_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
 @get("/sandbox/sms", include_in_schema=False)
@@ -70,7 +70,7 @@ async def simulated_messages(request: Request[Any, Any, Any]) -> list[Shown]:
 def plain(ending: Refusal | Outage, _: str) -> tuple[str, str]:
     """The dialect of gateways: a refusal ends the dialogue with one sentence."""
     text = ending.title if isinstance(ending, Refusal) else "Try again later."
-    return f"END {text}", "text/plain; charset=utf-8"
+    return f"END {text}", "text/plain"
 
 
 routers = [Router("/", route_handlers=[ussd])]

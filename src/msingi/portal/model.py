@@ -164,13 +164,14 @@ class Overview(Struct, frozen=True, kw_only=True):
 
 
 class CardPage(Struct, frozen=True):
-    """A person's card; `issued` is None where there is none."""
+    """A person's card; `issued` is None where there is none. `state`: valid, suspended, revoked, expired or none."""
 
     name: str
     number: str
     state: str = "none"
     issued: date | None = None
     until: date | None = None
+    card_id: str = ""
 
 
 class Entry(Struct, frozen=True):

@@ -149,7 +149,7 @@ def answer(
     return Response(
         page.encode(),
         status_code=status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers=HEADERS | (headers or {}),
         cookies=list(cookies),
     )

@@ -1,6 +1,7 @@
 """From what the acts answer to what a person's pages show: pure, one function per page."""
 
-from collections.abc import Callable, Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
@@ -9,7 +10,13 @@ from uuid import UUID
 from msingi.consent.model import Access as LogLine
 from msingi.consent.model import Agreement, Consent, Request, State
 from msingi.countries import Profile
-from msingi.kernel.money import Money
+from msingi.credentials.model import CardSummary
+from msingi.evidence.model import NATION, Edition, Sex
+from msingi.evidence.model import Indicator as SdgIndicator
+from msingi.kernel.log import overview
+from msingi.kernel.money import Currency, Money
+from msingi.kernel.money import plain as plain_money
+from msingi.kernel.stack import Stack
 from msingi.payments.model import Account, Statement
 from msingi.payments.model import Receipt as Paid
 from msingi.portal import model as m
@@ -280,4 +287,49 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-Translate = Callable[..., str]
+
+async def log_state(stack: Stack) -> m.LogState:
+    """How the log stands."""
+    found = await overview.standing(stack)
+    return m.LogState(found.origin, found.size, base64.b64encode(found.root).decode(), found.waiting, found.at)
+
+
+def card(name: str, number: str, cards: Sequence[CardSummary]) -> m.CardPage:
+    """The person's newest card that is not revoked, else the newest, else none."""
+    newest = next((c for c in cards if c.state != "revoked"), cards[0] if cards else None)
+    if newest is None:
+        return m.CardPage(name, number)
+    state = {"active": "valid"}.get(newest.state, newest.state)
+    return m.CardPage(name, number, state, newest.issued_on, newest.expires_on, newest.credential_id)
+
+
+def plain_amount(minor: int, currency: Currency) -> str:
+    """An amount as somebody would type it."""
+    return plain_money(minor, currency)
+
+
+def figures(profile: Profile, lang: str, shown: Iterable[tuple[SdgIndicator, Edition | None]]) -> m.Figures:
+    """The published indicators in words, with figures as written in the country."""
+    regions = {r.code: profile.say(r.name, lang) for r in profile.regions}
+    return m.Figures(tuple(_indicator(profile, lang, regions, i, e) for i, e in shown))
+
+
+def _indicator(
+    profile: Profile, lang: str, regions: Mapping[str, str], indicator: SdgIndicator, edition: Edition | None
+) -> m.Indicator:
+    def written(value: float | None, unit: str) -> str:
+        return "" if value is None else f"{value:.1f}".replace(".", profile.decimal_point) + unit
+
+    said = (profile.say(indicator.title, lang), profile.say(indicator.definition, lang), profile.say(indicator.caveat, lang))
+    if edition is None:
+        return m.Indicator(indicator.code, *said)
+    totals = [f for f in edition.figures if f.sex == Sex.TOTAL]
+    nation = next((f for f in totals if f.region == NATION), None)
+    lines = tuple(
+        m.FigureLine(regions.get(f.region, f.region), written(f.percent, " %"), f"± {written(f.margin, '')}" if f.margin else "")
+        for f in totals
+        if f.region != NATION
+    )
+    epsilon = f"{edition.epsilon_milli / 1000:g}"
+    whole = f"{written(nation.percent, ' %')} ± {written(nation.margin, '')}" if nation and nation.percent is not None else "–"
+    return m.Indicator(indicator.code, *said, edition.at.date(), epsilon, whole, lines)
