@@ -83,15 +83,17 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     routers: list[Router] = [*doors.routers, Router("/", route_handlers=[trust_file])]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
+    nowhere: web.Page | None = None
     for room in ROOMS:
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
             dialects |= getattr(routes, "dialects", {})
             authenticators += getattr(routes, "authenticators", [])
+            nowhere = getattr(routes, "nowhere", nowhere)
             if stack.settings.sandbox and stack.settings.host in LOOPBACK:
                 routers += getattr(routes, "sandbox_routers", [])
-    web.register(authenticators, dialects)
+    web.register(authenticators, dialects, nowhere)
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:

@@ -6,7 +6,7 @@ phone line (the gateway is authenticated), so line and PIN together are two fact
 
 import tomllib
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from uuid import UUID
@@ -162,7 +162,7 @@ class Talk:
         profile, language = self.stack.profile, self.state.language
         names = {i.code: profile.say(i.name, language) for i in profile.institutions}
         why = {r.purpose: profile.say(r.text, language) for r in profile.purposes}
-        day = datetime.fromisoformat(at)
+        day = datetime.fromisoformat(at) + timedelta(minutes=profile.utc_offset_minutes)
         text = texts()[language]["looked"]
         return rules.gsm(
             text.format(day=f"{day:%d/%m}", who=names.get(institution, institution), why=why.get(purpose, purpose))

@@ -145,10 +145,17 @@ class Access(Struct, frozen=True, kw_only=True):
     file: str = ""
 
 
+class Fold(Struct, frozen=True):
+    """Lines that are shown as one and open at a touch: `kind` is own, sign-in, or other (a single line)."""
+
+    kind: str
+    lines: tuple[Access, ...]
+
+
 class Accesses(Struct, frozen=True):
     """A page of accesses, by day, newest first; `newer` and `older` are addresses or empty."""
 
-    days: tuple[tuple[date, tuple[Access, ...]], ...]
+    days: tuple[tuple[date, tuple[Fold, ...]], ...]
     newer: str = ""
     older: str = ""
 

@@ -83,8 +83,7 @@ def deep(colours: Colours) -> str:
 
 def zone_of(profile: Profile) -> tzinfo:
     """The country's time of day."""
-    hours = getattr(profile, "utc_offset_hours", 0)
-    return timezone(timedelta(hours=hours)) if hours else UTC
+    return timezone(timedelta(minutes=profile.utc_offset_minutes)) if profile.utc_offset_minutes else UTC
 
 
 def tongues(profile: Profile) -> tuple[Tongue, ...]:

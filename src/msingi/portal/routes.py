@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Response, Router, get, post, route
+from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
 from msingi.evidence import acts as evidence
@@ -14,6 +14,7 @@ from msingi.kernel.errors import NotFound
 from msingi.portal import model as m
 from msingi.portal import page, routes_money, routes_person, routes_staff, rules, session, views
 from msingi.portal.trouble import HANDLERS
+from msingi.portal.trouble import nowhere as nowhere
 from msingi.portal.visit import Visit, WebRequest, language, offered, tongue_cookie, visit
 
 USSD_CODE = "*150*00#"
@@ -108,15 +109,6 @@ async def asset(request: WebRequest, name: FromPath[str]) -> Response[bytes]:
     raise NotFound()
 
 
-@route("/{rest:path}", http_method=["GET", "HEAD"], include_in_schema=False)
-async def nowhere(request: WebRequest, rest: FromPath[str]) -> Response[bytes]:
-    """An address that no room has: a page for people, the usual answer for programs."""
-    await visit(request)
-    if "text/html" not in request.headers.get("accept", ""):
-        return web.on_refusal(request, web.NoSuchDoor())
-    raise web.NoSuchDoor()
-
-
 DOORS: list[Any] = [
     home,
     help_page,
@@ -127,7 +119,6 @@ DOORS: list[Any] = [
     sign_in_return,
     sign_out,
     asset,
-    nowhere,
     *routes_person.doors,
     *routes_money.doors,
     *routes_staff.doors,

@@ -20,6 +20,7 @@ from msingi.identity.model import (
 )
 from msingi.kernel import clock
 from msingi.kernel.ids import PersonId, token
+from msingi.kernel.log import overview
 from msingi.portal import model as m
 from msingi.portal import page, rules, session, views, views_staff
 from msingi.portal.errors import StaleForm
@@ -252,4 +253,14 @@ async def console(request: WebRequest) -> Response[bytes]:
     return seen.page("staff/console.html", view, area="staff", here="console")
 
 
-doors = [desk, enrol, check_enrolment, confirm_enrolment, set_pin, duplicates, duplicate, decide, console]
+@get("/staff/audit")
+async def audit(request: WebRequest) -> Response[bytes]:
+    """How often each act was done: counts only."""
+    seen = await visit_as_staff(request, "auditor")
+    counts = await overview.count_acts(seen.stack, seen.ctx("audit", "legal-obligation"))
+    standing = await overview.standing(seen.stack)
+    view = views_staff.audit(speaker(seen), counts, standing.size)
+    return seen.page("staff/audit.html", view, area="staff", here="audit")
+
+
+doors = [desk, enrol, check_enrolment, confirm_enrolment, set_pin, duplicates, duplicate, decide, console, audit]

@@ -72,6 +72,11 @@ def on_http(request: WebRequest, raised: HTTPException) -> Response[bytes]:
     return _page(_visit(request), raised.status_code, f"trouble.e{status}")
 
 
+def nowhere(request: WebRequest) -> Response[bytes]:
+    """The page for an address that no room has."""
+    return _page(_visit(request), 404, "trouble.e404")
+
+
 def on_bug(request: WebRequest, bug: Exception) -> Response[bytes]:
     """A bug: the page carries the request's number and nothing else."""
     logger.error("bug", exc_info=bug, extra={"request_id": web.request_id(request)})

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Mapping
 from msingi.countries import Profile
 from msingi.identity.model import CaseView, Demographics, DuplicatePage, Person
 from msingi.identity.model import Reason as Likeness
+from msingi.kernel.log.overview import ActCount
 from msingi.portal import model as m
+from msingi.portal.views import Speaker
 
 Say = Callable[..., str]
 VERDICTS = {"same": "same", "close": "similar", "alike": "similar", "different": "differs"}
@@ -112,3 +114,9 @@ def enrol_form(profile: Profile, lang: str, say: Say, languages: tuple[m.Tongue,
             ask("language", "home", "select", options=tuple((t.code, t.name) for t in languages)),
         )
     )
+
+
+def audit(speaker: Speaker, counts: Iterable[ActCount], size: int) -> m.Audit:
+    """Access figures: acts by their name in words, or by their code where only machines do them."""
+    rows = tuple(m.CountRow(speaker.word("act", c.act), c.count, c.last_day) for c in counts)
+    return m.Audit(size, sum(r.today for r in rows), rows)
