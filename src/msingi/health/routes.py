@@ -203,10 +203,17 @@ async def search_by_form(request: Asked, rtype: str) -> Response[bytes]:
     return await _search(request, rtype, tuple([*parse_qsl(request.url.query), *form]))
 
 
-@get("/Patient/{id:str}/$everything", summary="A person's whole record")
-async def everything(request: Asked, id: str) -> Response[bytes]:
+def _of_patient(rtype: str) -> None:
+    """Raises NotSupported for an operation that only a Patient has."""
+    if rtype != "Patient":
+        raise NotSupported("Only a Patient has this operation.")
+
+
+@get("/{rtype:str}/{id:str}/$everything", summary="A person's whole record")
+async def everything(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Patient $everything, in pages; `_count` is the size of a page."""
     _speaks_json(request)
+    _of_patient(rtype)
     asked = {k: v for k, v in parse_qsl(request.url.query) if k not in ("_format", "_pretty")}
     pairs = tuple(one for one in asked.items() if one[0] != "_page")
     query = searching.parse("Patient", pairs)
@@ -221,10 +228,11 @@ async def everything(request: Asked, id: str) -> Response[bytes]:
     return _answer(wire.searchset(page, base, address, following))
 
 
-@get("/Patient/{id:str}/$summary", summary="The International Patient Summary")
-async def summary(request: Asked, id: str) -> Response[bytes]:
+@get("/{rtype:str}/{id:str}/$summary", summary="The International Patient Summary")
+async def summary(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Patient $summary: one IPS document (IPS 2.0.0)."""
     _speaks_json(request)
+    _of_patient(rtype)
     return _answer(await acts.summary_of_patient(web.stack(request), await _who(request), id))
 
 
