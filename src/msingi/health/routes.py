@@ -48,7 +48,7 @@ async def _body(request: Asked) -> Any:
     return wire.decode(await request.body())
 
 
-def _base(request: Asked) -> str:
+def _address(request: Asked) -> str:
     return f"{web.stack(request).settings.url}/fhir"
 
 
@@ -63,7 +63,7 @@ def _version_headers(stored: Stored) -> dict[str, str]:
 
 
 def _written(request: Asked, outcome: Outcome) -> Response[bytes]:
-    headers = _version_headers(outcome.stored) | {"Location": f"{_base(request)}/{outcome.stored.location}"}
+    headers = _version_headers(outcome.stored) | {"Location": f"{_address(request)}/{outcome.stored.location}"}
     if "return=minimal" in request.headers.get("prefer", ""):
         return Response(b"", status_code=outcome.status, media_type=wire.FHIR_JSON, headers=headers)
     return _answer(outcome.stored.body, outcome.status, headers)
@@ -73,7 +73,7 @@ def _written(request: Asked, outcome: Outcome) -> Response[bytes]:
 async def metadata(request: Asked) -> Response[bytes]:
     """The CapabilityStatement (FHIR R4 3.1.0.12); needs no sign-in."""
     _speaks_json(request)
-    return _answer(wire.capability_statement(_base(request), clock.now(), __version__))
+    return _answer(wire.capability_statement(_address(request), clock.now(), __version__))
 
 
 @post("/", summary="A transaction or batch bundle")
@@ -168,7 +168,7 @@ async def history(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Instance history, newest first (FHIR R4 3.1.0.11)."""
     _speaks_json(request)
     versions = await acts.history(web.stack(request), await _who(request), rtype, id)
-    base = _base(request)
+    base = _address(request)
     return _answer(wire.history(versions, base, f"{base}/{rtype}/{id}/_history"))
 
 
@@ -220,7 +220,7 @@ async def everything(request: Asked, rtype: str, id: str) -> Response[bytes]:
     if {name for name, _ in pairs} - {"_count"}:
         raise NotSupported("$everything takes _count.")
     count = query.count if pairs else searching.PAGE_LIMIT
-    stack, base = web.stack(request), _base(request)
+    stack, base = web.stack(request), _address(request)
     token = asked.get("_page", "")
     page = await acts.everything(stack, await _who(request), id, count=count, token=token)
     address = f"{base}/Patient/{id}/$everything"
