@@ -16,7 +16,7 @@ from msingi.health.errors import (
     VersionConflict,
 )
 from msingi.health.extraction import Index
-from msingi.health.model import COUNTED, EARLIEST, LATEST, REGISTRIES, Cohort, Json, Outcome, ResourceId, Row, Stored
+from msingi.health.model import COUNTED, EARLIEST, LATEST, REGISTRIES, Json, Outcome, ResourceId, Row, Stored
 from msingi.health.ownership import Plan, index_of, pseudonym_system
 from msingi.health.rules import Entry
 from msingi.health.searching import Pairs
@@ -164,8 +164,8 @@ async def _write(
                 await store.post(tx, owner, stored.id, row.started, hashes, anew=True)
             else:
                 postings += [(owner, one, stored.id, row.started) for one in hashes]
-            if entry.rtype == "Patient":
-                await store.set_cohort(tx, _cohort(stack, owner, stored.body))
+            if entry.rtype == "Patient" and (born := rules.born(stored.body)):
+                await store.set_cohort(tx, owner, born)
         outcomes.append(Outcome(201 if version == 1 else 200, stored))
     await store.add(tx, fresh)
     await store.post_all(tx, postings)  # type: ignore[arg-type]
@@ -250,11 +250,6 @@ def counted(index: Index, body: Json) -> list[int]:
     parameter = extraction.parameters(body["resourceType"])[name]
     codes = {f"{t.system}|{t.code}" for t in extraction.tokens(body, parameter)}
     return [index.key(body["resourceType"], name, "sys", code) for code in sorted(codes)]
-
-
-def _cohort(stack: Stack, owner: PersonId, patient: Json) -> Cohort:
-    regions = {n.casefold(): r.code for r in stack.profile.regions for n in (r.code, *r.name.values())}
-    return Cohort(owner, patient.get("gender", "unknown"), rules.born(patient), rules.region_of(patient, regions))
 
 
 def types_of(found: Sequence[Stored]) -> str:
