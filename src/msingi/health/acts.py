@@ -83,15 +83,15 @@ async def _owner(stack: Stack, ctx: Context, rtype: str, id: str) -> tuple[UUID,
     wanted = searching.uuid_of(id)
     if wanted is None:
         raise NotFound()
-    async with stack.db.reading("health") as tx:
-        rows = await store.owners(tx, [wanted])
-        if not rows and rtype in REGISTRIES:
+    place = (await ownership.places(stack, [wanted])).get(wanted)
+    if place is None and rtype in REGISTRIES:
+        async with stack.db.reading("health") as tx:
             entries = await store.registry_by_ids(tx, [wanted])
-            if entries and entries[0]["rtype"] == rtype:
-                return wanted, None
-    if not rows or rows[0]["rtype"] != rtype or scope(ctx) not in ("", rows[0]["institution"]):
+        if entries and entries[0]["rtype"] == rtype:
+            return wanted, None
+    if place is None or place.rtype != rtype or scope(ctx) not in ("", place.institution):
         raise NotFound()
-    return wanted, PersonId(rows[0]["person_id"])
+    return wanted, place.person_id
 
 
 async def read(stack: Stack, ctx: Context, rtype: str, id: str, *, version: int = 0) -> Stored:

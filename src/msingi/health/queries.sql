@@ -4,9 +4,9 @@
 -- Whose record these ids belong to: id, type, institution and person of each.
 SELECT id, rtype, institution, person_id FROM health.directory WHERE id = ANY($1::uuid[])
 
--- name: lock_condition
--- Make writers with the same condition ($1, a keyed hash) wait for each other until the transaction ends.
-SELECT pg_advisory_xact_lock($1::bigint)
+-- name: lock_conditions
+-- Make writers with the same conditions (keyed hashes) wait for each other; in one order, so that none waits in a circle.
+SELECT pg_advisory_xact_lock(one) FROM (SELECT DISTINCT unnest($1::bigint[]) AS one ORDER BY one) AS ordered
 
 -- name: add_owner
 -- Enter an id into the directory.

@@ -157,7 +157,7 @@ async def read(request: Asked, rtype: str, id: str) -> Response[bytes]:
 async def vread(request: Asked, rtype: str, id: str, version: str) -> Response[bytes]:
     """Read one version (FHIR R4 3.1.0.3)."""
     _speaks_json(request)
-    if not version.isdigit() or not 1 <= int(version) < 10**9:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise NotFound()
     found = await acts.read(web.stack(request), await _who(request), rtype, id, version=int(version))
     return _answer(found.body, 200, _version_headers(found))

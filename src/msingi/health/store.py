@@ -27,9 +27,9 @@ async def owners(tx: Tx, ids: Sequence[UUID]) -> list[Record]:
 
 
 async def lock_conditions(tx: Tx, hashes: Sequence[int]) -> None:
-    """Wait for other writers with the same conditions; in one order, so that none waits in a circle."""
-    for one in sorted(set(hashes)):
-        await tx.do(Q.lock_condition, one)
+    """Wait for other writers with the same conditions, until the transaction ends."""
+    if hashes:
+        await tx.rows(Q.lock_conditions, list(hashes))
 
 
 async def add(tx: Tx, rows: Sequence[Row]) -> None:
