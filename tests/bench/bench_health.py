@@ -129,7 +129,7 @@ async def measure(url: str, home: Path, people: int, reads: int) -> None:
     print(f"search by code     {found:9,.0f} /s (5 matches a page, each opened and judged)")
     print(f"$summary           {summaries:9,.0f} /s")
     print(
-        f"on disk            {(used or 0) / (people * size):9,.0f} bytes a resource, all indexes, versions and directory"
+        f"on disk            {(used or 0) / (people * size):9,.0f} bytes a resource, with all indexes and the directory"
     )
     await stack.close()
 
