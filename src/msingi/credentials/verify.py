@@ -140,3 +140,53 @@ def _first_reason(in_date: State, status: State) -> State:
     if in_date is not State.VALID:
         return in_date
     return status
+
+
+def verify_text(
+    text: str, jwks_json: str | bytes, status_list: str | bytes | None, at: datetime, *, issuer: str = ""
+) -> tuple[Verdict, list[str]]:
+    """The verdict on a QR code's text, and the same as plain English lines for a terminal.
+
+    `jwks_json` is the issuer's key set as it was fetched; the rest is as in `verify_card`.
+    Raises Unreadable if `jwks_json` is not a JWK Set.
+    """
+    try:
+        jwks = msgspec.json.decode(jwks_json)
+    except ValueError as error:
+        raise Unreadable("The issuer's key set is not JSON.", rule="jwk") from error
+    if not isinstance(jwks, dict | list):
+        raise Unreadable("The issuer's key set is not a JWK Set.", rule="jwk")
+    verdict = verify_card(text.strip(), jwks, status_list, at, issuer=issuer)
+    return verdict, _lines(verdict)
+
+
+_SENTENCES = {
+    State.VALID: "VALID: compare the photo with the person before you.",
+    State.NOT_YET_VALID: "NOT VALID YET: genuine, but its time has not begun.",
+    State.EXPIRED: "EXPIRED: genuine, but its time is over.",
+    State.SUSPENDED: "SUSPENDED: do not accept it; the holder should contact the authority.",
+    State.REVOKED: "REVOKED: do not accept it; the issuer has ended this card.",
+    State.UNDETERMINED: "STATUS NOT KNOWN: genuine and within its dates, but a revocation could not be checked.",
+    State.UNKNOWN_ISSUER: "UNKNOWN ISSUER: none of the given keys is the one that it names.",
+    State.NOT_GENUINE: "NOT GENUINE: its content is not what the issuer signed.",
+    State.UNREADABLE: "UNREADABLE: this is not the text of an ID card's code.",
+}
+_MARKS = {True: "yes", False: "NO", None: "not known"}
+_STEP_NAMES = {
+    "read": "can be read",
+    "signature": "signed by the issuer",
+    "dates": "within its dates",
+    "status": "not revoked",
+}
+
+
+def _lines(verdict: Verdict) -> list[str]:
+    lines = [_SENTENCES[verdict.state]]
+    if verdict.claims:
+        who = verdict.claims.identity
+        facts = (("name", who.full_name), ("number", who.id), ("birth date", who.birth_date), ("country", who.nationality))
+        lines += [f"  {name}: {value}" for name, value in facts if value]
+    for step in verdict.steps:
+        reason = f" ({step.reason})" if step.reason else ""
+        lines.append(f"  {step.number}. {_STEP_NAMES[step.name]}: {_MARKS[step.passed]}{reason}")
+    return lines
