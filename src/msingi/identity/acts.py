@@ -312,8 +312,8 @@ async def _change(
         await stack.outbox.emit(tx, news.kind, news(person_id))
 
 
-async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dict[str, int]:
-    """How many children under five on the day `on` have a registered birth, by region code; to the month.
+async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dict[tuple[str, str], int]:
+    """How many children under five on the day `on` have a registered birth, by (region code, sex); to the month.
 
     SDG 16.9.1, numerator. Counts of people with a number who are active or suspended.
     """
@@ -321,6 +321,20 @@ async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dic
     async with stack.db.transaction(permit) as tx:
         counts = await store.births_by_region(tx, on.replace(year=on.year - 5, day=1), on)
         log.append(tx, permit, detail={"what": "births counted by region"})
+    return counts
+
+
+async def count_people(
+    stack: Stack, ctx: Context, people: Iterable[PersonId], born_to: date
+) -> dict[tuple[str, str], int]:
+    """How many of `people` have a number and were born by the year of `born_to`, by (region code, sex).
+
+    It answers other rooms' questions for published figures: they know whom, this room knows where and how old.
+    """
+    permit = policy.decide(ctx, "identity.count", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        counts = await store.count_people(tx, list(people), born_to.year)
+        log.append(tx, permit, detail={"what": "people counted by region and sex"})
     return counts
 
 

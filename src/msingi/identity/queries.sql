@@ -172,12 +172,18 @@ WHERE person_id = $1 AND registered_at IS NULL
 ON CONFLICT (person_id) DO NOTHING
 
 -- name: births_by_region
--- Registered births of children born in $1 or later and not after $2, by region.
-SELECT b.region, count(*) AS people FROM identity.birth b
+-- Registered births of children born in $1 or later and not after $2, by region and sex.
+SELECT b.region, p.sex, count(*) AS people FROM identity.birth b
 JOIN identity.person p ON p.person_id = b.person_id AND p.status IN ('active', 'suspended')
-WHERE b.registered_at IS NOT NULL AND b.born_month BETWEEN $1 AND $2 GROUP BY b.region ORDER BY b.region
+WHERE b.registered_at IS NOT NULL AND b.born_month BETWEEN $1 AND $2 GROUP BY b.region, p.sex ORDER BY b.region, p.sex
 
 -- name: adults_by_region
 -- People with a number whose birth year is not after $1, by region.
 SELECT region, count(*) AS people FROM identity.person
 WHERE status IN ('active', 'suspended') AND birth_year <= $1 GROUP BY region ORDER BY region
+
+-- name: count_people
+-- Of these people, those with a number whose birth year is not after $2, by region and sex.
+SELECT region, sex, count(*) AS people FROM identity.person
+WHERE person_id = ANY ($1::uuid[]) AND status IN ('active', 'suspended') AND birth_year <= $2
+GROUP BY region, sex ORDER BY region, sex

@@ -223,9 +223,16 @@ async def settle_birth(tx: Tx, held: PersonId, known: PersonId | None, at: datet
     return await tx.do(Q.move_held_birth, held, known, at) > 0
 
 
-async def births_by_region(tx: Tx, first_month: date, last: date) -> dict[str, int]:
-    """Registered births by region of children born in these months."""
-    return {row["region"]: row["people"] for row in await tx.rows(Q.births_by_region, first_month, last)}
+async def births_by_region(tx: Tx, first_month: date, last: date) -> dict[tuple[str, str], int]:
+    """Registered births by region and sex of children born in these months."""
+    rows = await tx.rows(Q.births_by_region, first_month, last)
+    return {(row["region"], row["sex"]): row["people"] for row in rows}
+
+
+async def count_people(tx: Tx, people: list[PersonId], last_birth_year: int) -> dict[tuple[str, str], int]:
+    """How many of these people were born in this year or earlier, by region and sex."""
+    rows = await tx.rows(Q.count_people, people, last_birth_year)
+    return {(row["region"], row["sex"]): row["people"] for row in rows}
 
 
 async def adults_by_region(tx: Tx, last_birth_year: int) -> dict[str, int]:
