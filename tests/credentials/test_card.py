@@ -7,13 +7,13 @@ import pytest
 import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.credentials.conftest import ISSUER, NOW, face, signed_face
 
 from msingi import countries
 from msingi.credentials import card, claim169, cose, engraving, lettering, mrz, picture, sheet
 from msingi.credentials.errors import NoCodeFound, PictureTooLarge, Unreadable
 from msingi.credentials.model import CredentialId
 from msingi.credentials.verify import State, verify_card
-from tests.credentials.conftest import ISSUER, NOW, face, signed_face
 
 POINT_MM = 25.4 / 72
 
@@ -46,7 +46,9 @@ def test_the_card_is_id_1_with_two_sides(printed):
 
 @pytest.mark.parametrize("dpi", [150, 200, 300, 600])
 def test_the_code_is_read_from_pixels_and_verifies_offline(printed, jwks, dpi):
-    [code] = zxingcpp.read_barcodes(pixels(printed, 1, dpi), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
+    [code] = zxingcpp.read_barcodes(
+        pixels(printed, 1, dpi), formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    )
     verdict = verify_card(code.text, jwks, None, NOW, issuer=ISSUER)
     assert verdict.state is State.UNDETERMINED and verdict.claims
     assert verdict.claims.identity.id == "482910337516"

@@ -1,5 +1,6 @@
 """Formats against their standards' vectors, against independent readers, and against hostile bytes."""
 
+import contextlib
 import zlib
 from datetime import date
 
@@ -9,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from tests.credentials.conftest import ISSUER, face, signed_face
 
 from msingi.credentials import base45, claim169, cose, mrz, statuslist
 from msingi.credentials.errors import NotGenuine, Unreadable
-from tests.credentials.conftest import ISSUER, face, signed_face
 
 
 @pytest.mark.parametrize(
@@ -263,9 +264,11 @@ def test_check_digits_find_a_wrong_digit(place, character):
     lines = "I<UTOD231458907<<<<<<<<<<<<<<<7408122F1204159UTO<<<<<<<<<<<6ERIKSSON<<ANNA<MARIA<<<<<<<<<<"
     changed = lines[:place] + character + lines[place + 1 :]
     zone = " ".join(changed[i : i + 30] for i in (0, 30, 60))
-    if place in (*range(5, 15), *range(30, 37), *range(38, 45)) and (int(character, 36) if character != "<" else 0) % 10 != (
-        int(lines[place], 36) if lines[place] != "<" else 0
-    ) % 10:
+    if (
+        place in (*range(5, 15), *range(30, 37), *range(38, 45))
+        and (int(character, 36) if character != "<" else 0) % 10
+        != (int(lines[place], 36) if lines[place] != "<" else 0) % 10
+    ):
         with pytest.raises(Unreadable):
             mrz.parse_td1(zone, date(2010, 1, 1))
 
@@ -275,34 +278,38 @@ def test_check_digits_find_a_wrong_digit(place, character):
 def test_law_4_parsers_raise_only_refusals(content):
     for read in (cose.read_cbor, cose.parse, claim169.read_claims):
         if isinstance(content, bytes):
-            try:
+            with contextlib.suppress(Unreadable):
                 read(content)
-            except Unreadable:
-                pass
     if isinstance(content, str):
         for read in (base45.decode, claim169.unwrap):
-            try:
+            with contextlib.suppress(Unreadable):
                 read(content)
-            except Unreadable:
-                pass
         with pytest.raises(Unreadable):
             mrz.parse_td1(content, date(2026, 1, 1))
 
 
 _cbor_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.binary(max_size=9) | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 100) | st.text(max_size=3), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats()
+    | st.binary(max_size=9)
+    | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 100) | st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
 
 @settings(max_examples=200)
-@given(st.dictionaries(st.sampled_from([1, 2, 4, 5, 6, 65535]), _cbor_values), st.dictionaries(st.integers(1, 66), _cbor_values))
+@given(
+    st.dictionaries(st.sampled_from([1, 2, 4, 5, 6, 65535]), _cbor_values),
+    st.dictionaries(st.integers(1, 66), _cbor_values),
+)
 def test_law_4_claims_of_any_type_raise_only_refusals(claims, identity):
-    try:
+    with contextlib.suppress(Unreadable):
         claim169.read_claims(cbor2.dumps({**claims, 169: identity}))
-    except Unreadable:
-        pass
 
 
 def test_the_photo_is_left_out_where_the_code_would_be_too_dense(signer):

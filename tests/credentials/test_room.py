@@ -336,7 +336,11 @@ def test_law_2_nothing_comes_back_from_the_end(start, steps, days):
             assert rules.state_on(card, today) in ("revoked", "expired")
 
 
-@given(states, reasons.map(str) | st.just(""), st.lists(st.sampled_from(["suspended", "active", "deactivated"]), max_size=6))
+@given(
+    states,
+    reasons.map(str) | st.just(""),
+    st.lists(st.sampled_from(["suspended", "active", "deactivated"]), max_size=6),
+)
 def test_a_card_that_identity_did_not_pause_is_not_reinstated_by_it(state, reason, history):
     card = card_in(state, reason)
     after = card

@@ -126,7 +126,7 @@ def keys_of_jwks(jwks: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[
     """
     found: Any = jwks
     entries = found.get("keys") if isinstance(found, Mapping) else found
-    if entries is None or isinstance(entries, str | bytes | int):
+    if not isinstance(entries, list | tuple):
         raise Unreadable("The issuer's key set has no keys.", rule="jwk")
     keys = [key_of_jwk(entry) for entry in entries if isinstance(entry, Mapping)]
     return {key.kid: key for key in keys}

@@ -19,7 +19,9 @@ from msingi.kernel.context import Context
 from msingi.kernel.ids import PersonId
 
 AnyRequest = Request[Any, Any, Any]
-CardNumber = Annotated[str, PathParameter(pattern="^[2-9A-Z]{9}$", description="The nine characters of a card's number.")]
+CardNumber = Annotated[
+    str, PathParameter(pattern="^[2-9A-Z]{9}$", description="The nine characters of a card's number.")
+]
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 PDF = "application/pdf"
 _reading = asyncio.Semaphore(2)  # pictures decoded at once: the door is open to anybody, the processor is not
@@ -110,7 +112,9 @@ async def status_lists(request: AnyRequest) -> Response[dict[str, list[str]]]:
 async def status_list(
     request: AnyRequest,
     list_id: int,
-    at_time: Annotated[str | None, QueryParameter(name="time", description="Only the present list is published.")] = None,
+    at_time: Annotated[
+        str | None, QueryParameter(name="time", description="Only the present list is published.")
+    ] = None,
 ) -> Response[str | bytes]:
     """The status of up to a million credentials, as JWT, or as CWT if `Accept` asks for application/statuslist+cwt.
 
