@@ -22,10 +22,10 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
 
 
 class Profile(StrEnum):
-    """What a client promised: `fapi` (FAPI 2.0), `confidential` (holds a key), `public` (an app without secret)."""
+    """What a client promised: `fapi` (FAPI 2.0), `oidc` (OpenID Connect; holds a key), `public` (has no secret)."""
 
     FAPI = "fapi"
-    CONFIDENTIAL = "confidential"
+    CONFIDENTIAL = "oidc"
     PUBLIC = "public"
 
 

@@ -119,13 +119,15 @@ async def authorize(
             undecided = rules.claims_to_ask(asked, client, agreed) if decided is None else ()
             outcome = Outcome(session=session, undecided=undecided)
             if not undecided:
-                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, agreed))
+                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, client, agreed))
         result = "code" if outcome.code else "asks consent" if outcome.undecided else "signs in anew"
         log.append(tx, permit, subject=account, detail={"to": client.name, "result": result})
     return outcome
 
 
-async def _make_code(stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, agreed: tuple[str, ...]) -> str:
+async def _make_code(
+    stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, client: Client, agreed: tuple[str, ...]
+) -> str:
     asked, now = flow.asked, int(ctx.at.timestamp())
     await claim_once(tx, (Once(f"request|{asked.request_id}", now + FLOW_TTL_S),))
     terms = Terms(
@@ -143,6 +145,7 @@ async def _make_code(stack: Stack, tx: Tx, ctx: Context, session: Session, flow:
         institution=session.institution,
         roles=tuple(sorted(session.roles)),
         name=session.name,
+        outlives="offline_access" in asked.scopes and not client.first_party,
     )
     secret, grant_id = os.urandom(32), uuid7()
     until = ctx.at + timedelta(seconds=CODE_TTL_S)
