@@ -15,7 +15,7 @@ from litestar import Litestar
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors
+from msingi import doors, offers
 from msingi.kernel import policy, web
 from msingi.kernel.stack import Stack
 
@@ -30,7 +30,7 @@ ROOMS = (
     "exchange",
     "evidence",
     "stewardship",
-    "channels",
+    # "channels",
     "portal",
 )
 
@@ -49,6 +49,7 @@ def load_policies() -> policy.Policies:
 
 def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
+    offers.connect(stack)
     for room in ROOMS:
         jobs = _part(room, "jobs")
         if jobs is None:
@@ -97,6 +98,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         plugins=plugins,
         middleware=middleware,
         openapi_config=doors.OPENAPI,
+        logging_config=None,
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack

@@ -162,7 +162,7 @@ async def _visit_centre(
 
     for person in people:
         person_id = enrolled[person.index].person_id
-        await signin.set_pin(stack, setup("identity-proofing"), person_id, person.pin)
+        await signin.set_pin(stack, setup("operations"), person_id, person.pin)
         await credentials.issue_card(stack, setup("credential-issuance"), person_id, f"sample-{person.index}")
         tick(1)
 

@@ -28,6 +28,7 @@ SIGNING = {
     "credentials": "Ed25519",
     "exchange": "Ed25519",
     "consent": "Ed25519",
+    "witness": "Ed25519",
     "oidc": "ES256",
 }
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey

@@ -5,10 +5,12 @@ CREATE SCHEMA IF NOT EXISTS log;
 -- local
 CREATE TABLE IF NOT EXISTS log.pending (
   id uuid PRIMARY KEY,
-  entries bytea NOT NULL,
+  entries bytea STORAGE EXTERNAL NOT NULL CHECK (length(entries) > 0 AND length(entries) % 32 = 0),
   at timestamptz NOT NULL DEFAULT now()
 );
 SELECT kernel.grant_plumbing('log', 'pending');
+-- A queue: every row soon dies, so clean by number of dead rows and not by their share.
+ALTER TABLE log.pending SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 
 -- What a leaf says about a person, readable only with the person's key: {"record": ..., "salt": ...}.
 -- distributed by person_id
@@ -43,3 +45,60 @@ CREATE TABLE IF NOT EXISTS log.inner (
 );
 SELECT kernel.grant_plumbing('log', 'inner');
 REVOKE UPDATE, DELETE ON log.inner FROM msingi_app;
+
+-- The tree in tiles of 256 hashes (C2SP tlog-tiles); level -1 holds the entries themselves. A row grows until its
+-- tile is full and never changes before its end, so that each partial tile ever published is the beginning of it.
+-- local
+CREATE TABLE IF NOT EXISTS log.tile (
+  level smallint NOT NULL,
+  n bigint NOT NULL,
+  bytes bytea STORAGE EXTERNAL NOT NULL,   -- hashes do not compress
+  PRIMARY KEY (level, n)
+);
+SELECT kernel.grant_plumbing('log', 'tile');
+REVOKE DELETE ON log.tile FROM msingi_app;
+
+-- Where the entries of a transaction stand in the tree: at first_index and after it.
+-- local
+CREATE TABLE IF NOT EXISTS log.placed (
+  pending_id uuid PRIMARY KEY,
+  first_index bigint NOT NULL,
+  count int NOT NULL
+);
+SELECT kernel.grant_plumbing('log', 'placed');
+REVOKE UPDATE, DELETE ON log.placed FROM msingi_app;
+
+-- Every tree head that was ever signed. The primary key is the law that no size has two roots.
+-- local
+CREATE TABLE IF NOT EXISTS log.checkpoint (
+  size bigint PRIMARY KEY,
+  root bytea NOT NULL,
+  note text NOT NULL,
+  at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+SELECT kernel.grant_plumbing('log', 'checkpoint');
+REVOKE UPDATE, DELETE ON log.checkpoint FROM msingi_app;
+
+-- What witnesses signed of our tree heads: one signature line each.
+-- local
+CREATE TABLE IF NOT EXISTS log.cosignature (
+  size bigint NOT NULL,
+  witness text NOT NULL,
+  line text NOT NULL,
+  at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (size, witness)
+);
+SELECT kernel.grant_plumbing('log', 'cosignature');
+REVOKE UPDATE, DELETE ON log.cosignature FROM msingi_app;
+
+-- Other logs that this stack witnesses: the newest tree head that it cosigned for each (C2SP tlog-witness).
+-- local
+CREATE TABLE IF NOT EXISTS log.followed (
+  origin text PRIMARY KEY,
+  size bigint NOT NULL DEFAULT 0,
+  root bytea,
+  note text NOT NULL DEFAULT '',
+  at timestamptz NOT NULL DEFAULT now()
+);
+SELECT kernel.grant_plumbing('log', 'followed');
+REVOKE DELETE ON log.followed FROM msingi_app;

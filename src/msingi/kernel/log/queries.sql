@@ -10,3 +10,132 @@ INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inn
 SELECT p, r, a, t, $1, e, i, s
 FROM unnest($5::uuid[], $6::uuid[], $7::timestamptz[], $8::text[], $9::int[], $10::int[], $11::bytea[])
   AS x (p, r, a, t, e, i, s)
+
+-- name: try_lock
+-- Become the one sequencer, for as long as this connection lives.
+SELECT pg_try_advisory_lock($1)
+
+-- name: something_waits
+-- Does any entry wait for its place?
+SELECT EXISTS (SELECT FROM log.pending ORDER BY id LIMIT 1)  -- by the index: the heap is full of dead rows
+
+-- name: take_pending
+-- Take waiting entries out in the order of their ids: at most $1 transactions, and no more once $2 bytes are reached.
+-- By their physical places, so that the heap, full of dead rows, is never scanned; nobody else changes these rows.
+DELETE FROM log.pending WHERE ctid = ANY (ARRAY(
+  SELECT place FROM (
+    SELECT place, sum(size) OVER (ORDER BY id) - size AS bytes_before
+    FROM (SELECT ctid AS place, id, length(entries) AS size FROM log.pending ORDER BY id LIMIT $1) head
+  ) counted WHERE bytes_before < $2
+)) RETURNING id, entries
+
+-- name: write_tiles
+-- Write new tiles, and the longer form of tiles that grew.
+INSERT INTO log.tile (level, n, bytes) SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[])
+ON CONFLICT (level, n) DO UPDATE SET bytes = excluded.bytes
+
+-- name: read_tiles
+-- Tiles by level and number, whole.
+SELECT t.level, t.n, t.bytes
+FROM unnest($1::smallint[], $2::bigint[]) AS wanted (level, n) JOIN log.tile t USING (level, n)
+
+-- name: tile_start
+-- The first $3 bytes of a tile, without reading the rest from disk.
+SELECT substring(bytes FROM 1 FOR $3) FROM log.tile WHERE level = $1 AND n = $2
+
+-- name: publish
+-- Publish a signed tree head; a second one for the same size is an error.
+INSERT INTO log.checkpoint (size, root, note) VALUES ($1, $2, $3)
+
+-- name: newest_checkpoint
+-- The tree head of the largest size.
+SELECT size, root, note FROM log.checkpoint ORDER BY size DESC LIMIT 1
+
+-- name: first_note
+-- The first note that was ever signed; it names the log.
+SELECT note FROM log.checkpoint ORDER BY size LIMIT 1
+
+-- name: served_checkpoint
+-- The tree head to show for at least $1 leaves: of those of the last ten seconds before the newest, the one that
+-- most witnesses cosigned, and the newest of these.
+WITH recent AS (
+  SELECT size, note, at FROM log.checkpoint WHERE size >= $1 ORDER BY size DESC LIMIT 64
+)
+SELECT r.size, r.note, array_remove(array_agg(c.line ORDER BY c.witness), NULL) AS lines
+FROM recent r LEFT JOIN log.cosignature c USING (size)
+WHERE r.at >= (SELECT max(at) FROM recent) - interval '10 seconds'
+GROUP BY r.size, r.note ORDER BY count(c.line) DESC, r.size DESC LIMIT 1
+
+-- name: place_of
+-- Where a record's entry stands (first_index is NULL while it waits), and the commitments it is among, if several.
+SELECT r.entry_no, r.inner_no, p.first_index, i.commitments
+FROM log.record r
+LEFT JOIN log.placed p USING (pending_id)
+LEFT JOIN log.inner i USING (pending_id, entry_no)
+WHERE r.person_id = $1 AND r.record_id = $2
+
+-- name: cosigned_size
+-- The largest size that a witness has cosigned for us.
+SELECT coalesce(max(size), 0) FROM log.cosignature WHERE witness = $1
+
+-- name: add_cosignature
+-- Keep what a witness signed.
+INSERT INTO log.cosignature (size, witness, line) VALUES ($1, $2, $3) ON CONFLICT (size, witness) DO NOTHING
+
+-- name: begin_following
+-- Make the row of a followed log, so that it can be locked.
+INSERT INTO log.followed (origin) VALUES ($1) ON CONFLICT (origin) DO NOTHING
+
+-- name: lock_followed
+-- The newest tree head of a followed log; whoever else wants to change it waits.
+SELECT size, root, note FROM log.followed WHERE origin = $1 FOR UPDATE
+
+-- name: follow
+-- Remember the tree head that is about to be cosigned.
+UPDATE log.followed SET size = $2, root = $3, note = $4, at = now() WHERE origin = $1
+
+-- name: followed_note
+-- The newest cosigned note of the log whose origin has this SHA-256.
+SELECT note FROM log.followed WHERE sha256(convert_to(origin, 'UTF8')) = $1 AND note <> ''
+
+-- name: audit_view
+-- One unchanging view of the whole log for an auditor who looks at the places of records, not at people.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
+-- name: audit_counts
+-- How much there is to check: entries under the newest head, tree heads, tiles of each level.
+SELECT (SELECT coalesce(max(size), 0) FROM log.checkpoint) AS size,
+       (SELECT count(*) FROM log.checkpoint) AS checkpoints,
+       (SELECT count(*) FROM log.record) AS records,
+       (SELECT coalesce(sum(length(entries) / 32), 0) FROM log.pending)::bigint AS waiting
+
+-- name: audit_tile_counts
+-- How many tiles each level has, and the number of the last.
+SELECT level, count(*) AS count, max(n) AS last FROM log.tile GROUP BY level
+
+-- name: audit_checkpoints
+-- Signed tree heads of more than $1 leaves, in order.
+SELECT size, root, note, at FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2
+
+-- name: audit_placed
+-- All transactions in the order of their places, with what the records and inner commitments of each say.
+SELECT p.pending_id, p.first_index, p.count, x.entry_no, x.numbers, x.commitments
+FROM (SELECT pending_id, first_index, count FROM log.placed ORDER BY first_index) p
+LEFT JOIN LATERAL (
+  SELECT coalesce(r.entry_no, i.entry_no) AS entry_no, r.numbers, i.commitments
+  FROM (SELECT entry_no, array_agg(inner_no ORDER BY inner_no) AS numbers
+        FROM log.record WHERE pending_id = p.pending_id GROUP BY entry_no) r
+  FULL JOIN (SELECT entry_no, commitments FROM log.inner WHERE pending_id = p.pending_id) i
+  ON r.entry_no = i.entry_no
+) x ON true
+ORDER BY p.first_index, x.entry_no
+
+-- name: audit_records
+-- The sealed records of some transactions, to be opened and hashed.
+SELECT person_id, pending_id, entry_no, inner_no, sealed FROM log.record WHERE pending_id = ANY ($1::uuid[])
+
+-- name: audit_strays
+-- Records whose transaction has no place in the tree and does not wait for one either.
+SELECT r.record_id FROM log.record r
+WHERE NOT EXISTS (SELECT FROM log.placed p WHERE p.pending_id = r.pending_id)
+  AND NOT EXISTS (SELECT FROM log.pending w WHERE w.id = r.pending_id) LIMIT $1

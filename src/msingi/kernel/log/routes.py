@@ -1,0 +1,96 @@
+"""The log's public doors: the checkpoint and the tiles of the tree, and this stack as a witness for other logs.
+
+Clauses: C2SP tlog-tiles (APIs), tlog-witness (HTTP Interface). Nothing here is about people: entries are salted
+commitments. Every answer may be read from any web page, so that anybody's page can verify a proof.
+"""
+
+from typing import Any
+
+from litestar import MediaType, Request, Response, Router, get, post
+from litestar.params import FromPath
+
+from msingi.kernel import web
+from msingi.kernel.errors import Outage
+from msingi.kernel.log import errors, store, witness
+from msingi.kernel.log.sequencer import log_vkeys
+from msingi.kernel.log.tiles import parse_path
+
+_STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
+TAGS = ["log"]
+_OPEN = {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
+_FRESH = _OPEN | {"Cache-Control": "public, max-age=1"}
+_FOREVER = _OPEN | {"Cache-Control": "public, max-age=31536000, immutable"}
+AnyRequest = Request[Any, Any, Any]
+
+
+@get("/checkpoint", media_type=MediaType.TEXT, tags=TAGS, summary="The newest signed tree head")
+async def checkpoint(request: AnyRequest) -> Response[str]:
+    """The signed head of the log with the cosignatures of its witnesses (C2SP tlog-tiles, Checkpoints)."""
+    async with web.stack(request).db.plumbing() as conn:
+        text = await store.served(conn)
+    if text is None:
+        raise Outage("the log is being started", retry_after_s=1)
+    return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
+
+
+@get("/tile/{where:path}", media_type="application/octet-stream", tags=TAGS, summary="A tile of the tree")
+async def tile(request: AnyRequest, where: FromPath[str]) -> Response[bytes]:
+    """A tile or an entry bundle: `<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]` (C2SP tlog-tiles, Merkle Tree).
+
+    Bundles are not compressed: hashes do not compress.
+    """
+    wanted = parse_path("tile" + where)
+    raw = None
+    if wanted is not None and wanted.level < 8:  # 256**8 leaves are more than a size can say
+        async with web.stack(request).db.plumbing() as conn:
+            raw = await store.tile_bytes(conn, wanted)
+    if raw is None:
+        raise errors.NoSuchTile()
+    return Response(raw, media_type="application/octet-stream", headers=_FOREVER)
+
+
+@get("/vkeys", media_type=MediaType.TEXT, tags=TAGS, summary="The keys with which proofs are verified")
+async def vkeys(request: AnyRequest) -> Response[str]:
+    """The verifier keys of the log (newest first) and of its witnesses, one a line (C2SP signed-note)."""
+    stack = web.stack(request)
+    async with stack.db.plumbing() as conn:
+        origin = await store.origin(conn) or stack.settings.origin
+    keys = log_vkeys(stack.keys, origin) + witness.cosigners(witness.configured(stack.settings.witnesses))
+    return Response("".join(f"{key}\n" for key in keys), media_type=MediaType.TEXT, headers=_FRESH)
+
+
+@post("/witness/add-checkpoint", media_type=MediaType.TEXT, status_code=200, tags=TAGS, summary="Cosign a log")
+async def add_checkpoint(request: AnyRequest) -> Response[str]:
+    """Cosign the tree head of a log that this stack follows (C2SP tlog-witness, add-checkpoint)."""
+    try:
+        line = await witness.add_checkpoint(web.stack(request), await request.body())
+    except witness.StaleSize as stale:
+        return Response(f"{stale.size}\n", status_code=409, headers=_STALE)
+    return Response(line, media_type=MediaType.TEXT)
+
+
+@get("/witness/vkey", media_type=MediaType.TEXT, tags=TAGS, summary="The key with which this stack cosigns")
+async def witness_vkey(request: AnyRequest) -> Response[str]:
+    """The verifier key of this stack as a witness (C2SP tlog-cosignature)."""
+    stack = web.stack(request)
+    return Response(
+        f"{witness.own_vkey(stack.keys, witness.own_name(stack))}\n", media_type=MediaType.TEXT, headers=_FRESH
+    )
+
+
+@get("/witness/{origin_hash:str}/checkpoint", media_type=MediaType.TEXT, tags=TAGS, summary="A witnessed log")
+async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response[str]:
+    """The newest tree head that this stack cosigned for a log, by the SHA-256 of its origin in lower-case hex
+    (C2SP tlog-witness, Monitor Retrieval Mechanism)."""
+    text = None
+    if len(origin_hash) == 64 and set(origin_hash) <= set("0123456789abcdef"):
+        async with web.stack(request).db.plumbing() as conn:
+            text = await store.followed_note(conn, bytes.fromhex(origin_hash))
+    if text is None:
+        raise errors.UnknownLog()
+    return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
+
+
+routers = [
+    Router("/log", route_handlers=[checkpoint, tile, vkeys, add_checkpoint, witness_vkey, witnessed], tags=["log"])
+]
