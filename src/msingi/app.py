@@ -10,12 +10,13 @@ from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, get
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors, offers
+from msingi import doors, offers, trust
 from msingi.kernel import policy, web
 from msingi.kernel.stack import Stack
 
@@ -67,11 +68,17 @@ async def start_rooms(stack: Stack) -> None:
             await start(stack)
 
 
+@get("/.well-known/msingi-trust.json", tags=["operations"], summary="The public keys that offline verifiers need")
+async def trust_file(request: Request[Any, Any, Any]) -> trust.Trust:
+    """Keys of the log, of cards, of consents and of exchanged messages: what `msingi verify --trust` takes."""
+    return await trust.of(web.stack(request))
+
+
 def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
-    routers: list[Router] = [*doors.routers]
+    routers: list[Router] = [*doors.routers, Router("/", route_handlers=[trust_file])]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
     for room in ROOMS:
@@ -85,6 +92,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
         await start_rooms(stack)
+        await trust.write(stack)
         if background:
             stack.start_loops()
         yield

@@ -167,9 +167,7 @@ async def test_an_institution_asks_and_the_person_answers(stack, ctx_of, person,
     assert again.request_id == asked.request_id  # one open request for one agreement
     page = await acts.requests_of(stack, oneself(ctx_of, person), person)
     assert [r.reason for r in page.items] == ["Umeletwa kwetu leo"]
-    receipt = await acts.grant(
-        stack, oneself(ctx_of, person), person, yes(summary, request_id=asked.request_id)
-    )
+    receipt = await acts.grant(stack, oneself(ctx_of, person), person, yes(summary, request_id=asked.request_id))
     assert not (await acts.requests_of(stack, oneself(ctx_of, person), person)).items
     every = await acts.requests_of(stack, oneself(ctx_of, person), person, only_open=False)
     assert every.items[0].consent_id == receipt.consent_id

@@ -35,7 +35,9 @@ def as_staff(*roles: str, id: str = "staff-1", institution: str = "hazina", purp
     return context(actor, purpose, "public-task")
 
 
-async def treasury(stack: Stack, amount_minor: int = 10**12, institution: str = "hazina", currency: str = "") -> Account:
+async def treasury(
+    stack: Stack, amount_minor: int = 10**12, institution: str = "hazina", currency: str = ""
+) -> Account:
     """A government account with money from the issuing side."""
     currency = currency or stack.profile.currency.code
     issuing = [a for a in await acts.accounts(stack, as_staff("treasurer", institution="benki-kuu"))]

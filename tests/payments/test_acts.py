@@ -99,12 +99,17 @@ async def test_refusals_name_the_reason_and_move_nothing(stack, source):
         (pay(mine, his, 10, "7", reference="x" * 141), Malformed),
         (TransferOrder("8", mine.number, Alias("account", "1" * 13), 10, "TZS"), Malformed),
         (TransferOrder("9", mine.number, Alias("email", "a@b"), 10, "TZS"), Malformed),
-        (TransferOrder("10", mine.number, Alias("account", acts.rules.number_of(1 << 40)), 10, "TZS"), errors.NoSuchAccount),
+        (
+            TransferOrder("10", mine.number, Alias("account", acts.rules.number_of(1 << 40)), 10, "TZS"),
+            errors.NoSuchAccount,
+        ),
     ]:
         with pytest.raises(reason):
             await acts.transfer(stack, me, wanted)
     # the day limit of tier 1 is three million: the fourth of these is over it, whatever is left
-    await kit.acts.writer.of(stack).post([kit.order(stack, "institution:hazina", source.number, mine.number, 2_900_000)])
+    await kit.acts.writer.of(stack).post(
+        [kit.order(stack, "institution:hazina", source.number, mine.number, 2_900_000)]
+    )
     for n in range(3):
         await acts.transfer(stack, me, pay(mine, his, 1_000_000, f"day-{n}"))
     with pytest.raises(errors.OverTierLimit) as over:

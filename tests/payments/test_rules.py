@@ -19,7 +19,9 @@ ids = st.integers(0, (1 << 36) - 1)
 TIERS = [Tier(1, 100, 250, 1000), Tier(2, 1000, 3000, 10**9)]
 
 
-def made(n: int, debit: int, credit: int, amount: int, currency: str = "AAA", reference: str = "", owner: int = 7) -> Order:
+def made(
+    n: int, debit: int, credit: int, amount: int, currency: str = "AAA", reference: str = "", owner: int = 7
+) -> Order:
     id = UUID(int=n)
     hashed = rules.body_hash(id, debit << 8, credit << 8, amount, currency, "P2P", reference)
     return Order(id, owner, debit << 8, credit << 8, amount, currency, "P2P", hashed, None, "test", reference)  # type: ignore[arg-type]
@@ -49,7 +51,9 @@ def test_law_1_every_transfer_sums_to_zero(orders):
         assert before[c] == credit_after
 
 
-@given(st.integers(-100, 0), st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 200)), max_size=30))
+@given(
+    st.integers(-100, 0), st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 200)), max_size=30)
+)
 @settings(max_examples=60)
 def test_law_2_no_account_passes_its_floor(floor, orders):
     book = opened([100, 0, 20], floor=floor)
@@ -60,9 +64,7 @@ def test_law_2_no_account_passes_its_floor(floor, orders):
 
 @given(amounts, amounts, st.integers(0, 7), st.integers(0, 7), st.booleans(), st.booleans(), amounts, amounts, amounts)
 @settings(max_examples=300)
-def test_law_3_what_is_not_allowed_is_rejected(
-    amount, available, payer, payee, same, currency, room, limit, left
-):
+def test_law_3_what_is_not_allowed_is_rejected(amount, available, payer, payee, same, currency, room, limit, left):
     reason = rules.weigh(amount, available, payer, payee, same, currency, room, limit, left)
     allowed = (
         (0 < amount <= rules.MAX_AMOUNT_MINOR and amount <= min(available, room, limit, left))
@@ -75,9 +77,9 @@ def test_law_3_what_is_not_allowed_is_rejected(
 def test_law_3_limits_of_the_tier_hold_per_transfer_per_day_and_as_a_balance():
     book = opened([1000, 0], tier=1)
     day = rules.DAY_US
-    assert [e.reason for e in book.decide([made(1, 1, 2, 101), made(2, 1, 2, 100), made(3, 1, 2, 100)], day).endings] == [
-        *(Reason.TRANSFER_LIMIT, 0, 0)
-    ]
+    assert [
+        e.reason for e in book.decide([made(1, 1, 2, 101), made(2, 1, 2, 100), made(3, 1, 2, 100)], day).endings
+    ] == [*(Reason.TRANSFER_LIMIT, 0, 0)]
     assert book.decide([made(4, 1, 2, 51)], day + 5).endings[0].reason == Reason.DAY_LIMIT
     assert book.decide([made(5, 1, 2, 50)], day + 6).endings[0].reason == 0
     assert book.decide([made(6, 1, 2, 100)], 2 * day).endings[0].reason == 0  # a new day
@@ -132,9 +134,9 @@ def test_the_canonical_form_is_the_one_that_is_written_down():
     row = (1, 2, UUID(int=3), 1, None, 256, 512, 5, -5, 5, "TZS", "P2P", 1, 0, bytes(32), instant(7), "who")
     assert hashlib.sha256(chain.encode(row, 7)).hexdigest() == (
         hashlib.sha256(
-            bytes.fromhex("01" "0001" "0000000000000002" + "00" * 15 + "03" "01" + "00" * 16)
+            bytes.fromhex("0100010000000000000002" + "00" * 15 + "0301" + "00" * 16)
             + b"".join(v.to_bytes(8, "big", signed=True) for v in (256, 512, 5, -5, 5))
-            + bytes.fromhex("01" "0000")
+            + bytes.fromhex("010000")
             + bytes(32)
             + (7).to_bytes(8, "big")
             + b"\0\3TZS\0\3P2P\0\3who"
@@ -199,7 +201,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(
         wanted=st.lists(
-            st.tuples(st.integers(1, 60), st.integers(1, 6), st.integers(1, 6), st.integers(1, 300), st.sampled_from([7, 8])),
+            st.tuples(
+                st.integers(1, 60), st.integers(1, 6), st.integers(1, 6), st.integers(1, 300), st.sampled_from([7, 8])
+            ),
             min_size=1,
             max_size=8,
         )

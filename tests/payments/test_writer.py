@@ -280,7 +280,11 @@ async def test_the_application_cannot_touch_the_journal_but_by_inserting_under_a
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await conn.execute(statement)
-    for statement in ("SELECT * FROM payments.journal_seen", "SELECT * FROM payments.holder", "SELECT * FROM payments.account"):
+    for statement in (
+        "SELECT * FROM payments.journal_seen",
+        "SELECT * FROM payments.holder",
+        "SELECT * FROM payments.account",
+    ):
         assert await conn.fetch(statement) == []
     await conn.close()
 

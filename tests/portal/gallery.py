@@ -9,9 +9,10 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[2])]
 
+from tests.portal import fixtures
+
 from msingi import countries
 from msingi.portal import page
-from tests.portal import fixtures
 
 SETS = (("taifa", "en"), ("taifa", "sw"), ("wahat", "ar"), ("wahat", "fr"))
 WIDTHS = (360, 1200)

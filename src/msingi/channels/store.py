@@ -19,9 +19,7 @@ LABEL = "channels.dialogue"
 async def keep_message(tx: Tx, message_id: UUID, at: datetime, message: SmsRequested, taken: Delivery) -> None:
     """Keep that a message left; what it said only if no phone will show it (law 2)."""
     said = (message.to, message.text) if taken.simulated else (None, None)
-    await tx.do(
-        Q.keep_message, message_id, at, message.why, taken.gateway, taken.reference, taken.simulated, *said
-    )
+    await tx.do(Q.keep_message, message_id, at, message.why, taken.gateway, taken.reference, taken.simulated, *said)
 
 
 async def newest_messages(tx: Tx, phone: str, limit: int) -> list[Message]:

@@ -29,7 +29,11 @@ STAFF = {
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
-CLIENTS = {"bank-app": ("bank", "confidential"), "clinic-app": ("clinic", "confidential"), "ministry-app": ("ministry", "fapi")}
+CLIENTS = {
+    "bank-app": ("bank", "confidential"),
+    "clinic-app": ("clinic", "confidential"),
+    "ministry-app": ("ministry", "fapi"),
+}
 
 
 class Country(Struct):

@@ -22,8 +22,7 @@ def encode(content: bytes) -> str:
     """`content` in Base45: three characters for each two bytes, two for a single last byte (RFC 9285, 4)."""
     pairs = len(content) // 2
     text = [
-        _LOW_TWO[value % 2025] + ALPHABET[value // 2025]
-        for value in struct.unpack(f">{pairs}H", content[: pairs * 2])
+        _LOW_TWO[value % 2025] + ALPHABET[value // 2025] for value in struct.unpack(f">{pairs}H", content[: pairs * 2])
     ]
     if len(content) % 2:
         text.append(_LOW_TWO[content[-1]])

@@ -187,9 +187,7 @@ def _asset(name: str) -> bytes:
 def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    pages = Environment(
-        loader=PackageLoader("msingi.credentials", "page"), autoescape=True, undefined=StrictUndefined
-    )
+    pages = Environment(loader=PackageLoader("msingi.credentials", "page"), autoescape=True, undefined=StrictUndefined)
     return pages.get_template("verify.html")
 
 

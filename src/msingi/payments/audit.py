@@ -53,6 +53,18 @@ class Findings(Struct):
         """Nothing is wrong."""
         return not self.problems
 
+    @property
+    def wrong(self) -> list[str]:
+        """The problems as lines for people."""
+        lines = [f"{p.where}: {p.text} ({p.code})" for p in self.problems]
+        return [*lines, f"and {self.unlisted} more"] if self.unlisted else lines
+
+    @property
+    def summary(self) -> str:
+        """What was checked, as one line for people."""
+        sums = ", ".join(f"{currency} sums to {total}" for currency, total in sorted(self.sums.items())) or "no money"
+        return f"{self.rows} rows in {self.batches} batches, {self.accounts} accounts, {sums}"
+
     def add(self, code: str, where: str, text: str) -> None:
         """Note something that is wrong."""
         if len(self.problems) < MAX_PROBLEMS:

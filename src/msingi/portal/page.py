@@ -104,7 +104,9 @@ class Manner:
     def amount(self, value: Money, sign: bool = False) -> Markup:
         """Money, isolated, figures always from left to right."""
         currency = self.profile.currency
-        written = money.format(abs(value.amount_minor), currency, self.profile.group_separator, self.profile.decimal_point)
+        written = money.format(
+            abs(value.amount_minor), currency, self.profile.group_separator, self.profile.decimal_point
+        )
         before = "\u2212" if value.amount_minor < 0 else "+" if sign and value.amount_minor > 0 else ""
         return Markup('<bdi class="n" dir="ltr">{}{}</bdi>').format(before, written)
 

@@ -188,6 +188,4 @@ def _news(paper: Rgb, grounds: tuple[Rgb, ...], bad: Rgb, good: Rgb, share: floa
 def style(brand: Colours) -> str:
     """The CSS custom properties of both sets, to stand before the style sheet."""
     sets = [";".join(f"--{name}:{text(c)}" for name, c in found.items()) for found in (light(brand), dark(brand))]
-    return (
-        f":root{{color-scheme:light dark;{sets[0]}}}\n@media(prefers-color-scheme:dark){{:root{{{sets[1]}}}}}\n"
-    )
+    return f":root{{color-scheme:light dark;{sets[0]}}}\n@media(prefers-color-scheme:dark){{:root{{{sets[1]}}}}}\n"

@@ -1,8 +1,8 @@
 """Doors of a person's money: balance and movements, and sending in three steps (write, check, confirm)."""
 
-from msgspec import Struct
 from litestar import Response, get, post
 from litestar.params import FromPath
+from msgspec import Struct
 
 from msingi.kernel.errors import NotFound, NotPermitted, Refusal, TooMany
 from msingi.kernel.ids import token

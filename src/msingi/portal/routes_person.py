@@ -149,7 +149,7 @@ async def consents(request: WebRequest) -> Response[bytes]:
     return seen.page("person/consents.html", view, area="person", here="consents")
 
 
-async def _asked(seen: Visit, request_id: UUID):  # noqa: ANN202 - a pair of two rooms' nouns
+async def _asked(seen: Visit, request_id: UUID):
     ctx = seen.ctx("consent-management", "legal-obligation")
     found = await consent.requests_of(seen.stack, ctx, seen.person_id, limit=100)
     for asked in found.items:

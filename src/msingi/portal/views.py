@@ -73,7 +73,17 @@ def is_own(line: LogLine) -> bool:
 
 def is_own_look(line: LogLine) -> bool:
     """Whether the person only looked at their own data, which is not worth a line each."""
-    looks = ("read", "list", "summary", "accesses", "access_proof", "consents_of", "requests_of", "receipt", "authorize")
+    looks = (
+        "read",
+        "list",
+        "summary",
+        "accesses",
+        "access_proof",
+        "consents_of",
+        "requests_of",
+        "receipt",
+        "authorize",
+    )
     return is_own(line) and line.act.partition(".")[2].partition("-")[0] in looks
 
 
@@ -224,7 +234,11 @@ def health(document: Mapping[str, Any]) -> m.HealthPage:
 
 def _health_line(resource: Mapping[str, Any], by_name: Mapping[str, Any], by_url: Mapping[str, Any]) -> m.HealthLine:
     concept = next(
-        (resource[k] for k in ("code", "vaccineCode", "medicationCodeableConcept", "type") if isinstance(resource.get(k), dict)),
+        (
+            resource[k]
+            for k in ("code", "vaccineCode", "medicationCodeableConcept", "type")
+            if isinstance(resource.get(k), dict)
+        ),
         {},
     )
     reference = resource.get("medicationReference", {}).get("reference", "")

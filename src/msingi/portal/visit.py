@@ -14,7 +14,7 @@ from msingi.kernel.errors import NotPermitted, NotSignedIn
 from msingi.kernel.ids import PersonId
 from msingi.portal import page, rules, session, words
 from msingi.portal.errors import BadUpload, StaleForm
-from msingi.portal.model import Form, MenuItem, Shell
+from msingi.portal.model import Form, Shell
 from msingi.portal.session import Session
 
 WebRequest = Request[Any, Any, Any]

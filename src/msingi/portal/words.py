@@ -83,7 +83,9 @@ class Words:
 
 def languages() -> list[str]:
     """The languages that the portal speaks."""
-    return sorted(p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1)
+    return sorted(
+        p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1
+    )
 
 
 @cache
