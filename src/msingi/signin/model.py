@@ -22,10 +22,10 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
 
 
 class Profile(StrEnum):
-    """What a client promised: `fapi` (FAPI 2.0), `oidc` (OpenID Connect; holds a key), `public` (has no secret)."""
+    """What a client promised: `fapi` (FAPI 2.0), `confidential` (holds a key), `public` (an app without secret)."""
 
     FAPI = "fapi"
-    CONFIDENTIAL = "oidc"
+    CONFIDENTIAL = "confidential"
     PUBLIC = "public"
 
 

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS signin.client (
   client_id text PRIMARY KEY,
   name text NOT NULL,
   institution text NOT NULL,
-  profile text NOT NULL CHECK (profile IN ('fapi', 'oidc', 'public')),
+  profile text NOT NULL CHECK (profile IN ('fapi', 'confidential', 'public')),
   jwks jsonb NOT NULL,
   redirect_uris text[] NOT NULL,
   logout_uris text[] NOT NULL,
