@@ -126,8 +126,9 @@ INSERT INTO signin.agreement (person_id, client_id, claims, agreed_at) VALUES ($
 ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, agreed_at = excluded.agreed_at
 
 -- name: first_time
--- Claim something that may arrive only once; no row comes back if it came before.
-INSERT INTO signin.seen (seen, until) VALUES ($1, $2) ON CONFLICT (seen) DO NOTHING RETURNING seen
+-- Claim things that may arrive only once; those that came before do not come back.
+INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
+ON CONFLICT (seen) DO NOTHING RETURNING seen
 
 -- name: put_grant
 -- Keep a new grant; its code is known by hash alone.

@@ -55,15 +55,17 @@ def client_context(client: Client, proved: bool, request_id: str) -> Context:
 
 async def claim_once(tx: Tx, onces: tuple[Once, ...]) -> None:
     """Refuse what arrived before (RFC 7523, section 3, point 7; RFC 9449, section 11.1; RFC 9126, section 7.3)."""
-    for once in onces:
-        seen = hashlib.sha256(once.what.encode()).digest()
-        if not await store.first_time(tx, seen, datetime.fromtimestamp(once.until, UTC)):
-            kind = once.what.partition("|")[0]
-            if kind == "assertion":
-                raise InvalidClient(rule="jti was used before")
-            if kind == "dpop":
-                raise InvalidProof(rule="jti was used before")
-            raise FlowLost(rule="a request is used once")
+    if not onces:
+        return
+    hashes = {hashlib.sha256(once.what.encode()).digest(): once for once in onces}
+    until = [datetime.fromtimestamp(once.until, UTC) for once in hashes.values()]
+    new = await store.first_time(tx, list(hashes), until)
+    for kind in (once.what.partition("|")[0] for seen, once in hashes.items() if seen not in new):
+        if kind == "assertion":
+            raise InvalidClient(rule="jti was used before")
+        if kind == "dpop":
+            raise InvalidProof(rule="jti was used before")
+        raise FlowLost(rule="a request is used once")
 
 
 async def push(stack: Stack, ctx: Context, asked: Asked, onces: tuple[Once, ...]) -> str:
