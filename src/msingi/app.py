@@ -17,7 +17,7 @@ from litestar import Litestar, Request, get
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors, offers, trust
+from msingi import doors, offers, reference, trust
 from msingi.kernel import policy, web
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
@@ -80,7 +80,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
-    routers: list[Router] = [*doors.routers, Router("/", route_handlers=[trust_file])]
+    routers: list[Router] = [*doors.routers, *reference.routers, Router("/", route_handlers=[trust_file])]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
     nowhere: web.Page | None = None
