@@ -50,9 +50,10 @@ class Surfer:
         found = {f.get("name"): f.get("value", "") for f in form.xpath(".//input[@name and not(@type='radio')]")}
         return found | {f.get("name"): f.get("value", "") for f in form.xpath(".//input[@checked]")}
 
-    async def send(self, action: str, **typed: str) -> httpx.Response:
-        """Fill in a form of this page and send it."""
-        self.answer = await self.http.post(action, data=self.form(action) | typed, headers={"accept": "text/html"})
+    async def send(self, action: str, to: str = "", **typed: str) -> httpx.Response:
+        """Fill in a form of this page and send it; `to` where the pressed button names another address."""
+        filled = self.form(action) | typed
+        self.answer = await self.http.post(to or action, data=filled, headers={"accept": "text/html"})
         return self.answer
 
     async def sign_in(self, login: str, phone: str, pin: str = PIN) -> "Surfer":
@@ -132,6 +133,6 @@ async def town(stack: Stack) -> SimpleNamespace:
     from msingi.kernel.context import Actor, Kind, context
 
     actor = Actor(Kind.STAFF, "treasurer-1", "hazina", frozenset({"treasurer"}), 2)
-    order = TransferOrder("town", treasury.number, Alias("phone", asha.phone), 50_000, "TZS", "start")
+    order = TransferOrder("town", treasury.number, Alias("account", asha.account), 50_000, "TZS", "start")
     await payments.transfer(stack, context(actor, "payment", "contract"), order)
     return SimpleNamespace(asha=asha, baraka=baraka, staff=SimpleNamespace(**staff))

@@ -1,5 +1,6 @@
 """The portal's doors on the whole stack: a browser without scripts signs in, pays, and is refused where it must be."""
 
+import asyncio
 import re
 
 import pytest
@@ -54,7 +55,7 @@ async def test_who_is_not_signed_in_is_sent_to_sign_in_and_returns(surf, town):
 async def test_a_person_signs_in_with_two_factors_and_sees_their_own(surf, town):
     asha = await asha_in(surf, town)
     assert asha.path == "/me"
-    assert "Asha Mrisho" in asha.text and load("taifa").number_text(town.asha.number).replace(" ", "\u00a0") in asha.text
+    assert "Asha Mrisho" in asha.text and load("taifa").number_text(town.asha.number) in asha.text
     assert "50,000" in asha.text
     for path in ("/me/card", "/me/money", "/me/health", "/me/consents", "/me/accesses", "/me/sessions"):
         assert (await asha.open(path)).status_code == 200, path
@@ -148,7 +149,9 @@ async def test_signing_out_ends_the_session_everywhere(surf, town):
 
 
 async def test_a_person_ends_another_session(surf, town):
-    phone, desk = await asha_in(surf, town), await asha_in(surf, town)
+    phone = await asha_in(surf, town)
+    await asyncio.sleep(1.1)  # sessions are told apart by the second in which they began
+    desk = await asha_in(surf, town)
     await desk.open("/me/sessions")
     ends = re.findall(r'action="(/me/sessions/[^"]+/end)"', desk.answer.text)
     assert ends
@@ -162,11 +165,15 @@ async def test_a_person_ends_another_session(surf, town):
 
 async def test_the_person_sees_who_looked_and_gets_no_lines_of_others(surf, town):
     asha = await asha_in(surf, town)
-    await asha.open("/me/accesses")
-    links = re.findall(r'href="(/me/accesses/[0-9a-f-]{36})"', asha.answer.text)
-    assert links and "Registered you" in asha.text
-    await asha.open(links[0])
-    assert "Legal basis" in asha.text
+    older = ["/me/accesses"]
+    links: list[str] = []
+    while older and "Registered you" not in asha.text:
+        await asha.open(older[-1])
+        links = re.findall(r'href="(/me/accesses/[0-9a-f-]{36})"', asha.answer.text)
+        older = re.findall(r'rel="next" href="([^"]+)"', asha.answer.text)
+    assert "Registered you" in asha.text
+    await asha.open(links[-1])
+    assert "Registered you" in asha.text and "Legal basis" in asha.text
     baraka = await surf().sign_in(town.baraka.number, town.baraka.phone)
     assert (await baraka.open(links[0])).status_code == 404
     assert (await baraka.open("/me/accesses/not-an-id")).status_code == 404
@@ -183,7 +190,7 @@ async def test_an_officer_enrols_and_the_person_types_a_pin(surf, town):
     assert "Write a real date" in officer.text
     await officer.send("/staff/enrol", born_day="28", sex="female")
     assert "Check with the person" in officer.text and "Zawadi" in officer.text
-    await officer.send("/staff/enrol", change="1")
+    await officer.send("/staff/enrol/confirm", to="/staff/enrol", change="1")
     assert officer.form("/staff/enrol")["given_name"] == "Zawadi"
     await officer.send("/staff/enrol")
     await officer.send("/staff/enrol/confirm")
