@@ -103,8 +103,8 @@ class Steps:
         page = await desk.open("/staff/duplicates")
         if held:
             case = await desk.open(page.link("/staff/duplicates/"))
-            form = case.form("because")
-            decided = await desk.submit(case, form, because="same name, same birth date, same address", same="0")
+            form = case.form("reason")
+            decided = await desk.submit(case, form, reason="same name, same birth date, same address", answer="0")
             say(f"An officer compared two records and decided: “{decided.heading}”")
 
     # 2
@@ -166,7 +166,7 @@ class Steps:
         say("The clerk handed in an ISO 20022 payment file for 10 people, named by identity number")
         approver = await self.desk("approver")
         page = await approver.open(file_page)
-        page = await approver.submit(page, page.form(action="approve"))
+        page = await approver.submit(page, page.form(action="approve"), button=("answer", "approve"))
         for _ in range(100):
             page = await approver.open(file_page)
             if "10" in page.text and not page.tree.xpath("//*[@data-state='running']"):
