@@ -84,6 +84,8 @@ def _remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
 
 async def client(stack: Stack, client_id: str) -> Client:
     """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
+    if not rules.is_client_id(client_id):
+        raise InvalidClient(rule="registered client_id")
     known, now = _remembered(stack), time.monotonic()
     if client_id in known and known[client_id][0] > now:
         return known[client_id][1]
