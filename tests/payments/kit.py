@@ -11,7 +11,7 @@ from msingi.kernel.stack import Stack
 from msingi.payments import acts, parties, rules
 from msingi.payments.model import Account, AccountKind, IssueOrder, Order
 
-SAMPLE = job_context("sample")
+SAMPLE = job_context("setup")
 
 
 async def a_person(stack: Stack) -> PersonId:

@@ -110,7 +110,7 @@ async def test_rejections_are_journalled_with_their_reason_and_the_hash_of_the_o
 
 
 async def test_a_second_writer_is_harmless(stack, pair, owner_url):
-    mine, his, make = pair
+    mine, _, make = pair
     one, two = Writer(stack), Writer(stack)
     await one.post([make(1)])
     await two.post([make(1)])
@@ -246,9 +246,11 @@ async def test_killed_connections_lose_nothing(stack, pair, owner_url):
         return acknowledged
 
     task = asyncio.create_task(killer())
-    acknowledged = sum(await asyncio.gather(*[client(n) for n in range(20)]))
-    stop = True
-    await task
+    try:
+        acknowledged = sum(await asyncio.gather(*[client(n) for n in range(20)]))
+    finally:
+        stop = True
+        await task
     assert kills > 2 and acknowledged == 800 and await balance(owner_url, mine) == 200
     await agree(stack)
 
@@ -274,9 +276,9 @@ async def test_the_application_cannot_touch_the_journal_but_by_inserting_under_a
         "SELECT * FROM payments.transfer_id",
         "UPDATE payments.batch SET n = 1",
         "DELETE FROM payments.account",
-        "INSERT INTO payments.journal (shard, seq, id, kind, debit, credit, amount, debit_after, credit_after, currency,"
-        " code, status, reason, body_hash, at, permit) VALUES (0, 1, gen_random_uuid(), 1, 1, 2, 3, 4, 5, 'TZS', '', 1,"
-        " 0, '', now(), '')",
+        "INSERT INTO payments.journal (shard, seq, id, kind, debit, credit, amount, debit_after, credit_after,"
+        " currency, code, status, reason, body_hash, at, permit) VALUES (0, 1, gen_random_uuid(), 1, 1, 2,"
+        " 3, 4, 5, 'TZS', '', 1, 0, '', now(), '')",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await conn.execute(statement)

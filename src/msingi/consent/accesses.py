@@ -11,7 +11,7 @@ from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
-from msingi.kernel.log import leaf
+from msingi.kernel.log import leaf, proof
 from msingi.kernel.stack import Stack
 
 
@@ -42,6 +42,4 @@ async def access_proof(stack: Stack, ctx: Context, person_id: PersonId, record_i
             raise NotFound()
         plain = await stack.seal.unseal(tx, person_id, sealed, leaf.LABEL)
         log.append(tx, permit, subject=person_id, detail={"record": str(record_id)})
-    from msingi.kernel.log import proof
-
     return await proof.proof_of(stack, person_id, record_id, plain)

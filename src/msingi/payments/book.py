@@ -31,7 +31,7 @@ def micros(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-class Batch(Struct):
+class Batch(Struct, frozen=True):
     """A decided batch: journal rows (in the order of chain.COLUMNS) and what must be written with them.
 
     `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, spent,

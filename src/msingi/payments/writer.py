@@ -24,8 +24,9 @@ logger = logging.getLogger("msingi.payments")
 MAX_BATCH = 1_000
 MAX_TRIES = 5
 RETRY_S = 0.2
-SLICE = 8
+GROUP = 8
 JOB = "payments-writer"
+UNDECIDED = Batch(0, 0, b"", b"", b"", 0, [], [], ([], [], [], []), [], 0)
 
 
 class Asked(Struct, gc=False):
@@ -37,10 +38,10 @@ class Asked(Struct, gc=False):
 
 
 class Pending(Struct):
-    """A decided batch and who asked for it."""
+    """Who asked for a batch, and the batch once it is decided."""
 
-    batch: Batch
     asked: list[Asked]
+    batch: Batch = UNDECIDED
 
 
 class Writer:
@@ -51,6 +52,8 @@ class Writer:
         self._shard = shard
         self._book: Book | None = None
         self._waiting: deque[Asked] = deque()
+        self._decided: deque[Pending] = deque()  # at most two: the first is being committed, the next stands on it
+        self._commit: asyncio.Task[Exception | None] | None = None
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -81,59 +84,55 @@ class Writer:
     async def _run(self) -> None:
         """Work until nothing waits; whatever breaks, every future gets an answer."""
         try:
-            await self._work()
-        except Exception as failure:
-            logger.exception("the writer stopped")
-            self._book = None
-            while self._waiting:
-                _fail(self._waiting.popleft(), failure)
+            if self._book is None:
+                self._book = await self._loaded()
+            while self._waiting or self._decided:
+                if self._commit is None:
+                    if not self._decided:
+                        await self._decide(halve=True)
+                    await self._start_commit()
+                elif self._commit.done():
+                    await self._finish_commit(self._commit.result())
+                elif self._waiting and len(self._decided) < 2:
+                    await self._decide()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        except BaseException as failure:
+            await self._give_up(failure)
+            if not isinstance(failure, Exception):
+                raise
         finally:
             self._running = None
 
-    async def _work(self) -> None:
-        if self._book is None:
-            self._book = await self._loaded()
-        current: Pending | None = None
-        ahead: Pending | None = None
-        commit: asyncio.Task[Exception | None] | None = None
-        try:
-            while self._waiting or current or ahead:
-                if commit is None:
-                    current, ahead = ahead or await self._decide(halve=True), None
-                    commit = self._committing(current)
-                    await asyncio.sleep(0)  # let the commit send its first message before deciding on top of it
-                elif commit.done():
-                    failure, done = commit.result(), current
-                    current, ahead, commit = ahead, None, None
-                    if failure is None:
-                        if current is not None:
-                            commit = self._committing(current)
-                            await asyncio.sleep(0)
-                        await _resolve(done)
-                    else:
-                        assert done is not None
-                        current = await self._recover(failure, done, current)
-                        commit = self._committing(current) if current else None
-                elif ahead is None and self._waiting:
-                    ahead = await self._decide()
-                else:
-                    self._wake.clear()
-                    if not commit.done() and not (self._waiting and ahead is None):
-                        await self._wake.wait()
-        except BaseException as failure:
-            if commit is not None and current is not None and await commit is None:
-                await _resolve(current)  # it did commit, whatever broke meanwhile
-            for pending in (current, ahead):
-                for asked in pending.asked if pending else ():
-                    _fail(asked, failure if isinstance(failure, Exception) else Outage("the writer was stopped"))
-            raise
+    async def _give_up(self, failure: BaseException) -> None:
+        """Answer everybody and forget everything; the next order begins with the database's truth."""
+        logger.error("the writer stopped", exc_info=failure)
+        self._book = None
+        if self._commit is not None and await self._commit is None:
+            await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
+        self._commit = None
+        told = failure if isinstance(failure, Exception) else Outage("the writer was stopped")
+        for asked in [*(a for pending in self._decided for a in pending.asked), *self._waiting]:
+            _fail(asked, told)
+        self._decided.clear()
+        self._waiting.clear()
 
-    def _committing(self, pending: Pending) -> "asyncio.Task[Exception | None]":
-        task = asyncio.create_task(self._persist(pending.batch))
-        task.add_done_callback(lambda _: self._wake.set())
-        return task
+    async def _start_commit(self) -> None:
+        self._commit = asyncio.create_task(self._persist(self._decided[0].batch))
+        self._commit.add_done_callback(lambda _: self._wake.set())
+        await asyncio.sleep(0)  # its first message leaves before the next batch is decided on top of it
 
-    async def _decide(self, halve: bool = False) -> Pending:
+    async def _finish_commit(self, failure: Exception | None) -> None:
+        self._commit = None
+        if failure is not None:
+            return await self._recover(failure)
+        done = self._decided.popleft()
+        if self._decided:
+            await self._start_commit()  # before the answers, so that the database does not wait for their readers
+        return await _resolve(done)
+
+    async def _decide(self, halve: bool = False) -> None:
         """Take what waits and decide it. When nothing is under way half is taken, so that both stages overlap."""
         assert self._book is not None
         waiting = sum(len(asked.orders) for asked in self._waiting)
@@ -143,15 +142,13 @@ class Writer:
             one = self._waiting.popleft()
             asked.append(one)
             orders.extend(one.orders)
+        pending = Pending(asked)
+        self._decided.append(pending)
         strangers = self._book.strangers(orders)
         if strangers:
-            try:
-                async with self._stack.db.reading("payments") as tx:
-                    await store.meet(tx, self._book, strangers)
-            except Exception:
-                self._waiting.extendleft(reversed(asked))
-                raise
-        return Pending(self._book.decide(orders, micros(clock.now())), asked)
+            async with self._stack.db.reading("payments") as tx:
+                await store.meet(tx, self._book, strangers)
+        pending.batch = self._book.decide(orders, micros(clock.now()))
 
     async def _persist(self, batch: Batch) -> Exception | None:
         """Commit a batch; None, or what went wrong."""
@@ -169,20 +166,15 @@ class Writer:
             return failure
         return None
 
-    async def _recover(self, failure: Exception, failed: Pending, ahead: Pending | None) -> Pending | None:
-        """After a failed commit: read what is true. What was not committed is decided again, or failed.
-
-        Gives the batch to commit next if the failed one turns out to be committed.
-        """
-        book = self._book
+    async def _recover(self, failure: Exception) -> None:
+        """After a failed commit: read what is true. What was not committed is decided again, or failed."""
+        book, failed = self._book, self._decided[0]
         assert book is not None
         truth = await self._standing()
         if truth["seq"] == failed.batch.next_seq and bytes(truth["head"]) == failed.batch.head:
-            await _resolve(failed)
-            return ahead
-        lost = [pending for pending in (failed, ahead) if pending is not None]
+            return await _resolve(self._decided.popleft())  # only the answer of the COMMIT was lost
         suspects: set[int] = set()
-        for pending in lost:
+        for pending in self._decided:
             book.forget(pending.batch)
             suspects.update(pending.batch.state[0])
         taken = [row[2] for row in failed.batch.rows] if isinstance(failure, store.IdsTaken) else []
@@ -190,18 +182,17 @@ class Writer:
         async with self._stack.db.transaction(permit) as tx:
             await store.catch_up(tx, book, failed.batch.first_seq, suspects)
             known = await store.recall(tx, book, taken) if taken else 0
-            log.append(
-                tx, permit, detail={"what": "ledger re-read", "reason": type(failure).__name__, "repeats": known}
-            )
+            why = type(failure).__name__
+            log.append(tx, permit, detail={"what": "ledger re-read", "reason": why, "repeats": known})
         again = isinstance(failure, store.FenceLost | Outage) or known > 0
-        for pending in reversed(lost):
+        for pending in reversed(self._decided):
             for asked in reversed(pending.asked):
                 asked.tries += pending is failed
                 if pending is failed and not (again and asked.tries < MAX_TRIES):
-                    _fail(asked, failure if not again else Outage("the ledger is contended"))
+                    _fail(asked, Outage("the ledger is contended") if again else failure)
                 else:
                     self._waiting.appendleft(asked)
-        return None
+        return self._decided.clear()
 
     async def _standing(self) -> store.Row:
         for attempt in range(MAX_TRIES):
@@ -235,17 +226,25 @@ def of(stack: Stack, shard: int = 0) -> Writer:
     return found
 
 
-async def _resolve(pending: Pending | None) -> None:
-    if pending is None:
-        return
+async def _resolve(pending: Pending) -> None:
+    """Answer everybody, in small groups, so that the commit that is under way is served in between."""
     endings, start = pending.batch.endings, 0
-    for asked in pending.asked:
-        stop = start + len(asked.orders)
-        if not asked.future.done():
-            asked.future.set_result(endings[start:stop])
-        start = stop
-        if not start % SLICE:
-            await asyncio.sleep(0)
+    groups = iter(pending.asked)
+    try:
+        for n, asked in enumerate(groups, 1):
+            start = _answer(asked, endings, start)
+            if n % GROUP == 0:
+                await asyncio.sleep(0)
+    finally:
+        for asked in groups:  # cancelled half-way: they are committed all the same
+            start = _answer(asked, endings, start)
+
+
+def _answer(asked: Asked, endings: list[Ending], start: int) -> int:
+    stop = start + len(asked.orders)
+    if not asked.future.done():
+        asked.future.set_result(endings[start:stop])
+    return stop
 
 
 def _fail(asked: Asked, failure: Exception) -> None:

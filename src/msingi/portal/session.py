@@ -59,7 +59,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 def _registration(stack: Stack) -> Client:
-    secret = Ed25519PrivateKey.from_private_bytes(stack.keys.mac(CLIENT_ID))
+    secret = Ed25519PrivateKey.from_private_bytes(stack.keys.blind("portal.client"))
     url = stack.settings.url
     return Client(
         client_id=CLIENT_ID,
@@ -121,7 +121,7 @@ def cookie_of(stack: Stack, cookies: dict[str, str], name: str) -> str:
 
 def ticket(stack: Stack, session: Session) -> str:
     """What a form of this session carries, and a form of another site cannot (law 6)."""
-    return hmac.new(stack.keys.mac(CLIENT_ID), b"form|" + session.sid.encode(), hashlib.sha256).hexdigest()
+    return stack.keys.blind(f"portal.form|{session.sid}").hex()
 
 
 def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cookie]:
