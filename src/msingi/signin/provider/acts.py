@@ -317,7 +317,7 @@ async def claims_about(
         return {}
     basis = ("public-task", "") if client.first_party else ("consent", str(owner[1]))
     reading = msgspec.structs.replace(ctx, basis=basis[0], consent=basis[1])
-    person = await signin.active_person(stack, reading, owner[0])
+    person = await signin.active_person(stack, owner[0], reading)
     if person is None:
         raise InvalidGrant(rule="identity in use")
     of = person.demographics
