@@ -1,5 +1,6 @@
 """A small room of its own, so that the log's tests leave real leaves by real acts."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
@@ -18,6 +19,8 @@ RULES = """
 permit (principal is Job, action == Action::"demo.sweep", resource) when { principal.name == "sweeper" };
 """
 SEALED = Query("sealed", "SELECT sealed FROM log.record WHERE person_id = $1 AND record_id = $2", "")
+BATCH = """INSERT INTO log.batch (pending_id, entry_no, root, count)
+SELECT $1, n, substring($2::bytea FROM n * 32 + 1 FOR 32), 1 FROM generate_series(0, length($2::bytea) / 32 - 1) AS n"""
 Act = Callable[..., Awaitable[list[UUID]]]
 
 
@@ -73,6 +76,17 @@ async def unsealed(stack: Stack) -> Callable[[PersonId, UUID], Awaitable[bytes]]
         return plain
 
     return open_
+
+
+async def put(conn: asyncpg.Connection, *counts: int) -> list[bytes]:
+    """Entries of batches, as transactions would leave them, one transaction for each count."""
+    entries = []
+    for count in counts:
+        raw, pending_id = os.urandom(32 * count), uuid7()
+        await conn.execute("INSERT INTO log.pending (id, entries) VALUES ($1, $2)", pending_id, raw)
+        await conn.execute(BATCH, pending_id, raw)
+        entries += [raw[i : i + 32] for i in range(0, len(raw), 32)]
+    return entries
 
 
 @pytest.fixture
