@@ -1,7 +1,8 @@
 """The composition root: every room's doors, doers of events, endless work and policies, in one place.
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
-`jobs.doers` (event kind -> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
+`routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
+-> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
 """
 
 from collections.abc import AsyncIterator
@@ -10,13 +11,15 @@ from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
 from types import ModuleType
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, get
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors
+from msingi import doors, offers, reference, trust
 from msingi.kernel import policy, web
+from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 
 ROOMS = (
@@ -49,6 +52,7 @@ def load_policies() -> policy.Policies:
 
 def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
+    offers.connect(stack)
     for room in ROOMS:
         jobs = _part(room, "jobs")
         if jobs is None:
@@ -66,24 +70,35 @@ async def start_rooms(stack: Stack) -> None:
             await start(stack)
 
 
+@get("/.well-known/msingi-trust.json", tags=["operations"], summary="The public keys that offline verifiers need")
+async def trust_file(request: Request[Any, Any, Any]) -> trust.Trust:
+    """Keys of the log, of cards, of consents and of exchanged messages: what `msingi verify --trust` takes."""
+    return await trust.of(web.stack(request))
+
+
 def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
-    routers: list[Router] = [*doors.routers]
+    routers: list[Router] = [*doors.routers, *reference.routers, Router("/", route_handlers=[trust_file])]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
+    nowhere: web.Page | None = None
     for room in ROOMS:
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
             dialects |= getattr(routes, "dialects", {})
             authenticators += getattr(routes, "authenticators", [])
-    web.register(authenticators, dialects)
+            nowhere = getattr(routes, "nowhere", nowhere)
+            if stack.settings.sandbox and stack.settings.host in LOOPBACK:
+                routers += getattr(routes, "sandbox_routers", [])
+    web.register(authenticators, dialects, nowhere)
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
         await start_rooms(stack)
+        await trust.write(stack)
         if background:
             stack.start_loops()
         yield
@@ -97,6 +112,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         plugins=plugins,
         middleware=middleware,
         openapi_config=doors.OPENAPI,
+        logging_config=None,
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack

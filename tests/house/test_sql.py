@@ -65,8 +65,8 @@ async def test_sum_of_migrations_equals_the_schemas_of_the_rooms(server, owner):
     await migrate(other_url, [(name(f), f.read_text("utf-8")) for f in ordered])
     other = await asyncpg.connect(other_url)
     for query in (SHAPE, CONSTRAINTS):
-        mine, theirs = ([tuple(r) for r in await conn.fetch(query)] for conn in (owner, other))
-        assert mine == theirs
+        mine = [tuple(r) for r in await owner.fetch(query)]
+        assert mine == [tuple(r) for r in await other.fetch(query)]
     await other.close()
 
 

@@ -76,7 +76,8 @@ def main() -> None:
         sys.exit(130)
     except Refusal as refusal:
         click.secho(f"{refusal.title}. {refusal.detail}".strip(), fg="red", err=True)
-        click.echo(f"{refusal.remedy} ({refusal.code})", err=True)
+        facts = ", ".join(f"{name} {value}" for name, value in refusal.facts.items())
+        click.echo(f"{refusal.remedy} ({refusal.code}{': ' + facts if facts else ''})", err=True)
         sys.exit(1)
     except ProfileWrong as wrong:
         for mistake in wrong.mistakes:

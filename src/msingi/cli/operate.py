@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import sys
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -31,21 +33,41 @@ def fsck(home: Path) -> None:
 
 
 async def _fsck(home: Path) -> int:
+    from msingi.kernel.log import sequencer
+    from msingi.kernel.log import store as log_store
     from msingi.kernel.log.audit import check_log
-    from msingi.payments.audit import check_books
+    from msingi.payments.audit import batch_roots, check_books
 
     wrong = 0
     async with at_work(home) as stack:
-        for title, check in (("log", check_log), ("books", check_books)):
-            began = time.perf_counter()
-            findings = await check(stack)
-            took = time.perf_counter() - began
-            for line in findings.wrong:
-                click.secho(f"{title}: {line}", fg="red")
-            wrong += len(findings.wrong)
-            verdict = "no fault found" if not findings.wrong else f"{len(findings.wrong)} faults"
-            click.echo(f"{title}: {findings.summary}; {verdict} ({took:.1f} s)")
+        await sequencer.catch_up(stack)
+        shown = sys.stderr.isatty()
+
+        def progress(done: int, of: int) -> None:
+            if shown:
+                click.echo(f"\r{done:,} of {of:,}", nl=done >= of, err=True)
+
+        async def entries() -> AsyncIterator[bytes]:
+            async with stack.db.plumbing() as conn:
+                head = await log_store.newest(conn)
+                async for entry in log_store.every_entry(conn, head.size if head else 0):
+                    yield entry
+
+        began = time.perf_counter()
+        books = await check_books(stack.db, entries=entries(), progress=progress)
+        wrong += _tell("books", books, began)
+        began = time.perf_counter()
+        found = await check_log(stack, batch_roots=await batch_roots(stack.db), progress=progress)
+        wrong += _tell("log", found, began)
     return wrong
+
+
+def _tell(title: str, findings: Any, began: float) -> int:
+    for line in findings.wrong:
+        click.secho(f"{title}: {line}", fg="red")
+    verdict = "no fault found" if findings.ok else f"{len(findings.wrong)} faults"
+    click.echo(f"{title}: {findings.summary}; {verdict} ({time.perf_counter() - began:.1f} s)")
+    return len(findings.wrong)
 
 
 @click.command()

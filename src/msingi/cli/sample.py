@@ -77,7 +77,9 @@ async def make(stack: Stack, count: int, seed: int, *, progress: bool, say: Say)
     holders = [*with_pin, *(p for p in chosen[WITH_PIN:] if rng.random() < WALLET_SHARE)]
     with _bar("wallets", len(holders), progress) as tick:
         accounts = await _open_wallets(stack, holders, enrolled, country, tick)
-    infants = [p for p in people if p.index in enrolled and 12 <= _months(p.birth_date) < 24 and rng.random() < DTP_SHARE]
+    infants = [
+        p for p in people if p.index in enrolled and 12 <= _months(p.birth_date) < 24 and rng.random() < DTP_SHARE
+    ]
     with _bar("vaccinations", len(infants), progress) as tick:
         await _vaccinate(stack, infants, enrolled, country, tick)
     await _publish(stack, people)
@@ -129,9 +131,7 @@ def _order(person: Invented, seed: int, *, photo: bool) -> EnrolmentOrder:
     )
 
 
-async def _enrol(
-    stack: Stack, people: list[Invented], seed: int, tick: Callable[[int], None]
-) -> dict[int, Enrolled]:
+async def _enrol(stack: Stack, people: list[Invented], seed: int, tick: Callable[[int], None]) -> dict[int, Enrolled]:
     """Enrol everybody but young children, then register births; young children without registration stay outside."""
     ctx, enrolled = setup("identity-registration"), {}
     grown = [p for p in people if clock.today().year - p.birth_date.year >= 5 or p.mother < 0]
@@ -162,7 +162,7 @@ async def _visit_centre(
 
     for person in people:
         person_id = enrolled[person.index].person_id
-        await signin.set_pin(stack, setup("identity-proofing"), person_id, person.pin)
+        await signin.set_pin(stack, setup("operations"), person_id, person.pin)
         await credentials.issue_card(stack, setup("credential-issuance"), person_id, f"sample-{person.index}")
         tick(1)
 

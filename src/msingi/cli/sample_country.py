@@ -29,7 +29,11 @@ STAFF = {
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
-CLIENTS = {"bank-app": ("bank", "oidc"), "clinic-app": ("clinic", "oidc"), "ministry-app": ("ministry", "fapi")}
+CLIENTS = {
+    "bank-app": ("bank", "confidential"),
+    "clinic-app": ("clinic", "confidential"),
+    "ministry-app": ("ministry", "fapi"),
+}
 
 
 class Country(Struct):
@@ -144,7 +148,7 @@ async def _register(stack: Stack, client_id: str, kind: str, how: str, secret: s
         profile=Security(how),
         jwks=(dict(key.as_dict(private=False)),),
         redirect_uris=(CALLBACK,),
-        scopes=frozenset({"openid", "profile", "phone", "payments", "health", "identity"}),
+        scopes=frozenset({"openid", "profile", "phone", "authenticate"}),
         claims=frozenset({"name", "birthdate", "phone_number"}),
     )
     await signin.add_client(stack, job_context("setup", "operations"), client)

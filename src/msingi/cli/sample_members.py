@@ -70,9 +70,7 @@ def _summary_agreement(profile: Profile) -> AgreementOrder:
     def words(language: str) -> AgreementText:
         to, by = profile.say(hospital.name, language), profile.say(clinic.name, language)
         title, purpose, explanation, field = _TEXTS[language]
-        return AgreementText(
-            title.format(to=to, by=by), purpose, explanation.format(to=to, by=by), {FIELDS[0]: field}
-        )
+        return AgreementText(title.format(to=to, by=by), purpose, explanation.format(to=to, by=by), {FIELDS[0]: field})
 
     return AgreementOrder(
         agreement=SUMMARY,

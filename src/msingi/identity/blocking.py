@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Final
 
 import jellyfish
 import msgspec
@@ -21,6 +22,7 @@ _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "ß": "ss", "ə": "e", "ŋ": "ng"}
     | {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ـ": ""}
 )
+TOTALS: Final = 16
 _NOT_WORD = re.compile(r"[^\w]+|_+")
 
 
@@ -36,6 +38,7 @@ class Traits(msgspec.Struct, frozen=True):
     lines: tuple[str, ...] = ()
     locality: str = ""
     postal_code: str = ""
+    region: str = ""
 
 
 @lru_cache(maxsize=65536)
@@ -64,28 +67,30 @@ def sound(folded: str) -> str:
 def traits(person: Demographics) -> Traits:
     """The comparable form of `person`."""
     address = person.address
-    lines = [fold(line) for line in address.lines]
-    house = ""
-    for place, line in enumerate(lines):
-        head, _, rest = line.partition(" ")
-        if head[:1].isdigit():
-            house, lines[place] = head, rest
-            break
+    house, lines = "", []
+    for line in address.lines:
+        words = fold(line).split(" ")
+        for end in (0, -1):
+            # The number stands before the street in some countries, behind it in others.
+            if not house and words and words[end][:1].isdigit():
+                house = words.pop(end)
+        lines.append("".join(words))
     return Traits(
         given=compact(person.name.given),
         family=compact(person.name.family),
-        birth=re.sub(r"\D", "", person.birth.reported)[:8],
+        birth=re.sub(r"\D", "", person.birth.date or person.birth.reported)[:8],
         sex="" if person.sex == "unknown" else str(person.sex),
         phone=re.sub(r"\D", "", person.phone),
         house=house,
-        lines=tuple(squeezed for line in lines if (squeezed := line.replace(" ", ""))),
+        lines=tuple(line for line in lines if line),
         locality=compact(address.locality),
         postal_code=compact(address.postal_code),
+        region=person.region,
     )
 
 
 def _dated_texts(person: Traits) -> Iterator[tuple[str, ...]]:
-    """Keys around the birth date: whole, with day and month exchanged, and each with one part unknown."""
+    """Keys around the birth date: whole (day and month in either order), without year, without day."""
     year, month, day = person.birth[:4], person.birth[4:6], person.birth[6:8]
     names = {sound(person.given), sound(person.family)} - {""}
     if day:
@@ -94,7 +99,6 @@ def _dated_texts(person: Traits) -> Iterator[tuple[str, ...]]:
             yield ("date", name, *whole)
             yield ("no-year", name, person.family[:1] + person.given[:1], month, day)
             yield ("no-day", name, year, month)
-            yield ("no-month", name, year, day)
         for place in (person.postal_code, person.locality[:5], *(line[:6] for line in person.lines)):
             if place:
                 yield ("date-place", place, *whole)
@@ -119,10 +123,6 @@ def _placed_texts(person: Traits) -> Iterator[tuple[str, ...]]:
 def key_texts(person: Traits) -> set[tuple[str, ...]]:
     """Every key of `person`, in plain; two people are compared if they share at least one."""
     texts = {*_dated_texts(person), *_placed_texts(person)}
-    if person.given and person.family:
-        texts.add(
-            ("bigrams", *sorted({n[i : i + 2] for n in (person.given, person.family) for i in range(0, len(n) - 1, 2)}))
-        )
     if person.phone:
         texts.add(("phone", person.phone))
     return texts
@@ -137,3 +137,14 @@ def blind(secret: bytes, *parts: str) -> int:
 def search_keys(secret: bytes, person: Traits) -> list[int]:
     """The blinded keys of `person`, ascending."""
     return sorted({blind(secret, *text) for text in key_texts(person)})
+
+
+def name_keys(secret: bytes, person: Traits) -> dict[str, int]:
+    """The blinded keys under which the bearers of the given and of the family name are counted."""
+    parts = {"given": person.given, "family": person.family}
+    return {part: blind(secret, "bearers", part, text) for part, text in parts.items() if text}
+
+
+def total_keys(secret: bytes) -> list[int]:
+    """The blinded keys over which the count of all people is spread."""
+    return [blind(secret, "people", str(place)) for place in range(TOTALS)]

@@ -1,53 +1,81 @@
-"""Fellegi-Sunter comparison of two people: levels of agreement per field, their weights, and reasons in words.
+"""Fellegi-Sunter comparison of two people: how far each field agrees, what that weighs, and reasons in words.
 
-Pure. The weights stand in `weights.toml`, estimated without labels by expectation maximisation
-(I. Fellegi, A. Sunter, "A theory for record linkage", JASA 64 (1969); W. Winkler's EM for m and u).
+Pure. The weights stand in `weights.toml`, estimated without labels by expectation maximisation. I. Fellegi and
+A. Sunter, "A theory for record linkage", JASA 64 (1969): the weight of an agreement is log2(m / u), with m its
+probability among records of one person and u among records of two.
 """
+
+import math
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from msingi.identity.blocking import Traits, sound
+from msingi.identity.model import Reason
 
 MISSING, DIFFERENT, ALIKE, CLOSE, SAME = range(5)
-LEVELS = ("missing", "different", "alike", "close", "same")
+LEVELS: Final = ("missing", "different", "alike", "close", "same")
+CONTACT: Final = ("phone", "line-1", "line-2", "house", "area")
 
 
-class Weights(msgspec.Struct, frozen=True):
-    """Bits of evidence per field and level, the number of bits from which a pair is held, and where they come from."""
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bits of evidence per field and level, and the bounds that keep a household from looking like one person.
 
-    threshold_bits: float
-    address_cap_bits: float
+    A pair is held from log2(people) + `margin_bits` on, within `least_bits` and `most_bits`: among n people,
+    at most 2 ** -margin_bits strangers per enrolment reach log2(n) + margin_bits.
+    """
+
     provenance: str
+    margin_bits: float
+    least_bits: float
+    most_bits: float
+    contact_least_bits: float
+    contact_most_bits: float
+    name_people: float
+    name_least_bits: float
+    name_most_bits: float
     bits: dict[str, dict[str, float]]
 
+    def threshold(self, people: float) -> float:
+        """The bits from which a pair is held when `people` are enrolled."""
+        return min(max(math.log2(max(people, 1)) + self.margin_bits, self.least_bits), self.most_bits)
 
-class Comparison(msgspec.Struct, frozen=True):
-    """How far two people agree: bits of evidence for "the same person", and one (field, level) per compared field."""
+    def rarity(self, bearers: int, people: int) -> float:
+        """Bits to add where a name agrees that `bearers` of `people` have; negative for a common one."""
+        share = (bearers + 1) / (people + self.name_people)
+        return min(max(-math.log2(share * self.name_people), self.name_least_bits), self.name_most_bits)
 
-    bits: float
-    levels: dict[str, str]
+
+@cache
+def weights() -> Weights:
+    """The weights in force."""
+    raw = tomllib.loads((files("msingi.identity") / "weights.toml").read_text("utf-8"))
+    return msgspec.convert(raw, Weights)
 
 
 def text_level(one: str, other: str) -> int:
-    """How far two folded texts agree; one typing error is CLOSE, the same sound or an abbreviation is ALIKE."""
+    """How far two folded texts agree: CLOSE is a slip of the pen, ALIKE the same sound, an initial, or half of it."""
     if not one or not other:
         return MISSING
     if one == other:
         return SAME
-    likeness = JaroWinkler.similarity(one, other)
     edits = OSA.distance(one, other)
-    if likeness >= 0.93 or (edits == 1 and min(len(one), len(other)) >= 3) or (edits == 2 and len(one) >= 7):
+    short, long = sorted((len(one), len(other)))
+    likeness = JaroWinkler.similarity(one, other)
+    if likeness >= 0.93 or (edits == 1 and short >= 3) or (edits == 2 and short >= 7):
         return CLOSE
-    if likeness >= 0.84 or edits * 3 <= max(len(one), len(other)):
+    if likeness >= 0.84 or edits * 3 <= long or one.startswith(other) or other.startswith(one):
         return ALIKE
-    shorter, longer = sorted((one, other), key=len)
-    if longer.startswith(shorter) or sound(one) == sound(other):
-        return ALIKE
-    return DIFFERENT
+    return ALIKE if sound(one) == sound(other) else DIFFERENT
 
 
-def digits_level(one: str, other: str) -> int:
+def code_level(one: str, other: str) -> int:
     """How far two codes agree: SAME, CLOSE for one wrong or two exchanged characters, otherwise DIFFERENT."""
     if not one or not other:
         return MISSING
@@ -56,24 +84,27 @@ def digits_level(one: str, other: str) -> int:
     return CLOSE if len(one) > 1 and OSA.distance(one, other) == 1 else DIFFERENT
 
 
-def _births(one: str, other: str) -> dict[str, int]:
-    """Whole dates compare as "birth"; where one is known to the year or month only, years compare as "birth-year"."""
+def birth_levels(one: str, other: str) -> dict[str, int]:
+    """Whole dates compare as "birth"; where one is known to the year or month only, years compare as "birth-year".
+
+    CLOSE is one slip, or day and month exchanged; ALIKE two slips, or two of the three parts.
+    """
     if len(one) < 4 or len(other) < 4:
         return {"birth": MISSING, "birth-year": MISSING}
     if len(one) < 8 or len(other) < 8:
         apart = abs(int(one[:4]) - int(other[:4]))
         return {"birth": MISSING, "birth-year": SAME if not apart else ALIKE if apart <= 2 else DIFFERENT}
     if one == other:
-        level = SAME
-    elif OSA.distance(one, other) == 1 or one == other[:4] + other[6:8] + other[4:6]:
-        level = CLOSE
-    else:
-        parts = (one[:4] == other[:4]) + (one[4:6] == other[4:6]) + (one[6:8] == other[6:8])
-        level = ALIKE if parts == 2 or OSA.distance(one, other) == 2 else DIFFERENT
-    return {"birth": level, "birth-year": MISSING}
+        return {"birth": SAME, "birth-year": MISSING}
+    edits = OSA.distance(one, other)
+    if edits == 1 or one == other[:4] + other[6:8] + other[4:6]:
+        return {"birth": CLOSE, "birth-year": MISSING}
+    parts = (one[:4] == other[:4]) + (one[4:6] == other[4:6]) + (one[6:8] == other[6:8])
+    return {"birth": ALIKE if parts == 2 or edits == 2 else DIFFERENT, "birth-year": MISSING}
 
 
 def _names(one: Traits, other: Traits) -> dict[str, int]:
+    """Given and family name; crossed where they agree better that way, which "order" then tells."""
     straight = (text_level(one.given, other.given), text_level(one.family, other.family))
     crossed = (text_level(one.given, other.family), text_level(one.family, other.given))
     if sum(crossed) > sum(straight) and max(crossed) >= CLOSE:
@@ -95,15 +126,47 @@ def _lines(one: Traits, other: Traits) -> dict[str, int]:
     return {"line-1": first, "line-2": second}
 
 
+def _area(one: Traits, other: Traits) -> int:
+    """Locality and postal code tell the same thing, so the better of them counts. A region is too large to speak
+    for two records, but where nothing else is known, two regions speak against them."""
+    level = max(text_level(one.locality, other.locality), code_level(one.postal_code, other.postal_code))
+    apart = one.region and other.region and one.region != other.region
+    return DIFFERENT if level == MISSING and apart else level
+
+
 def levels(one: Traits, other: Traits) -> dict[str, int]:
-    """The level of agreement of every field; locality and postal code tell the same thing, so the better one counts."""
-    area = max(text_level(one.locality, other.locality), digits_level(one.postal_code, other.postal_code))
+    """How far every field agrees."""
     return {
         **_names(one, other),
-        **_births(one.birth, other.birth),
+        **birth_levels(one.birth, other.birth),
         "sex": MISSING if not one.sex or not other.sex else SAME if one.sex == other.sex else DIFFERENT,
-        "phone": digits_level(one.phone, other.phone),
+        "phone": code_level(one.phone, other.phone),
         **_lines(one, other),
-        "house": digits_level(one.house, other.house),
-        "area": area,
+        "house": code_level(one.house, other.house),
+        "area": _area(one, other),
     }
+
+
+def reasons(one: Traits, other: Traits, rarity: Mapping[str, float] = MappingProxyType({})) -> tuple[Reason, ...]:
+    """What each field that both have says for (positive bits) or against the same person, strongest first.
+
+    `rarity` holds the bits by which the names of `one` ("given", "family") differ from an average name.
+    """
+    table = weights().bits
+    found = []
+    for field, level in levels(one, other).items():
+        if level == MISSING:
+            continue
+        extra = rarity.get(field, 0.0) if level >= CLOSE else 0.0
+        weight = table[field][LEVELS[level]] + (extra if level == SAME else min(extra, 0.0))
+        found.append(Reason(field, LEVELS[level], round(weight, 1)))
+    return tuple(sorted(found, key=lambda reason: -abs(reason.bits)))
+
+
+def bits(found: tuple[Reason, ...]) -> float:
+    """The evidence in all. What tells of a household (phone, address) counts within bounds, so that neither a
+    family under one roof looks like one person, nor a person who moved like two."""
+    law = weights()
+    contact = sum(reason.bits for reason in found if reason.field in CONTACT)
+    person = sum(reason.bits for reason in found if reason.field not in CONTACT)
+    return round(person + min(max(contact, law.contact_least_bits), law.contact_most_bits), 2)

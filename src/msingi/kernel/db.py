@@ -1,7 +1,7 @@
 """The database: a transaction opens only with a permit, and commits only with a leaf."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
 Row = asyncpg.Record
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, ConnectionError, TimeoutError)
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    ConnectionError,
+    TimeoutError,
+)
+_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Tx:
@@ -119,20 +127,11 @@ class Database:
         permits = (permit, *more)
         if any(p.room != permit.room for p in more):
             raise ValueError("a transaction belongs to one room")
-        try:
-            async with self._pool.acquire() as conn:
-                await conn.execute(f"BEGIN; {_facts(permits)}")
-                tx = Tx(conn, permits)
-                try:
-                    yield tx
-                    await self._leave(tx)
-                    await conn.execute("COMMIT")
-                except BaseException:
-                    if not conn.is_closed():
-                        await conn.execute("ROLLBACK")
-                    raise
-        except _LOST as lost:
-            raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
+        async with self._begun(f"BEGIN; {_facts(permits)}") as conn:
+            tx = Tx(conn, permits)
+            yield tx
+            await self._leave(tx)
+            await conn.execute("COMMIT")
         for call in tx.after_commit:
             waiting = call()
             if waiting is not None:
@@ -154,16 +153,26 @@ class Database:
 
         Row-level security shows no row about a person, and PostgreSQL refuses every write.
         """
+        opening = f"BEGIN READ ONLY; SET LOCAL msingi.room = {_quoted(room)}; SET LOCAL msingi.reach = ''"
+        async with self._begun(opening) as conn:
+            yield Tx(conn, ())
+            await conn.execute("ROLLBACK")
+
+    @asynccontextmanager
+    async def _begun(self, opening: str) -> AsyncIterator[asyncpg.Connection]:
+        """A connection in a transaction; whatever breaks, it goes back to the pool clean, or not at all.
+
+        A driver's error on a connection that is dead is an Outage, whatever its name.
+        """
         try:
             async with self._pool.acquire() as conn:
-                await conn.execute(
-                    f"BEGIN READ ONLY; SET LOCAL msingi.room = {_quoted(room)}; SET LOCAL msingi.reach = ''"
-                )
                 try:
-                    yield Tx(conn, ())
-                finally:
-                    if not conn.is_closed():
-                        await conn.execute("ROLLBACK")
+                    await conn.execute(opening)
+                    yield conn
+                except BaseException as failure:
+                    if await _roll_back(conn) or not isinstance(failure, _DRIVER):
+                        raise
+                    raise Outage(f"the database connection was lost: {type(failure).__name__}") from failure
         except _LOST as lost:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
 
@@ -175,6 +184,17 @@ class Database:
                 yield conn
         except _LOST as lost:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
+
+
+async def _roll_back(conn: Any) -> bool:
+    """End the transaction; False if the connection cannot: it is dead, or of no use, and the pool drops it."""
+    try:
+        await conn.execute("ROLLBACK")
+        return True
+    except (*_DRIVER, *_LOST):
+        with suppress(asyncpg.InterfaceError):  # the pool has dropped it already
+            conn.terminate()
+        return False
 
 
 async def _no_reset(_: asyncpg.Connection) -> None:

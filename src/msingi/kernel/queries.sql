@@ -38,8 +38,3 @@ INSERT INTO kernel.person_key (person_id, wrapped) VALUES ($1, $2) ON CONFLICT (
 -- name: erase_person_key
 -- Destroy a person's key, and with it all that was sealed.
 DELETE FROM kernel.person_key WHERE person_id = $1
-
--- name: outbox_waiting
--- How many events wait, and how many have failed for good.
-SELECT count(*) FILTER (WHERE failed IS NULL) AS waiting, count(*) FILTER (WHERE failed IS NOT NULL) AS failed
-FROM kernel.outbox

@@ -206,3 +206,15 @@ async def records_of(conn: "Connection", pending_ids: Sequence[UUID]) -> "list[R
 async def strays(conn: "Connection", limit: int) -> list[UUID]:
     """Ids of records that no entry, placed or waiting, belongs to."""
     return [row["record_id"] for row in await conn.fetch(Q.audit_strays.text, limit)]
+
+
+async def every_entry(conn: "Connection", size: int) -> AsyncIterator[bytes]:
+    """All entries of the tree of `size` leaves in their order, 32 bytes each, read a run of bundles at a time."""
+    bundles = -(-size // 256)
+    for first in range(0, bundles, 64):
+        numbers = range(first, min(first + 64, bundles))
+        stored = await tiles(conn, ((ENTRIES, n) for n in numbers))
+        for n in numbers:
+            entries = unbundle(stored.get((ENTRIES, n), b""))
+            for start in range(0, len(entries), 32):
+                yield entries[start : start + 32]

@@ -1,0 +1,113 @@
+-- What people allowed: data agreements, consents with their revisions, requests, and the check that decisions call.
+CREATE SCHEMA IF NOT EXISTS consent;
+
+-- Published versions of data agreements; retiring one writes a further version that is retired.
+-- reference table
+CREATE TABLE IF NOT EXISTS consent.agreement (
+  agreement text NOT NULL,
+  version int NOT NULL,
+  institution text NOT NULL,
+  purpose text NOT NULL,
+  body jsonb NOT NULL,
+  retired boolean NOT NULL,
+  published_at timestamptz NOT NULL,
+  hash text NOT NULL,
+  predecessor_hash text NOT NULL,
+  kid text NOT NULL,
+  signature text NOT NULL,
+  PRIMARY KEY (agreement, version)
+);
+SELECT kernel.wall_append_only('consent', 'agreement', NULL);
+
+-- How often a person's consents have changed: decisions share a lock on this row, changes take it alone.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.epoch (
+  person_id uuid PRIMARY KEY,
+  epoch bigint NOT NULL
+);
+SELECT kernel.wall('consent', 'epoch', 'person_id');
+
+-- Consents as they are now.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.record (
+  person_id uuid NOT NULL,
+  consent_id uuid NOT NULL,
+  agreement text NOT NULL,          -- personal: consent-management, keep 10 years
+  agreement_version int NOT NULL,
+  agreement_hash text NOT NULL,
+  institution text NOT NULL,        -- personal: consent-management, keep 10 years
+  purpose text NOT NULL,            -- personal: consent-management, keep 10 years
+  fields text[] NOT NULL,           -- personal: consent-management, keep 10 years
+  state text NOT NULL CHECK (state IN ('granted', 'withdrawn', 'expired')),
+  granted_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  language text NOT NULL,           -- personal: consent-management, keep 10 years
+  channel text NOT NULL,
+  revision int NOT NULL,
+  PRIMARY KEY (person_id, consent_id)
+);
+SELECT kernel.wall('consent', 'record', 'person_id');
+-- Law 3: one live consent per person and agreement, so that withdrawing what is seen withdraws all of it.
+CREATE UNIQUE INDEX IF NOT EXISTS record_one_live ON consent.record (person_id, agreement) WHERE state = 'granted';
+CREATE INDEX IF NOT EXISTS record_due ON consent.record (expires_at) WHERE state = 'granted';
+
+-- Every state of every consent: the signed receipt, sealed with the person's key, and its place in the chain.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.revision (
+  person_id uuid NOT NULL,
+  consent_id uuid NOT NULL,
+  revision int NOT NULL,
+  at timestamptz NOT NULL,
+  hash text NOT NULL,
+  predecessor_hash text NOT NULL,
+  kid text NOT NULL,
+  sealed bytea NOT NULL,            -- personal: consent-management, keep 10 years
+  PRIMARY KEY (person_id, consent_id, revision)
+);
+SELECT kernel.wall_append_only('consent', 'revision', 'person_id');
+
+-- What institutions ask people to allow.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.request (
+  person_id uuid NOT NULL,
+  request_id uuid NOT NULL,
+  agreement text NOT NULL,          -- personal: consent-management, keep 1 year
+  agreement_version int NOT NULL,
+  institution text NOT NULL,        -- personal: consent-management, keep 1 year
+  purpose text NOT NULL,            -- personal: consent-management, keep 1 year
+  fields text[] NOT NULL,           -- personal: consent-management, keep 1 year
+  reason text NOT NULL,             -- personal: consent-management, keep 1 year
+  state text NOT NULL CHECK (state IN ('pending', 'granted', 'declined')),
+  asked_at timestamptz NOT NULL,
+  lapses_at timestamptz NOT NULL,
+  consent_id uuid,
+  PRIMARY KEY (person_id, request_id)
+);
+SELECT kernel.wall('consent', 'request', 'person_id');
+CREATE UNIQUE INDEX IF NOT EXISTS request_one_open ON consent.request (person_id, agreement) WHERE state = 'pending';
+
+-- The check that another room's decision makes in its own transaction: the live consent that covers all of `wanted`,
+-- for a person whom the running permit reaches. It shows nothing else of this room. The shared lock makes a
+-- withdrawal wait for the decisions under way, and lets every decision after it see it (law 5).
+CREATE OR REPLACE FUNCTION consent.live(person uuid, asker text, why text, wanted text[], at timestamptz)
+RETURNS TABLE (consent_id uuid, epoch bigint) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE seen bigint;
+BEGIN
+  IF cardinality(wanted) = 0 OR NOT (kernel.reach_all() OR person = ANY (kernel.reach())) THEN
+    RETURN;
+  END IF;
+  SELECT e.epoch INTO seen FROM consent.epoch e WHERE e.person_id = person FOR SHARE;
+  IF seen IS NULL THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+    SELECT r.consent_id, seen FROM consent.record r
+    WHERE r.person_id = person AND r.institution = asker AND r.purpose = why
+      AND r.state = 'granted' AND r.expires_at > at
+      AND NOT EXISTS (SELECT FROM unnest(wanted) w WHERE NOT EXISTS (
+        SELECT FROM unnest(r.fields) f WHERE w = f OR starts_with(w, f || '.')))
+    ORDER BY r.expires_at DESC LIMIT 1;
+END $$;
+REVOKE ALL ON FUNCTION consent.live FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.live TO msingi_app;

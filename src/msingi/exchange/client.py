@@ -1,0 +1,185 @@
+"""A light consumer: what an institution needs to use the exchange is a key and these functions; no server of its own.
+
+`ask` signs a request, sends it, and believes an answer only if the exchange signed it for exactly this request.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import uuid4
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from msgspec import Struct
+
+from msingi.exchange import signature
+from msingi.exchange.errors import SignatureRefused
+from msingi.exchange.governance import public_key
+from msingi.exchange.signature import Message
+from msingi.kernel import clock
+from msingi.kernel.keys import public_jwk
+
+TIMEOUT_S = 30.0
+
+
+class Prepared(Struct, frozen=True):
+    """A signed request, ready to be sent by any HTTP client; `headers` by lower-case name."""
+
+    url: str
+    message: Message
+    body: bytes
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.message.method
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All header fields to send; Host is for the HTTP client to set."""
+        return {name: value for name, value in self.message.fields.items() if name != "host"}
+
+
+class Answered(Struct, frozen=True):
+    """A verified answer; `error` is the X-Road error type, empty when there is none, and `record` names the leaf."""
+
+    status: int
+    body: bytes
+    media_type: str
+    error: str = ""
+    problem: str = ""
+    record: str = ""
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
+
+class Refused(Exception):
+    """The exchange, or the service, answered with an error; `answer` holds it."""
+
+    def __init__(self, answer: Answered) -> None:
+        super().__init__(
+            f"{answer.status} {answer.problem or answer.error}: {answer.body[:300].decode('utf-8', 'replace')}"
+        )
+        self.answer = answer
+
+
+def new_key() -> dict[str, str]:
+    """A fresh private Ed25519 JWK with its `kid`; send only `public_part` of it (RFC 8037)."""
+    key = Ed25519PrivateKey.generate()
+    d = base64.urlsafe_b64encode(key.private_bytes_raw()).rstrip(b"=").decode()
+    return public_jwk(key.public_key()) | {"d": d}
+
+
+def public_part(jwk: Mapping[str, str]) -> dict[str, str]:
+    """The part of a JWK that others may see."""
+    return {name: jwk[name] for name in ("kty", "crv", "x")}
+
+
+def private_key(jwk: Mapping[str, str]) -> Ed25519PrivateKey:
+    """The key object of a private JWK."""
+    return Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(jwk["d"] + "=" * (-len(jwk["d"]) % 4)))
+
+
+def prepare(
+    base_url: str, client_id: str, private_jwk: Mapping[str, str], path: str, *, method: str = "GET", query: str = "",
+    body: bytes = b"", headers: Mapping[str, str] | None = None,
+) -> Prepared:  # fmt: skip
+    """A signed request of `client_id` ("XT/GOV/zahanati/records") to any door under `base_url`.
+
+    `path` and `query` are percent-encoded; `headers` are further fields, such as `msingi-purpose`.
+    """
+    url = urlsplit(base_url)
+    default = ":443" if url.scheme == "https" else ":80"
+    fields = {
+        "accept": "application/json",
+        "host": url.netloc.lower(),
+        "x-road-client": client_id,
+        "x-road-id": str(uuid4()),
+        "content-digest": signature.content_digest(body),
+    } | dict(headers or {})
+    message = Message(method, url.netloc.lower().removesuffix(default), path, query, fields)
+    key = private_key(private_jwk)
+    kid = private_jwk.get("kid") or public_jwk(key.public_key())["kid"]
+    fields |= signature.sign(message, key.sign, kid, int(clock.now().timestamp()))
+    where = f"{url.scheme}://{url.netloc}{path}" + (f"?{query}" if query else "")
+    return Prepared(where, message, body)
+
+
+def service_path(service: str, person: str = "", rest: str = "") -> str:
+    """The path of a service ("XT/GOV/zahanati/records/patient-summary"), each segment encoded by itself."""
+    named = [*service.split("/"), *([person] if person else [])]
+    return "/r1/" + "/".join(quote(part, safe="") for part in named) + ("/" + rest.lstrip("/") if rest else "")
+
+
+def opened(
+    prepared: Prepared, status: int, headers: Iterable[tuple[str, str]], body: bytes,
+    exchange_keys: Iterable[Mapping[str, str]],
+) -> Answered:  # fmt: skip
+    """The answer to `prepared`, believed only if one of `exchange_keys` signed it for this request.
+
+    Raises SignatureRefused.
+    """
+    known: dict[str, Ed25519PublicKey] = {key["kid"]: public_key(key["x"]) for key in exchange_keys}
+    fields = signature.combine(headers)
+    answer = Message(status=status, fields=fields, request=prepared.message)
+    signature.verify(answer, body, known.get, int(clock.now().timestamp()))
+    if fields.get("x-road-id") != prepared.message.fields["x-road-id"]:
+        raise SignatureRefused("this answer is to another message", step=8)
+    return Answered(
+        status, body, fields.get("content-type", ""), fields.get("x-road-error", ""), fields.get("msingi-problem", ""),
+        fields.get("msingi-record", ""),
+    )  # fmt: skip
+
+
+async def send(prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]]) -> Answered:
+    """Send a prepared request and open its answer. Raises SignatureRefused, aiohttp.ClientError."""
+    import aiohttp  # only programs that ask others need an HTTP client
+    from yarl import URL
+
+    limits = aiohttp.ClientTimeout(total=TIMEOUT_S)
+    # The path is signed as it is written: nothing may be encoded a second time, and no redirect be followed.
+    target = URL(prepared.url, encoded=True)
+    async with (
+        aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session,
+        session.request(
+            prepared.method, target, data=prepared.body or None, headers=prepared.headers, allow_redirects=False
+        ) as answer,
+    ):
+        body = await answer.read()
+        return opened(prepared, answer.status, list(answer.headers.items()), body, exchange_keys)
+
+
+async def keys_of(base_url: str) -> list[dict[str, str]]:
+    """The exchange's public keys, as it publishes them; a careful client keeps them and asks its authority first."""
+    import aiohttp
+
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
+        session.get(f"{base_url.rstrip('/')}/v1/exchange/keys") as answer,
+    ):
+        return msgspec.json.decode(await answer.read())["keys"]
+
+
+async def ask(
+    base_url: str, client_id: str, private_jwk: Mapping[str, str], service: str, person: str, purpose: str, *,
+    basis: str = "", fields: Iterable[str] = (), exchange_keys: Iterable[Mapping[str, str]] | None = None,
+) -> Answered:  # fmt: skip
+    """What `service` ("XT/GOV/rita/identity/person") says about `person` (own pseudonym or identity number).
+
+    Raises Refused when the answer is an error, SignatureRefused when it is not the exchange's own.
+    """
+    named = {"msingi-purpose": purpose}
+    if basis:
+        named["msingi-basis"] = basis
+    wanted = " ".join(fields)
+    if wanted:
+        named["msingi-fields"] = wanted
+    prepared = prepare(base_url, client_id, private_jwk, service_path(service, person), headers=named)
+    answer = await send(prepared, await keys_of(base_url) if exchange_keys is None else exchange_keys)
+    if answer.error or answer.status >= 400:
+        raise Refused(answer)
+    return answer

@@ -1,0 +1,215 @@
+"""HTTP message signatures: the exchange's strict profile of RFC 9421 (Ed25519) with RFC 9530 digests.
+
+The profile allows less than the RFC: one signature per message, written in canonical form, by Ed25519, with `created`,
+`keyid` and `tag`. What a verifier has to decide about is then always signed, and there is one way to write it.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct, field
+
+from msingi.exchange.errors import SignatureRefused
+
+TAG = "msingi-exchange"
+WINDOW_S = 300  # how old or how far ahead `created` may be
+
+REQUEST_COVERS = (
+    '"@method"', '"@authority"', '"@path"', '"@query"', '"content-digest"', '"x-road-client"', '"x-road-id"',
+)  # fmt: skip
+# Fields that change what is decided or recorded: signed whenever they are sent.
+DECISIVE = (
+    "content-type", "msingi-basis", "msingi-fields", "msingi-purpose", "x-road-issue", "x-road-represented-party",
+    "x-road-security-server", "x-road-userid",
+)  # fmt: skip
+ANSWER_COVERS = ('"@status"', '"content-digest"', '"x-road-id"', '"@method";req', '"@path";req', '"@query";req')
+ANSWER_DECISIVE = (
+    "content-type", "msingi-problem", "msingi-record", "x-road-client", "x-road-error", "x-road-request-hash",
+    "x-road-request-id", "x-road-service",
+)  # fmt: skip
+
+# RFC 8941 section 4.1, canonical serialisation only: one dictionary member that is an inner list with parameters.
+_ITEM = r'"(@?[a-z0-9_.*-]+)"((?:;[a-z*][a-z0-9_.*-]*(?:="[^"\\)]*")?)*)'
+_ITEM_RE = re.compile(_ITEM)
+_INPUT_RE = re.compile(
+    rf'([a-z*][a-z0-9_.*-]*)=(\((?:{_ITEM}(?: {_ITEM})*)?\)((?:;[a-z]+=(?:-?[0-9]{{1,15}}|"[ !#-\[\]-~]*"))*))'
+)
+_PARAM_RE = re.compile(r';([a-z]+)=(?:(-?[0-9]+)|"([^"]*)")')
+_VALUE_RE = re.compile(r"([a-z*][a-z0-9_.*-]*)=(:[A-Za-z0-9+/]*={0,2}:)")
+_DIGEST_RE = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/]*={0,2}):")
+
+
+def keyid_of(fields: dict[str, str]) -> str:
+    """The `keyid` that a message claims, unverified, to find its key before `verify`; empty when there is none."""
+    found = re.search(r';keyid="([^"]*)"', fields.get("signature-input", ""))
+    return found[1] if found else ""
+
+
+class Message(Struct, frozen=True):
+    """A request (`status` 0) or an answer with the request it answers; `fields` by lower-case name, combined.
+
+    `path` and `query` are as transported (percent-encoded); `query` is without its question mark.
+    """
+
+    method: str = ""
+    authority: str = ""
+    path: str = "/"
+    query: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    status: int = 0
+    request: "Message | None" = None
+
+
+class Verified(NamedTuple):
+    """What a good signature proves: who signed (`keyid`), when (unix seconds), and which components."""
+
+    keyid: str
+    created: int
+    label: str
+    covered: frozenset[str]
+
+
+def combine(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Header lines as one value per lower-case name, joined by comma and space (RFC 9421 section 2.1)."""
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        name, value = name.lower(), value.strip(" \t")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return fields
+
+
+def content_digest(body: bytes) -> str:
+    """The `Content-Digest` field of `body` by SHA-256 (RFC 9530 section 2)."""
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+
+
+def components_of(message: Message) -> list[str]:
+    """What this profile signs of `message`: the fixed components, and every decisive field that is present."""
+    if message.status == 0:
+        return [*REQUEST_COVERS, *(f'"{name}"' for name in DECISIVE if name in message.fields)]
+    covers = [*ANSWER_COVERS, *(f'"{name}"' for name in ANSWER_DECISIVE if name in message.fields)]
+    if message.request is not None and "signature" in message.request.fields:
+        label = message.request.fields["signature"].partition("=")[0]
+        covers.append(f'"signature";req;key="{label}"')
+    return covers
+
+
+def _component(message: Message, item: str, name: str, parameters: str) -> str:
+    """The value of one component identifier (RFC 9421 sections 2.1, 2.2, 2.4)."""
+    source = message
+    if parameters.startswith(";req"):
+        if message.request is None:
+            raise SignatureRefused("RFC 9421 2.4: `req` stands only in an answer", step=6)
+        source, parameters = message.request, parameters[4:]
+    if name == "@status" and source.status and not parameters:
+        return str(source.status)
+    derived = {"@method": source.method, "@authority": source.authority, "@path": source.path or "/",
+               "@query": "?" + source.query}  # fmt: skip
+    if name in derived and not source.status and not parameters:
+        return derived[name]
+    if name.startswith("@") or name not in source.fields:
+        raise SignatureRefused(f"RFC 9421 2.5: the message has no component {item}", step=6)
+    value = source.fields[name]
+    if parameters:  # a dictionary member: this profile has dictionaries of one member only
+        label, _, member = value.partition("=")
+        if parameters != f';key="{label}"' or "," in member:
+            raise SignatureRefused(f"RFC 9421 2.1.2: {item} names no single member", step=6)
+        return member
+    return value
+
+
+def signature_base(message: Message, inner_list: str) -> bytes:
+    """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
+    lines = []
+    for found in _ITEM_RE.finditer(inner_list, 1, inner_list.index(")")):
+        value = _component(message, found[0], found[1], found[2])
+        if not value.isascii() or "\n" in value or "\r" in value:
+            raise SignatureRefused(f"RFC 9421 2.5: the value of {found[0]} is not plain ASCII", step=6)
+        lines.append(f"{found[0]}: {value}")
+    lines.append(f'"@signature-params": {inner_list}')
+    return "\n".join(lines).encode()
+
+
+def sign(
+    message: Message, signer: Callable[[bytes], bytes], keyid: str, created: int, *,
+    covers: Sequence[str] | None = None, tag: str = TAG, label: str = "msingi",
+) -> dict[str, str]:  # fmt: skip
+    """The fields `signature-input` and `signature` for `message`; `created` in unix seconds (RFC 9421 section 3.1).
+
+    `signer` gives the raw 64-byte Ed25519 signature of the bytes it is handed.
+    """
+    items = " ".join(components_of(message) if covers is None else covers)
+    inner_list = f'({items});created={created};keyid="{keyid}";alg="ed25519";tag="{tag}"'
+    signature = base64.b64encode(signer(signature_base(message, inner_list))).decode()
+    return {"signature-input": f"{label}={inner_list}", "signature": f"{label}=:{signature}:"}
+
+
+def _digest_matches(header: str, body: bytes) -> bool:
+    """Every digest of the field fits `body`, and there is at least one (RFC 9530 section 2)."""
+    for member in header.split(", "):
+        found = _DIGEST_RE.fullmatch(member)
+        if not found:
+            return False
+        digest = hashlib.new(found[1].replace("-", ""), body).digest()
+        if not hmac.compare_digest(base64.b64encode(digest).decode(), found[2]):
+            return False
+    return True
+
+
+def verify(
+    message: Message, body: bytes, key_of: Callable[[str], Ed25519PublicKey | None], now: int, *,
+    tag: str = TAG, window_s: int = WINDOW_S,
+) -> Verified:  # fmt: skip
+    """Who signed `message` (RFC 9421 section 3.2); `now` in unix seconds, `key_of` finds a public key by `keyid`.
+
+    Raises SignatureRefused with the number of the step that failed and the clause.
+    """
+    # 1. One signature, and its input, under one label (RFC 9421 sections 3.2 step 1, 4.1, 4.2).
+    parsed_input = _INPUT_RE.fullmatch(message.fields.get("signature-input", ""))
+    parsed_value = _VALUE_RE.fullmatch(message.fields.get("signature", ""))
+    if not parsed_input or not parsed_value or parsed_input[1] != parsed_value[1]:
+        raise SignatureRefused("RFC 9421 4: exactly one signature in canonical form is expected", step=1)
+    inner_list = parsed_input[2]
+    # 2. Its parameters are known, single, and all that this profile asks for (section 2.3).
+    parameters = [(m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(parsed_input[7])]
+    given = dict(parameters)
+    if len(given) != len(parameters) or not {"created", "keyid", "tag"} <= given.keys():
+        raise SignatureRefused("RFC 9421 2.3: `created`, `keyid` and `tag` are expected once each", step=2)
+    if given.keys() - {"created", "keyid", "tag", "alg", "nonce", "expires"} or given["tag"] != tag:
+        raise SignatureRefused("RFC 9421 2.3: an unknown parameter or another tag", step=2)
+    if given.get("alg", "ed25519") != "ed25519":
+        raise SignatureRefused("RFC 9421 3.2 step 6: the algorithm is not ed25519", step=2)
+    # 3. It is of now (sections 2.3 and 7.2.2: replay).
+    created, expires = given["created"], given.get("expires", now)
+    if not isinstance(created, int) or not isinstance(expires, int):
+        raise SignatureRefused("RFC 9421 2.3: `created` and `expires` are integers", step=3)
+    if abs(now - created) > window_s or expires < now:
+        raise SignatureRefused(f"RFC 9421 2.3: signed more than {window_s} s away from now, or expired", step=3)
+    # 4. It covers all that is decided upon, each once (sections 2.5 and 7.2.1: insufficient coverage).
+    items = [m[0] for m in _ITEM_RE.finditer(inner_list, 1, inner_list.index(")"))]
+    covered = frozenset(items)
+    missing = [item for item in components_of(message) if item not in covered]
+    if missing or len(covered) != len(items):
+        raise SignatureRefused(f"RFC 9421 7.2.1: not covered, or covered twice: {' '.join(missing)}", step=4)
+    # 5. The key is known (section 3.2 step 5).
+    key = key_of(str(given["keyid"]))
+    if key is None:
+        raise SignatureRefused("RFC 9421 3.2 step 5: this key is not known here", step=5)
+    # 6. Rebuild the signature base from the message as received (section 2.5).
+    signed = signature_base(message, inner_list)
+    # 7. The signature is of that base by that key (section 3.3.6).
+    try:
+        key.verify(base64.b64decode(parsed_value[2][1:-1], validate=True), signed)
+    except (InvalidSignature, binascii.Error):
+        raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7) from None
+    # 8. The body is the one whose digest was signed (RFC 9530 section 2).
+    if not _digest_matches(message.fields["content-digest"], body):
+        raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
+    return Verified(str(given["keyid"]), created, parsed_input[1], covered)

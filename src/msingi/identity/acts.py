@@ -1,0 +1,347 @@
+"""What the identity room does, and what other rooms may ask of it. Each act: permit, transaction, leaf."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import date
+from itertools import islice
+from uuid import UUID
+
+import msgspec
+
+from msingi.identity import adjudication, blocking, bulk, enrolment, numbers, photo, rules, store
+from msingi.identity.enrolment import PHOTO, number_key, phone_key, unseal_version
+from msingi.identity.errors import NotInUse, PhoneInUse, UnknownNumber
+from msingi.identity.model import (
+    BirthOrder,
+    BirthRegistered,
+    CaseId,
+    CaseView,
+    Decided,
+    Decision,
+    DuplicatePage,
+    Enrolled,
+    EnrolmentOrder,
+    Event,
+    Outcome,
+    Person,
+    PersonChanged,
+    PersonDeactivated,
+    PersonReactivated,
+    PersonSuspended,
+    Progress,
+    Row,
+    RowOutcome,
+    Status,
+    Version,
+)
+from msingi.kernel import clock, log, once, policy
+from msingi.kernel.context import Context
+from msingi.kernel.db import Tx
+from msingi.kernel.errors import Malformed, NotFound
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+
+ROOM = "identity"
+
+
+def _key(ctx: Context, act: str, key: str) -> str:
+    """A caller's idempotency key: another caller's equal key is another key. Raises Malformed."""
+    if not 1 <= len(key) <= 200:
+        raise Malformed("Send a key of 1 to 200 characters.", field="Idempotency-Key", rule="1-200-characters")
+    return f"{act}:{ctx.actor.kind}:{ctx.actor.id}:{key}"
+
+
+async def enrol(stack: Stack, ctx: Context, order: EnrolmentOrder, idempotency_key: str) -> Outcome:
+    """Enrol a person: Enrolled with a number, or Held if the person may be known already (law 3).
+
+    Raises Malformed (NumberWrong, PhotoRefused), naming field and rule; DifferentContent for a used key.
+    """
+    prepared = await enrolment.prepare(stack, order)
+    permit = policy.decide(ctx, "identity.enrol", policy.ANYONE)
+    key = _key(ctx, "enrol", idempotency_key)
+    async with stack.db.transaction(permit) as tx:
+        if first := await once.claim(tx, ROOM, key, enrolment.content(stack, order)):
+            return await enrolment.repeated(tx, stack, first)
+        for fault in (await enrolment.resolve_links(tx, stack, [prepared])).values():
+            raise fault
+        [outcome] = await enrolment.enrol_all(tx, stack, [prepared], [permit])
+        await once.settle(tx, ROOM, key, enrolment.receipt(outcome))
+    return outcome
+
+
+async def enrol_many(
+    stack: Stack,
+    ctx: Context,
+    rows: Iterable[Row],
+    source: str,
+    progress: Callable[[Progress], None] | None = None,
+    batch_rows: int = 100,
+) -> list[RowOutcome]:
+    """Enrol rows in bulk, `batch_rows` to a transaction; one outcome per row, in order.
+
+    `source` names the file: the same row key of the same source is dealt with once, so a bulk that was interrupted
+    is resumed by running it again. A row that is wrong is refused and the others go on. Raises NotPermitted, Outage.
+    """
+    outcomes: list[RowOutcome] = []
+    counted = Counter[str]()
+    waiting = iter(rows)
+    while chunk := list(islice(waiting, batch_rows)):
+        for outcome in await bulk.enrol_batch(stack, ctx, source, chunk):
+            outcomes.append(outcome)
+            counted[bulk.sort_of(outcome)] += 1
+        if progress is not None:
+            progress(Progress(len(outcomes), *(counted[sort] for sort in bulk.SORTS)))
+    return outcomes
+
+
+async def record_birth(stack: Stack, ctx: Context, order: BirthOrder, idempotency_key: str) -> Outcome:
+    """Record the notification of a birth and register the child, tied to its mother; the source of SDG 16.9.1.
+
+    The child gets a number, or is held like any enrolment; a held birth is registered with the decision.
+    Raises Malformed, as `enrol`, and unless the birth is known to the day.
+    """
+    today = clock.today()
+    prepared = await enrolment.prepare(stack, order.child)
+    born = rules.child_birth(prepared.demographics.birth, order.notified_on, today)
+    if order.mother.strip():
+        prepared.link_numbers["mother"] = numbers.parse(order.mother, "mother")
+    permit = policy.decide(ctx, "identity.register-birth", policy.ANYONE)
+    key = _key(ctx, "birth", idempotency_key)
+    async with stack.db.transaction(permit) as tx:
+        if first := await once.claim(tx, ROOM, key, enrolment.content(stack, order)):
+            return await enrolment.repeated(tx, stack, first)
+        for fault in (await enrolment.resolve_links(tx, stack, [prepared])).values():
+            raise fault
+        [outcome] = await enrolment.enrol_all(tx, stack, [prepared], [permit])
+        registered = clock.now() if isinstance(outcome, Enrolled) else None
+        mother = next((link.other for link in prepared.links if link.kind == "mother"), None)
+        place = rules.short_text(order.place, "place")
+        region, notified = prepared.demographics.region, order.notified_on or today
+        await store.add_birth(
+            tx, prepared.person_id, mother, born.replace(day=1), region, place, notified, registered_at=registered
+        )
+        if registered is not None:
+            await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(prepared.person_id))
+        if mother is not None:
+            log.append(tx, permit, subject=mother, detail={"what": "a birth was recorded with you as the mother"})
+        await once.settle(tx, ROOM, key, enrolment.receipt(outcome))
+    return outcome
+
+
+async def persons_by_number(
+    stack: Stack, ctx: Context, wanted: Iterable[str], *, any_status: bool = False
+) -> dict[str, PersonId]:
+    """The person behind each identity number (written in any way); numbers in use by nobody are absent.
+
+    With `any_status`, suspended and deactivated people are found too. Raises NumberWrong for a malformed number.
+    """
+    keys = {number_key(stack, numbers.parse(text)): text for text in wanted}
+    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.by_numbers(tx, keys)
+        people = {keys[k]: p for k, (p, status) in found.items() if any_status or status is Status.ACTIVE}
+        for person_id in dict.fromkeys(people.values()):
+            log.append(tx, permit, subject=person_id, detail={"what": "found by number"})
+        if not people:
+            log.append(tx, permit, detail={"what": "nobody found by number"})
+    return people
+
+
+async def person_by_number(stack: Stack, ctx: Context, number: str, *, any_status: bool = False) -> PersonId:
+    """The person behind an identity number. Raises NumberWrong, UnknownNumber, and NotInUse unless active."""
+    key = number_key(stack, numbers.parse(number))
+    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = (await store.by_numbers(tx, [key])).get(key)
+        person_id = found and found[0]
+        log.append(tx, permit, subject=person_id, detail={"what": "found by number" if found else "nobody found"})
+    if found is None:
+        raise UnknownNumber()
+    if found[1] is not Status.ACTIVE and not any_status:
+        raise NotInUse(status=found[1])
+    return found[0]
+
+
+async def person_by_phone(stack: Stack, ctx: Context, phone: str) -> PersonId:
+    """The active person whom a phone finds. Raises Malformed, NotFound if it finds nobody, NotInUse."""
+    key = phone_key(stack, rules.phone(phone, stack.profile))
+    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.by_phone(tx, key)
+        person_id = found and found[0]
+        log.append(tx, permit, subject=person_id, detail={"what": "found by phone" if found else "nobody found"})
+    if found is None:
+        raise NotFound("No person is found by this phone.")
+    if found[1] is not Status.ACTIVE:
+        raise NotInUse(status=found[1])
+    return found[0]
+
+
+async def read_many(stack: Stack, ctx: Context, person_ids: Iterable[PersonId]) -> dict[PersonId, Person]:
+    """People as they are now; unknown ids are absent. A leaf for each. Raises Erased."""
+    wanted = tuple(dict.fromkeys(person_ids))
+    permit = policy.decide(ctx, "identity.read", wanted)
+    async with stack.db.transaction(permit) as tx:
+        found = await adjudication.read_people(tx, stack, wanted)
+        for person_id in found:
+            log.append(tx, permit, subject=person_id, detail={"what": "read"})
+        if not found:
+            log.append(tx, permit, detail={"what": "nobody found"})
+    return found
+
+
+async def read_person(stack: Stack, ctx: Context, person_id: PersonId) -> Person:
+    """A person as he or she is now. Raises NotFound, Erased."""
+    found = await read_many(stack, ctx, [person_id])
+    if person_id not in found:
+        raise NotFound()
+    return found[person_id]
+
+
+async def read_history(stack: Stack, ctx: Context, person_id: PersonId) -> tuple[Version, ...]:
+    """All versions of a person, oldest first, none overlapping another (law 4). Raises NotFound, Erased."""
+    permit = policy.decide(ctx, "identity.read-history", person_id)
+    async with stack.db.transaction(permit) as tx:
+        rows = await store.versions(tx, person_id)
+        if not rows:
+            raise NotFound()
+        begun = [(r["valid_from"], r["reason"], await unseal_version(tx, stack, person_id, r["sealed"])) for r in rows]
+        log.append(tx, permit, subject=person_id, detail={"what": "history read", "versions": len(rows)})
+    return rules.with_ends(begun)
+
+
+async def read_photo(stack: Stack, ctx: Context, person_id: PersonId, *, tiny: bool = False) -> bytes | None:
+    """The newest photo, a JPEG of 240 x 320 pixels; or `tiny`, a WebP of at most 1,024 bytes. None without one."""
+    permit = policy.decide(ctx, "identity.read-photo", person_id)
+    async with stack.db.transaction(permit) as tx:
+        sealed = await store.newest_photo(tx, person_id)
+        picture = sealed and await stack.seal.unseal(tx, person_id, sealed, PHOTO)
+        log.append(tx, permit, subject=person_id, detail={"what": "photo read" if picture else "no photo to read"})
+    return photo.tiny(picture) if picture and tiny else picture
+
+
+async def duplicates_waiting(stack: Stack, ctx: Context, after: CaseId | None = None, limit: int = 50) -> DuplicatePage:
+    """Held enrolments that wait for a decision, oldest first, at most `limit` (1 to 200); names nobody."""
+    if not 1 <= limit <= 200:
+        raise Malformed("From 1 to 200.", field="limit", rule="1-200")
+    permit = policy.decide(ctx, "identity.see-duplicates", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        cases, waiting = await store.waiting_cases(tx, after or CaseId(UUID(int=0)), limit)
+        log.append(tx, permit, detail={"what": "queue of duplicates listed"})
+    return DuplicatePage(tuple(cases), waiting, cases[-1].case_id if len(cases) == limit else None)
+
+
+async def read_duplicate(stack: Stack, ctx: Context, case_id: CaseId) -> CaseView:
+    """A case with the records to compare, for the officer who decides. Raises UnknownCase, Erased."""
+    permit = policy.decide(ctx, "identity.see-duplicates", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        view = await adjudication.view(tx, stack, case_id)
+        for person in (view.held, *view.candidates):
+            log.append(tx, permit, subject=person.person_id, detail={"what": "compared as a possible duplicate"})
+    return view
+
+
+async def decide_duplicate(stack: Stack, ctx: Context, case_id: CaseId, decision: Decision) -> Decided:
+    """Decide a held enrolment: merge it into a known person (no new number), or enrol it as somebody else.
+
+    The same decision again gives the same answer. Raises UnknownCase, AlreadyDecided, Malformed.
+    """
+    because = rules.reason(decision.because)
+    permit = policy.decide(ctx, "identity.decide-duplicate", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        return await adjudication.decide(tx, stack, permit, case_id, decision.same_as, because)
+
+
+async def set_phone(stack: Stack, ctx: Context, person_id: PersonId, phone: str) -> None:
+    """Change a person's phone, or remove it with an empty text; a new version. Raises Malformed, PhoneInUse."""
+    wanted = rules.phone(phone, stack.profile)
+    permit = policy.decide(ctx, "identity.set-phone", person_id)
+    async with stack.db.transaction(permit) as tx:
+        await _lock(tx, person_id)
+        row, _ = (await store.people(tx, [person_id]))[person_id]
+        before = await unseal_version(tx, stack, person_id, row["sealed"])
+        after = msgspec.structs.replace(before, phone=wanted)
+        if before.phone:
+            await store.unlink_phone(tx, phone_key(stack, before.phone), person_id)
+        if wanted and not await store.link_phones(tx, {phone_key(stack, wanted): person_id}):
+            raise PhoneInUse()
+        secret = stack.keys.mac("blind")
+        old, new = (set(blocking.search_keys(secret, blocking.traits(v))) for v in (before, after))
+        await store.drop_search_keys(tx, old - new, person_id)
+        await store.add_search_keys(tx, [(key, person_id) for key in new - old])
+        sealed = await enrolment.seal_version(tx, stack, person_id, after)
+        at = rules.next_valid_from(row["valid_from"], clock.now())
+        await store.add_version(tx, person_id, sealed, "phone changed", at)
+        log.append(tx, permit, subject=person_id, detail={"what": "phone changed"})
+        await stack.outbox.emit(tx, PersonChanged.kind, PersonChanged(person_id))
+
+
+async def _lock(tx: Tx, person_id: PersonId) -> Status:
+    """A person's status, locked. Raises NotFound."""
+    found = await store.lock_person(tx, person_id)
+    if found is None:
+        raise NotFound()
+    return found[0]
+
+
+async def suspend(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+    """Suspend an identity for now. Raises NotFound, NotInThisState, Malformed without a reason."""
+    await _change(stack, ctx, "identity.suspend", person_id, Status.SUSPENDED, because, PersonSuspended)
+
+
+async def reactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+    """Make a suspended or deactivated identity usable again. Raises as `suspend`."""
+    await _change(stack, ctx, "identity.reactivate", person_id, Status.ACTIVE, because, PersonReactivated)
+
+
+async def deactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+    """Take an identity out of use; its number is never given to anybody else. Raises as `suspend`."""
+    await _change(stack, ctx, "identity.deactivate", person_id, Status.DEACTIVATED, because, PersonDeactivated)
+
+
+async def _change(
+    stack: Stack, ctx: Context, act: str, person_id: PersonId, wanted: Status, because: str, news: type[Event]
+) -> None:
+    """One change of status (law 7); a held record changes by the decision of its case only."""
+    why = rules.reason(because)
+    permit = policy.decide(ctx, act, person_id)
+    async with stack.db.transaction(permit) as tx:
+        rules.check_officer_change(await _lock(tx, person_id), wanted)
+        await store.change_status(tx, person_id, wanted, why, clock.now())
+        log.append(tx, permit, subject=person_id, detail={"what": wanted.value})
+        await stack.outbox.emit(tx, news.kind, news(person_id))
+
+
+async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dict[tuple[str, str], int]:
+    """How many children under five on the day `on` have a registered birth, by (region code, sex); to the month.
+
+    SDG 16.9.1, numerator. Counts of people with a number who are active or suspended.
+    """
+    permit = policy.decide(ctx, "identity.count", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        counts = await store.births_by_region(tx, on.replace(year=on.year - 5, day=1), on)
+        log.append(tx, permit, detail={"what": "births counted by region"})
+    return counts
+
+
+async def count_people(
+    stack: Stack, ctx: Context, people: Iterable[PersonId], born_to: date
+) -> dict[tuple[str, str], int]:
+    """How many of `people` have a number and were born by the year of `born_to`, by (region code, sex).
+
+    It answers other rooms' questions for published figures: they know whom, this room knows where and how old.
+    """
+    permit = policy.decide(ctx, "identity.count", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        counts = await store.count_people(tx, list(people), born_to.year)
+        log.append(tx, permit, detail={"what": "people counted by region and sex"})
+    return counts
+
+
+async def adults_by_region(stack: Stack, ctx: Context, on: date) -> dict[str, int]:
+    """How many adults have a number on the day `on`, by region code; to the year of birth."""
+    permit = policy.decide(ctx, "identity.count", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        counts = await store.adults_by_region(tx, on.year - stack.profile.adult_age)
+        log.append(tx, permit, detail={"what": "adults counted by region"})
+    return counts

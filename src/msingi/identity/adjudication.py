@@ -1,0 +1,115 @@
+"""Held enrolments inside one transaction: what the officer sees, and what a decision brings about."""
+
+from collections.abc import Iterable
+
+from msingi.identity import enrolment, rules, store
+from msingi.identity.enrolment import phone_key, seal_number, unseal_number, unseal_version
+from msingi.identity.errors import AlreadyDecided, UnknownCase
+from msingi.identity.model import (
+    BirthRegistered,
+    CaseId,
+    CaseView,
+    Decided,
+    Person,
+    PersonEnrolled,
+    PersonMerged,
+    Status,
+)
+from msingi.kernel import clock, log
+from msingi.kernel.db import Tx
+from msingi.kernel.errors import Malformed
+from msingi.kernel.ids import PersonId
+from msingi.kernel.policy import Permit
+from msingi.kernel.stack import Stack
+
+
+async def read_people(tx: Tx, stack: Stack, person_ids: Iterable[PersonId]) -> dict[PersonId, Person]:
+    """People as they are now, in the order asked for; unknown ids are absent. Raises Erased."""
+    wanted = list(person_ids)
+    rows = await store.people(tx, wanted)
+    found = {}
+    for person_id in wanted:
+        if person_id not in rows:
+            continue
+        row, links = rows[person_id]
+        found[person_id] = Person(
+            person_id=person_id,
+            number=await unseal_number(tx, stack, person_id, row["number_sealed"]),
+            status=Status(row["status"]),
+            enrolled_at=row["enrolled_at"],
+            demographics=await unseal_version(tx, stack, person_id, row["sealed"]),
+            links=links,
+        )
+    return found
+
+
+async def view(tx: Tx, stack: Stack, case_id: CaseId) -> CaseView:
+    """A case and the people in it. Raises UnknownCase, Erased."""
+    found = await store.lock_case(tx, case_id)
+    if found is None:
+        raise UnknownCase()
+    case = found[0]
+    people = await read_people(tx, stack, [case.person_id, *(c.person_id for c in case.candidates)])
+    return CaseView(case, people[case.person_id], tuple(people[c.person_id] for c in case.candidates))
+
+
+async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as: int | None, because: str) -> Decided:
+    """Carry out a decision once. Raises UnknownCase, AlreadyDecided, Malformed for a candidate out of range."""
+    found = await store.lock_case(tx, case_id)
+    if found is None:
+        raise UnknownCase()
+    case, decided, decided_as = found
+    if same_as is not None and not 0 <= same_as < len(case.candidates):
+        raise Malformed("There is no such candidate.", field="same_as", rule="candidate-of-the-case")
+    target = None if same_as is None else await _now(tx, case.candidates[same_as].person_id)
+    if decided:
+        before = None if decided_as is None else await _now(tx, decided_as)
+        if before != target:
+            raise AlreadyDecided()
+        log.append(tx, permit, subject=case.person_id, detail={"what": "decision repeated; nothing changed"})
+        return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
+    at = clock.now()
+    held = await store.lock_person(tx, case.person_id)
+    rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
+    if target is None:
+        await _enrol_held(tx, stack, case.person_id, because)
+        log.append(tx, permit, subject=case.person_id, detail={"what": "enrolled: not a duplicate"})
+    else:
+        await store.change_status(tx, case.person_id, Status.MERGED, because, at, merged_into=target)
+        await stack.outbox.emit(tx, PersonMerged.kind, PersonMerged(case.person_id, target))
+        for subject in (case.person_id, target):
+            log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
+    if await store.settle_birth(tx, case.person_id, target, at):
+        child = target or case.person_id
+        await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
+    await store.close_case(tx, case_id, at, target, because)
+    return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
+
+
+async def _now(tx: Tx, person_id: PersonId) -> PersonId:
+    """Whom a record stands for now: itself, or whom it was merged into, however often.
+
+    It ends: candidates were there before the record that they are candidates of, so merges only lead back in time.
+    """
+    found = await store.lock_person(tx, person_id)
+    while found is not None and found[1] is not None:
+        person_id = PersonId(found[1])
+        found = await store.lock_person(tx, person_id)
+    return person_id
+
+
+async def _enrol_held(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> None:
+    """The held person gets what an enrolment gives: number, phone, event."""
+    at = clock.now()
+    person = (await read_people(tx, stack, [person_id]))[person_id].demographics
+    number = (await enrolment.issue_numbers(tx, stack, [person_id], at))[person_id]
+    sealed = await seal_number(tx, stack, person_id, number)
+    await store.change_status(tx, person_id, Status.ACTIVE, because, at, number_sealed=sealed)
+    if person.phone:
+        await store.link_phones(tx, {phone_key(stack, person.phone): person_id})
+    await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
+
+
+async def _answer(tx: Tx, stack: Stack, case_id: CaseId, person_id: PersonId, *, merged: bool) -> Decided:
+    person = (await read_people(tx, stack, [person_id]))[person_id]
+    return Decided(case_id, person_id, person.number, merged)

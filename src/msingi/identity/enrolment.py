@@ -1,0 +1,268 @@
+"""The pipeline of a batch of enrolments inside one transaction: search, compare, then number or hold.
+
+A single enrolment is a batch of one. The steps of `enrol_all` are numbered; law 3 rests on their order.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from msingi.identity import blocking, numbers, photo, rules, scoring, store
+from msingi.identity.blocking import Traits
+from msingi.identity.model import (
+    Candidate,
+    CaseId,
+    Demographics,
+    DuplicateCase,
+    Enrolled,
+    EnrolmentOrder,
+    Held,
+    Link,
+    LinkKind,
+    Outcome,
+    PersonEnrolled,
+    Status,
+    encoded,
+)
+from msingi.kernel import clock, log
+from msingi.kernel.db import Tx
+from msingi.kernel.errors import Erased, Malformed
+from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.policy import Permit
+from msingi.kernel.stack import Stack
+
+VERSION, NUMBER, PHOTO = "identity.version", "identity.number", "identity.photo"
+STRIPES = 1024
+COMPARED = 20
+SHOWN = 10
+
+
+class Receipt(msgspec.Struct, omit_defaults=True):
+    """What is kept to repeat an outcome: ids and nothing personal."""
+
+    person_id: PersonId
+    case_id: CaseId | None = None
+    alike: int = 0
+    phone_linked: bool = False
+
+
+class Prepared(msgspec.Struct):
+    """An order that obeys the rules, with all that can be made of it outside a transaction."""
+
+    order: EnrolmentOrder
+    person_id: PersonId
+    demographics: Demographics
+    traits: Traits
+    keys: list[int]
+    name_keys: dict[str, int]
+    link_numbers: dict[str, str]
+    photo: bytes | None
+    links: list[Link]
+
+
+async def prepare(stack: Stack, order: EnrolmentOrder) -> Prepared:
+    """Check and normalise an order. Raises Malformed (NumberWrong, PhotoRefused), naming field and rule."""
+    person = rules.demographics(order, stack.profile, clock.today())
+    links = rules.link_numbers(order)
+    picture = await asyncio.to_thread(photo.normalised, order.photo) if order.photo is not None else None
+    secret = stack.keys.mac("blind")
+    traits = blocking.traits(person)
+    keys, names = blocking.search_keys(secret, traits), blocking.name_keys(secret, traits)
+    return Prepared(order, PersonId(uuid7()), person, traits, keys, names, links, picture, [])
+
+
+async def resolve_links(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> dict[int, Malformed]:
+    """Find the guardians and introducers that a batch names; gives the faults by place in the batch."""
+    wanted = {number for prepared in batch for number in prepared.link_numbers.values()}
+    if not wanted:
+        return {}
+    found = await store.by_numbers(tx, [number_key(stack, number) for number in wanted])
+    faults: dict[int, Malformed] = {}
+    for place, prepared in enumerate(batch):
+        for field, number in prepared.link_numbers.items():
+            match = found.get(number_key(stack, number))
+            if match is None:
+                faults[place] = Malformed("Nobody has this number.", field=field, rule="known-number")
+            else:
+                prepared.links.append(Link(LinkKind(field), match[0]))
+    return faults
+
+
+async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Sequence[Permit]) -> list[Outcome]:
+    """Enrol or hold each of a batch, one permit each; leaves the leaves and emits the events."""
+    at = clock.now()
+    # 1. Wait for every enrolment under way that could be of the same person: from here on its rows are visible.
+    await store.lock_stripes(tx, (key % STRIPES for prepared in batch for key in prepared.keys))
+    # 2. Search and compare, with those already in the register and with those earlier in the batch.
+    alike = await _compare(tx, stack, batch)
+    # 3. Those who are like nobody get a number; the others a case.
+    fresh = [p for p, found in zip(batch, alike, strict=True) if not found]
+    issued = await issue_numbers(tx, stack, [p.person_id for p in fresh], at)
+    phones = {phone_key(stack, p.demographics.phone): p.person_id for p in reversed(fresh) if p.demographics.phone}
+    await _write(tx, stack, batch, issued, at)
+    linked = await store.link_phones(tx, phones)
+    outcomes: list[Outcome] = []
+    cases: list[DuplicateCase] = []
+    for prepared, permit, found in zip(batch, permits, alike, strict=True):
+        person_id = prepared.person_id
+        if found:
+            case = DuplicateCase(CaseId(uuid7()), person_id, at, found[:SHOWN])
+            cases.append(case)
+            outcomes.append(Held(case.case_id, person_id, len(case.candidates)))
+            detail: dict[str, str | int | bool] = {"what": "held: may be somebody known", "alike": len(case.candidates)}
+            for other in case.candidates:
+                log.append(tx, permit, subject=other.person_id, detail={"what": "found alike to a new enrolment"})
+        else:
+            outcomes.append(Enrolled(person_id, issued[person_id], person_id in linked))
+            detail = {"what": "enrolled"}
+            await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
+        log.append(tx, permit, subject=person_id, detail=detail)
+    if cases:
+        await store.add_cases(tx, cases, at)
+    return outcomes
+
+
+async def _compare(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tuple[Candidate, ...]]:
+    """For each of the batch, who reaches the threshold, the most alike first."""
+    secret = stack.keys.mac("blind")
+    totals = blocking.total_keys(secret)
+    counts = await store.name_counts(tx, [*totals, *(k for p in batch for k in p.name_keys.values())])
+    people = sum(counts.get(key, 0) for key in totals)
+    found = await _known(tx, stack, batch)
+    seen: dict[int, list[int]] = {}
+    alike = []
+    for place, prepared in enumerate(batch):
+        earlier = Counter(other for key in prepared.keys for other in seen.get(key, ()))
+        others = found[place] + [
+            (batch[other].person_id, batch[other].traits) for other, _ in earlier.most_common(COMPARED)
+        ]
+        alike.append(_alike(prepared, others, counts, people + place))
+        for key in prepared.keys:
+            seen.setdefault(key, []).append(place)
+    return alike
+
+
+async def _known(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[list[tuple[PersonId, Traits]]]:
+    """For each of the batch, the records in the register that share keys with it, and for whom they speak: a merged
+    one for whom it merged into. Those whose key was erased are no longer there."""
+    found: list[list[tuple[PersonId, Traits]]] = [[] for _ in batch]
+    unsealed: dict[PersonId, Traits | None] = {}
+    for row in await store.candidates(tx, [p.keys for p in batch], COMPARED):
+        person_id = PersonId(row["person_id"])
+        if person_id not in unsealed:
+            try:
+                unsealed[person_id] = blocking.traits(await unseal_version(tx, stack, person_id, row["sealed"]))
+            except Erased:
+                unsealed[person_id] = None
+        known = unsealed[person_id]
+        if known is not None:
+            found[row["place"]].append((PersonId(row["merged_into"] or person_id), known))
+    return found
+
+
+def _alike(
+    prepared: Prepared, others: Sequence[tuple[PersonId, Traits]], counts: Mapping[int, int], people: int
+) -> tuple[Candidate, ...]:
+    """Those of `others` who reach the threshold, each once, the most alike first."""
+    law = scoring.weights()
+    rarity = {part: law.rarity(counts.get(key, 0), people) for part, key in prepared.name_keys.items()}
+    best: dict[PersonId, Candidate] = {}
+    for person_id, traits in others:
+        reasons = scoring.reasons(prepared.traits, traits, rarity)
+        bits = scoring.bits(reasons)
+        if bits >= law.threshold(people) and (person_id not in best or bits > best[person_id].bits):
+            best[person_id] = Candidate(person_id, bits, reasons)
+    return tuple(sorted(best.values(), key=lambda found: -found.bits))
+
+
+async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at: datetime) -> dict[PersonId, str]:
+    """A number for each person that nobody ever had (law 1): drawn again until the register takes it."""
+    issued: dict[PersonId, str] = {}
+    while waiting := [p for p in person_ids if p not in issued]:
+        drawn = {number_key(stack, number): (p, number) for p, number in ((p, numbers.draw()) for p in waiting)}
+        free = await store.issue_numbers(tx, {key: p for key, (p, _) in drawn.items()}, at)
+        issued |= {p: number for key, (p, number) in drawn.items() if key in free}
+    return issued
+
+
+async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime) -> None:
+    new, names = [], Counter[int]()
+    totals = blocking.total_keys(stack.keys.mac("blind"))
+    for prepared in batch:
+        person_id, person = prepared.person_id, prepared.demographics
+        await stack.seal.create_key(tx, person_id)
+        number = issued.get(person_id)
+        new.append(
+            store.NewPerson(
+                person_id,
+                Status.HELD if number is None else Status.ACTIVE,
+                person.region,
+                person.birth.year,
+                person.sex,
+                await seal_version(tx, stack, person_id, person),
+                prepared.keys,
+                None if number is None else await seal_number(tx, stack, person_id, number),
+                None if prepared.photo is None else await stack.seal.seal(tx, person_id, prepared.photo, PHOTO),
+                prepared.links,
+            )
+        )
+        names.update(prepared.name_keys.values())
+        names[totals[person_id.int % len(totals)]] += 1
+    await store.add_people(tx, new, "enrolment", at)
+    await store.count_names(tx, names)
+
+
+def number_key(stack: Stack, number: str) -> bytes:
+    """The blinded key (32 bytes) under which a number is kept."""
+    return stack.keys.blind(f"number:{number}")
+
+
+def phone_key(stack: Stack, phone: str) -> bytes:
+    """The blinded key (32 bytes) under which a phone (E.164) finds a person."""
+    return stack.keys.blind(f"phone:{phone}")
+
+
+async def seal_version(tx: Tx, stack: Stack, person_id: PersonId, person: Demographics) -> bytes:
+    """Demographics as one sealed text."""
+    return await stack.seal.seal(tx, person_id, encoded(person), VERSION)
+
+
+async def unseal_version(tx: Tx, stack: Stack, person_id: PersonId, sealed: bytes) -> Demographics:
+    """The demographics in a sealed version. Raises Erased."""
+    return msgspec.msgpack.decode(await stack.seal.unseal(tx, person_id, sealed, VERSION), type=Demographics)
+
+
+async def seal_number(tx: Tx, stack: Stack, person_id: PersonId, number: str) -> bytes:
+    """A number, sealed for its person."""
+    return await stack.seal.seal(tx, person_id, number.encode(), NUMBER)
+
+
+async def unseal_number(tx: Tx, stack: Stack, person_id: PersonId, sealed: bytes | None) -> str:
+    """The number of a person, or empty for a held one. Raises Erased."""
+    return "" if sealed is None else (await stack.seal.unseal(tx, person_id, sealed, NUMBER)).decode()
+
+
+def content(stack: Stack, order: msgspec.Struct) -> bytes:
+    """An order as keyed hash, for `once`: a plain hash of a name and a birth date could be guessed."""
+    return stack.keys.blind(encoded(order).hex())
+
+
+def receipt(outcome: Outcome) -> bytes:
+    """The outcome as it is kept, for whoever repeats the request."""
+    if isinstance(outcome, Held):
+        return encoded(Receipt(outcome.person_id, outcome.case_id, outcome.alike))
+    return encoded(Receipt(outcome.person_id, phone_linked=outcome.phone_linked))
+
+
+async def repeated(tx: Tx, stack: Stack, first: bytes) -> Outcome:
+    """The outcome that a receipt stands for."""
+    kept = msgspec.msgpack.decode(first, type=Receipt)
+    if kept.case_id is not None:
+        return Held(kept.case_id, kept.person_id, kept.alike)
+    row, _ = (await store.people(tx, [kept.person_id]))[kept.person_id]
+    return Enrolled(
+        kept.person_id, await unseal_number(tx, stack, kept.person_id, row["number_sealed"]), kept.phone_linked
+    )

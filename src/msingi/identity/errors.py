@@ -1,0 +1,91 @@
+"""The refusals of the identity room, one class per reason."""
+
+from msingi.kernel.errors import Conflict, Malformed, NotFound
+
+
+class NumberWrong(Malformed):
+    """The identity number is not one that was ever issued: it has 12 digits, does not begin with 0, and its last
+    digit is a check digit. `rule` says which of these is broken, so that a slip of the pen can be corrected.
+    """
+
+    code = "identity.number-wrong"
+    title = "This is not an identity number"
+    remedy = "Read the 12 digits again from the card; spaces and hyphens do not matter."
+
+
+class PhotoRefused(Malformed):
+    """The photo cannot be used. `rule` says why: `image` (not a readable JPEG or PNG), `bytes` (larger than 5 MB),
+    `pixels` (smaller than 160 x 200, or more than 40 million), `shape` (not portrait), `contrast` (blank or dark).
+
+    A missing photo never stops an enrolment.
+    """
+
+    code = "identity.photo-refused"
+    title = "The photo cannot be used"
+    remedy = "Take a new portrait photo in good light, or enrol without a photo and add it later."
+
+
+class UnknownNumber(NotFound):
+    """No person has this identity number, or none that the caller may know of."""
+
+    code = "identity.unknown-number"
+    title = "No person has this number"
+    remedy = "Check the number with the person; the check digit is right, so it may belong to another register."
+
+
+class NotInUse(Conflict):
+    """The person exists, but the identity is suspended or deactivated and must not be relied on.
+
+    `status` says which of the two.
+    """
+
+    code = "identity.not-in-use"
+    title = "This identity is not in use"
+    remedy = "The person can ask at an enrolment office why, and have it put right."
+
+
+class UnknownCase(NotFound):
+    """There is no duplicate case with this id."""
+
+    code = "identity.unknown-case"
+    title = "No such duplicate case"
+    remedy = "List the cases that wait at /v1/identity/duplicates."
+
+
+class AlreadyDecided(Conflict):
+    """The duplicate case was decided before, in another way. A decision is made once."""
+
+    code = "identity.already-decided"
+    title = "This case was decided before"
+    remedy = "Read the person's record; a wrong decision is corrected by merging or unmerging, with reasons."
+
+
+class NotInThisState(Conflict):
+    """The change does not fit the person's present status. `status` is the present one, `wanted` the refused one.
+
+    For example a merged record can no longer be suspended.
+    """
+
+    code = "identity.not-in-this-state"
+    title = "The person's status does not allow this"
+    remedy = "Read the person's status and choose a change that is possible from there."
+
+
+class PhoneInUse(Conflict):
+    """The phone number already finds another person. One phone finds one person, so that a code or a payment
+    never reaches somebody else.
+    """
+
+    code = "identity.phone-in-use"
+    title = "This phone belongs to another person's record"
+    remedy = "Use another phone, or let the other person give it up first."
+
+
+class MappingWrong(Malformed):
+    """The column mapping does not fit the CSV file, or is not understood. `field` names the entry or column,
+    `rule` what it must obey. No row was read.
+    """
+
+    code = "identity.mapping-wrong"
+    title = "The column mapping does not fit the file"
+    remedy = "Correct the named entry of the mapping file; every column is either mapped or listed under ignore."

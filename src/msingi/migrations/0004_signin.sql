@@ -1,0 +1,149 @@
+-- Sign-in: clients, staff accounts, factors, tries, sessions and grants. Secrets stand here only as hashes or sealed.
+CREATE SCHEMA IF NOT EXISTS signin;
+
+-- Software of institutions that may use the provider; its public keys.
+-- reference table
+CREATE TABLE IF NOT EXISTS signin.client (
+  client_id text PRIMARY KEY,
+  name text NOT NULL,
+  institution text NOT NULL,
+  profile text NOT NULL CHECK (profile IN ('fapi', 'confidential', 'public')),
+  jwks jsonb NOT NULL,
+  redirect_uris text[] NOT NULL,
+  logout_uris text[] NOT NULL,
+  scopes text[] NOT NULL,
+  claims text[] NOT NULL,
+  first_party boolean NOT NULL,
+  active boolean NOT NULL DEFAULT true,
+  made_at timestamptz NOT NULL DEFAULT now()
+);
+SELECT kernel.wall('signin', 'client', NULL);
+
+-- Accounts of members of staff; person_id is the account's own id, derived from the staff id.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.staff (
+  person_id uuid PRIMARY KEY,
+  staff_id text NOT NULL,      -- personal: operations, keep 10 years
+  institution text NOT NULL,
+  roles text[] NOT NULL,
+  sealed bytea NOT NULL,       -- personal: operations, keep 10 years
+  active boolean NOT NULL DEFAULT true,
+  made_at timestamptz NOT NULL DEFAULT now()
+);
+SELECT kernel.wall('signin', 'staff', 'person_id');
+
+-- What somebody proves themselves with: the salted scrypt hash of a PIN, sealed under their own key.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.factor (
+  person_id uuid NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('pin')),
+  sealed bytea NOT NULL,       -- personal: identity-proofing, keep until replaced
+  set_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (person_id, kind)
+);
+SELECT kernel.wall('signin', 'factor', 'person_id');
+
+-- Browsers on which somebody has signed in with two factors before; strangers' failures never lock them.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.device (
+  person_id uuid NOT NULL,
+  device_hash bytea NOT NULL,  -- personal: identity-proofing, keep 1 year after last use
+  known_at timestamptz NOT NULL DEFAULT now(),
+  seen_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (person_id, device_hash)
+);
+SELECT kernel.wall('signin', 'device', 'person_id');
+
+-- Wrong attempts, per keyed hash of (subject, place).
+-- distributed by place
+CREATE TABLE IF NOT EXISTS signin.tries (
+  place bytea PRIMARY KEY,
+  failures int NOT NULL,
+  since timestamptz NOT NULL,
+  locked_until timestamptz
+);
+SELECT kernel.wall('signin', 'tries', NULL);
+CREATE INDEX IF NOT EXISTS tries_since ON signin.tries USING brin (since);
+
+-- One-time codes that were sent: a keyed hash, and to what (a browser, or an institution) the answer is bound.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.challenge (
+  person_id uuid NOT NULL,
+  challenge_id uuid NOT NULL,
+  bound_to bytea NOT NULL,
+  code_hash bytea NOT NULL,    -- personal: identity-proofing, keep 1 day
+  sent_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  tries int NOT NULL DEFAULT 0,
+  used_at timestamptz,
+  PRIMARY KEY (person_id, challenge_id)
+);
+SELECT kernel.wall('signin', 'challenge', 'person_id');
+CREATE INDEX IF NOT EXISTS challenge_expires ON signin.challenge USING brin (expires_at);
+
+-- Browsers in which somebody is signed in; the cookie holds a secret of which only the hash stands here.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.session (
+  person_id uuid NOT NULL,
+  session_id uuid NOT NULL,
+  secret_hash bytea NOT NULL,
+  factors int NOT NULL,
+  methods text[] NOT NULL,
+  agent text NOT NULL,         -- personal: subject-access, keep 90 days
+  proved_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  PRIMARY KEY (person_id, session_id)
+);
+SELECT kernel.wall('signin', 'session', 'person_id');
+CREATE INDEX IF NOT EXISTS session_expires ON signin.session USING brin (expires_at);
+
+-- What somebody agreed that a client may learn; asked again only for more.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.agreement (
+  person_id uuid NOT NULL,
+  client_id text NOT NULL,
+  claims text[] NOT NULL,      -- personal: consent-management, keep until withdrawn
+  agreed_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, client_id)
+);
+SELECT kernel.wall('signin', 'agreement', 'person_id');
+
+-- Authorization grants: from one code come all tokens of one sign-in to one client.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.oauth_grant (
+  person_id uuid NOT NULL,
+  grant_id uuid NOT NULL,
+  session_id uuid NOT NULL,
+  client_id text NOT NULL,
+  code_hash bytea NOT NULL,
+  refresh_hash bytea,
+  terms jsonb NOT NULL,        -- personal: identity-proofing, keep 90 days
+  made_at timestamptz NOT NULL,
+  used_at timestamptz,
+  expires_at timestamptz NOT NULL,
+  ended_at timestamptz,
+  PRIMARY KEY (person_id, grant_id)
+);
+SELECT kernel.wall('signin', 'oauth_grant', 'person_id');
+CREATE INDEX IF NOT EXISTS oauth_grant_session ON signin.oauth_grant (person_id, session_id);
+CREATE INDEX IF NOT EXISTS oauth_grant_expires ON signin.oauth_grant USING brin (expires_at);
+
+-- Grants that ended before their tokens did: random ids, so that every door can ask without seeing a person.
+-- distributed by grant_id
+CREATE TABLE IF NOT EXISTS signin.ended (
+  grant_id uuid PRIMARY KEY,
+  until timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'ended', NULL);
+CREATE INDEX IF NOT EXISTS ended_until ON signin.ended USING brin (until);
+
+-- Hashes of things that may arrive only once: jti of assertions and proofs, pushed requests.
+-- distributed by seen
+CREATE TABLE IF NOT EXISTS signin.seen (
+  seen bytea PRIMARY KEY,
+  until timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'seen', NULL);
+CREATE INDEX IF NOT EXISTS seen_until ON signin.seen USING brin (until);

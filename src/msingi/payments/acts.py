@@ -1,0 +1,365 @@
+"""The verbs of the payments room: open, pay, look, issue. Each one is permitted, and each one is answered for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import Context, Kind
+from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
+from msingi.kernel.ids import PersonId
+from msingi.kernel.policy import Permit, Subject
+from msingi.kernel.stack import Stack
+from msingi.payments import book, errors, parties, rules, store, writer
+from msingi.payments.model import (
+    Account,
+    AccountKind,
+    Alias,
+    IssueOrder,
+    MaskedPayee,
+    Order,
+    Reason,
+    Receipt,
+    Statement,
+    TransferOrder,
+)
+
+PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT)
+ALIAS_LOOKUPS = 10
+ALIAS_WINDOW_S = 60
+MAX_PAGE = 500
+
+
+async def open_account(
+    stack: Stack,
+    ctx: Context,
+    owner: PersonId | str,
+    kind: AccountKind,
+    *,
+    currency: str = "",
+    tier: int = 1,
+    label: str = "",
+) -> Account:
+    """Open an account for a person (an id; wallet or current) or an institution (its code; the other kinds).
+
+    `currency` defaults to the country's. A person's first wallet becomes the default, which phone number and
+    identity number lead to. Raises Malformed for a kind that the holder cannot have, or an unknown tier.
+    """
+    person = owner if isinstance(owner, UUID) else None
+    if (kind in PERSONAL) != (person is not None):
+        raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
+    if person and tier not in {t.tier for t in stack.profile.tiers}:
+        raise Malformed("This country has no such tier.", field="tier", rule="known-tier")
+    currency = currency or stack.profile.currency.code
+    permit = policy.decide(
+        ctx,
+        "payments.open-account",
+        person or policy.NOBODY,
+        holder="person" if person else "institution",
+        own_account=not person and owner == ctx.actor.institution,
+        kind=kind,
+        tier=tier if person else 0,
+    )
+    async with stack.db.transaction(permit) as tx:
+        if person:
+            first = kind is AccountKind.WALLET and not await store.default_wallets(tx, [person])
+            refs = [parties.person_ref(stack, person)]
+            await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
+        else:
+            floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else 0
+            ref = parties.institution_ref(stack, str(owner))
+            await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
+        log.append(tx, permit, subject=person, detail={"what": "account opened", "kind": kind, "currency": currency})
+        return max(await store.accounts(tx, person, str(owner)), key=lambda a: a.opened_at)
+
+
+async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:
+    """The default wallet (account id) of each of `people`, opened in the lowest tier where one is missing."""
+    wanted = tuple(dict.fromkeys(people))
+    permit = policy.decide(
+        ctx, "payments.open-account", wanted, holder="person", own_account=False, kind="wallet", tier=1
+    )
+    async with stack.db.transaction(permit) as tx:
+        known = {p: account for p, (account, _) in (await store.default_wallets(tx, wanted)).items()}
+        missing = [p for p in wanted if p not in known]
+        if missing:
+            refs = [parties.person_ref(stack, p) for p in missing]
+            currency, tier = stack.profile.currency.code, min(t.tier for t in stack.profile.tiers)
+            opened = await store.open_person_accounts(
+                tx, missing, refs, AccountKind.WALLET, currency, tier, [True] * len(missing), ctx.at
+            )
+            known |= dict(zip(missing, opened, strict=True))
+        for person in missing:
+            log.append(tx, permit, subject=person, detail={"what": "wallet opened to be paid into"})
+        if not missing:
+            log.append(tx, permit, detail={"what": "wallets found", "count": len(known)})
+    return known
+
+
+async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
+    """Pay from an own account to an alias; the receipt comes once the transfer is durable.
+
+    The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
+    the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
+    """
+    (ending,) = await transfer_many(stack, ctx, [order])
+    if isinstance(ending, Refusal):
+        raise ending
+    return ending
+
+
+async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrder]) -> list[Receipt | Refusal]:
+    """Pay up to 1,000 orders at once, each under its own permit; receipts or refusals in the order of `orders`.
+
+    Raises NotPermitted if the first order is not permitted, Malformed for more than 1,000.
+    """
+    if len(orders) > writer.MAX_BATCH:
+        raise Malformed("Send at most 1000 orders at once.", field="orders", rule="count<=1000")
+    endings: list[Receipt | Refusal | None] = [None] * len(orders)
+    ready: list[Order] = []
+    places: list[int] = []
+    for place, wanted in enumerate(orders):
+        try:
+            ready.append(await _ordered(stack, ctx, wanted))
+            places.append(place)
+        except Refusal as refused:
+            if len(orders) == 1:
+                raise
+            endings[place] = refused
+    for place, order, ending in zip(places, ready, await writer.of(stack).post(ready), strict=True):
+        if isinstance(ending, DifferentContent):
+            endings[place] = ending
+        elif ending.reason:
+            endings[place] = errors.refusal(ending.reason)
+        else:
+            endings[place] = Receipt(
+                str(order.id),
+                ending.seq,
+                orders[place].payer,
+                order.payee or rules.masked_number(orders[place].payee.value),
+                order.amount,
+                order.currency,
+                order.reference,
+                ending.debit_after,
+                book.instant(ending.at_us),
+            )
+    return [e for e in endings if e is not None]
+
+
+async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
+    """A wanted transfer as the writer takes it: shapes checked, permitted, payee found."""
+    _check_shape(wanted)
+    debit = rules.id_of(wanted.payer)
+    permit, owner = _payer(stack, ctx, "payments.transfer")
+    name = ""
+    if wanted.payee.kind == "account":
+        credit = rules.id_of(wanted.payee.value)
+    else:
+        credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
+    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key)
+    amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
+    hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
+    text = parties.permit_text(permit)
+    me = parties.own_name(stack, ctx) if name or words else ""
+    return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
+
+
+def _check_shape(wanted: TransferOrder) -> None:
+    if not 1 <= len(wanted.key) <= 64 or not wanted.key.isprintable():
+        raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
+    if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
+        raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
+    if not 0 < wanted.amount_minor <= rules.MAX_AMOUNT_MINOR:
+        raise errors.AmountOutOfRange(largest_minor=rules.MAX_AMOUNT_MINOR)
+    if len(wanted.currency) != 3 or not (wanted.currency.isascii() and wanted.currency.isupper()):
+        raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
+
+
+def _payer(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
+    """The permit to debit what the actor holds, and the reference of that holder."""
+    actor = ctx.actor
+    if actor.kind is Kind.PERSON:
+        person = PersonId(UUID(actor.id))
+        permit = policy.decide(ctx, act, person, holder="person", own_account=False)
+        return permit, parties.person_ref(stack, person)
+    own = bool(actor.institution)
+    permit = policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=own)
+    return permit, parties.institution_ref(stack, actor.institution)
+
+
+def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, PersonId | None]:
+    """The permit to read accounts: the actor's own, a named person's, or those of the actor's institution."""
+    if person is None and ctx.actor.kind is Kind.PERSON:
+        person = PersonId(UUID(ctx.actor.id))
+    subject: Subject = person or policy.NOBODY
+    permit = policy.decide(
+        ctx,
+        "payments.read-account",
+        subject,
+        holder="person" if person else "institution",
+        own_account=not person and bool(ctx.actor.institution),
+    )
+    return permit, subject, person
+
+
+async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -> list[Account]:
+    """The accounts of the actor, of `person` (staff), or of the actor's institution, the default one first."""
+    permit, _, person = _reader(ctx, person)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.accounts(tx, person, ctx.actor.institution)
+        log.append(tx, permit, subject=person, detail={"what": "accounts and balances"})
+    return found
+
+
+async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str, int]:
+    """What a person has in all accounts together: minor units by currency."""
+    totals: dict[str, int] = {}
+    for account in await accounts(stack, ctx, person):
+        totals[account.currency] = totals.get(account.currency, 0) + account.balance_minor
+    return totals
+
+
+async def statement(
+    stack: Stack,
+    ctx: Context,
+    number: str,
+    *,
+    after: int | None = None,
+    limit: int = 50,
+    person: PersonId | None = None,
+) -> Statement:
+    """A page of an account's entries, newest first; `after` is the `next_after` of the page before.
+
+    Raises NoSuchAccount unless it is the actor's, `person`'s (staff), or the actor's institution's.
+    """
+    if not 1 <= limit <= MAX_PAGE:
+        raise Malformed(f"A page has 1 to {MAX_PAGE} entries.", field="limit", rule=f"1..{MAX_PAGE}")
+    account = rules.id_of(number)
+    permit, _, person = _reader(ctx, person)
+    async with stack.db.transaction(permit) as tx:
+        currency = await _own_currency(tx, account, person, ctx.actor.institution)
+        before = after if after is not None else 1 << 62
+        found = await store.entries(tx, account, before, limit + 1)
+        log.append(tx, permit, subject=person, detail={"what": "statement", "account": rules.masked_number(number)})
+    page = found[:limit]
+    return Statement(number, currency, page, page[-1].seq if len(found) > limit else None)
+
+
+async def balance_at(stack: Stack, ctx: Context, number: str, at: datetime, *, person: PersonId | None = None) -> int:
+    """The balance that an account had at a past instant (aware), in minor units. Raises NoSuchAccount."""
+    account = rules.id_of(number)
+    permit, _, person = _reader(ctx, person)
+    async with stack.db.transaction(permit) as tx:
+        await _own_currency(tx, account, person, ctx.actor.institution)
+        balance = await store.balance_at(tx, account, at)
+        log.append(tx, permit, subject=person, detail={"what": "balance at a past moment"})
+    return balance
+
+
+async def _own_currency(tx: store.Tx, account: int, person: PersonId | None, institution: str) -> str:
+    """The currency of an account that the reader may read. Raises NoSuchAccount."""
+    if person is not None:
+        own = await store.holds(tx, person, account)
+    else:
+        holder = await store.institution_of(tx, account)
+        own = holder is not None and holder["institution"] == institution
+    row = await store.account(tx, account) if own else None
+    if row is None:
+        raise errors.NoSuchAccount()
+    return row["currency"]
+
+
+async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
+    """The receipt of a transfer that one of the actor's accounts paid or received; the balance is the reader's.
+
+    Raises NoSuchTransfer for an unknown or somebody else's transfer, or the reason why it was rejected.
+    """
+    try:
+        wanted = UUID(transfer_id)
+    except ValueError:
+        raise Malformed("A transfer id is a UUID.", field="transfer_id", rule="uuid") from None
+    permit, _, person = _reader(ctx, None)
+    async with stack.db.transaction(permit) as tx:
+        row = await store.transfer(tx, wanted)
+        own = {rules.id_of(a.number) for a in await store.accounts(tx, person, ctx.actor.institution)}
+        log.append(tx, permit, subject=person, detail={"what": "receipt"})
+    if row is None:
+        raise errors.NoSuchTransfer()
+    if row["reason"] != Reason.NONE:
+        raise errors.refusal(row["reason"])
+    paid = row["debit"] in own
+    payer = rules.number_of(row["debit"])
+    return Receipt(
+        str(row["id"]),
+        row["seq"],
+        payer if paid else row["payer"] or rules.masked_number(payer),
+        row["payee"] or rules.masked_number(rules.number_of(row["credit"])),
+        row["amount"],
+        row["currency"],
+        row["reference"] or "",
+        row["debit_after"] if paid else row["credit_after"],
+        row["at"],
+    )
+
+
+async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee:
+    """The masked name behind an alias, for a payer to confirm: initials of a person, or an institution's name.
+
+    The person sees that somebody asked. Raises NoSuchAccount, or TooMany after ten look-ups in a minute.
+    """
+    permit = policy.decide(ctx, "payments.resolve-alias", policy.NOBODY)
+    actor = f"{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
+    async with stack.db.transaction(permit) as tx:
+        n = await store.count_alias(tx, actor, ctx.at, ALIAS_WINDOW_S)
+        log.append(tx, permit, detail={"what": "alias look-up", "alias": alias.kind})
+    if n > ALIAS_LOOKUPS:
+        raise TooMany(retry_after_s=ALIAS_WINDOW_S)
+    _, name, currency = await parties.payee(stack, ctx, alias)
+    return MaskedPayee(name, currency)
+
+
+async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
+    """Create money: the issuing side pays an institution's account, and owes what it paid (its balance falls below 0).
+
+    Raises NoSuchAccount unless the payee is an institution's government, trust or float account.
+    """
+    credit = rules.id_of(order.payee)
+    if not 0 < order.amount_minor <= rules.MAX_AMOUNT_MINOR:
+        raise errors.AmountOutOfRange(largest_minor=rules.MAX_AMOUNT_MINOR)
+    permit = policy.decide(ctx, "payments.issue", policy.NOBODY)
+    async with stack.db.reading("payments") as tx:
+        holder = await store.institution_of(tx, credit)
+        source = await store.issue_account(tx, holder["currency"]) if holder else None
+    if holder is None or holder["kind"] not in ("government", "trust", "float"):
+        raise errors.NoSuchAccount(party="payee")
+    if source is None:
+        raise errors.NoSuchAccount("No issuing account is open in this currency.", party="payer")
+    owner = parties.institution_ref(stack, source["institution"])
+    debit, currency = source["account_id"], holder["currency"]
+    transfer_id = rules.transfer_id(f"issue/{owner}", order.key)
+    hashed = rules.body_hash(transfer_id, debit, credit, order.amount_minor, currency, "ISSU", order.reference)
+    payer, payee = (parties.institution_name(stack, code) for code in (source["institution"], holder["institution"]))
+    wanted = Order(
+        *(transfer_id, owner, debit, credit, order.amount_minor, currency, "ISSU", hashed, permit),
+        *(parties.permit_text(permit), order.reference, payer, payee),
+    )
+    (ending,) = await writer.of(stack).post([wanted])
+    if isinstance(ending, DifferentContent):
+        raise ending
+    if ending.reason:
+        raise errors.refusal(ending.reason)
+    number = rules.number_of(debit)
+    at = book.instant(ending.at_us)
+    return Receipt(
+        *(str(transfer_id), ending.seq, number, payee, order.amount_minor, currency, order.reference),
+        *(ending.debit_after, at),
+    )
+
+
+async def account_holders(stack: Stack, ctx: Context) -> list[PersonId]:
+    """Everybody who holds at least one account, each once: for the published figure of SDG 8.10.2, and nothing else."""
+    permit = policy.decide(ctx, "payments.count-holders", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        holders = await store.every_holder(tx)
+        log.append(tx, permit, detail={"what": "account holders counted", "count": len(holders)})
+    return holders

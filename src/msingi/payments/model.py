@@ -1,0 +1,225 @@
+"""Nouns of the payments room: accounts, orders, outcomes, receipts, statements, and the events it tells."""
+
+from datetime import datetime
+from enum import IntEnum, IntFlag, StrEnum
+from typing import NewType
+from uuid import UUID
+
+from msgspec import Struct
+
+from msingi.kernel.policy import Permit
+
+AccountId = NewType("AccountId", int)
+TransferId = NewType("TransferId", UUID)
+SHARD_BITS = 8
+
+
+class AccountKind(StrEnum):
+    """What an account is for; people hold wallets and current accounts, institutions the others."""
+
+    WALLET = "wallet"
+    CURRENT = "current"
+    GOVERNMENT = "government"
+    MERCHANT = "merchant"
+    TRUST = "trust"
+    FLOAT = "float"
+    ISSUE = "issue"
+
+
+class Flag(IntFlag):
+    """What an account may do; an account that is not OPEN does not exist for the writer."""
+
+    OPEN = 1
+    NO_DEBIT = 2
+    NO_CREDIT = 4
+
+
+class Kind(IntEnum):
+    """What a journal row does."""
+
+    POST = 1
+    RESERVE = 2
+    COMMIT = 3
+    ABORT = 4
+    REVERSE = 5
+
+
+class Status(IntEnum):
+    """How an order ended."""
+
+    POSTED = 1
+    REJECTED = 2
+
+
+class Reason(IntEnum):
+    """Why an order was rejected, as journalled; NONE for a posted one."""
+
+    NONE = 0
+    UNKNOWN_PAYER = 1
+    UNKNOWN_PAYEE = 2
+    SAME_ACCOUNT = 3
+    CURRENCY = 4
+    PAYER_FROZEN = 5
+    PAYEE_FROZEN = 6
+    INSUFFICIENT_FUNDS = 7
+    TRANSFER_LIMIT = 8
+    DAY_LIMIT = 9
+    AMOUNT = 10
+    BALANCE_LIMIT = 11
+
+
+class Tier(Struct, frozen=True):
+    """What a know-your-customer tier allows, in minor units: paid out at once, paid out per day (UTC), and held."""
+
+    number: int
+    transfer_limit_minor: int
+    day_limit_minor: int
+    balance_limit_minor: int
+
+
+class Account(Struct, frozen=True):
+    """An account as its holder sees it. `number` has two check digits; amounts are in minor units of `currency`."""
+
+    number: str
+    kind: AccountKind
+    currency: str
+    tier: int
+    balance_minor: int
+    available_minor: int
+    is_default: bool
+    opened_at: datetime
+    label: str = ""
+
+
+class Alias(Struct, frozen=True):
+    """How a payer names a payee: `kind` is "phone" (E.164), "account" (number) or "identity" (identity number)."""
+
+    kind: str
+    value: str
+
+
+class MaskedPayee(Struct, frozen=True):
+    """What a payer sees of a payee before confirming: initials only, or the name of an institution."""
+
+    name: str
+    currency: str
+
+
+class TransferOrder(Struct, frozen=True):
+    """An order to pay: from the payer's account number, to an alias, an amount in minor units of `currency`.
+
+    `key` is the caller's idempotency key (1-64 characters); `reference` are up to 140 characters for both sides.
+    """
+
+    key: str
+    payer: str
+    payee: Alias
+    amount_minor: int
+    currency: str
+    reference: str = ""
+
+
+class IssueOrder(Struct, frozen=True):
+    """An order to create money on an institution's account: minor units of that account's currency."""
+
+    key: str
+    payee: str
+    amount_minor: int
+    reference: str = ""
+
+
+class Order(Struct, frozen=True, gc=False):
+    """What enters the writer: accounts, amount, and a permit; `permit_text` is what the journal keeps of the permit.
+
+    `owner` is the keyed hash of the holder whom the permit reaches: the writer debits no account of anybody else.
+    """
+
+    id: UUID
+    owner: int
+    debit: int
+    credit: int
+    amount: int
+    currency: str
+    code: str
+    body_hash: bytes
+    permit: Permit
+    permit_text: str
+    reference: str = ""
+    payer: str = ""
+    payee: str = ""
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """How the writer ended an order: its journal row, and the balances after it, in minor units."""
+
+    seq: int
+    reason: int
+    debit_after: int
+    credit_after: int
+    at_us: int
+    repeated: bool = False
+
+
+class Receipt(Struct, frozen=True):
+    """The proof to a payer that an order was posted; `to` is the masked name of the payee.
+
+    `seq` is its journal row. `balance_minor` is the payer's balance after it.
+    """
+
+    transfer_id: str
+    seq: int
+    payer: str
+    to: str
+    amount_minor: int
+    currency: str
+    reference: str
+    balance_minor: int
+    at: datetime
+
+
+class Entry(Struct, frozen=True):
+    """One line of a statement: negative amounts were paid, positive ones received."""
+
+    seq: int
+    transfer_id: str
+    at: datetime
+    amount_minor: int
+    balance_minor: int
+    other: str
+    reference: str
+    code: str
+
+
+class Statement(Struct, frozen=True):
+    """A page of entries, newest first; pass `next_after` as `after` for the next page, None on the last one."""
+
+    account: str
+    currency: str
+    entries: list[Entry]
+    next_after: int | None
+
+
+class TransfersPosted(Struct, frozen=True):
+    """Event payments.transfer-posted: one committed batch, journal rows [first_seq, first_seq + count) of a shard."""
+
+    shard: int
+    first_seq: int
+    count: int
+    posted: int
+
+
+class FileApproved(Struct, frozen=True):
+    """Event payments.file-approved: a payment file may be paid."""
+
+    file_id: str
+
+
+class FileFinished(Struct, frozen=True):
+    """Event payments.file-finished: every line has an outcome; amounts in minor units of `currency`."""
+
+    file_id: str
+    institution: str
+    paid: int
+    rejected: int
+    paid_minor: int
+    currency: str

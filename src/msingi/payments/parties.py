@@ -1,0 +1,103 @@
+"""Who stands behind an account or an alias: references, names as strangers may see them, and payees found."""
+
+from uuid import UUID
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import Context, Kind
+from msingi.kernel.errors import Malformed, NotFound
+from msingi.kernel.ids import PersonId
+from msingi.kernel.policy import Permit
+from msingi.kernel.stack import Stack
+from msingi.payments import errors, rules, store
+from msingi.payments.model import Alias
+
+ALIASES = ("phone", "identity", "account")
+
+
+def person_ref(stack: Stack, person: PersonId) -> int:
+    """The ledger's reference of a person as holder: a keyed hash."""
+    return rules.owner_ref(stack.keys.mac("blind"), f"person:{person}")
+
+
+def institution_ref(stack: Stack, institution: str) -> int:
+    """The ledger's reference of an institution as holder: a keyed hash."""
+    return rules.owner_ref(stack.keys.mac("blind"), f"institution:{institution}")
+
+
+def permit_text(permit: Permit) -> str:
+    """What the journal keeps of a permit: who ordered, for which purpose, on which basis."""
+    ctx = permit.context
+    actor = ctx.actor
+    return f"{actor.kind.value}:{actor.id}@{actor.institution} {ctx.purpose} {ctx.basis}"
+
+
+def institution_name(stack: Stack, institution: str) -> str:
+    """An institution's name in the country's language, or its code."""
+    for member in stack.profile.institutions:
+        if member.code == institution:
+            return stack.profile.say(member.name)
+    return institution
+
+
+def own_name(stack: Stack, ctx: Context) -> str:
+    """How the actor appears to the payee: masked for a person, in full for an institution."""
+    if ctx.actor.kind is not Kind.PERSON:
+        return institution_name(stack, ctx.actor.institution)
+    given, _, family = ctx.actor.name.rpartition(" ")
+    return rules.masked(given, family) if ctx.actor.name else ""
+
+
+async def payee(stack: Stack, ctx: Context, alias: Alias) -> tuple[int, str, str]:
+    """The account that an alias leads to: its id, the masked name of its holder, its currency.
+
+    Raises NoSuchAccount if there is nobody, or no account; Malformed for an unknown kind of alias.
+    """
+    if alias.kind not in ALIASES:
+        raise Malformed(f"An alias is one of {', '.join(ALIASES)}.", field="payee.kind", rule="known-alias")
+    if alias.kind == "account":
+        return await _by_account(stack, ctx, rules.id_of(alias.value))
+    person, name = await _identified(stack, ctx, alias)
+    permit = policy.decide(ctx, "payments.resolve-alias", person)
+    async with stack.db.transaction(permit) as tx:
+        wallets = await store.default_wallets(tx, [person])
+        log.append(tx, permit, subject=person, detail={"what": "initials and account for a payment"})
+    if person not in wallets:
+        raise errors.NoSuchAccount(party="payee")
+    account, currency = wallets[person]
+    return account, name, currency
+
+
+async def _by_account(stack: Stack, ctx: Context, account: int) -> tuple[int, str, str]:
+    async with stack.db.reading("payments") as tx:
+        row, holder = await store.account(tx, account), await store.institution_of(tx, account)
+    if row is None:
+        raise errors.NoSuchAccount(party="payee")
+    if holder is not None:
+        return account, institution_name(stack, holder["institution"]), row["currency"]
+    permit = policy.decide(ctx, "payments.resolve-alias", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        person = await store.owner_of(tx, account)
+        log.append(tx, permit, subject=person, detail={"what": "initials for a payment"})
+    if person is None:
+        raise errors.NoSuchAccount(party="payee")
+    return account, await _masked(stack, ctx, person), row["currency"]
+
+
+async def _identified(stack: Stack, ctx: Context, alias: Alias) -> tuple[PersonId, str]:
+    """The person that a phone number or an identity number belongs to, with the masked name."""
+    from msingi.identity import acts as identity
+
+    find = identity.person_by_phone if alias.kind == "phone" else identity.person_by_number
+    try:
+        found = await find(stack, ctx, alias.value)
+    except NotFound:
+        raise errors.NoSuchAccount(party="payee") from None
+    name = found.demographics.name
+    return PersonId(UUID(str(found.person_id))), rules.masked(name.given, name.family)
+
+
+async def _masked(stack: Stack, ctx: Context, person: PersonId) -> str:
+    from msingi.identity import acts as identity
+
+    found = await identity.read_person(stack, ctx, person)
+    return rules.masked(found.demographics.name.given, found.demographics.name.family)

@@ -1,0 +1,174 @@
+-- name: shard
+-- Where a shard stands: epoch, next seq, head of the chain, instant of the last batch.
+SELECT s.epoch, s.seq, s.head,
+  (SELECT b.at FROM payments.batch b WHERE b.shard = s.shard ORDER BY b.first_seq DESC LIMIT 1) AS last_at
+FROM payments.shard s WHERE s.shard = $1
+
+-- name: settle_batch
+-- Pass the fence (compare and swap on epoch and seq), set the changed balances, and chain the batch: all or nothing.
+WITH fence AS (
+  UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
+), changed AS (
+  UPDATE payments.account a SET posted = u.posted, spent = u.spent, day = u.day
+  FROM fence, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::int[]) AS u (id, posted, spent, day)
+  WHERE a.shard = $1 AND a.id = u.id RETURNING 1
+), chained AS (
+  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
+  SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
+)
+SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+
+-- name: known_ids
+-- How orders with these ids ended, for those who repeat them.
+SELECT t.id, t.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
+FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+WHERE t.id = ANY ($1::uuid[])
+
+-- name: accounts_page
+-- A page of a shard's accounts in the order of their ids, for the writer's memory.
+SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
+WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
+
+-- name: accounts_by_id
+-- Some accounts of a shard, for the writer's memory.
+SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
+WHERE shard = $1 AND id = ANY ($2::bigint[])
+
+-- name: touched_since
+-- The accounts that journal rows from a seq on have touched.
+SELECT debit AS id FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
+UNION SELECT credit FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
+
+-- name: open_months
+-- Make the journal's partitions for the coming months.
+SELECT payments.open_months($1)
+
+-- name: next_index
+-- Take some dense account indexes of a shard; gives the first of them.
+UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETURNING next_index - $2
+
+-- name: open_accounts
+-- Open accounts in the ledger, without money.
+INSERT INTO payments.account (shard, id, owner, floor, tier, currency, kind)
+SELECT $1, u.id, u.owner, $4, $5, $6, $7 FROM unnest($2::bigint[], $3::bigint[]) AS u (id, owner)
+
+-- name: add_holders
+-- Say whose the accounts are, by person.
+INSERT INTO payments.holder (person_id, account_id, kind, currency, is_default, opened_at)
+SELECT u.person, u.account, $3, $4, u.is_default, $6
+FROM unnest($1::uuid[], $2::bigint[], $5::boolean[]) AS u (person, account, is_default)
+
+-- name: add_owners
+-- Say whose the accounts are, by account.
+INSERT INTO payments.account_owner (shard, account_id, person_id)
+SELECT $1, u.account, u.person FROM unnest($2::bigint[], $3::uuid[]) AS u (account, person)
+
+-- name: add_institution_account
+-- Say which institution holds an account.
+INSERT INTO payments.institution_account (institution, account_id, kind, currency, label, opened_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: default_wallets
+-- The default wallets of some people.
+SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = ANY ($1::uuid[]) AND is_default
+
+-- name: held_accounts
+-- The accounts that a person holds, with their balances, the default one first.
+SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier
+FROM payments.holder h JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
+WHERE h.person_id = $1 ORDER BY h.is_default DESC, h.account_id
+
+-- name: institution_accounts
+-- The accounts that an institution holds, with their balances.
+SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor, a.tier
+FROM payments.institution_account i
+JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
+WHERE i.institution = $1 ORDER BY i.account_id
+
+-- name: owner_of
+-- The person who holds an account.
+SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 LIMIT 1
+
+-- name: institution_of
+-- The institution that holds an account.
+SELECT institution, label, kind, currency FROM payments.institution_account WHERE account_id = $1 LIMIT 1
+
+-- name: issue_account
+-- The account of the issuing side in a currency.
+SELECT institution, account_id FROM payments.institution_account WHERE kind = 'issue' AND currency = $1 LIMIT 1
+
+-- name: account
+-- One account of the ledger.
+SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHERE shard = $1 AND id = $2
+
+-- name: entries
+-- A page of an account's posted entries, newest first, before a seq.
+SELECT * FROM (
+  (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
+   FROM payments.journal_seen WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+  UNION ALL
+  (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
+   FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+) AS leg ORDER BY seq DESC LIMIT $4
+
+-- name: balance_at
+-- The balance of an account after its last entry up to an instant.
+SELECT balance FROM (
+  (SELECT seq, debit_after AS balance FROM payments.journal_seen
+   WHERE shard = $1 AND debit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
+  UNION ALL
+  (SELECT seq, credit_after FROM payments.journal_seen
+   WHERE shard = $1 AND credit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
+) AS leg ORDER BY seq DESC LIMIT 1
+
+-- name: transfer
+-- One transfer as journalled, if the permit reaches one of its accounts.
+SELECT j.* FROM payments.transfer_id_seen t
+JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at WHERE t.id = $1
+
+-- name: held
+-- Whether a person holds an account.
+SELECT EXISTS (SELECT FROM payments.holder WHERE person_id = $1 AND account_id = $2)
+
+-- name: count_alias
+-- Count one alias look-up of an actor in the running window; gives the count, which starts again after the window.
+INSERT INTO payments.alias_rate AS r (actor, since, n) VALUES ($1, $2, 1)
+ON CONFLICT (actor) DO UPDATE SET
+  n = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN 1 ELSE r.n + 1 END,
+  since = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN $2 ELSE r.since END
+RETURNING n
+
+-- name: one_view
+-- One unchanging view of all books for the checker, while the writer goes on.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
+
+-- name: shards
+-- All shards and where they stand.
+SELECT shard, epoch, seq, head FROM payments.shard ORDER BY shard
+
+-- name: batches_page
+-- A page of a shard's batches in order, for the checker.
+SELECT first_seq, n, at, prev, root, head FROM payments.batch WHERE shard = $1 AND first_seq > $2
+ORDER BY first_seq LIMIT $3
+
+-- name: journal_page
+-- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
+SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
+  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.reference,
+  (t.seq = j.seq AND t.shard = j.shard AND t.body_hash = j.body_hash) AS listed
+FROM payments.journal_seen j LEFT JOIN payments.transfer_id_seen t ON t.id = j.id
+WHERE j.shard = $1 AND j.seq >= $2 AND j.seq < $3 ORDER BY j.seq
+
+-- name: journal_extent
+-- How many rows the journal and the id directory of a shard have, and the last seq.
+SELECT (SELECT count(*) FROM payments.journal_seen WHERE shard = $1) AS rows,
+       (SELECT coalesce(max(seq), 0) FROM payments.journal_seen WHERE shard = $1) AS last_seq,
+       (SELECT count(*) FROM payments.transfer_id_seen WHERE shard = $1) AS ids
+
+-- name: holds_sum
+-- What is reserved on each account, by its holds.
+SELECT account_id, sum(amount)::bigint AS amount FROM payments.hold WHERE shard = $1 GROUP BY account_id
+
+-- name: every_holder
+-- Everybody who holds an account, each once; for published figures.
+SELECT DISTINCT person_id FROM payments.holder

@@ -1,0 +1,159 @@
+"""The laws of the ledger as pure functions; the writer asks them for every order, the tests with every number."""
+
+import hmac
+from functools import lru_cache
+from hashlib import sha256
+from struct import Struct as Layout
+from uuid import UUID
+
+from msingi.kernel.errors import Malformed
+from msingi.payments.model import SHARD_BITS, AccountId, Flag, Reason, Tier
+
+MAX_AMOUNT_MINOR = 10**15
+MAX_BALANCE_MINOR = 10**18
+NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR, MAX_BALANCE_MINOR)
+DAY_US = 86_400_000_000
+
+# Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
+_OPEN, _NO_DEBIT, _NO_CREDIT = int(Flag.OPEN), int(Flag.NO_DEBIT), int(Flag.NO_CREDIT)
+
+_SPACE = 10**11
+_SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
+_SHIFT = 31_415_926_535
+_UNSPREAD = pow(_SPREAD, -1, _SPACE)
+_BODY = Layout(">B16sqqq")
+
+
+def weigh(
+    amount: int,
+    available: int,
+    payer_flags: int,
+    payee_flags: int,
+    same_account: bool,
+    same_currency: bool,
+    payee_room: int,
+    transfer_limit: int,
+    day_left: int,
+) -> Reason:
+    """Why an order must be rejected, or Reason.NONE (laws 2 and 3).
+
+    All amounts are minor units of one currency; flags are 0 for an account that does not exist; `payee_room` is
+    what the payee may still receive. The order of the checks is part of the rule: the same order on the same books
+    is always rejected for the same reason.
+    """
+    if not 0 < amount <= MAX_AMOUNT_MINOR:
+        return Reason.AMOUNT
+    if not payer_flags & _OPEN:
+        return Reason.UNKNOWN_PAYER
+    if not payee_flags & _OPEN:
+        return Reason.UNKNOWN_PAYEE
+    if same_account:
+        return Reason.SAME_ACCOUNT
+    if not same_currency:
+        return Reason.CURRENCY
+    if payer_flags & _NO_DEBIT:
+        return Reason.PAYER_FROZEN
+    if payee_flags & _NO_CREDIT:
+        return Reason.PAYEE_FROZEN
+    if amount > transfer_limit:
+        return Reason.TRANSFER_LIMIT
+    if amount > day_left:
+        return Reason.DAY_LIMIT
+    if amount > available:
+        return Reason.INSUFFICIENT_FUNDS
+    if amount > payee_room:
+        return Reason.BALANCE_LIMIT
+    return Reason.NONE
+
+
+def available(posted: int, reserved: int, floor: int) -> int:
+    """What an account can pay out: posted - reserved - floor (law 2)."""
+    return posted - reserved - floor
+
+
+def spent_on(day: int, last_day: int, spent: int) -> int:
+    """What was already paid out on `day` (days since 1970-01-01): the counter only counts for its own day."""
+    return spent if last_day == day else 0
+
+
+def day_of(at_us: int) -> int:
+    """The UTC day, in days since 1970-01-01, of an instant in microseconds."""
+    return at_us // DAY_US
+
+
+def body_hash(
+    transfer_id: UUID, debit: int, credit: int, amount: int, currency: str, code: str, reference: str
+) -> bytes:
+    """SHA-256 over what is ordered: two orders with one id are the same order if and only if these agree (law 4).
+
+    Layout, big-endian: version 1 (1 byte), id (16), debit, credit, amount (8 each), then currency, code and
+    reference in UTF-8, separated by a zero byte.
+    """
+    words = f"{currency}\0{code}\0{reference}".encode()
+    return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
+
+
+def transfer_id(scope: str, key: str) -> UUID:
+    """The id of the transfer that an idempotency key means within `scope` (who orders): a version 8 UUID.
+
+    Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else.
+    """
+    raw = int.from_bytes(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
+    return UUID(int=raw & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62)
+
+
+@lru_cache(maxsize=100_000)
+def owner_ref(secret: bytes, holder: str) -> int:
+    """The keyed hash, as a signed 64-bit number, of who holds an account: "person:<id>" or "institution:<code>".
+
+    The ledger compares it and learns nothing about the holder.
+    """
+    return int.from_bytes(hmac.digest(secret, b"payments.owner\0" + holder.encode(), "sha256")[:8], signed=True)
+
+
+def shard_of(account: AccountId | int) -> int:
+    """The shard that an account id names."""
+    return account & ((1 << SHARD_BITS) - 1)
+
+
+def index_of(account: AccountId | int) -> int:
+    """The dense index of an account within its shard."""
+    return account >> SHARD_BITS
+
+
+def account_id(index: int, shard: int) -> AccountId:
+    """The account id of a dense index within a shard."""
+    return AccountId(index << SHARD_BITS | shard)
+
+
+def number_of(account: AccountId | int) -> str:
+    """The account number that people see: 11 digits and two check digits (ISO 7064 MOD 97-10).
+
+    The digits are spread over the whole range, so that neighbours differ and numbers do not count accounts.
+    """
+    body = (account * _SPREAD + _SHIFT) % _SPACE
+    return f"{body:011d}{98 - body * 100 % 97:02d}"
+
+
+def id_of(number: str) -> AccountId:
+    """The account id behind an account number; blanks are ignored.
+
+    Raises Malformed unless it has 13 digits and the right check digits.
+    """
+    digits = number.replace(" ", "")
+    if len(digits) != 13 or not (digits.isascii() and digits.isdigit()):
+        raise Malformed("An account number has 13 digits.", field="account", rule="digits=13")
+    if int(digits) % 97 != 1:
+        raise Malformed("The check digits of the account number are wrong.", field="account", rule="iso7064-mod97")
+    return AccountId((int(digits[:11]) - _SHIFT) * _UNSPREAD % _SPACE)
+
+
+def masked(given: str, family: str) -> str:
+    """A name as a stranger may see it: the first letter and the initial of the family name, such as "A. M."."""
+    initials = [part.strip()[0].upper() + "." for part in (given, family) if part.strip()]
+    return " ".join(initials) or "?"
+
+
+def masked_number(number: str) -> str:
+    """An account number of which only the last four digits are told."""
+    return "\u2022\u2022\u2022\u2022" + number[-4:]

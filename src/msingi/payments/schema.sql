@@ -1,0 +1,227 @@
+-- The ledger and what stands around it. Amounts are bigint minor units of the row's currency.
+-- An account id is dense within its shard: (index << 8) | shard. So an id names its shard, and a hot statement too.
+CREATE SCHEMA IF NOT EXISTS payments;
+
+-- One row per shard: the fence that only one writer passes (compare and swap on seq), and the head of its chain.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.shard (
+  shard smallint PRIMARY KEY,
+  epoch bigint NOT NULL DEFAULT 1,
+  seq bigint NOT NULL DEFAULT 1,          -- of the next journal row
+  head bytea NOT NULL DEFAULT '\x0000000000000000000000000000000000000000000000000000000000000000'
+) WITH (fillfactor = 10);
+SELECT kernel.wall('payments', 'shard', NULL);
+
+-- The next dense account index of a shard; apart from the fence, so that opening accounts never delays a batch.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.numbering (
+  shard smallint PRIMARY KEY,
+  next_index bigint NOT NULL DEFAULT 1
+) WITH (fillfactor = 10);
+SELECT kernel.wall('payments', 'numbering', NULL);
+INSERT INTO payments.shard (shard) VALUES (0) ON CONFLICT DO NOTHING;
+INSERT INTO payments.numbering (shard) VALUES (0) ON CONFLICT DO NOTHING;
+
+-- The hot, narrow half of an account. Only the writer changes its balances; room to stay HOT (fillfactor).
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.account (
+  shard smallint NOT NULL,
+  id bigint NOT NULL,
+  posted bigint NOT NULL DEFAULT 0,
+  reserved bigint NOT NULL DEFAULT 0,
+  floor bigint NOT NULL DEFAULT 0,        -- lowest balance: 0 for people, far below zero for the issuing side
+  spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
+  day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
+  tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits
+  owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
+  currency text NOT NULL,
+  kind text NOT NULL,
+  PRIMARY KEY (shard, id)
+) WITH (fillfactor = 60);
+SELECT kernel.wall('payments', 'account', NULL);
+REVOKE DELETE ON payments.account FROM msingi_app;
+
+-- Whose account it is, found by person: the accounts that a person holds.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS payments.holder (
+  person_id uuid NOT NULL,                -- personal: payment, keep 10 years after closing
+  account_id bigint NOT NULL,             -- personal: payment, keep 10 years after closing
+  kind text NOT NULL,
+  currency text NOT NULL,
+  is_default boolean NOT NULL DEFAULT false,  -- the wallet that a phone number or identity number leads to
+  opened_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, account_id)
+);
+SELECT kernel.wall('payments', 'holder', 'person_id');
+-- One default wallet per person, whoever opens it first.
+CREATE UNIQUE INDEX IF NOT EXISTS holder_default ON payments.holder (person_id) WHERE is_default;
+
+-- Whose account it is, found by account.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.account_owner (
+  shard smallint NOT NULL,
+  account_id bigint NOT NULL,
+  person_id uuid NOT NULL,                -- personal: payment, keep 10 years after closing
+  PRIMARY KEY (shard, account_id, person_id)
+);
+SELECT kernel.wall('payments', 'account_owner', 'person_id');
+
+-- The accounts of institutions: government, merchants, trust and float accounts, and the issuing account.
+-- reference table
+CREATE TABLE IF NOT EXISTS payments.institution_account (
+  institution text NOT NULL,
+  account_id bigint NOT NULL,
+  kind text NOT NULL,
+  currency text NOT NULL,
+  label text NOT NULL DEFAULT '',
+  opened_at timestamptz NOT NULL,
+  PRIMARY KEY (institution, account_id)
+);
+SELECT kernel.wall('payments', 'institution_account', NULL);
+CREATE INDEX IF NOT EXISTS institution_account_id ON payments.institution_account (account_id);
+
+-- The journal: one row per decided order, posted or rejected, with both legs and both balances after it.
+-- COPY does not pass row-level security, so this table's wall is made of other bricks: the application may only
+-- insert (a statement trigger asks for this room's permit) and reads through the barrier view journal_seen.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.journal (
+  shard smallint NOT NULL,
+  seq bigint NOT NULL,
+  id uuid NOT NULL,
+  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse
+  pending_id uuid,                        -- the reservation that a commit or abort ends, or what is reversed
+  debit bigint NOT NULL,                  -- personal: payment, keep 10 years
+  credit bigint NOT NULL,                 -- personal: payment, keep 10 years
+  amount bigint NOT NULL,                 -- personal: payment, keep 10 years
+  debit_after bigint NOT NULL,            -- personal: payment, keep 10 years
+  credit_after bigint NOT NULL,           -- personal: payment, keep 10 years
+  currency text NOT NULL,
+  code text NOT NULL,                     -- what it is for: P2P, G2P, FUND, ...
+  status smallint NOT NULL,               -- 1 posted, 2 rejected
+  reason smallint NOT NULL,               -- 0, or why it was rejected
+  body_hash bytea NOT NULL,               -- SHA-256 of what was ordered
+  at timestamptz NOT NULL,
+  permit text NOT NULL,                   -- personal: payment, keep 10 years (who ordered it, purpose, basis)
+  PRIMARY KEY (shard, seq, at)
+) PARTITION BY RANGE (at);
+CREATE INDEX IF NOT EXISTS journal_debit ON payments.journal (debit, seq);
+CREATE INDEX IF NOT EXISTS journal_credit ON payments.journal (credit, seq);
+CREATE TABLE IF NOT EXISTS payments.journal_rest PARTITION OF payments.journal DEFAULT;
+
+-- Make the journal's partitions from this month on; run by migrations and by the writer.
+CREATE OR REPLACE FUNCTION payments.open_months(months int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog AS $$
+DECLARE first timestamp; part text;  -- months begin at midnight UTC
+BEGIN
+  FOR n IN 0 .. months LOOP
+    first := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => n);
+    part := 'journal_' || to_char(first, 'YYYY_MM');
+    IF to_regclass('payments.' || part) IS NULL
+       AND NOT EXISTS (SELECT FROM payments.journal_rest WHERE at >= first AT TIME ZONE 'UTC') THEN
+      EXECUTE format('CREATE TABLE payments.%I PARTITION OF payments.journal FOR VALUES FROM (%L) TO (%L)',
+        part, first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
+    END IF;
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION payments.open_months(int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION payments.open_months(int) TO msingi_app;
+SELECT payments.open_months(12);
+
+-- The directory of transfer ids: makes a repeated order visible, also across shards and months.
+-- distributed by id
+CREATE TABLE IF NOT EXISTS payments.transfer_id (
+  id uuid PRIMARY KEY,
+  shard smallint NOT NULL,
+  seq bigint NOT NULL,
+  at timestamptz NOT NULL,
+  body_hash bytea NOT NULL
+) PARTITION BY HASH (id);
+DO $$ BEGIN
+  FOR n IN 0 .. 7 LOOP
+    EXECUTE format('CREATE TABLE IF NOT EXISTS payments.transfer_id_%s PARTITION OF payments.transfer_id '
+                   'FOR VALUES WITH (MODULUS 8, REMAINDER %s)', n, n);
+  END LOOP;
+END $$;
+
+-- Words that travel with a transfer, and the masked names both sides saw; apart, so that they can be erased.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.remittance (
+  shard smallint NOT NULL,
+  seq bigint NOT NULL,
+  reference text NOT NULL,                -- personal: payment, keep 10 years
+  payer text NOT NULL,                    -- personal: payment, keep 10 years (masked name, or an institution)
+  payee text NOT NULL,                    -- personal: payment, keep 10 years (masked name, or an institution)
+  PRIMARY KEY (shard, seq)
+);
+
+-- The bricks of the journal's wall.
+CREATE OR REPLACE FUNCTION payments.ask_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'payments' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'only a permit of the payments room writes the journal';
+  END IF;
+  RETURN NULL;
+END $$;
+DO $$
+DECLARE tab text;
+BEGIN
+  FOREACH tab IN ARRAY ARRAY['journal', 'transfer_id', 'remittance'] LOOP
+    EXECUTE format('CREATE OR REPLACE TRIGGER ask_room BEFORE INSERT ON payments.%I '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION payments.ask_room()', tab);
+    EXECUTE format('GRANT INSERT ON payments.%I TO msingi_app', tab);
+  END LOOP;
+END $$;
+
+-- The accounts that the running permit reaches: those of its people, and those of its institution.
+CREATE OR REPLACE FUNCTION payments.reached() RETURNS bigint[] LANGUAGE sql STABLE AS $$
+  SELECT ARRAY(SELECT account_id FROM payments.holder WHERE person_id = ANY ((SELECT kernel.reach())::uuid[]))
+      || ARRAY(SELECT account_id FROM payments.institution_account
+               WHERE institution = current_setting('msingi.institution', true) AND institution <> '')
+$$;
+CREATE OR REPLACE VIEW payments.journal_seen WITH (security_barrier) AS
+  SELECT j.*, r.reference, r.payer, r.payee
+  FROM payments.journal j LEFT JOIN payments.remittance r ON r.shard = j.shard AND r.seq = j.seq
+  WHERE (SELECT kernel.room()) = 'payments'
+    AND ((SELECT kernel.reach_all())
+         OR j.debit = ANY ((SELECT payments.reached())::bigint[])
+         OR j.credit = ANY ((SELECT payments.reached())::bigint[]));
+CREATE OR REPLACE VIEW payments.transfer_id_seen WITH (security_barrier) AS
+  SELECT * FROM payments.transfer_id WHERE (SELECT kernel.room()) = 'payments';
+GRANT SELECT ON payments.journal_seen, payments.transfer_id_seen TO msingi_app;
+
+-- The chain: each batch names the head before it, the RFC 6962 root over its rows, and the head after it.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.batch (
+  shard smallint NOT NULL,
+  first_seq bigint NOT NULL,
+  n int NOT NULL CHECK (n > 0),
+  at timestamptz NOT NULL,
+  prev bytea NOT NULL,
+  root bytea NOT NULL,
+  head bytea NOT NULL,
+  PRIMARY KEY (shard, first_seq)
+);
+SELECT kernel.wall_append_only('payments', 'batch', NULL);
+
+-- Money reserved by the first phase of a two-phase transfer; an account's `reserved` is the sum of its holds.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.hold (
+  shard smallint NOT NULL,
+  id uuid NOT NULL,
+  account_id bigint NOT NULL,
+  amount bigint NOT NULL CHECK (amount > 0),
+  expires_at timestamptz NOT NULL,
+  condition bytea,
+  PRIMARY KEY (shard, id)
+);
+SELECT kernel.wall('payments', 'hold', NULL);
+
+-- How often an actor asked for the name behind an alias in a window of time, so that names cannot be collected.
+-- distributed by actor
+CREATE TABLE IF NOT EXISTS payments.alias_rate (
+  actor text PRIMARY KEY,                 -- personal: fraud-prevention, keep 1 day
+  since timestamptz NOT NULL,
+  n int NOT NULL
+);
+SELECT kernel.wall('payments', 'alias_rate', NULL);

@@ -1,0 +1,277 @@
+"""All SQL of the ledger and the accounts; decisions are made elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from msingi.kernel import sql
+from msingi.kernel.db import Row, Tx
+from msingi.kernel.ids import PersonId
+from msingi.payments import chain
+from msingi.payments.book import Batch, Book, instant, micros
+from msingi.payments.model import Account, AccountKind, Entry, Outcome
+from msingi.payments.rules import account_id, available, masked_number, number_of, shard_of
+
+Q = sql.load(__name__)
+PAGE = 20_000
+_IDS = ("id", "shard", "seq", "at", "body_hash")
+_REMARKS = ("shard", "seq", "reference", "payer", "payee")
+
+
+class FenceLost(Exception):
+    """Another writer has moved the shard on: what was decided here rests on a past state."""
+
+
+class IdsTaken(Exception):
+    """A batch repeats transfer ids that were committed before this memory's time."""
+
+
+async def persist(tx: Tx, book: Book, batch: Batch) -> None:
+    """Write a decided batch into the transaction: fence, balances, chain, journal, ids, remarks.
+
+    Raises FenceLost or IdsTaken; then the transaction must be rolled back.
+    """
+    at = instant(batch.at_us)
+    count = len(batch.rows)
+    ids, posted, spent, day = batch.state
+    passed = await tx.row(
+        Q.settle_batch,
+        *(book.shard, book.epoch, batch.first_seq, batch.next_seq, count),
+        *(batch.prev, batch.root, batch.head, at, ids, posted, spent, day),
+    )
+    if passed is None or passed["passed"] != 1:
+        raise FenceLost(f"shard {book.shard} has moved on from seq {batch.first_seq}")
+    if passed["changed"] != len(ids):
+        raise RuntimeError(f"{len(ids)} balances changed in memory, {passed['changed']} in the database")
+    await tx.copy("payments.journal", chain.COLUMNS, batch.rows)
+    try:
+        await tx.copy("payments.transfer_id", _IDS, [(row[2], row[0], row[1], at, row[14]) for row in batch.rows])
+    except asyncpg.UniqueViolationError as taken:
+        raise IdsTaken from taken
+    if batch.remarks:
+        await tx.copy("payments.remittance", _REMARKS, batch.remarks)
+
+
+async def standing(tx: Tx, shard: int) -> Row:
+    """Where a shard stands: epoch, seq, head."""
+    found = await tx.row(Q.shard, shard)
+    if found is None:
+        raise RuntimeError(f"shard {shard} does not exist")
+    return found
+
+
+async def load(tx: Tx, book: Book) -> None:
+    """Fill an empty book from the database. The seq is read first: what is newer makes the fence refuse."""
+    _stand(book, await standing(tx, book.shard))
+    last = -1
+    while True:
+        page = await tx.rows(Q.accounts_page, book.shard, last, PAGE)
+        _put(book, page)
+        if len(page) < PAGE:
+            return
+        last = page[-1]["id"]
+
+
+async def meet(tx: Tx, book: Book, accounts: Iterable[int]) -> None:
+    """Take accounts into the book that it has not met."""
+    _put(book, await tx.rows(Q.accounts_by_id, book.shard, sorted(accounts)))
+
+
+async def catch_up(tx: Tx, book: Book, committed: int, suspects: set[int]) -> None:
+    """Bring the book to the database's state: re-read `suspects` and all that was touched since seq `committed`."""
+    _stand(book, await standing(tx, book.shard))
+    touched = {row["id"] for row in await tx.rows(Q.touched_since, book.shard, committed)}
+    await meet(tx, book, touched | suspects)
+
+
+async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:
+    """Remember how old orders with these ids ended; the number that were known."""
+    rows = await tx.rows(Q.known_ids, ids)
+    for row in rows:
+        outcome = Outcome(row["seq"], row["reason"], row["debit_after"], row["credit_after"], micros(row["at"]))
+        book.remember(row["id"], bytes(row["body_hash"]), outcome)
+    return len(rows)
+
+
+def _stand(book: Book, row: Row) -> None:
+    book.stand(row["epoch"], row["seq"], bytes(row["head"]), micros(row["last_at"]) if row["last_at"] else 0)
+
+
+def _put(book: Book, rows: Iterable[Row]) -> None:
+    for row in rows:
+        book.put(*row)
+
+
+async def open_months(tx: Tx, months: int) -> None:
+    """Make the journal's partitions for the coming months."""
+    await tx.value(Q.open_months, months)
+
+
+async def open_person_accounts(
+    tx: Tx,
+    people: Sequence[PersonId],
+    owners: Sequence[int],
+    kind: AccountKind,
+    currency: str,
+    tier: int,
+    defaults: Sequence[bool],
+    at: datetime,
+    shard: int = 0,
+) -> list[int]:
+    """Open one account for each of `people` (with their owner references); the account ids in the same order."""
+    ids = await _number(tx, shard, len(people))
+    await tx.do(Q.open_accounts, shard, ids, owners, 0, tier, currency, kind)
+    await tx.do(Q.add_holders, people, ids, kind, currency, defaults, at)
+    await tx.do(Q.add_owners, shard, ids, people)
+    return ids
+
+
+async def open_institution_account(
+    tx: Tx,
+    institution: str,
+    owner: int,
+    kind: AccountKind,
+    currency: str,
+    floor: int,
+    label: str,
+    at: datetime,
+    shard: int = 0,
+) -> int:
+    """Open an account of an institution; its id."""
+    (account,) = await _number(tx, shard, 1)
+    await tx.do(Q.open_accounts, shard, [account], [owner], floor, 0, currency, kind)
+    await tx.do(Q.add_institution_account, institution, account, kind, currency, label, at)
+    return account
+
+
+async def _number(tx: Tx, shard: int, count: int) -> list[int]:
+    first = await tx.value(Q.next_index, shard, count)
+    return [account_id(first + n, shard) for n in range(count)]
+
+
+async def default_wallets(tx: Tx, people: Sequence[PersonId]) -> dict[PersonId, tuple[int, str]]:
+    """The default wallets (account id, currency) of those of `people` who have one."""
+    rows = await tx.rows(Q.default_wallets, people)
+    return {PersonId(UUID(bytes=r["person_id"].bytes)): (r["account_id"], r["currency"]) for r in rows}
+
+
+async def accounts(tx: Tx, person: PersonId | None, institution: str) -> list[Account]:
+    """The accounts of a person, or else of an institution."""
+    rows = await (tx.rows(Q.held_accounts, person) if person else tx.rows(Q.institution_accounts, institution))
+    return [
+        Account(
+            number_of(r["account_id"]),
+            AccountKind(r["kind"]),
+            r["currency"],
+            r["tier"],
+            r["posted"],
+            available(r["posted"], r["reserved"], r["floor"]),
+            r["is_default"],
+            r["opened_at"],
+            r["label"],
+        )
+        for r in rows
+    ]
+
+
+async def account(tx: Tx, account: int) -> Row | None:
+    """One account of the ledger: currency, kind, flags, posted, reserved, floor."""
+    return await tx.row(Q.account, shard_of(account), account)
+
+
+async def holds(tx: Tx, person: PersonId, account: int) -> bool:
+    """Whether a person holds an account."""
+    return await tx.value(Q.held, person, account)
+
+
+async def owner_of(tx: Tx, account: int) -> PersonId | None:
+    """The person who holds an account, if a person does and the permit reaches that person."""
+    found = await tx.value(Q.owner_of, shard_of(account), account)
+    return PersonId(UUID(bytes=found.bytes)) if found else None
+
+
+async def institution_of(tx: Tx, account: int) -> Row | None:
+    """The institution that holds an account: institution, label, kind, currency."""
+    return await tx.row(Q.institution_of, account)
+
+
+async def issue_account(tx: Tx, currency: str) -> Row | None:
+    """The account of the issuing side in a currency: institution, account_id."""
+    return await tx.row(Q.issue_account, currency)
+
+
+async def entries(tx: Tx, account: int, before_seq: int, limit: int) -> list[Entry]:
+    """A page of posted entries, newest first, older than `before_seq`."""
+    rows = await tx.rows(Q.entries, shard_of(account), account, before_seq, limit)
+    return [
+        Entry(
+            r["seq"],
+            str(r["id"]),
+            r["at"],
+            r["amount"],
+            r["balance"],
+            r["name"] or masked_number(number_of(r["other"])),
+            r["reference"] or "",
+            r["code"],
+        )
+        for r in rows
+    ]
+
+
+async def balance_at(tx: Tx, account: int, at: datetime) -> int:
+    """The balance after the last entry up to `at`; 0 before the first."""
+    return await tx.value(Q.balance_at, shard_of(account), account, at) or 0
+
+
+async def transfer(tx: Tx, transfer_id: UUID) -> Row | None:
+    """A transfer as journalled, if the permit reaches one of its accounts."""
+    return await tx.row(Q.transfer, transfer_id)
+
+
+async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
+    """Count one alias look-up; how many it makes in the running window."""
+    return await tx.value(Q.count_alias, actor, at, float(window_s))
+
+
+async def one_view(tx: Tx) -> None:
+    """From here on the transaction sees one unchanging state; it must be the first statement."""
+    await tx.do(Q.one_view)
+
+
+async def shards(tx: Tx) -> list[Row]:
+    """All shards: shard, epoch, seq, head."""
+    return await tx.rows(Q.shards)
+
+
+async def batches(tx: Tx, shard: int, after_seq: int, limit: int) -> list[Row]:
+    """A page of batches in order."""
+    return await tx.rows(Q.batches_page, shard, after_seq, limit)
+
+
+async def journal(tx: Tx, shard: int, start: int, stop: int) -> list[Row]:
+    """Journal rows [start, stop): the columns of chain.COLUMNS, then reference and listed."""
+    return await tx.rows(Q.journal_page, shard, start, stop)
+
+
+async def journal_extent(tx: Tx, shard: int) -> Row:
+    """How many rows and ids a shard has, and its last seq."""
+    found = await tx.row(Q.journal_extent, shard)
+    assert found is not None
+    return found
+
+
+async def accounts_page(tx: Tx, shard: int, after_id: int) -> list[Row]:
+    """A page of a shard's accounts in the order of their ids."""
+    return await tx.rows(Q.accounts_page, shard, after_id, PAGE)
+
+
+async def holds_sum(tx: Tx, shard: int) -> dict[int, int]:
+    """What the holds of each account reserve."""
+    return {row["account_id"]: row["amount"] for row in await tx.rows(Q.holds_sum, shard)}
+
+
+async def every_holder(tx: Tx) -> list[PersonId]:
+    """Everybody who holds an account, each once."""
+    return [PersonId(row["person_id"]) for row in await tx.rows(Q.every_holder)]

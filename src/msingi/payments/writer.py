@@ -1,0 +1,252 @@
+"""The writer: one sequential decider per shard, with group commit.
+
+While one batch commits, the next is decided upon it in memory; futures resolve only after their COMMIT. A failed
+commit throws away the memory of both batches, re-reads the truth, and decides again, so a writer that lost the
+fence to another one is harmless. A writer runs only while orders wait: it needs no start and no stop.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from msingi.kernel import clock, log, policy
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage
+from msingi.kernel.stack import Stack
+from msingi.payments import rules, store
+from msingi.payments.book import Batch, Book, Ending, micros
+from msingi.payments.model import Order, Tier, TransfersPosted
+
+logger = logging.getLogger("msingi.payments")
+MAX_BATCH = 1_000
+MAX_TRIES = 5
+RETRY_S = 0.2
+GROUP = 8
+JOB = "payments-writer"
+UNDECIDED = Batch(0, 0, b"", b"", b"", 0, [], [], ([], [], [], []), [], 0)
+
+
+class Asked(Struct, gc=False):
+    """Orders that arrived together and are answered together."""
+
+    orders: Sequence[Order]
+    future: "asyncio.Future[list[Ending]]"
+    tries: int = 0
+
+
+class Pending(Struct):
+    """Who asked for a batch, and the batch once it is decided."""
+
+    asked: list[Asked]
+    batch: Batch = UNDECIDED
+
+
+class Writer:
+    """Decides and persists the orders of one shard."""
+
+    def __init__(self, stack: Stack, shard: int = 0) -> None:
+        self._stack = stack
+        self._shard = shard
+        self._book: Book | None = None
+        self._waiting: deque[Asked] = deque()
+        self._decided: deque[Pending] = deque()  # at most two: the first is being committed, the next stands on it
+        self._commit: asyncio.Task[Exception | None] | None = None
+        self._wake = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+
+    async def post(self, orders: Sequence[Order]) -> list[Ending]:
+        """Post up to MAX_BATCH orders as they come; their endings, in their order, once they are durable.
+
+        Raises Outage when it cannot be told in time; repeating with the same ids is always safe.
+        """
+        if len(orders) > MAX_BATCH:
+            raise ValueError(f"a call holds at most {MAX_BATCH} orders")
+        if not orders:
+            return []
+        for order in orders:
+            if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
+                raise ValueError("an amount or an account id is out of range")
+        asked = Asked(orders, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._wake.set()
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await asked.future
+
+    async def idle(self) -> None:
+        """Wait until nothing is under way."""
+        while self._running is not None:
+            await asyncio.wait([self._running])
+
+    async def _run(self) -> None:
+        """Work until nothing waits; whatever breaks, every future gets an answer."""
+        try:
+            if self._book is None:
+                self._book = await self._loaded()
+            while self._waiting or self._decided:
+                if self._commit is None:
+                    if not self._decided:
+                        await self._decide(halve=True)
+                    await self._start_commit()
+                elif self._commit.done():
+                    await self._finish_commit(self._commit.result())
+                elif self._waiting and len(self._decided) < 2:
+                    await self._decide()
+                else:
+                    self._wake.clear()
+                    await self._wake.wait()
+        except BaseException as failure:
+            await self._give_up(failure)
+            if not isinstance(failure, Exception):
+                raise
+        finally:
+            self._running = None
+
+    async def _give_up(self, failure: BaseException) -> None:
+        """Answer everybody and forget everything; the next order begins with the database's truth."""
+        logger.error("the writer stopped", exc_info=failure)
+        self._book = None
+        if self._commit is not None and await self._commit is None:
+            await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
+        self._commit = None
+        told = failure if isinstance(failure, Exception) else Outage("the writer was stopped")
+        for asked in [*(a for pending in self._decided for a in pending.asked), *self._waiting]:
+            _fail(asked, told)
+        self._decided.clear()
+        self._waiting.clear()
+
+    async def _start_commit(self) -> None:
+        self._commit = asyncio.create_task(self._persist(self._decided[0].batch))
+        self._commit.add_done_callback(lambda _: self._wake.set())
+        await asyncio.sleep(0)  # its first message leaves before the next batch is decided on top of it
+
+    async def _finish_commit(self, failure: Exception | None) -> None:
+        self._commit = None
+        if failure is not None:
+            return await self._recover(failure)
+        done = self._decided.popleft()
+        if self._decided:
+            await self._start_commit()  # before the answers, so that the database does not wait for their readers
+        return await _resolve(done)
+
+    async def _decide(self, halve: bool = False) -> None:
+        """Take what waits and decide it. When nothing is under way half is taken, so that both stages overlap."""
+        assert self._book is not None
+        waiting = sum(len(asked.orders) for asked in self._waiting)
+        room = min(MAX_BATCH, max(64, waiting // 2)) if halve else MAX_BATCH
+        asked, orders = [], []
+        while self._waiting and (not orders or len(orders) + len(self._waiting[0].orders) <= room):
+            one = self._waiting.popleft()
+            asked.append(one)
+            orders.extend(one.orders)
+        pending = Pending(asked)
+        self._decided.append(pending)
+        strangers = self._book.strangers(orders)
+        if strangers:
+            async with self._stack.db.reading("payments") as tx:
+                await store.meet(tx, self._book, strangers)
+        pending.batch = self._book.decide(orders, micros(clock.now()))
+
+    async def _persist(self, batch: Batch) -> Exception | None:
+        """Commit a batch; None, or what went wrong."""
+        assert self._book is not None
+        if not batch.rows:
+            return None
+        try:
+            permit = policy.decide(job_context(JOB), "payments.write-batch", policy.NOBODY)
+            async with self._stack.db.transaction(permit) as tx:
+                await store.persist(tx, self._book, batch)
+                log.append_root(tx, permit, root=batch.root, count=len(batch.rows))
+                told = TransfersPosted(self._shard, batch.first_seq, len(batch.rows), batch.posted)
+                await self._stack.outbox.emit(tx, "payments.transfer-posted", told)
+        except Exception as failure:
+            return failure
+        return None
+
+    async def _recover(self, failure: Exception) -> None:
+        """After a failed commit: read what is true. What was not committed is decided again, or failed."""
+        book, failed = self._book, self._decided[0]
+        assert book is not None
+        truth = await self._standing()
+        if truth["seq"] == failed.batch.next_seq and bytes(truth["head"]) == failed.batch.head:
+            return await _resolve(self._decided.popleft())  # only the answer of the COMMIT was lost
+        suspects: set[int] = set()
+        for pending in self._decided:
+            book.forget(pending.batch)
+            suspects.update(pending.batch.state[0])
+        taken = [row[2] for row in failed.batch.rows] if isinstance(failure, store.IdsTaken) else []
+        permit = policy.decide(job_context(JOB), "payments.reread-ledger", policy.ANYONE)
+        async with self._stack.db.transaction(permit) as tx:
+            await store.catch_up(tx, book, failed.batch.first_seq, suspects)
+            known = await store.recall(tx, book, taken) if taken else 0
+            why = type(failure).__name__
+            log.append(tx, permit, detail={"what": "ledger re-read", "reason": why, "repeats": known})
+        again = isinstance(failure, store.FenceLost | Outage) or known > 0
+        for pending in reversed(self._decided):
+            for asked in reversed(pending.asked):
+                asked.tries += pending is failed
+                if pending is failed and not (again and asked.tries < MAX_TRIES):
+                    _fail(asked, Outage("the ledger is contended") if again else failure)
+                else:
+                    self._waiting.appendleft(asked)
+        return self._decided.clear()
+
+    async def _standing(self) -> store.Row:
+        for attempt in range(MAX_TRIES):
+            try:
+                async with self._stack.db.reading("payments") as tx:
+                    return await store.standing(tx, self._shard)
+            except Outage:
+                if attempt == MAX_TRIES - 1:
+                    raise
+                await asyncio.sleep(RETRY_S * 2**attempt)
+        raise AssertionError("unreachable")
+
+    async def _loaded(self) -> Book:
+        book = Book(self._shard, tiers_of(self._stack))
+        async with self._stack.db.reading("payments") as tx:
+            await store.load(tx, book)
+        return book
+
+
+def tiers_of(stack: Stack) -> list[Tier]:
+    """The know-your-customer tiers of the country."""
+    return [Tier(t.tier, t.per_transfer_minor, t.per_day_minor, t.balance_minor) for t in stack.profile.tiers]
+
+
+def of(stack: Stack, shard: int = 0) -> Writer:
+    """The writer of a shard for this stack; the same one for the whole program."""
+    key = f"payments.writer.{shard}"
+    found = stack.local.get(key)
+    if not isinstance(found, Writer):
+        found = stack.local[key] = Writer(stack, shard)
+    return found
+
+
+async def _resolve(pending: Pending) -> None:
+    """Answer everybody, in small groups, so that the commit that is under way is served in between."""
+    endings, start = pending.batch.endings, 0
+    groups = iter(pending.asked)
+    try:
+        for n, asked in enumerate(groups, 1):
+            start = _answer(asked, endings, start)
+            if n % GROUP == 0:
+                await asyncio.sleep(0)
+    finally:
+        for asked in groups:  # cancelled half-way: they are committed all the same
+            start = _answer(asked, endings, start)
+
+
+def _answer(asked: Asked, endings: list[Ending], start: int) -> int:
+    stop = start + len(asked.orders)
+    if not asked.future.done():
+        asked.future.set_result(endings[start:stop])
+    return stop
+
+
+def _fail(asked: Asked, failure: Exception) -> None:
+    if not asked.future.done():
+        asked.future.set_exception(failure)

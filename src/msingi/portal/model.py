@@ -1,0 +1,453 @@
+"""What each page shows, as plain nouns: filled by `views`, shown by the templates, imitated by the test fixtures."""
+
+from datetime import date, datetime
+
+from msgspec import Struct, field
+
+from msingi.kernel.money import Money
+
+
+class Tongue(Struct, frozen=True):
+    """A language that can be chosen: its code, its own name, and a short form of it."""
+
+    code: str
+    name: str
+    short: str
+
+
+class MenuItem(Struct, frozen=True):
+    """An entry of the menu; `name` is also the name of its text, `count` waits for an answer."""
+
+    name: str
+    href: str
+    icon: str
+    count: int = 0
+
+
+class Shell(Struct, frozen=True, kw_only=True):
+    """What stands around every page. `area` is public, person or staff; `keeps_form` says that the page has a form
+    whose answers must survive a change of language; `said` is news of what was just done."""
+
+    lang: str
+    rtl: bool
+    path: str
+    country: str
+    css: str
+    deep: str
+    tongues: tuple[Tongue, ...]
+    area: str = "public"
+    here: str = ""
+    start: str = "/"
+    name: str = ""
+    ticket: str = ""
+    menu: tuple[MenuItem, ...] = ()
+    sandbox: bool = False
+    keeps_form: bool = False
+    said: str = ""
+
+
+class Field(Struct, frozen=True, kw_only=True):
+    """One question of a form. `kind`: text, phone, amount, number, date, choice, select or file; a date's `value` is
+    year-month-day as typed. `wrong` is the sentence that says what to correct."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    hint: str = ""
+    value: str = ""
+    wrong: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    optional: bool = False
+    autocomplete: str = ""
+    longest: int = 0
+    group: str = ""
+    accept: str = ""
+    camera: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The answer as people read it."""
+        return dict(self.options).get(self.value, self.value)
+
+
+class Form(Struct, frozen=True):
+    """The questions of a page."""
+
+    fields: tuple[Field, ...]
+
+    @property
+    def wrongs(self) -> tuple[Field, ...]:
+        """Those to be corrected."""
+        return tuple(f for f in self.fields if f.wrong)
+
+    def value(self, name: str) -> str:
+        """The answer to one question."""
+        return next(f.value for f in self.fields if f.name == name)
+
+
+class Public(Struct, frozen=True):
+    """Home, help and the like: the number to dial where there is no internet."""
+
+    ussd: str = ""
+
+
+class FigureLine(Struct, frozen=True):
+    """A published figure of one region: percent and margin of error as written, empty where protected."""
+
+    where: str
+    value: str
+    margin: str
+
+
+class Indicator(Struct, frozen=True):
+    """A published indicator in words, with its figures; `published` is None before the first edition."""
+
+    code: str
+    title: str
+    definition: str
+    caveat: str
+    published: date | None = None
+    epsilon: str = ""
+    nation: str = ""
+    lines: tuple[FigureLine, ...] = ()
+
+
+class Figures(Struct, frozen=True):
+    """The public figures."""
+
+    indicators: tuple[Indicator, ...]
+
+
+class Trouble(Struct, frozen=True):
+    """A page that says no: what happened, what can be done, and the number to give when asking for help."""
+
+    title: str
+    text: str
+    href: str
+    action: str
+    remedy: str = ""
+    reference: str = ""
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """One line of "who looked at my data", in words. `provable` once the log has taken it in."""
+
+    id: str
+    at: datetime
+    who: str
+    institution: str
+    what: str
+    purpose: str
+    basis: str
+    basis_text: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    provable: bool = True
+    file: str = ""
+
+
+class Fold(Struct, frozen=True):
+    """Lines that are shown as one and open at a touch: `kind` is own, sign-in, or other (a single line)."""
+
+    kind: str
+    lines: tuple[Access, ...]
+
+
+class Accesses(Struct, frozen=True):
+    """A page of accesses, by day, newest first; `newer` and `older` are addresses or empty."""
+
+    days: tuple[tuple[date, tuple[Fold, ...]], ...]
+    newer: str = ""
+    older: str = ""
+
+
+class Overview(Struct, frozen=True, kw_only=True):
+    """A person's first page: no more is read than it shows. `waiting` requests ask for a consent."""
+
+    name: str
+    number: str
+    balance: Money | None
+    waiting: int
+    accesses: tuple[Access, ...]
+
+
+class CardPage(Struct, frozen=True):
+    """A person's card; `issued` is None where there is none. `state`: valid, suspended, revoked, expired or none."""
+
+    name: str
+    number: str
+    state: str = "none"
+    issued: date | None = None
+    until: date | None = None
+    card_id: str = ""
+
+
+class Entry(Struct, frozen=True):
+    """A movement of money: positive came in. `kind` names it where there is no `party`."""
+
+    at: datetime
+    amount: Money
+    party: str
+    kind: str = "other"
+    note: str = ""
+
+
+class MoneyPage(Struct, frozen=True):
+    """A person's account and a page of its movements; `account` is empty where there is none."""
+
+    account: str
+    balance: Money | None
+    entries: tuple[Entry, ...] = ()
+    newer: str = ""
+    older: str = ""
+
+
+class SendPage(Struct, frozen=True):
+    """Before sending: what there is."""
+
+    balance: Money
+
+
+class SendCheck(Struct, frozen=True):
+    """What is about to be sent; `payee` is masked; `order` is the sealed order that only this session can confirm."""
+
+    payee: str
+    phone: str
+    amount: Money
+    fee: Money
+    note: str
+    order: str
+
+
+class Receipt(Struct, frozen=True):
+    """What was sent."""
+
+    id: str
+    at: datetime
+    amount: Money
+    fee: Money
+    payee: str
+    phone: str = ""
+    balance: Money | None = None
+
+
+class ConsentLine(Struct, frozen=True, kw_only=True):
+    """A consent, or a request for one, in words. `state`: waiting, live, withdrawn, refused or expired."""
+
+    id: str
+    who: str
+    what: str
+    purpose: str
+    state: str
+    until: date
+    asked: date | None = None
+    ended: date | None = None
+    items: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Consents(Struct, frozen=True):
+    """All of a person's consents."""
+
+    waiting: tuple[ConsentLine, ...]
+    live: tuple[ConsentLine, ...]
+    past: tuple[ConsentLine, ...]
+
+
+class HealthLine(Struct, frozen=True):
+    """One entry of a section of the summary."""
+
+    text: str
+    detail: str = ""
+    on: date | None = None
+
+
+class HealthSection(Struct, frozen=True):
+    """A section of the patient summary; `name` is the name of its heading's text."""
+
+    name: str
+    lines: tuple[HealthLine, ...]
+
+
+class HealthPage(Struct, frozen=True):
+    """A patient summary in words."""
+
+    sections: tuple[HealthSection, ...]
+
+
+class SessionLine(Struct, frozen=True):
+    """A browser that is signed in; `this` is the one that asks."""
+
+    id: str
+    where: str
+    at: datetime
+    assurance: int
+    this: bool
+
+
+class Sessions(Struct, frozen=True):
+    """Where a person is signed in."""
+
+    sessions: tuple[SessionLine, ...]
+
+
+class Desk(Struct, frozen=True):
+    """A member of staff's first page; `roles` are names of texts."""
+
+    name: str
+    institution: str
+    roles: tuple[str, ...]
+
+
+class EnrolPage(Struct, frozen=True):
+    """The form of enrolment, in groups of questions."""
+
+    groups: tuple[str, ...] = ("name", "birth", "home")
+
+
+class EnrolCheck(Struct, frozen=True):
+    """An enrolment to confirm; `order` is sealed for this session."""
+
+    order: str
+
+
+class Enrolled(Struct, frozen=True):
+    """How an enrolment ended: enrolled, or held as `case`. `person` is sealed, for the form that sets a PIN;
+    `pin` is ask, done or no-phone."""
+
+    outcome: str
+    name: str
+    number: str = ""
+    case: str = ""
+    person: str = ""
+    pin: str = ""
+
+
+class CaseLine(Struct, frozen=True):
+    """A held registration in the queue; it names nobody. `alike` counts candidates; `score` is the best one's evidence in bits."""
+
+    id: str
+    alike: int
+    score: int
+    at: datetime
+
+
+class Cases(Struct, frozen=True):
+    """A page of the duplicates queue."""
+
+    cases: tuple[CaseLine, ...]
+    total: int
+    newer: str = ""
+    older: str = ""
+
+
+class CompareRow(Struct, frozen=True):
+    """One field of two registrations. `verdict`: same, similar, differs or missing; `weight` as the score saw it."""
+
+    label: str
+    new: str
+    old: str
+    verdict: str
+    weight: str = ""
+
+
+class Comparison(Struct, frozen=True):
+    """A held registration beside one candidate; `score` is the evidence in bits, `number` as people write it."""
+
+    place: int
+    score: int
+    number: str
+    rows: tuple[CompareRow, ...]
+
+
+class CasePage(Struct, frozen=True):
+    """A held registration and everybody who may be the same person, the most alike first."""
+
+    id: str
+    comparisons: tuple[Comparison, ...]
+
+
+class FileLine(Struct, frozen=True):
+    """A payment file; `state`: waiting, running, done or refused."""
+
+    id: str
+    name: str
+    state: str
+    lines: int
+    total: Money
+    at: datetime
+
+
+class Files(Struct, frozen=True):
+    """The payment files, newest first."""
+
+    files: tuple[FileLine, ...]
+    may_upload: bool = False
+
+
+class FaultLine(Struct, frozen=True):
+    """A line of a payment file that was not paid, and why."""
+
+    line: str
+    amount: Money
+    why: str
+
+
+class FilePage(Struct, frozen=True, kw_only=True):
+    """One payment file and how far it is."""
+
+    id: str
+    name: str
+    state: str
+    payer: str
+    lines: int
+    done: int
+    paid: int
+    failed: int
+    total: Money
+    uploaded_by: str
+    at: datetime
+    approved_by: str = ""
+    approved_at: datetime | None = None
+    may_approve: bool = False
+    faults: tuple[FaultLine, ...] = ()
+
+
+class LogState(Struct, frozen=True):
+    """The log's last signed state; `root` in base64."""
+
+    origin: str
+    size: int
+    root: str
+    pending: int = 0
+    at: datetime | None = None
+
+
+class MessageLine(Struct, frozen=True):
+    """A message of the simulated gateway."""
+
+    at: datetime
+    to: str
+    text: str
+
+
+class Console(Struct, frozen=True):
+    """The operator's console."""
+
+    log: LogState
+    messages: tuple[MessageLine, ...] = ()
+
+
+class CountRow(Struct, frozen=True):
+    """How often an act was done: ever, and in the last 24 hours."""
+
+    what: str
+    count: int
+    today: int
+
+
+class Audit(Struct, frozen=True):
+    """Access figures for an auditor: `total` entries in the log, `today` records of the last 24 hours."""
+
+    total: int
+    today: int
+    rows: tuple[CountRow, ...] = field(default_factory=tuple)

@@ -1,0 +1,193 @@
+"""Doors of a person's money: balance and movements, and sending in three steps (write, check, confirm)."""
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from msgspec import Struct
+
+from msingi.kernel.errors import NotFound, NotPermitted, Refusal, TooMany
+from msingi.kernel.ids import token
+from msingi.kernel.money import Money
+from msingi.payments import acts as payments
+from msingi.payments.errors import InsufficientFunds, OverTierLimit, SameAccount
+from msingi.payments.model import Account, Alias, TransferOrder
+from msingi.portal import model as m
+from msingi.portal import rules, session, views
+from msingi.portal.errors import StaleForm
+from msingi.portal.visit import Visit, WebRequest, visit_as_person
+
+PAGE = 25
+LONGEST_NOTE = 80
+
+
+class Order(Struct, frozen=True, array_like=True):
+    """A transfer that waits for confirmation, sealed into the page for one session; `key` makes it happen once."""
+
+    sid: str
+    key: str
+    payer: str
+    phone: str
+    payee: str
+    amount_minor: int
+    note: str
+
+
+async def _account(seen: Visit) -> Account | None:
+    found = await payments.accounts(seen.stack, seen.ctx("subject-access", "legal-obligation"))
+    return views.default_account(found, seen.stack.profile.currency.code)
+
+
+@get("/me/money")
+async def money(request: WebRequest) -> Response[bytes]:
+    """Balance and movements, newest first."""
+    seen = await visit_as_person(request)
+    account, statement = await _account(seen), None
+    after = request.query_params.get("after", "")
+    if account is not None:
+        ctx = seen.ctx("subject-access", "legal-obligation")
+        cursor = int(after) if after.isdigit() and len(after) < 19 else None
+        statement = await payments.statement(seen.stack, ctx, account.number, after=cursor, limit=PAGE)
+    view = views.money(account, statement, "/me/money" if after else "")
+    return seen.page("person/money.html", view, area="person", here="money")
+
+
+def _form(seen: Visit) -> m.Form:
+    profile, say = seen.stack.profile, seen.say
+    example = profile.phone_prefix + "712345678"[: profile.phone_digits]
+    fields = (
+        m.Field(name="phone", label=say("send.phone"), kind="phone", hint=say("send.phone_hint", example=example)),
+        m.Field(
+            name="amount",
+            label=say("send.amount_label"),
+            kind="amount",
+            hint=say("send.amount_hint", currency=profile.currency.symbol or profile.currency.code, example="12000"),
+        ),
+        m.Field(name="note", label=say("send.note"), hint=say("send.note_hint"), optional=True, longest=LONGEST_NOTE),
+    )
+    return rules.filled(m.Form(fields), seen.fields)
+
+
+def _judge(seen: Visit, form: m.Form) -> m.Form:
+    profile, say = seen.stack.profile, seen.say
+    example = profile.phone_prefix + "712345678"[: profile.phone_digits]
+
+    def phone(text: str) -> str:
+        known = rules.phone_of(text, profile.phone_prefix, profile.phone_digits)
+        return "" if known else say("form.not_phone", example=example)
+
+    def amount(text: str) -> str:
+        return rules.amount_wrong(text, profile.currency, profile.group_separator, profile.decimal_point, say)
+
+    return rules.judged(form, say, {"phone": phone, "amount": amount})
+
+
+def _send_page(seen: Visit, account: Account, form: m.Form) -> Response[bytes]:
+    view = m.SendPage(Money(account.available_minor, account.currency))
+    return seen.page("person/send.html", view, area="person", here="money", form=form)
+
+
+@get("/me/money/send")
+async def send(request: WebRequest) -> Response[bytes]:
+    """Step one: to whom and how much."""
+    seen = await visit_as_person(request)
+    account = await _account(seen)
+    return seen.go("/me/money") if account is None else _send_page(seen, account, _form(seen))
+
+
+@post("/me/money/send", status_code=200)
+async def check(request: WebRequest) -> Response[bytes]:
+    """Step two: the masked name and the amount, to be checked. Nothing is sent yet."""
+    seen = await visit_as_person(request)
+    account = await _account(seen)
+    if account is None:
+        return seen.go("/me/money")
+    form = _form(seen)
+    if seen.in_other_language:
+        return await _again(seen, account, form)
+    form = _judge(seen, form)
+    if form.wrongs:
+        return _send_page(seen, account, form)
+    profile = seen.stack.profile
+    phone = rules.phone_of(form.value("phone"), profile.phone_prefix, profile.phone_digits)
+    minor = rules.amount_minor(form.value("amount"), profile.currency, profile.group_separator, profile.decimal_point)
+    try:
+        payee = await payments.resolve_alias(seen.stack, seen.ctx("payment", "contract"), Alias("phone", phone))
+    except (TooMany, NotPermitted):
+        raise
+    except Refusal:
+        return _send_page(seen, account, rules.with_wrong(form, "phone", seen.say("send.nobody")))
+    if minor > account.available_minor:
+        return _send_page(seen, account, rules.with_wrong(form, "amount", seen.say("send.too_little")))
+    assert seen.session is not None
+    order = Order(seen.session.sid, token(18), account.number, phone, payee.name, minor, form.value("note"))
+    return _check_page(seen, account, order)
+
+
+def _check_page(seen: Visit, account: Account, order: Order) -> Response[bytes]:
+    amount, fee = Money(order.amount_minor, account.currency), Money(0, account.currency)
+    sealed = session.seal(seen.stack, "order", order)
+    view = m.SendCheck(order.payee, order.phone, amount, fee, order.note, sealed)
+    return seen.page("person/send_check.html", view, area="person", here="money", keeps_form=True)
+
+
+async def _again(seen: Visit, account: Account, form: m.Form) -> Response[bytes]:
+    """The same step in another language (law 9)."""
+    return _send_page(seen, account, form)
+
+
+def _order(seen: Visit) -> Order:
+    """The order that the page carried. Raises StaleForm unless it was made for this session."""
+    try:
+        order = session.unseal(seen.stack, "order", seen.fields.get("order", ""), Order)
+    except ValueError:
+        raise StaleForm() from None
+    if seen.session is None or order.sid != seen.session.sid:
+        raise StaleForm()
+    return order
+
+
+@post("/me/money/send/confirm", status_code=303)
+async def confirm(request: WebRequest) -> Response[bytes]:
+    """Step three: send, once, however often the form arrives (law 6); then the receipt."""
+    seen = await visit_as_person(request)
+    order = _order(seen)
+    account = await _account(seen)
+    if account is None:
+        raise NotFound()
+    if seen.in_other_language:
+        return _check_page(seen, account, order)
+    wanted = TransferOrder(
+        key=order.key,
+        payer=order.payer,
+        payee=Alias("phone", order.phone),
+        amount_minor=order.amount_minor,
+        currency=account.currency,
+        reference=order.note,
+    )
+    try:
+        paid = await payments.transfer(seen.stack, seen.ctx("payment", "contract"), wanted)
+    except InsufficientFunds:
+        return _refused(seen, account, order, "amount", "send.too_little")
+    except OverTierLimit:
+        return _refused(seen, account, order, "amount", "send.over_limit")
+    except SameAccount:
+        return _refused(seen, account, order, "phone", "send.yourself")
+    return seen.go(f"/me/money/receipts/{paid.transfer_id}")
+
+
+def _refused(seen: Visit, account: Account, order: Order, field: str, why: str) -> Response[bytes]:
+    """Back to step one with what was typed, and what is wrong with it."""
+    digits = seen.stack.profile.currency
+    typed = {"phone": order.phone, "amount": views.plain_amount(order.amount_minor, digits), "note": order.note}
+    seen.fields |= typed
+    return _send_page(seen, account, rules.with_wrong(_form(seen), field, seen.say(why)))
+
+
+@get("/me/money/receipts/{transfer_id:str}")
+async def receipt(request: WebRequest, transfer_id: FromPath[str]) -> Response[bytes]:
+    """The receipt of a transfer."""
+    seen = await visit_as_person(request)
+    paid = await payments.receipt(seen.stack, seen.ctx("subject-access", "legal-obligation"), transfer_id)
+    return seen.page("person/receipt.html", views.receipt(paid), area="person", here="money")
+
+
+doors = [money, send, check, confirm, receipt]

@@ -1,0 +1,177 @@
+"""The laws of the portal as pure functions: menus, paging, forms and their corrections."""
+
+import hmac
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+
+from msgspec.structs import replace
+
+from msingi.kernel import money
+from msingi.kernel.context import Actor, Kind
+from msingi.kernel.errors import Malformed
+from msingi.kernel.money import Currency
+from msingi.portal.model import Field, Form, MenuItem
+
+Say = Callable[..., str]
+NEWS = frozenset(
+    ("consent.granted_now", "consent.refused_now", "consent.withdrawn_now", "sessions.ended",
+     "duplicate.done_same", "duplicate.done_different")
+)  # fmt: skip
+PERSON_MENU = (
+    MenuItem("overview", "/me", "home"),
+    MenuItem("card", "/me/card", "card"),
+    MenuItem("money", "/me/money", "money"),
+    MenuItem("health", "/me/health", "health"),
+    MenuItem("consents", "/me/consents", "consent"),
+    MenuItem("accesses", "/me/accesses", "eye"),
+    MenuItem("sessions", "/me/sessions", "phone"),
+)
+# What each page of the desk needs: one of these roles.
+DESK_ROLES: dict[str, frozenset[str]] = {
+    "enrol": frozenset({"enrolment-officer"}),
+    "duplicates": frozenset({"adjudicator"}),
+    "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "console": frozenset({"operator"}),
+    "audit": frozenset({"auditor"}),
+}
+DESK_MENU = (
+    MenuItem("desk", "/staff", "home"),
+    MenuItem("enrol", "/staff/enrol", "people"),
+    MenuItem("duplicates", "/staff/duplicates", "twins"),
+    MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("console", "/staff/console", "screen"),
+    MenuItem("audit", "/staff/audit", "chart"),
+)
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are the same, found in constant time."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def local(path: str, otherwise: str = "/") -> str:
+    """A path of this site to go to next, or `otherwise`: never another site's, whatever the link says."""
+    if re.fullmatch(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", path) and len(path) < 1000:
+        return path
+    return otherwise
+
+
+def menu_of(actor: Actor, waiting: int = 0) -> tuple[MenuItem, ...]:
+    """The menu of a person, or of a member of staff by roles; `waiting` requests ask for a consent."""
+    if actor.kind is Kind.STAFF:
+        return tuple(i for i in DESK_MENU if i.name == "desk" or actor.roles & DESK_ROLES[i.name])
+    return tuple(replace(i, count=waiting) if i.name == "consents" else i for i in PERSON_MENU)
+
+
+def accepted(header: str, known: list[str]) -> str:
+    """The best of the `known` languages for an Accept-Language header (RFC 9110, 12.5.4); else the first."""
+    wishes: list[tuple[float, str]] = []
+    for part in header.split(",")[:20]:
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            wishes.append((float(weight or 1), tag.partition("-")[0].lower()))
+        except ValueError:
+            continue
+    for _, tag in sorted(wishes, key=lambda w: -w[0]):
+        if tag in known:
+            return tag
+    return known[0]
+
+
+def filled(form: Form, sent: Mapping[str, str]) -> Form:
+    """The form with what was sent, unjudged."""
+    return Form(tuple(replace(f, value=_sent(f, sent)) for f in form.fields))
+
+
+def _sent(field: Field, sent: Mapping[str, str]) -> str:
+    if field.kind == "date":
+        parts = [sent.get(f"{field.name}_{part}", "").strip() for part in ("year", "month", "day")]
+        return "-".join(p.replace("-", "") for p in parts) if any(parts) else ""
+    return sent.get(field.name, "")
+
+
+def judged(form: Form, say: Say, checks: Mapping[str, Callable[[str], str]]) -> Form:
+    """The form with a sentence at each answer that must be corrected.
+
+    Every question that is not optional needs an answer; `checks` gives the sentence for an answer, or empty.
+    """
+    fields = []
+    for field in form.fields:
+        wrong = ""
+        if not field.value:
+            wrong = "" if field.optional or field.kind == "file" else _missing(field, say)
+        elif field.longest and len(field.value) > field.longest:
+            wrong = say("form.too_long", n=field.longest)
+        elif field.options and field.value not in dict(field.options):
+            wrong = say("form.not_choice")
+        elif field.name in checks:
+            wrong = checks[field.name](field.value)
+        fields.append(replace(field, wrong=wrong))
+    return Form(tuple(fields))
+
+
+def _missing(field: Field, say: Say) -> str:
+    return say("form.not_choice") if field.kind == "choice" else say("form.missing", label=field.label)
+
+
+def with_wrong(form: Form, name: str, sentence: str) -> Form:
+    """The form with something to correct at one question."""
+    return Form(tuple(replace(f, wrong=sentence) if f.name == name else f for f in form.fields))
+
+
+def amount_minor(text: str, currency: Currency, group: str = ",", point: str = ".") -> int:
+    """Minor units of what a person typed, with or without groups and with the country's decimal sign.
+
+    Raises Malformed. A sign that could be either group or decimal is read as the country writes it.
+    """
+    plain = re.sub(r"[\s\u00a0\u202f]", "", text)
+    if group.strip():
+        plain = plain.replace(group, "") if re.fullmatch(rf"\d{{1,3}}(\{group}\d{{3}})+(\D\d*)?", plain) else plain
+    if point != "." and point in plain:
+        plain = plain.replace(point, ".")
+    return money.parse(plain.lstrip("0") if re.fullmatch(r"0+[1-9]\d*", plain) else plain, currency)
+
+
+def amount_wrong(text: str, currency: Currency, group: str, point: str, say: Say) -> str:
+    """The sentence for an amount that cannot be sent, or empty."""
+    try:
+        minor = amount_minor(text, currency, group, point)
+    except Malformed:
+        return say("form.not_amount", example="12000")
+    return "" if minor > 0 else say("form.amount_small")
+
+
+def phone_of(typed: str, prefix: str, digits: int) -> str:
+    """The E.164 number meant by what was typed: with or without the country's prefix, or with a leading zero.
+
+    Empty if it is none.
+    """
+    plain = re.sub(r"[\s().\u00a0-]", "", typed)
+    own = re.fullmatch(rf"(?:\{prefix}|00{prefix[1:]}|{prefix[1:]}|0)?([0-9]{{{digits}}})", plain)
+    if own:
+        return prefix + own[1]
+    return plain if re.fullmatch(r"\+[1-9][0-9]{6,14}", plain) else ""
+
+
+def date_wrong(text: str, today: date, say: Say) -> str:
+    """The sentence for a date (year-month-day as typed; parts may be missing from the right), or empty."""
+    year, month, day = text.split("-")
+    if not re.fullmatch(r"\d{4}", year) or (day and not month):
+        return say("form.not_date")
+    try:
+        found = date(int(year), int(month or 1), int(day or 1))
+    except ValueError:
+        return say("form.not_date")
+    return say("form.date_future") if found > today else ""
+
+
+def iso_date(text: str) -> str:
+    """A judged date as ISO 8601, as far as it is known: YYYY, YYYY-MM or YYYY-MM-DD; empty for none."""
+    parts = [p for p in text.split("-") if p] if text else []
+    return "-".join(p.zfill(2) for p in parts)
+
+
+def pages(items: Iterable[str], path: str, after: str, next_after: str) -> tuple[str, str]:
+    """The addresses of the newer and the older page: cursors only go forward, so newer is the first page."""
+    return (path if after else "", f"{path}?after={next_after}" if next_after else "")

@@ -1,0 +1,361 @@
+"""From what the acts answer to what a person's pages show: pure, one function per page."""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from msingi.consent.model import Access as LogLine
+from msingi.consent.model import Agreement, Consent, Request, State
+from msingi.countries import Profile
+from msingi.credentials.model import CardSummary
+from msingi.evidence.model import NATION, Edition, Sex
+from msingi.evidence.model import Indicator as SdgIndicator
+from msingi.kernel.log import overview
+from msingi.kernel.money import Currency, Money
+from msingi.kernel.money import plain as plain_money
+from msingi.kernel.stack import Stack
+from msingi.payments.model import Account, Statement
+from msingi.payments.model import Receipt as Paid
+from msingi.portal import model as m
+from msingi.portal.words import Words
+from msingi.signin.model import Session as SignedIn
+
+KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
+SECTIONS = {
+    "48765-2": "allergies",
+    "10160-0": "medications",
+    "11450-4": "problems",
+    "11369-6": "immunizations",
+    "30954-2": "results",
+    "47519-4": "procedures",
+    "8716-3": "vital-signs",
+}  # LOINC codes of the IPS sections, in the order in which they are shown
+SHOWN_LINES = 60
+
+
+class Speaker:
+    """Words of one language and names of one country: what a log line or a code means to its reader."""
+
+    def __init__(self, profile: Profile, words: Words) -> None:
+        self.profile = profile
+        self.words = words
+        self._institutions = {i.code: i.name for i in profile.institutions}
+        self._rules = {r.purpose: r for r in profile.purposes}
+
+    def institution(self, code: str) -> str:
+        """An institution's name; its code where the country does not list it."""
+        name = self._institutions.get(code)
+        return self.profile.say(name, self.words.language) if name else code
+
+    def word(self, section: str, name: str) -> str:
+        """A text named by a code; the code itself where there is none."""
+        key = f"{section}.{name}"
+        return self.words.plain(key) if self.words.has(key) else name
+
+    def law(self, purpose: str, basis: str) -> str:
+        """What the legal basis means, and the country's law for this purpose."""
+        rule = self._rules.get(purpose)
+        text = self.word("basis_text", basis)
+        return f"{text} ({rule.law})" if rule and rule.law and basis != "consent" else text
+
+    def who(self, line: LogLine, own: bool) -> str:
+        """Who acted: the person, a named member of staff, an institution's software, or the system."""
+        if own:
+            return self.words.plain("words.yourself")
+        if line.actor_kind == "public":
+            return self.words.plain("words.anybody")
+        if line.actor_kind == "job":
+            return self.words.plain("words.system")
+        if line.actor_kind == "client" or not line.actor:
+            return self.institution(line.institution) or self.words.plain("words.unknown_person")
+        return line.actor
+
+
+SIGN_IN = frozenset(
+    ("signin.verify-pin", "signin.send-code", "signin.verify-code", "signin.authorize", "signin.token", "signin.revoke")
+)
+OWN_LOOKS = frozenset(
+    ("consent.accesses", "consent.access_proof", "consent.consents_of", "consent.requests_of", "consent.receipt",
+     "credentials.cards_of", "credentials.card_pdf", "health.summary", "payments.read-account",
+     "signin.list-sessions", "identity.read", "identity.read-photo", "identity.read-history")
+)  # fmt: skip
+
+
+def is_own(line: LogLine) -> bool:
+    """Whether the person acted themselves."""
+    return line.actor_kind == "person" and bool(line.actor)
+
+
+def kind_of(line: LogLine) -> str:
+    """`own` where the person only looked at their own data, `sign-in` for a step of signing in, else `other`.
+
+    The first two are many and tell little; they are shown folded, and nothing is left out.
+    """
+    if is_own(line) and line.act in OWN_LOOKS:
+        return "own"
+    by_signin = line.actor == "signin" and line.actor_kind == "job" and line.purpose == "identity-proofing"
+    return "sign-in" if line.act in SIGN_IN or by_signin else "other"
+
+
+def access(speaker: Speaker, line: LogLine, settled_before: datetime) -> m.Access:
+    """One line of the log in words. Lines younger than `settled_before` may not be in the tree yet."""
+    at, own = datetime.fromisoformat(line.at), is_own(line)
+    facts = [
+        (speaker.word("fact", name), _fact(speaker, name, value))
+        for name, value in line.detail.items()
+        if speaker.words.has(f"fact.{name}")
+    ]
+    return m.Access(
+        id=str(line.record_id),
+        at=at,
+        who=speaker.who(line, own),
+        institution=speaker.institution(line.institution) if line.institution else "",
+        what=speaker.word("act", line.act),
+        purpose=speaker.word("purpose", line.purpose),
+        basis=speaker.word("basis", line.basis),
+        basis_text=speaker.law(line.purpose, line.basis),
+        facts=tuple(facts),
+        provable=at <= settled_before,
+        file=f"access-{str(line.record_id)[:13]}.tlog-proof",
+    )
+
+
+def _fact(speaker: Speaker, name: str, value: Any) -> str:
+    if name in ("to", "institution"):
+        return speaker.institution(str(value))
+    if name == "for":
+        return speaker.word("purpose", str(value))
+    return str(value)
+
+
+def accesses(
+    speaker: Speaker, lines: list[LogLine], zone: tzinfo, settled_before: datetime, newer: str, older: str
+) -> m.Accesses:
+    """A page of lines by day, newest first; steps of signing in and own looks that follow one another are folded."""
+    days: list[tuple[date, tuple[m.Fold, ...]]] = []
+    placed = [(datetime.fromisoformat(x.at).astimezone(zone).date(), x) for x in lines]
+    for day, of_day in groupby(placed, key=lambda pair: pair[0]):
+        folds: list[m.Fold] = []
+        for kind, run in groupby((x for _, x in of_day), key=kind_of):
+            made = tuple(access(speaker, x, settled_before) for x in run)
+            folds += [m.Fold("other", (each,)) for each in made] if kind == "other" else [m.Fold(kind, made)]
+        days.append((day, tuple(folds)))
+    return m.Accesses(tuple(days), newer, older)
+
+
+def others(speaker: Speaker, lines: Iterable[LogLine], settled_before: datetime, most: int) -> tuple[m.Access, ...]:
+    """The newest lines that are more than signing in and the person's own looks."""
+    kept = [x for x in lines if kind_of(x) == "other"]
+    return tuple(access(speaker, x, settled_before) for x in kept[:most])
+
+
+def default_account(accounts: list[Account], currency: str) -> Account | None:
+    """The account that phone number and identity number lead to, else the first in the country's currency."""
+    own = [a for a in accounts if a.currency == currency]
+    return next((a for a in own if a.is_default), own[0] if own else None)
+
+
+def money(account: Account | None, statement: Statement | None, newer: str) -> m.MoneyPage:
+    """An account and a page of its movements."""
+    if account is None or statement is None:
+        return m.MoneyPage("", None)
+    entries = tuple(
+        m.Entry(e.at, Money(e.amount_minor, statement.currency), e.other, KINDS.get(e.code, "other"), e.reference)
+        for e in statement.entries
+    )
+    older = f"/me/money?after={statement.next_after}" if statement.next_after is not None else ""
+    return m.MoneyPage(account.number, Money(account.balance_minor, account.currency), entries, newer, older)
+
+
+def receipt(paid: Paid, phone: str = "") -> m.Receipt:
+    """What was paid; people's transfers are free."""
+    amount, nothing = Money(paid.amount_minor, paid.currency), Money(0, paid.currency)
+    return m.Receipt(
+        paid.transfer_id, paid.at, amount, nothing, paid.to, phone, Money(paid.balance_minor, paid.currency)
+    )
+
+
+def consent_request(speaker: Speaker, asked: Request, agreement: Agreement, now: datetime) -> m.ConsentLine:
+    """A request with what it means, from the text of its agreement."""
+    text = _agreement_text(speaker, agreement)
+    return m.ConsentLine(
+        id=str(asked.request_id),
+        who=speaker.institution(asked.institution),
+        what=text.title,
+        purpose=text.purpose or speaker.word("purpose", asked.purpose),
+        state="waiting",
+        until=(now + timedelta(days=agreement.order.term_days)).date(),
+        asked=asked.asked_at.date(),
+        items=tuple(text.fields.get(f, f) for f in asked.fields or agreement.order.fields),
+        reason=asked.reason,
+    )
+
+
+def consent(speaker: Speaker, given: Consent, agreement: Agreement) -> m.ConsentLine:
+    """A consent with what it means."""
+    text = _agreement_text(speaker, agreement)
+    state = {State.GRANTED: "live", State.WITHDRAWN: "withdrawn", State.EXPIRED: "expired"}[given.state]
+    ended = given.ended_at or (given.expires_at if state == "expired" else None)
+    return m.ConsentLine(
+        id=str(given.consent_id),
+        who=speaker.institution(given.institution),
+        what=text.title,
+        purpose=text.purpose or speaker.word("purpose", given.purpose),
+        state=state,
+        until=given.expires_at.date(),
+        ended=ended.date() if ended else None,
+        items=tuple(text.fields.get(f, f) for f in given.fields),
+    )
+
+
+def _agreement_text(speaker: Speaker, agreement: Agreement) -> Any:
+    texts = agreement.order.texts
+    for lang in (speaker.words.language, speaker.profile.language, "en"):
+        if lang in texts:
+            return texts[lang]
+    return next(iter(texts.values()))
+
+
+def health(document: Mapping[str, Any]) -> m.HealthPage:
+    """The sections of an International Patient Summary in words: what each entry is, and when."""
+    resources = {e.get("fullUrl", ""): e["resource"] for e in document.get("entry", ()) if "resource" in e}
+    by_name = {f"{r.get('resourceType')}/{r.get('id')}": r for r in resources.values()}
+    composition = next((r for r in resources.values() if r.get("resourceType") == "Composition"), {})
+    found: dict[str, list[m.HealthLine]] = {}
+    for section in composition.get("section", ()):
+        codes = [c.get("code", "") for c in section.get("code", {}).get("coding", ())]
+        name = next((SECTIONS[c] for c in codes if c in SECTIONS), "other")
+        for entry in section.get("entry", ()):
+            reference = entry.get("reference", "")
+            resource = resources.get(reference) or by_name.get(reference)
+            if resource:
+                line = _health_line(resource, by_name, resources)
+                if line.text:
+                    found.setdefault(name, []).append(line)
+        found.setdefault(name, [])
+    order = [*SECTIONS.values(), "other"]
+    return m.HealthPage(
+        tuple(m.HealthSection(name, tuple(found[name][:SHOWN_LINES])) for name in order if found.get(name) is not None)
+    )
+
+
+def _health_line(resource: Mapping[str, Any], by_name: Mapping[str, Any], by_url: Mapping[str, Any]) -> m.HealthLine:
+    concept = next(
+        (
+            resource[k]
+            for k in ("code", "vaccineCode", "medicationCodeableConcept", "type")
+            if isinstance(resource.get(k), dict)
+        ),
+        {},
+    )
+    reference = resource.get("medicationReference", {}).get("reference", "")
+    if reference:
+        concept = (by_url.get(reference) or by_name.get(reference) or {}).get("code", concept)
+    when = next(
+        (resource[k] for k in ("occurrenceDateTime", "onsetDateTime", "effectiveDateTime", "performedDateTime",
+                               "recordedDate", "authoredOn", "date") if isinstance(resource.get(k), str)),
+        resource.get("performedPeriod", {}).get("start", ""),
+    )  # fmt: skip
+    return m.HealthLine(_concept(concept), _quantity(resource), _day(when))
+
+
+def _concept(concept: Mapping[str, Any]) -> str:
+    coding = next(iter(concept.get("coding", ())), {})
+    return str(concept.get("text") or coding.get("display") or coding.get("code") or "")
+
+
+def _quantity(resource: Mapping[str, Any]) -> str:
+    value = resource.get("valueQuantity", {})
+    if "value" in value:
+        number = value["value"]
+        shown = f"{float(number):.4g}" if not isinstance(number, int) else str(number)
+        return f"{shown} {value.get('unit', '')}".strip()
+    if "valueCodeableConcept" in resource:
+        return _concept(resource["valueCodeableConcept"])
+    dose = next(iter(resource.get("protocolApplied", ())), {}).get("doseNumberPositiveInt", "")
+    return str(dose)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+
+
+def sessions(found: Iterable[SignedIn], proved_at: int) -> m.Sessions:
+    """Where somebody is signed in; this visit's is the one that was proved at the same second."""
+    return m.Sessions(
+        tuple(
+            m.SessionLine(str(s.session_id), s.agent, s.seen_at, s.factors, int(s.proved_at.timestamp()) == proved_at)
+            for s in found
+        )
+    )
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The UUID in an address, or None."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def log_state(stack: Stack) -> m.LogState:
+    """How the log stands."""
+    found = await overview.standing(stack)
+    return m.LogState(found.origin, found.size, base64.b64encode(found.root).decode(), found.waiting, found.at)
+
+
+def card(name: str, number: str, cards: Sequence[CardSummary]) -> m.CardPage:
+    """The person's newest card that is not revoked, else the newest, else none."""
+    newest = next((c for c in cards if c.state != "revoked"), cards[0] if cards else None)
+    if newest is None:
+        return m.CardPage(name, number)
+    state = {"active": "valid"}.get(newest.state, newest.state)
+    return m.CardPage(name, number, state, newest.issued_on, newest.expires_on, newest.credential_id)
+
+
+def plain_amount(minor: int, currency: Currency) -> str:
+    """An amount as somebody would type it."""
+    return plain_money(minor, currency)
+
+
+def figures(profile: Profile, lang: str, shown: Iterable[tuple[SdgIndicator, Edition | None]]) -> m.Figures:
+    """The published indicators in words, with figures as written in the country."""
+    regions = {r.code: profile.say(r.name, lang) for r in profile.regions}
+    return m.Figures(tuple(_indicator(profile, lang, regions, i, e) for i, e in shown))
+
+
+def _indicator(
+    profile: Profile, lang: str, regions: Mapping[str, str], indicator: SdgIndicator, edition: Edition | None
+) -> m.Indicator:
+    def written(value: float | None, unit: str) -> str:
+        return "" if value is None else f"{value:.1f}".replace(".", profile.decimal_point) + unit
+
+    said = (
+        profile.say(indicator.title, lang),
+        profile.say(indicator.definition, lang),
+        profile.say(indicator.caveat, lang),
+    )
+    if edition is None:
+        return m.Indicator(indicator.code, *said)
+    totals = [f for f in edition.figures if f.sex == Sex.TOTAL]
+    nation = next((f for f in totals if f.region == NATION), None)
+    lines = tuple(
+        m.FigureLine(
+            regions.get(f.region, f.region), written(f.percent, " %"), f"± {written(f.margin, '')}" if f.margin else ""
+        )
+        for f in totals
+        if f.region != NATION
+    )
+    epsilon = f"{edition.epsilon_milli / 1000:g}"
+    whole = (
+        f"{written(nation.percent, ' %')} ± {written(nation.margin, '')}"
+        if nation and nation.percent is not None
+        else "–"
+    )
+    return m.Indicator(indicator.code, *said, edition.at.date(), epsilon, whole, lines)

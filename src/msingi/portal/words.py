@@ -1,0 +1,101 @@
+"""Words: what the portal says, per language, from the TOML files in `texts/`.
+
+Law 5: every language says the same things with the same blanks. Law 7: what is filled into a blank is escaped and
+isolated (HTML `bdi`), so that a number or a name in another script cannot turn the sentence around.
+"""
+
+import re
+import tomllib
+from datetime import UTC, date, datetime, tzinfo
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup, escape
+
+Entry = str | dict[str, str] | list[str]
+_BLANK = re.compile(r"\{([a-z_]+)\}")
+_FIGURES = re.compile(r"^[+*#\d][\d\s*#+.,:-]*$")
+DIRECTLY = frozenset({"day", "time", "month", "d", "y"})  # parts of dates: plain words of this same language
+
+
+def plural(language: str, n: int) -> str:
+    """The CLDR plural category of the whole number `n`: zero, one, two, few, many or other."""
+    if language == "ar":
+        if n in (0, 1, 2):
+            return ("zero", "one", "two")[n]
+        last = n % 100
+        return "few" if 3 <= last <= 10 else "many" if 11 <= last <= 99 else "other"
+    if language == "fr":
+        return "one" if n in (0, 1) else "other"
+    return "one" if n == 1 else "other"
+
+
+class Words:
+    """All texts of one language. `say` is what templates call `t`."""
+
+    def __init__(self, language: str, entries: dict[str, Entry]) -> None:
+        self.language = language
+        self.entries = entries
+
+    def say(self, key: str, **blanks: Any) -> Markup:
+        """The text named `key` with its blanks filled; KeyError for a name or a blank that is not there."""
+        entry = self.entries[key]
+        if isinstance(entry, list):
+            raise KeyError(f"{key} is a list")
+        if isinstance(entry, dict):
+            entry = entry.get(plural(self.language, int(blanks["n"])), entry["other"])
+        return Markup(_BLANK.sub(lambda m: self._fill(m[1], blanks), str(escape(entry)).replace("&#34;", '"')))
+
+    def _fill(self, name: str, blanks: dict[str, Any]) -> str:
+        value = blanks[name]
+        if isinstance(value, Markup):
+            return value
+        if name in DIRECTLY:
+            return str(escape(value))
+        # A run of figures and signs has no direction of its own, and would be reversed between Arabic words.
+        figures = ' dir="ltr"' if _FIGURES.match(str(value)) else ""
+        return f"<bdi{figures}>{escape(value)}</bdi>"
+
+    def plain(self, key: str, **blanks: Any) -> str:
+        """The same without markup, for titles, messages and attributes."""
+        return re.sub(r"</?bdi[^>]*>", "", str(self.say(key, **blanks)))
+
+    def has(self, key: str) -> bool:
+        """Whether there is a text with this name."""
+        return key in self.entries
+
+    def day(self, at: date | datetime, zone: tzinfo = UTC) -> Markup:
+        """A date in words: 27 March 2026."""
+        local = at.astimezone(zone) if isinstance(at, datetime) else at
+        return self.say(
+            "language.day", d=local.day, month=self.entries["language.months"][local.month - 1], y=local.year
+        )
+
+    def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
+        """The time of day."""
+        return self.say("language.clock", time=f"{at.astimezone(zone):%H:%M}")
+
+    def moment(self, at: datetime, zone: tzinfo = UTC) -> Markup:
+        """A date in words and the time of day."""
+        return self.say("language.moment", day=self.day(at, zone), time=f"{at.astimezone(zone):%H:%M}")
+
+
+def languages() -> list[str]:
+    """The languages that the portal speaks."""
+    return sorted(
+        p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1
+    )
+
+
+@cache
+def load(language: str) -> Words:
+    """The texts of `language`. Raises ValueError if the portal does not speak it."""
+    entries: dict[str, Entry] = {}
+    for path in sorted(files(__package__).joinpath("texts").iterdir(), key=lambda p: p.name):
+        if path.name.partition(".")[0] == language:
+            for section, texts in tomllib.loads(path.read_text("utf-8")).items():
+                entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
+    if not entries:
+        raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
+    return Words(language, entries)

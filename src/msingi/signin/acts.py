@@ -1,0 +1,386 @@
+"""Verbs of sign-in: prove a PIN, send and prove a code, keep sessions, set PINs, and register accounts."""
+
+import asyncio
+import os
+import secrets
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import msgspec
+
+from msingi.identity import acts as identity
+from msingi.identity.model import Person, Status
+from msingi.kernel import log, policy
+from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
+from msingi.kernel.db import Tx
+from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
+from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.log import leaf
+from msingi.kernel.outbox import SmsRequested
+from msingi.kernel.stack import Stack
+from msingi.signin import rules, store, wire
+from msingi.signin.errors import InvalidClient, NoPhone, TooManyTries
+from msingi.signin.model import (
+    CODE_TRIES,
+    CODE_TTL_S,
+    Client,
+    NewStaff,
+    PinResult,
+    Place,
+    Session,
+    StaffAccount,
+    Verdict,
+    Who,
+)
+
+ANSWER_FLOOR_S = 0.25
+CLIENT_REMEMBERED_S = 2.0
+_PIN_GATE, _PIN_WAITERS = 2, 200
+
+
+class _Gate:
+    """Lets two PIN hashes run at a time (16 MB and 50 ms each), and turns the 201st that waits away."""
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(_PIN_GATE)
+        self.waiting = 0
+
+    async def __aenter__(self) -> None:
+        if self.waiting >= _PIN_WAITERS:
+            raise Outage("too many sign-ins at once", retry_after_s=5)
+        self.waiting += 1
+        try:
+            await self.slots.acquire()
+        finally:
+            self.waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.slots.release()
+
+
+def pin_gate(stack: Stack) -> _Gate:
+    """The gate of this stack."""
+    return stack.local.setdefault("signin.gate", _Gate())  # type: ignore[return-value]
+
+
+def proving(request_id: str = "") -> Context:
+    """The context in which anybody tries to prove who they are."""
+    return context(ANYBODY, "identity-proofing", "public-task", request_id=request_id)
+
+
+def _own_work() -> Context:
+    return job_context("signin", "identity-proofing")
+
+
+def is_self(ctx: Context, account: PersonId) -> bool:
+    """Whether a member of staff acts on their own account."""
+    return ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account
+
+
+def _remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
+    return stack.local.setdefault("signin.clients", {})  # type: ignore[return-value]
+
+
+async def client(stack: Stack, client_id: str) -> Client:
+    """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
+    known, now = _remembered(stack), time.monotonic()
+    if client_id in known and known[client_id][0] > now:
+        return known[client_id][1]
+    async with stack.db.reading("signin") as tx:
+        found = await store.client(tx, client_id)
+    if found is None:
+        raise InvalidClient(rule="registered client_id")
+    known[client_id] = (now + CLIENT_REMEMBERED_S, found)
+    return found
+
+
+async def find_account(stack: Stack, ctx: Context, login: str) -> PersonId | None:
+    """Whose account is meant by a number, a phone number or a staff id; None for nobody's and for one out of use."""
+    if rules.is_staff_login(login):
+        return rules.staff_account_id(login)
+    for find in (identity.person_by_number, identity.person_by_phone):
+        try:
+            return await find(stack, ctx, login)
+        except Refusal:
+            continue
+    return None
+
+
+async def load_who(stack: Stack, tx: Tx, account: PersonId | None, login: str) -> Who | None:
+    """The account behind a login, with a member of staff's roles; None if staff with this id do not exist."""
+    if account is None or not rules.is_staff_login(login):
+        return None if account is None else Who(account)
+    found = await staff_account(stack, tx, account)
+    if found is None:
+        return None
+    return Who(account, found.staff_id, found.institution, found.roles, found.name)
+
+
+async def staff_account(stack: Stack, tx: Tx, account: PersonId) -> StaffAccount | None:
+    """A staff account with its name and phone unsealed."""
+    row = await store.staff(tx, account)
+    if row is None:
+        return None
+    name, phone = msgspec.json.decode(
+        await stack.seal.unseal(tx, account, row["sealed"], "signin.staff"), type=tuple[str, str]
+    )
+    return StaffAccount(
+        account_id=account,
+        staff_id=row["staff_id"],
+        institution=row["institution"],
+        roles=frozenset(row["roles"]),
+        name=name,
+        phone=phone,
+    )
+
+
+async def pin_is_right(stack: Stack, tx: Tx, account: PersonId | None, pin: str) -> bool:
+    """Whether this is the account's PIN. Works as long for nobody's account as for somebody's (law 1)."""
+    stored = None if account is None else await store.pin(tx, account)
+    blob = os.urandom(48)
+    if account is not None and stored is not None:
+        blob = await stack.seal.unseal(tx, account, stored, "signin.pin")
+    digest = await asyncio.to_thread(rules.pin_hash, pin[:64], blob[:16])
+    return wire.same(blob[16:], digest)
+
+
+async def verify_pin(
+    stack: Stack, ctx: Context, login: str, pin: str, place: Place, via: str, *, one_factor: bool = False
+) -> PinResult:
+    """One attempt with a PIN. With `one_factor`, a right one opens a session at once.
+
+    A wrong PIN, an unknown number and an account without PIN end alike, after the same time (law 1).
+    """
+    begun = asyncio.get_running_loop().time()
+    login = rules.tidy_login(login[:100])
+    async with pin_gate(stack):
+        account = await find_account(stack, _own_work(), login)
+        permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
+        async with stack.db.transaction(permit) as tx:
+            who = await load_who(stack, tx, account, login)
+            subject = None if who is None else who.person_id
+            known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
+            key = stack.keys.blind(
+                rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
+            )
+            tries = await store.open_place(tx, key, ctx.at)
+            result = PinResult(Verdict.LOCKED, retry_after_s=rules.locked_s(tries, ctx.at))
+            if not result.retry_after_s:
+                if await pin_is_right(stack, tx, subject, pin):
+                    cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
+                    result = PinResult(Verdict.RIGHT, who, cookie=cookie)
+                    await store.forget_place(tx, key)
+                else:
+                    result = PinResult(Verdict.WRONG)
+                    await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
+            log.append(
+                tx,
+                permit,
+                # While a place is locked nothing is tried, and strangers must not fill a person's record.
+                subject=None if result.verdict is Verdict.LOCKED else subject,
+                detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
+            )
+    if result.verdict is not Verdict.RIGHT:
+        await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
+    return result
+
+
+async def active_person(stack: Stack, ctx: Context, person_id: PersonId) -> Person | None:
+    """A person whose identity is in use; None for anybody else."""
+    try:
+        person = await identity.read_person(stack, ctx, person_id)
+    except (NotFound, Erased):
+        return None
+    return person if person.status is Status.ACTIVE else None
+
+
+async def _phone_of(stack: Stack, person_id: PersonId) -> str:
+    person = await active_person(stack, _own_work(), person_id)
+    if person is None or not person.demographics.phone:
+        raise NoPhone()
+    return person.demographics.phone
+
+
+async def send_code(
+    stack: Stack, ctx: Context, who: Who, bound_to: bytes, place: str, text: tuple[str, str, str]
+) -> tuple[UUID, str]:
+    """Send a one-time code by SMS; gives the challenge's id and the last two digits of the phone number.
+
+    `bound_to` is what the answer must come from (a browser, an institution); `text` names the message, the
+    language and the asking client. Raises NoPhone, and TooManyTries after six codes from one place.
+    """
+    name, language, via = text
+    act = "signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code"
+    permit = policy.decide(ctx, act, who.person_id)
+    phone = "" if who.staff_id else await _phone_of(stack, who.person_id)
+    wait = 0
+    challenge_id = uuid7()
+    async with stack.db.transaction(permit) as tx:
+        if who.staff_id:
+            account = await staff_account(stack, tx, who.person_id)
+            phone = account.phone if account else ""
+        key = stack.keys.blind(f"signin.sms|{who.person_id}|{place}")
+        tries = await store.open_place(tx, key, ctx.at)
+        wait = rules.locked_s(tries, ctx.at)
+        if not wait:
+            await store.count_failure(tx, key, rules.after_failure(tries, ctx.at, rules.SMS_TRIES))
+            code = f"{secrets.randbelow(10**6):06d}"
+            hashed = stack.keys.blind(f"signin.code|{challenge_id}|{code}")
+            until = ctx.at + timedelta(seconds=CODE_TTL_S)
+            await store.put_challenge(tx, who.person_id, challenge_id, bound_to, hashed, ctx.at, until)
+            message = wire.say(name, language, code=code, client=via)
+            await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, message, "code"))
+        log.append(tx, permit, subject=who.person_id, detail={"to": via, "result": "locked" if wait else "sent"})
+    if wait:
+        raise TooManyTries(retry_after_s=wait)
+    return challenge_id, phone[-2:]
+
+
+async def try_code(
+    stack: Stack, tx: Tx, ctx: Context, who: PersonId, challenge: UUID, bound_to: bytes, code: str
+) -> Verdict:
+    """Count and judge one answer to a one-time code (law 3)."""
+    sent = await store.try_challenge(tx, who, challenge, bound_to)
+    if sent is None or sent["used_at"] or sent["expires_at"] <= ctx.at or sent["tries"] > CODE_TRIES:
+        return Verdict.EXPIRED
+    digits = "".join(c for c in code[:32] if c.isdigit())
+    if not wire.same(sent["code_hash"], stack.keys.blind(f"signin.code|{challenge}|{digits}")):
+        return Verdict.WRONG
+    await store.use_challenge(tx, who, challenge, ctx.at)
+    return Verdict.RIGHT
+
+
+async def verify_code(
+    stack: Stack, ctx: Context, who: Who, challenge: UUID, code: str, place: Place, via: str
+) -> tuple[Verdict, str]:
+    """One attempt with the one-time code; a right one opens a session with two factors and gives its cookie."""
+    permit = policy.decide(ctx, "signin.verify-code", who.person_id)
+    cookie = ""
+    async with stack.db.transaction(permit) as tx:
+        verdict = await try_code(stack, tx, ctx, who.person_id, challenge, place.device_hash, code)
+        if verdict is Verdict.RIGHT:
+            cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
+            await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
+        detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
+        log.append(tx, permit, subject=who.person_id, detail=detail)
+    return verdict, cookie
+
+
+async def _open_session(stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place) -> str:
+    """Open a session and give the sealed cookie that names it."""
+    secret = os.urandom(32)
+    session = Session(
+        person_id=who.person_id,
+        session_id=uuid7(),
+        factors=len(methods),
+        methods=methods,
+        proved_at=ctx.at,
+        seen_at=ctx.at,
+        expires_at=ctx.at + timedelta(seconds=rules.ABSOLUTE_S),
+        agent=rules.device_name(place.agent),
+    )
+    await store.put_session(tx, session, wire.secret_hash(secret))
+    pointer = wire.Pointer(who.person_id, session.session_id, secret, who.staff_id, who.institution)
+    return wire.seal(stack.seal, "session", pointer)
+
+
+async def live_session(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer) -> Session | None:
+    """The session that a cookie names, if it still holds; marks it as used. Staff roles are read afresh."""
+    row = await store.session(tx, pointer.person_id, pointer.item_id)
+    if row is None or not wire.same(row["secret_hash"], wire.secret_hash(pointer.secret)):
+        return None
+    if not rules.session_is_live(ctx.at, row["seen_at"], row["expires_at"]):
+        return None
+    more = {}
+    if pointer.staff_id:
+        account = await staff_account(stack, tx, pointer.person_id)
+        if account is None:
+            return None
+        more = {f: getattr(account, f) for f in ("staff_id", "institution", "roles", "name")}
+    if ctx.at - row["seen_at"] > timedelta(seconds=rules.TOUCH_S):
+        await store.touch_session(tx, pointer.person_id, pointer.item_id, ctx.at)
+    return msgspec.convert({**row, "person_id": pointer.person_id, **more}, Session)
+
+
+async def list_sessions(stack: Stack, ctx: Context, account: PersonId) -> list[Session]:
+    """Where one is signed in, newest first."""
+    permit = policy.decide(ctx, "signin.list-sessions", account, self=is_self(ctx, account))
+    async with stack.db.transaction(permit) as tx:
+        found = await store.live_sessions(tx, account, ctx.at)
+        log.append(tx, permit, subject=account, detail={"sessions": len(found)})
+    return found
+
+
+async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id: UUID) -> bool:
+    """End one of one's own sessions and all tokens that came out of it; False if it was not open."""
+    permit = policy.decide(ctx, "signin.end-session", account, self=is_self(ctx, account))
+    async with stack.db.transaction(permit) as tx:
+        ended = await store.end_session(tx, account, session_id, ctx.at)
+        log.append(tx, permit, subject=account, detail={"ended": ended})
+    return ended
+
+
+async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
+    """End all sessions and tokens of somebody whose identity is out of use; the number of sessions that were open."""
+    permit = policy.decide(ctx, "signin.end-everything", person_id)
+    async with stack.db.transaction(permit) as tx:
+        ended = await store.end_everything(tx, person_id, ctx.at)
+        log.append(tx, permit, subject=person_id, detail={"sessions": ended})
+    return ended
+
+
+async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
+    salt = os.urandom(16)
+    digest = await asyncio.to_thread(rules.pin_hash, pin, salt)
+    await store.put_pin(tx, account, await stack.seal.seal(tx, account, salt + digest, "signin.pin"))
+
+
+async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
+    """Set or replace somebody's PIN. Raises PinNotAcceptable."""
+    rules.check_new_pin(pin)
+    permit = policy.decide(ctx, "signin.set-pin", person_id)
+    async with stack.db.transaction(permit) as tx:
+        await _keep_pin(stack, tx, person_id, pin)
+        log.append(tx, permit, subject=person_id)
+
+
+async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
+    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable."""
+    rules.check_new_pin(new.pin)
+    rules.check_staff_id(new.staff_id)
+    account = rules.staff_account_id(new.staff_id)
+    permit = policy.decide(ctx, "signin.add-staff", account)
+    async with stack.db.transaction(permit) as tx:
+        await stack.seal.create_key(tx, account)
+        sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
+        await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
+        await _keep_pin(stack, tx, account, new.pin)
+        detail: leaf.Detail = {
+            "staff": new.staff_id,
+            "institution": new.institution,
+            "roles": " ".join(sorted(new.roles)),
+        }
+        log.append(tx, permit, subject=account, detail=detail)
+    return account
+
+
+async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
+    """Register software of an institution, or replace its registration. Raises BadRegistration."""
+    rules.check_registration(new)
+    permit = policy.decide(ctx, "signin.add-client", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await store.put_client(tx, new)
+        tx.after_commit.append(_remembered(stack).clear)
+        log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+
+
+async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:
+    """Replace a client's public keys; send old and new together first for a change without pause."""
+    registered = await client(stack, client_id)
+    rules.check_registration(msgspec.structs.replace(registered, jwks=jwks))
+    permit = policy.decide(ctx, "signin.rotate-client-key", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await store.put_client_keys(tx, client_id, jwks)
+        tx.after_commit.append(_remembered(stack).clear)
+        log.append(tx, permit, detail={"client": client_id, "keys": len(jwks)})

@@ -1,0 +1,75 @@
+"""Doors that an access token opens: userinfo, its own end; and who calls every other door."""
+
+from typing import Any
+
+from litestar import Response, Router, post, route
+
+from msingi.kernel import web
+from msingi.kernel.context import Actor
+from msingi.kernel.stack import Stack
+from msingi.signin.bearer import acts
+from msingi.signin.errors import InvalidRequest, InvalidToken
+from msingi.signin.page import WebRequest
+from msingi.signin.provider.acts import client_context
+from msingi.signin.provider.model import Shown
+from msingi.signin.provider.proofs import ALGORITHMS
+from msingi.signin.provider.routes import form, proven_client
+
+
+def shown(request: WebRequest) -> Shown | None:
+    """The access token in the Authorization header, and the proof beside it (RFC 6750, 2.1; RFC 9449, 7.1).
+
+    A token in the query is never looked at: addresses end up in histories and logs (FAPI 2.0, section 5.3.3).
+    """
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() not in ("bearer", "dpop"):
+        return None
+    proofs = request.headers.getall("dpop", [])
+    if len(proofs) > 1:
+        raise InvalidToken(rule="one DPoP header")
+    return Shown(scheme.lower(), text.strip(), proofs[0] if proofs else "", request.method, request.url.path)
+
+
+async def authenticate(stack: Stack, request: WebRequest) -> Actor | None:
+    """Who calls, by access token; None where the request shows none. Raises InvalidToken for a bad one."""
+    token = shown(request)
+    return None if token is None else await acts.admit(stack, token)
+
+
+@route("/oauth/userinfo", http_method=["GET", "POST"], status_code=200, tags=["signin"])
+async def userinfo(request: WebRequest) -> Response[dict[str, Any]]:
+    """The claims that the person granted (OpenID Connect Core, section 5.3)."""
+    token = shown(request)
+    if token is None:
+        raise InvalidToken(rule="Authorization header")
+    claims = await acts.userinfo(web.stack(request), token, web.request_id(request))
+    return Response(claims, headers={"Cache-Control": "no-store"})
+
+
+@post("/oauth/revoke", status_code=200, tags=["signin"])
+async def revoke(request: WebRequest) -> Response[dict[str, Any]]:
+    """End a token and all of its grant; the answer is the same when there is nothing to end (RFC 7009, 2.2)."""
+    params = await form(request)
+    client, onces = await proven_client(request, params)
+    if not params.get("token"):
+        raise InvalidRequest("token is missing.", field="token", rule="present")
+    ctx = client_context(client, bool(onces), web.request_id(request))
+    await acts.revoke(web.stack(request), ctx, client, params["token"], onces)
+    return Response({}, headers={"Cache-Control": "no-store"})
+
+
+def challenge(request: WebRequest, refused: InvalidToken) -> Response[bytes]:
+    """A refused token, with the reason in the challenge too (RFC 6750, section 3; RFC 9449, section 7.1)."""
+    answer = web.on_refusal(request, refused)
+    scheme = "DPoP" if request.headers.get("authorization", "").lower().startswith("dpop") else "Bearer"
+    algorithms = f', algs="{" ".join(ALGORITHMS)}"' if scheme == "DPoP" else ""
+    answer.headers["WWW-Authenticate"] = f'{scheme} realm="msingi", error="{refused.oauth}"{algorithms}'
+    return answer
+
+
+doors = Router(
+    "/",
+    route_handlers=[userinfo, revoke],
+    request_max_body_size=64 * 1024,
+    exception_handlers={InvalidToken: challenge},
+)

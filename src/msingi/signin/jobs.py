@@ -1,0 +1,46 @@
+"""Work of sign-in that nobody asks for: forget what has expired, and end what an identity out of use left open."""
+
+import asyncio
+import logging
+
+import msgspec
+
+from msingi.identity.model import Event, PersonDeactivated, PersonMerged, PersonSuspended
+from msingi.kernel import log, policy
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage
+from msingi.kernel.stack import Stack
+from msingi.signin import acts, store
+
+logger = logging.getLogger("msingi.signin")
+PAUSE_S = 3600
+
+
+async def sweep(stack: Stack) -> int:
+    """Forget expired codes, proofs, tries, sessions, grants and devices; gives how many rows were removed."""
+    ctx = job_context("signin")
+    permit = policy.decide(ctx, "signin.sweep", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        gone = await store.sweep(tx, ctx.at)
+        log.append(tx, permit, detail={"removed": gone})
+    return gone
+
+
+async def sweep_for_ever(stack: Stack) -> None:
+    """Sweep every hour, also after an outage."""
+    while True:
+        await asyncio.sleep(PAUSE_S)
+        try:
+            await sweep(stack)
+        except Outage:
+            logger.warning("sweep postponed")
+
+
+async def end_everything(stack: Stack, payload: bytes) -> None:
+    """A person's identity went out of use: so do the sessions and tokens."""
+    person_id = msgspec.json.decode(payload, type=Event).person_id
+    await acts.end_everything(stack, job_context("signin"), person_id)
+
+
+doers = {kind.kind: end_everything for kind in (PersonSuspended, PersonDeactivated, PersonMerged)}
+loops = [sweep_for_ever]

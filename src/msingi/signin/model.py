@@ -1,0 +1,157 @@
+"""Nouns of sign-in: clients, staff accounts, sessions, attempts and what comes out of them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from msgspec import Struct
+
+from msingi.kernel.ids import PersonId
+
+PIN_TRIES = 5
+CODE_TRIES = 5
+CODE_TTL_S = 300
+NUMBER_CLAIM = "msingi:number"
+CLAIMS = ("name", "given_name", "family_name", "birthdate", "phone_number", NUMBER_CLAIM)
+SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
+    "profile": ("name", "given_name", "family_name", "birthdate"),
+    "phone": ("phone_number",),
+    "number": (NUMBER_CLAIM,),
+}
+
+
+class Profile(StrEnum):
+    """What a client promised: `fapi` (FAPI 2.0), `confidential` (holds a key), `public` (an app without secret)."""
+
+    FAPI = "fapi"
+    CONFIDENTIAL = "confidential"
+    PUBLIC = "public"
+
+
+class Client(Struct, frozen=True, kw_only=True):
+    """Software of an institution that may ask the provider for something.
+
+    `jwks` are its public keys; `scopes` what it may ask for; `claims` which claims about people it may get;
+    `first_party` marks the stack's own portal, which asks no consent because no third party learns anything.
+    """
+
+    client_id: str
+    name: str
+    institution: str
+    profile: Profile
+    jwks: tuple[dict[str, Any], ...] = ()
+    redirect_uris: tuple[str, ...] = ()
+    logout_uris: tuple[str, ...] = ()
+    scopes: frozenset[str] = frozenset({"openid"})
+    claims: frozenset[str] = frozenset()
+    first_party: bool = False
+
+
+class NewStaff(Struct, frozen=True, kw_only=True):
+    """A member of staff to be given an account: the id to sign in with, the institution, roles, name and phone."""
+
+    staff_id: str
+    institution: str
+    roles: frozenset[str]
+    name: str
+    phone: str
+    pin: str
+
+
+class StaffAccount(Struct, frozen=True, kw_only=True):
+    """A member of staff's account; `account_id` is derived from `staff_id` and stands where a person id stands."""
+
+    account_id: PersonId
+    staff_id: str
+    institution: str
+    roles: frozenset[str]
+    name: str
+    phone: str
+
+
+class Place(Struct, frozen=True):
+    """Where an attempt comes from: the hash of the browser's device cookie, and the network (a /24 or /56)."""
+
+    device_hash: bytes
+    network: str
+    agent: str = ""
+
+
+class Who(Struct, frozen=True):
+    """Somebody whose first factor was right: the account, and for staff what their tokens will say.
+
+    `language` is the person's own, empty when unknown.
+    """
+
+    person_id: PersonId
+    staff_id: str = ""
+    institution: str = ""
+    roles: frozenset[str] = frozenset()
+    name: str = ""
+    language: str = ""
+
+
+class Verdict(StrEnum):
+    """How an attempt ended."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    LOCKED = "locked"
+    EXPIRED = "expired"
+
+
+class PinResult(Struct, frozen=True):
+    """What became of a PIN attempt: `who` only when it was right, `retry_after_s` only when locked.
+
+    `cookie` names the session that was opened at once, where one factor was enough.
+    """
+
+    verdict: Verdict
+    who: Who | None = None
+    retry_after_s: int = 0
+    cookie: str = ""
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """A browser in which somebody is signed in. `factors` counts what was proved: 1 or 2."""
+
+    person_id: PersonId
+    session_id: UUID
+    factors: int
+    methods: tuple[str, ...]
+    proved_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    agent: str = ""
+    staff_id: str = ""
+    institution: str = ""
+    roles: frozenset[str] = frozenset()
+    name: str = ""
+
+
+class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A yes/no question of an institution: is this the person? Exactly one of `number` and `pseudonym` names them.
+
+    `pin` or (`challenge` and `code`) is what the person gave as proof. `nonce` comes back in the answer.
+    """
+
+    number: str = ""
+    pseudonym: str = ""
+    pin: str = ""
+    challenge: str = ""
+    code: str = ""
+    nonce: str = ""
+
+
+class Answer(Struct, frozen=True):
+    """The signed answer to a question: a compact JWS whose claim `result` is yes or no, and nothing more."""
+
+    answer: str
+
+
+class CodeSent(Struct, frozen=True):
+    """Says that a one-time code was sent, if there is such a person with a phone: the id to answer with."""
+
+    challenge: str
+    expires_in_s: int

@@ -1,0 +1,368 @@
+"""Verbs of the provider: push, authorize, agree, redeem, refresh, tell claims, revoke, and admit callers."""
+
+import hashlib
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.db import Tx
+from msingi.kernel.ids import PersonId, token, uuid7
+from msingi.kernel.log import leaf
+from msingi.kernel.stack import Stack
+from msingi.signin import acts as signin
+from msingi.signin import store, wire
+from msingi.signin.errors import (
+    AccessDenied,
+    FlowLost,
+    InvalidClient,
+    InvalidGrant,
+    InvalidProof,
+)
+from msingi.signin.model import NUMBER_CLAIM, Client, Session
+from msingi.signin.provider import rules
+from msingi.signin.provider.model import (
+    ACCESS_TTL_S,
+    ACR,
+    CODE_TTL_S,
+    FLOW_TTL_S,
+    ID_TTL_S,
+    REFRESH_TTL_S,
+    AccessClaims,
+    Asked,
+    Flow,
+    Once,
+    Outcome,
+    Terms,
+    TokenOrder,
+    Tokens,
+)
+from msingi.signin.provider.wire import ACCESS_TYPE, USERINFO
+from msingi.signin.rules import amr
+
+ID_TYPE = "JWT"
+
+
+def client_context(client: Client, proved: bool, request_id: str) -> Context:
+    """The context of what a client's software asks for; `proved` when it showed its key."""
+    actor = Actor(Kind.CLIENT, client.client_id, client.institution, assurance=int(proved), name=client.name)
+    return context(actor, "identity-proofing", "contract", request_id=request_id, channel="api")
+
+
+async def claim_once(tx: Tx, onces: tuple[Once, ...]) -> None:
+    """Refuse what arrived before (RFC 7523, section 3, point 7; RFC 9449, section 11.1; RFC 9126, section 7.3)."""
+    if not onces:
+        return
+    hashes = {hashlib.sha256(once.what.encode()).digest(): once for once in onces}
+    until = [datetime.fromtimestamp(once.until, UTC) for once in hashes.values()]
+    new = await store.first_time(tx, list(hashes), until)
+    for kind in (once.what.partition("|")[0] for seen, once in hashes.items() if seen not in new):
+        if kind == "assertion":
+            raise InvalidClient(rule="jti was used before")
+        if kind == "dpop":
+            raise InvalidProof(rule="jti was used before")
+        raise FlowLost(rule="a request is used once")
+
+
+async def push(stack: Stack, ctx: Context, asked: Asked, onces: tuple[Once, ...]) -> str:
+    """Accept a pushed request: gives it sealed, so that nobody but this stack can read or change it."""
+    permit = policy.decide(ctx, "signin.push", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await claim_once(tx, onces)
+        log.append(tx, permit, detail={"client": asked.client_id, "scopes": " ".join(asked.scopes)})
+    return wire.seal(stack.seal, "request", asked)
+
+
+def self_context(pointer: wire.Pointer, purpose: str, request_id: str) -> Context:
+    """The context of what the owner of a session does for themselves."""
+    if pointer.staff_id:
+        actor = Actor(Kind.STAFF, pointer.staff_id, pointer.institution)
+    else:
+        actor = Actor(Kind.PERSON, str(pointer.person_id))
+    return context(actor, purpose, "contract", request_id=request_id)
+
+
+async def authorize(
+    stack: Stack,
+    cookie: str,
+    flow: Flow,
+    client: Client,
+    request_id: str,
+    decided: tuple[str, ...] | None = None,
+) -> Outcome:
+    """What becomes of a request in a browser with this session cookie: a code, claims to decide about, or neither.
+
+    One transaction: the session is looked at, and a code made if nothing stands in its way (law 4). `decided` are
+    the claims that the person has just ticked; None when nobody was asked yet.
+    Raises AccessDenied for staff at a third party's software, FlowLost for a request that gave a code before.
+    """
+    try:
+        pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
+    except FlowLost:
+        return Outcome()
+    ctx = self_context(pointer, "identity-proofing", request_id)
+    account, asked = pointer.person_id, flow.asked
+    if pointer.staff_id and not client.first_party:
+        raise AccessDenied(rule="staff accounts are for the stack's own software")
+    own = signin.is_self(ctx, account)
+    permit = policy.decide(ctx, "signin.authorize", account, self=own, first_party=client.first_party)
+    async with stack.db.transaction(permit) as tx:
+        session = await signin.live_session(stack, tx, ctx, pointer)
+        outcome = Outcome(session=session)
+        if session is not None and rules.session_suffices(asked, flow.begun_at, session, ctx.at.timestamp()):
+            agreed: tuple[str, ...] = asked.claims + asked.id_claims
+            if not client.first_party:
+                known = await store.agreed_claims(tx, account, client.client_id)
+                agreed = tuple(known) if decided is None else decided
+            undecided = rules.claims_to_ask(asked, client, agreed) if decided is None else ()
+            outcome = Outcome(session=session, undecided=undecided)
+            if not undecided:
+                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, client, agreed))
+        result = "code" if outcome.code else "asks consent" if outcome.undecided else "signs in anew"
+        log.append(tx, permit, subject=account, detail={"to": client.name, "result": result})
+    return outcome
+
+
+async def _make_code(
+    stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, client: Client, agreed: tuple[str, ...]
+) -> str:
+    asked, now = flow.asked, int(ctx.at.timestamp())
+    await claim_once(tx, (Once(f"request|{asked.request_id}", now + FLOW_TTL_S),))
+    terms = Terms(
+        redirect_uri=asked.redirect_uri,
+        challenge=asked.challenge,
+        scopes=asked.scopes,
+        claims=tuple(c for c in asked.claims if c in agreed),
+        id_claims=tuple(c for c in asked.id_claims if c in agreed),
+        nonce=asked.nonce,
+        jkt=asked.jkt,
+        factors=session.factors,
+        methods=session.methods,
+        proved_at=int(session.proved_at.timestamp()),
+        staff_id=session.staff_id,
+        institution=session.institution,
+        roles=tuple(sorted(session.roles)),
+        name=session.name,
+        outlives="offline_access" in asked.scopes and not client.first_party,
+    )
+    secret, grant_id = os.urandom(32), uuid7()
+    until = ctx.at + timedelta(seconds=CODE_TTL_S)
+    hashed, account = wire.secret_hash(secret), session.person_id
+    await store.put_grant(tx, account, grant_id, session.session_id, asked.client_id, hashed, terms, ctx.at, until)
+    return wire.seal(stack.seal, "code", wire.Pointer(account, grant_id, secret))
+
+
+async def agree(stack: Stack, cookie: str, client: Client, claims: tuple[str, ...], request_id: str) -> None:
+    """Keep what the person decided that a client may learn, in place of what they decided before."""
+    pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
+    ctx = self_context(pointer, "consent-management", request_id)
+    permit = policy.decide(ctx, "signin.agree", pointer.person_id)
+    async with stack.db.transaction(permit) as tx:
+        if await signin.live_session(stack, tx, ctx, pointer) is None:
+            raise FlowLost(rule="signed in")
+        await store.put_agreement(tx, pointer.person_id, client.client_id, claims, ctx.at)
+        detail: leaf.Detail = {"to": client.name, "institution": client.institution, "claims": " ".join(claims)}
+        log.append(tx, permit, subject=pointer.person_id, detail=detail)
+
+
+async def redeem(
+    stack: Stack, ctx: Context, client: Client, order: TokenOrder, jkt: str, onces: tuple[Once, ...]
+) -> Tokens:
+    """Tokens for a code or for a refresh token. `jkt` is the key that a DPoP proof showed, empty without one.
+
+    Raises InvalidGrant, naming the check; a code that comes twice also ends the tokens of its first use (law 4).
+    """
+    fresh = order.grant_type == "authorization_code"
+    try:
+        text, label = (order.code, "code") if fresh else (order.refresh_token, "refresh")
+        pointer = wire.unseal(stack.seal, label, text, wire.Pointer)
+    except FlowLost:
+        raise InvalidGrant(rule=f"a {'code' if fresh else 'refresh token'} of this provider") from None
+    rules.check_token_key(client, jkt)
+    person_id, grant_id = pointer.person_id, pointer.item_id
+    permit = policy.decide(ctx, "signin.token", person_id)
+    refresh, twice = "", False
+    async with stack.db.transaction(permit) as tx:
+        await claim_once(tx, onces)
+        row = await store.hold_grant(tx, person_id, grant_id)
+        kept = None if row is None else row["code_hash" if fresh else "refresh_hash"]
+        if row is None or not wire.same(kept, wire.secret_hash(pointer.secret)):
+            raise InvalidGrant(rule="unknown")
+        if row["client_id"] != client.client_id:
+            raise InvalidGrant(rule="made for another client")
+        terms, scopes = msgspec.convert(row["terms"], Terms), ()
+        twice = fresh and row["used_at"] is not None
+        if twice:
+            await store.end_grant(tx, person_id, grant_id, ctx.at)
+        elif row["ended_at"] or row["expires_at"] <= ctx.at:
+            raise InvalidGrant(rule="ended or expired")
+        elif fresh:
+            rules.check_redemption(terms, redirect_uri=order.redirect_uri, verifier=order.verifier, jkt=jkt)
+            scopes, secret = terms.scopes, os.urandom(32)
+            life = ACCESS_TTL_S
+            if rules.gives_refresh(client, scopes):
+                life, refresh = (
+                    REFRESH_TTL_S,
+                    wire.seal(stack.seal, "refresh", wire.Pointer(person_id, grant_id, secret)),
+                )
+            until = ctx.at + timedelta(seconds=life)
+            await store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
+        else:
+            scopes, refresh = rules.narrowed(order.scope, terms.scopes), order.refresh_token
+        detail: leaf.Detail = {
+            "to": client.name,
+            "result": "code came twice, tokens ended" if twice else order.grant_type,
+        }
+        log.append(tx, permit, subject=person_id, detail=detail)
+    if twice:
+        raise InvalidGrant("The code was used before; what came of it has ended.", rule="used once")
+    return await _tokens(stack, ctx, client, pointer, terms, scopes, jkt, refresh)
+
+
+def subject_of(stack: Stack, client: Client, person_id: PersonId, staff_id: str) -> str:
+    """`sub`: a person's pseudonym at the client's institution (law 7), or a member of staff's id."""
+    return staff_id or stack.pseudonym.of(client.institution, person_id)
+
+
+async def _tokens(
+    stack: Stack,
+    ctx: Context,
+    client: Client,
+    pointer: wire.Pointer,
+    terms: Terms,
+    scopes: tuple[str, ...],
+    jkt: str,
+    refresh: str,
+) -> Tokens:
+    now, issuer = int(ctx.at.timestamp()), stack.settings.url
+    sub = subject_of(stack, client, pointer.person_id, terms.staff_id)
+    access = AccessClaims(
+        iss=issuer,
+        sub=sub,
+        aud=issuer if "api" in scopes else issuer + USERINFO,
+        exp=now + ACCESS_TTL_S,
+        iat=now,
+        jti=token(12),
+        client_id=client.client_id,
+        scope=" ".join(scopes),
+        sector=client.institution,
+        kind=Kind.STAFF if terms.staff_id else Kind.PERSON,
+        grant=str(pointer.item_id),
+        acr=ACR[terms.factors],
+        auth_time=terms.proved_at,
+        roles=terms.roles,
+        institution=terms.institution,
+        name=terms.name,
+        cnf={"jkt": jkt} if jkt else None,
+    )
+    identity_claims: dict[str, Any] = {
+        "iss": issuer,
+        "sub": sub,
+        "aud": client.client_id,
+        "exp": now + ID_TTL_S,
+        "iat": now,
+        "auth_time": terms.proved_at,
+        "acr": ACR[terms.factors],
+        "amr": amr(terms.methods),
+    }
+    if terms.nonce:
+        identity_claims["nonce"] = terms.nonce
+    if terms.id_claims:
+        identity_claims |= await claims_about(
+            stack, ctx, client, (pointer.person_id, pointer.item_id), terms, terms.id_claims
+        )
+    return Tokens(
+        access_token=wire.sign(stack.keys, ACCESS_TYPE, access),
+        token_type="DPoP" if jkt else "Bearer",
+        expires_in=ACCESS_TTL_S,
+        scope=" ".join(scopes),
+        id_token=wire.sign(stack.keys, ID_TYPE, identity_claims) if "openid" in scopes else "",
+        refresh_token=refresh,
+    )
+
+
+async def claims_about(
+    stack: Stack, ctx: Context, client: Client, owner: tuple[PersonId, UUID], terms: Terms, names: tuple[str, ...]
+) -> dict[str, Any]:
+    """The claims of these names that are known; one without value is left out (OpenID Connect Core, 5.3.2).
+
+    `owner` is the person and the grant, which is the consent that a third party's reading rests on.
+    Raises InvalidGrant if the identity is out of use.
+    """
+    if terms.staff_id:
+        return {"name": terms.name} if "name" in names else {}
+    if not names:
+        return {}
+    basis = ("public-task", "") if client.first_party else ("consent", str(owner[1]))
+    reading = msgspec.structs.replace(ctx, basis=basis[0], consent=basis[1])
+    person = await signin.active_person(stack, reading, owner[0])
+    if person is None:
+        raise InvalidGrant(rule="identity in use")
+    of = person.demographics
+    known = {
+        "name": of.name.full,
+        "given_name": of.name.given,
+        "family_name": of.name.family,
+        "birthdate": of.birth.date,
+        "phone_number": of.phone,
+        NUMBER_CLAIM: person.number,
+    }
+    return {name: known[name] for name in names if known.get(name)}
+
+
+async def software_token(
+    stack: Stack, ctx: Context, client: Client, scope: str, jkt: str, onces: tuple[Once, ...]
+) -> Tokens:
+    """An access token for an institution's software itself (RFC 6749, section 4.4); its scopes become roles.
+
+    Raises UnauthorizedClient for a public client, InvalidScope for scopes about people or not registered.
+    """
+    scopes = rules.check_software_scopes(client, scope)
+    rules.check_token_key(client, jkt)
+    permit = policy.decide(ctx, "signin.client-token", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await claim_once(tx, onces)
+        log.append(tx, permit, detail={"client": client.client_id, "scopes": " ".join(scopes)})
+    now = int(ctx.at.timestamp())
+    claims = AccessClaims(
+        iss=stack.settings.url,
+        sub=client.client_id,
+        aud=stack.settings.url,
+        exp=now + ACCESS_TTL_S,
+        iat=now,
+        jti=token(12),
+        client_id=client.client_id,
+        scope=" ".join(scopes),
+        sector=client.institution,
+        kind=Kind.CLIENT,
+        grant=str(uuid7()),
+        roles=scopes,
+        institution=client.institution,
+        name=client.name,
+        cnf={"jkt": jkt} if jkt else None,
+    )
+    signed = wire.sign(stack.keys, ACCESS_TYPE, claims)
+    return Tokens(signed, "DPoP" if jkt else "Bearer", ACCESS_TTL_S, " ".join(scopes))
+
+
+def is_subject(stack: Stack, client: Client, cookie: str, sub: str) -> bool:
+    """Whether the browser's session belongs to the `sub` that this client knows."""
+    try:
+        pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
+    except FlowLost:
+        return False
+    return subject_of(stack, client, pointer.person_id, pointer.staff_id) == sub
+
+
+async def leave(stack: Stack, cookie: str, request_id: str) -> None:
+    """End the session that a cookie names; nothing happens for a cookie that is not ours."""
+    try:
+        pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
+    except FlowLost:
+        return
+    ctx = self_context(pointer, "subject-access", request_id)
+    await signin.end_session(stack, ctx, pointer.person_id, pointer.item_id)

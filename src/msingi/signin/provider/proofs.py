@@ -1,0 +1,161 @@
+"""Verifying what clients sign: assertions (RFC 7523) and DPoP proofs (RFC 9449), step by numbered step."""
+
+import hashlib
+import hmac
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jws import JWSRegistry
+
+from msingi.signin.errors import InvalidClient, InvalidProof
+from msingi.signin.model import Client
+from msingi.signin.provider.model import ASSERTION_LONGEST_S, PROOF_AGE_S, SKEW_S, Once, Proof
+from msingi.signin.rules import secret_members
+from msingi.signin.wire import b64, public_key, unverified
+
+# FAPI 2.0, section 5.4.1: these and no others; RS256 and "none" are refused for everybody.
+ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
+_KEY_TYPES = {"ES256": "EC", "PS256": "RSA", "EdDSA": "OKP", "Ed25519": "OKP"}
+_registry = JWSRegistry(algorithms=list(ALGORITHMS))
+
+
+class _Assertion(msgspec.Struct):
+    iss: str
+    sub: str
+    aud: str  # a string only: an array, or the address of an endpoint, is refused (FAPI 2.0, section 5.3.2.1)
+    jti: str
+    exp: float
+    iat: float = 0
+    nbf: float = 0
+
+
+class _Dpop(msgspec.Struct):
+    htm: str
+    htu: str
+    iat: float
+    jti: str
+    ath: str = ""
+
+
+def assertion_client(assertion: str) -> str:
+    """The client id that an assertion claims, not verified. Raises InvalidClient unless there is one."""
+    try:
+        _, payload = unverified(assertion)
+        claims = msgspec.json.decode(payload, type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError):
+        raise InvalidClient(rule="client_assertion is a signed JWT") from None
+    subject = claims.get("sub")
+    if not isinstance(subject, str):
+        raise InvalidClient(rule="sub")
+    return subject
+
+
+def verify_assertion(assertion: str, client: Client, issuer: str, now: float) -> Once:
+    """What of the assertion may not come twice, once it is verified. Raises InvalidClient, naming the step."""
+    # 1. Algorithm (FAPI 2.0, section 5.4.1), before any key is touched.
+    try:
+        header, payload = unverified(assertion)
+    except ValueError:
+        raise InvalidClient(rule="client_assertion is a signed JWT") from None
+    alg = header.get("alg")
+    if alg not in ALGORITHMS:
+        raise InvalidClient(rule=f"alg is one of {', '.join(ALGORITHMS)}")
+    # 2. Signature by a key that the client registered (RFC 7523, section 3, point 9).
+    kid = header.get("kid")
+    fitting = [k for k in client.jwks if k.get("kty") == _KEY_TYPES[alg] and (not kid or k.get("kid", kid) == kid)]
+    if not any(_verifies(assertion, key) for key in fitting):
+        raise InvalidClient(rule="signature by a registered key")
+    # 3. Form of the claims: aud a single string, jti and exp present (section 3, points 3, 4 and 7).
+    try:
+        claims = msgspec.json.decode(payload, type=_Assertion)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        raise InvalidClient(rule="iss, sub, aud (one string), jti and exp") from None
+    # 4. Issuer and subject are the client (points 1 and 2).
+    if claims.iss != client.client_id or claims.sub != client.client_id:
+        raise InvalidClient(rule="iss and sub are the client_id")
+    # 5. Audience is this issuer and nothing else (FAPI 2.0, section 5.3.2.1, point 10).
+    if claims.aud != issuer:
+        raise InvalidClient(rule="aud is the issuer")
+    # 6. Time (points 4, 5 and 6): not over, not long, not from the future beyond a clock's skew.
+    if not now - SKEW_S < claims.exp <= now + ASSERTION_LONGEST_S + SKEW_S:
+        raise InvalidClient(rule="exp lies ahead, by at most 10 minutes")
+    if max(claims.iat, claims.nbf) > now + SKEW_S:
+        raise InvalidClient(rule="iat and nbf do not lie ahead")
+    if not 0 < len(claims.jti) <= 500:
+        raise InvalidClient(rule="jti")
+    return Once(f"assertion|{client.client_id}|{claims.jti}", int(claims.exp) + SKEW_S)
+
+
+def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str = "") -> Proof:
+    """The key that a DPoP proof shows, once verified for this method and address (RFC 9449, section 4.3).
+
+    With `access_token`, the proof must hold its hash. Raises InvalidProof, naming the step.
+    """
+    # 1-3. One well-formed JWT with typ dpop+jwt and an asymmetric algorithm.
+    try:
+        header, payload = unverified(proof)
+        claims = msgspec.json.decode(payload, type=_Dpop)
+    except (ValueError, msgspec.DecodeError):
+        raise InvalidProof(rule="a JWT with htm, htu, iat and jti") from None
+    if header.get("typ") != "dpop+jwt":
+        raise InvalidProof(rule="typ is dpop+jwt")
+    alg = header.get("alg")
+    if alg not in ALGORITHMS:
+        raise InvalidProof(rule=f"alg is one of {', '.join(ALGORITHMS)}")
+    # 4. A public key in the header, that made the signature.
+    jwk = header.get("jwk")
+    if not isinstance(jwk, dict) or secret_members(jwk) or jwk.get("kty") != _KEY_TYPES[alg]:
+        raise InvalidProof(rule="jwk is a public key that fits alg")
+    if not _verifies(proof, jwk):
+        raise InvalidProof(rule="signature")
+    # 5. Method and address, the latter without query and fragment.
+    if claims.htm != method:
+        raise InvalidProof(rule="htm")
+    if not _same_address(claims.htu, url):
+        raise InvalidProof(rule="htu")
+    # 6. Fresh (section 11.1).
+    if not now - PROOF_AGE_S <= claims.iat <= now + SKEW_S:
+        raise InvalidProof(rule="iat is now")
+    if not 0 < len(claims.jti) <= 500:
+        raise InvalidProof(rule="jti")
+    # 7. Made for this access token.
+    if access_token and not hmac.compare_digest(claims.ath.encode(), token_hash(access_token).encode()):
+        raise InvalidProof(rule="ath")
+    thumbprint = public_key(jwk).thumbprint()
+    return Proof(thumbprint, Once(f"dpop|{thumbprint}|{claims.jti}", int(claims.iat) + PROOF_AGE_S + SKEW_S))
+
+
+def token_hash(access_token: str) -> str:
+    """`ath`: base64url of the SHA-256 of an access token (RFC 9449, section 4.2)."""
+    return b64(hashlib.sha256(access_token.encode()).digest())
+
+
+def _same_address(claimed: str, ours: str) -> bool:
+    try:
+        there, here = urlsplit(claimed), urlsplit(ours)
+        ports = {"https": 443, "http": 80}
+        return (
+            there.scheme.lower(),
+            (there.hostname or "").lower(),
+            there.port or ports.get(there.scheme.lower()),
+        ) == (
+            here.scheme,
+            here.hostname,
+            here.port or ports.get(here.scheme),
+        ) and (there.path or "/") == (here.path or "/")
+    except ValueError:
+        return False
+
+
+def _verifies(token: str, jwk: dict[str, Any]) -> bool:
+    try:
+        key = public_key(jwk)
+        if jwk["kty"] == "RSA" and len(str(jwk["n"])) < 340:
+            return False  # shorter than 2048 bits (FAPI 2.0, section 5.4.1)
+        jws.deserialize_compact(token, key, registry=_registry)
+    except (JoseError, ValueError, KeyError, TypeError):
+        return False
+    return True

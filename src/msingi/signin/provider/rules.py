@@ -1,0 +1,238 @@
+"""The laws of the provider, as pure functions: what a request may ask, when a session suffices, what a code redeems."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from msingi.signin.errors import (
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    PushedRequestNeeded,
+    RedirectMismatch,
+    RequestNotSupported,
+    UnauthorizedClient,
+    UnsupportedResponseType,
+)
+from msingi.signin.model import SCOPE_CLAIMS, Client, Profile, Session
+from msingi.signin.provider.model import ACR, FLOW_TTL_S, REQUEST_TTL_S, Asked, Terms
+from msingi.signin.wire import b64
+
+_VERIFIER = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+_CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
+_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+_LONGEST = 2_000
+_FACTORS = {urn: count for count, urn in ACR.items()}
+# These are answered by scope or by acr, not released as claims about a person.
+_PROTOCOL_CLAIMS = frozenset({"sub", "acr", "auth_time", "amr"})
+
+
+def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The parameters by name. Raises InvalidRequest for one that comes twice (RFC 6749, section 3.1)."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if name in found:
+            raise InvalidRequest(f"{name[:60]} comes twice.", field=name[:60], rule="once")
+        if len(value) > _LONGEST or "\0" in value:
+            raise InvalidRequest(f"{name[:60]} is too long or not text.", field=name[:60], rule="length")
+        found[name] = value
+    return found
+
+
+def check_destination(client: Client, redirect_uri: str) -> None:
+    """Raises RedirectMismatch unless the client registered this address, character for character (law 6)."""
+    if not redirect_uri or redirect_uri not in client.redirect_uris:
+        raise RedirectMismatch(client=client.client_id)
+
+
+def check_route(client: Client, pushed: bool) -> None:
+    """Raises PushedRequestNeeded for a plain request of a FAPI client (law 5; FAPI 2.0, section 5.3.2.2)."""
+    if client.profile is Profile.FAPI and not pushed:
+        raise PushedRequestNeeded(client=client.client_id)
+
+
+def read_request(
+    params: Mapping[str, str], client: Client, *, pushed: bool, request_id: str, now: int, jkt: str = ""
+) -> Asked:
+    """The checked authorization request; its redirect address was checked before.
+
+    `jkt` is the thumbprint of a DPoP proof that came with a pushed request.
+    Raises InvalidRequest or one of its kin, and InvalidScope, naming the field.
+    """
+    # 1. What this provider does not read must not be ignored silently (RFC 9101, section 6.1).
+    if "request" in params or (pushed and "request_uri" in params):
+        raise RequestNotSupported(field="request")
+    # 2. Only codes (RFC 6749, section 4.1.1), returned in the query.
+    if params.get("response_type") != "code":
+        raise UnsupportedResponseType(field="response_type")
+    if params.get("response_mode", "query") != "query":
+        raise InvalidRequest("Only response_mode=query is offered.", field="response_mode", rule="query")
+    # 3. PKCE with S256, always (RFC 7636, section 4.3; FAPI 2.0, section 5.3.2.2).
+    challenge = params.get("code_challenge", "")
+    if params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
+        raise InvalidRequest("PKCE with S256 is needed.", field="code_challenge", rule="PKCE S256")
+    # 4. Scopes that the client was registered for; openid always.
+    scopes = read_scopes(params.get("scope", ""), client)
+    if "openid" not in scopes:
+        raise InvalidScope("The scope openid is needed.", field="scope", rule="openid")
+    # 5. A key named in two ways must be the same key (RFC 9449, section 10.1).
+    named = params.get("dpop_jkt", "")
+    if jkt and named and not hmac.compare_digest(jkt, named):
+        raise InvalidRequest("dpop_jkt is not the key of the proof.", field="dpop_jkt", rule="same key")
+    claims, id_claims, acr = _read_claims(params.get("claims", ""), scopes, client)
+    prompt = _read_prompt(params.get("prompt", ""))
+    max_age = params.get("max_age", "-1")
+    if not re.fullmatch(r"-1|[0-9]{1,9}", max_age):
+        raise InvalidRequest("max_age is a number of seconds.", field="max_age", rule="seconds")
+    return Asked(
+        client_id=client.client_id,
+        redirect_uri=params["redirect_uri"],
+        scopes=scopes,
+        challenge=challenge,
+        request_id=request_id,
+        expires_at=now + (REQUEST_TTL_S if pushed else FLOW_TTL_S),
+        state=params.get("state", ""),
+        nonce=params.get("nonce", ""),
+        jkt=jkt or named,
+        factors=factors_asked(f"{acr} {params.get('acr_values', '')}".split()),
+        max_age_s=int(max_age),
+        prompt=prompt,
+        claims=claims,
+        id_claims=id_claims,
+        login_hint=params.get("login_hint", "")[:100],
+        ui_locales=params.get("ui_locales", "")[:100],
+    )
+
+
+def read_scopes(text: str, client: Client) -> tuple[str, ...]:
+    """The scopes that were asked for. Raises InvalidScope for one that the client may not have."""
+    asked = tuple(dict.fromkeys(text.split()))
+    foreign = [s for s in asked if s not in client.scopes]
+    if foreign:
+        raise InvalidScope("A scope is not registered for this client.", field="scope", rule="registered")
+    return asked
+
+
+def factors_asked(values: list[str]) -> int:
+    """How many factors must be proved: the first acr value that is known, two where none is."""
+    return next((_FACTORS[v] for v in values if v in _FACTORS), 2)
+
+
+def _read_prompt(text: str) -> tuple[str, ...]:
+    prompt = tuple(text.split())
+    if not set(prompt) <= _PROMPTS or ("none" in prompt and len(prompt) > 1):
+        raise InvalidRequest("prompt is none alone, or login, consent, select_account.", field="prompt", rule="prompt")
+    return prompt
+
+
+def _read_claims(text: str, scopes: tuple[str, ...], client: Client) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Claims for userinfo, claims for the ID token, and an acr that was asked for, cut to what the client may have.
+
+    (OpenID Connect Core, sections 5.4 and 5.5; a claim that may not be given is left out, section 5.5.1)
+    """
+    wanted = [c for s in scopes for c in SCOPE_CLAIMS.get(s, ())]
+    in_id: list[str] = []
+    acr = ""
+    if text:
+        try:
+            asked: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+            members = [asked.get(part) or {} for part in ("userinfo", "id_token")]
+            wanted += [str(c) for c in members[0]]
+            in_id += [str(c) for c in members[1]]
+            acr = _asked_acr(members[1].get("acr"))
+        except (msgspec.DecodeError, AttributeError, TypeError):
+            raise InvalidRequest(
+                "claims is a JSON object with userinfo and id_token.", field="claims", rule="JSON"
+            ) from None
+    allowed = client.claims - _PROTOCOL_CLAIMS
+    cut = [tuple(c for c in dict.fromkeys(some) if c in allowed) for some in (wanted, in_id)]
+    return cut[0], cut[1], acr
+
+
+def _asked_acr(member: Any) -> str:
+    if not isinstance(member, dict):
+        return ""
+    values = member.get("values") or [member.get("value")]
+    return " ".join(str(v) for v in values if v)
+
+
+def session_suffices(asked: Asked, begun_at: float, session: Session | None, now: float) -> bool:
+    """Whether this session answers the request: enough factors, young enough, and proved anew where asked for."""
+    if session is None or session.factors < asked.factors:
+        return False
+    proved_at = session.proved_at.timestamp()
+    if asked.max_age_s >= 0 and now - proved_at > max(asked.max_age_s, now - begun_at):
+        return False
+    return not ({"login", "select_account"} & set(asked.prompt)) or proved_at >= begun_at
+
+
+def claims_to_ask(asked: Asked, client: Client, agreed: Iterable[str]) -> tuple[str, ...]:
+    """The claims that the person must still decide about; none for the stack's own first-party client."""
+    wanted = tuple(dict.fromkeys(asked.claims + asked.id_claims))
+    if client.first_party:
+        return ()
+    if "consent" in asked.prompt:
+        return wanted
+    known = set(agreed)
+    return tuple(c for c in wanted if c not in known)
+
+
+def verify_pkce(verifier: str, challenge: str) -> None:
+    """Raises InvalidGrant unless SHA-256 of the verifier is the challenge (RFC 7636, section 4.6)."""
+    if not _VERIFIER.fullmatch(verifier):
+        raise InvalidGrant(rule="code_verifier has 43 to 128 unreserved characters")
+    digest = b64(hashlib.sha256(verifier.encode()).digest())
+    if not hmac.compare_digest(digest, challenge):
+        raise InvalidGrant(rule="PKCE verifier")
+
+
+def check_token_key(client: Client, jkt: str) -> None:
+    """Raises InvalidRequest if a FAPI client asks for tokens without a DPoP proof (law 5; FAPI 2.0, 5.3.2.1)."""
+    if client.profile is Profile.FAPI and not jkt:
+        raise InvalidRequest("This client's tokens are bound to a key.", field="DPoP", rule="DPoP proof needed")
+
+
+def check_redemption(terms: Terms, *, redirect_uri: str, verifier: str, jkt: str) -> None:
+    """Raises InvalidGrant unless a code is redeemed as it was asked for (RFC 6749, section 4.1.3; RFC 9449, 10)."""
+    if redirect_uri != terms.redirect_uri:
+        raise InvalidGrant(rule="redirect_uri")
+    verify_pkce(verifier, terms.challenge)
+    if terms.jkt and not hmac.compare_digest(terms.jkt, jkt):
+        raise InvalidGrant(rule="DPoP key")
+
+
+def gives_refresh(client: Client, scopes: Iterable[str]) -> bool:
+    """Whether a refresh token comes with the tokens: asked for, and the client is bound by a key of its own."""
+    return "offline_access" in scopes and client.profile is not Profile.PUBLIC
+
+
+def narrowed(scope: str, granted: tuple[str, ...]) -> tuple[str, ...]:
+    """The scopes of a refreshed token (RFC 6749, section 6). Raises InvalidScope for more than was granted."""
+    asked = tuple(scope.split()) or granted
+    if not set(asked) <= set(granted):
+        raise InvalidScope(field="scope", rule="not more than was granted")
+    return asked
+
+
+def check_software_scopes(client: Client, scope: str) -> tuple[str, ...]:
+    """The scopes of a token for the client itself. Raises UnauthorizedClient or InvalidScope."""
+    if client.profile is Profile.PUBLIC:
+        raise UnauthorizedClient(rule="a public client has no secret to act by itself")
+    personal = {"openid", "offline_access", *SCOPE_CLAIMS}
+    scopes = read_scopes(scope, client) if scope else tuple(sorted(client.scopes - personal))
+    if set(scopes) & personal:
+        raise InvalidScope(field="scope", rule="scopes about people need a person's sign-in")
+    return scopes
+
+
+def with_query(uri: str, parameters: Mapping[str, str]) -> str:
+    """`uri` with parameters added to its query; empty ones are left out."""
+    query = urlencode({k: v for k, v in parameters.items() if v})
+    if not query:
+        return uri
+    return f"{uri}{'&' if '?' in uri else '?'}{query}"

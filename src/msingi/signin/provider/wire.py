@@ -1,0 +1,86 @@
+"""Outside shapes of the provider: metadata, access tokens, and the OAuth dialect of refusals."""
+
+from typing import Any
+
+import msgspec
+
+from msingi.kernel.errors import Malformed, NotPermitted, NotSignedIn, Outage, Refusal
+from msingi.kernel.keys import Keystore
+from msingi.signin.errors import InvalidToken
+from msingi.signin.model import CLAIMS
+from msingi.signin.provider.model import ACR, AccessClaims
+from msingi.signin.provider.proofs import ALGORITHMS
+from msingi.signin.wire import verify_own
+
+ACCESS_TYPE = "at+jwt"
+USERINFO = "/oauth/userinfo"
+
+
+def metadata(issuer: str, languages: list[str]) -> dict[str, Any]:
+    """The provider's metadata: OpenID Connect Discovery 1.0, section 3, and RFC 8414, section 2."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/oauth/authorize",
+        "token_endpoint": f"{issuer}/oauth/token",
+        "userinfo_endpoint": f"{issuer}{USERINFO}",
+        "jwks_uri": f"{issuer}/oauth/jwks",
+        "pushed_authorization_request_endpoint": f"{issuer}/oauth/par",
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "end_session_endpoint": f"{issuer}/oauth/logout",
+        "require_pushed_authorization_requests": False,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "subject_types_supported": ["pairwise"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": True,
+        "scopes_supported": ["openid", "profile", "phone", "number", "offline_access", "api", "authenticate"],
+        "claim_types_supported": ["normal"],
+        "claims_supported": ["sub", "acr", "amr", "auth_time", *CLAIMS],
+        "claims_parameter_supported": True,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "acr_values_supported": list(ACR.values()),
+        "ui_locales_supported": languages,
+        "service_documentation": f"{issuer}/docs",
+    }
+
+
+def read_access(keys: Keystore, token: str, issuer: str, audiences: tuple[str, ...], now: float) -> AccessClaims:
+    """The claims of an access token of ours for one of `audiences` (RFC 9068, section 4). Raises InvalidToken."""
+    # 1. Type and signature.
+    payload = verify_own(keys, token, ACCESS_TYPE)
+    try:
+        claims = msgspec.json.decode(payload, type=AccessClaims)
+    except msgspec.ValidationError:
+        raise InvalidToken(rule="claims") from None
+    # 2. Issuer and audience: a token for userinfo opens no other door.
+    if claims.iss != issuer or claims.aud not in audiences:
+        raise InvalidToken(rule="aud")
+    # 3. Time.
+    if claims.exp <= now:
+        raise InvalidToken(rule="exp")
+    return claims
+
+
+def oauth_dialect(ending: Refusal | Outage, request_id: str) -> tuple[dict[str, Any], str]:
+    """A refusal as OAuth tells it: error, error_description, and where it helps the rule (RFC 6749, section 5.2)."""
+    if isinstance(ending, Outage):
+        body = {"error": "temporarily_unavailable", "error_description": "Try again later."}
+        return body | {"request_id": request_id}, "application/json"
+    known = {Malformed: "invalid_request", NotPermitted: "access_denied", NotSignedIn: "invalid_token"}
+    name = getattr(ending, "oauth", "") or next((n for kind, n in known.items() if isinstance(ending, kind)), "")
+    if not name:
+        name = "invalid_request" if ending.status < 500 else "server_error"
+    rule = ending.facts.get("rule", "")
+    told = f"{ending.detail or ending.title}{f' Rule: {rule}.' if rule else ''} {ending.remedy}"
+    # RFC 6749 allows printable ASCII without quotation mark and backslash.
+    plain = "".join(c if 32 <= ord(c) < 127 and c not in '"\\' else "'" for c in told)
+    return {"error": name, "error_description": plain, "request_id": request_id}, "application/json"

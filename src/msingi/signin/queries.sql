@@ -1,0 +1,194 @@
+-- name: client_by_id
+-- A client that may be used.
+SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party
+FROM signin.client WHERE client_id = $1 AND active
+
+-- name: put_client
+-- Register a client; a repetition replaces what was registered.
+INSERT INTO signin.client
+  (client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7::text[], $8::text[], $9::text[], $10)
+ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, institution = excluded.institution,
+  profile = excluded.profile, jwks = excluded.jwks, redirect_uris = excluded.redirect_uris,
+  logout_uris = excluded.logout_uris, scopes = excluded.scopes, claims = excluded.claims,
+  first_party = excluded.first_party, active = true
+
+-- name: put_client_keys
+-- Replace the public keys of a client.
+UPDATE signin.client SET jwks = $2::jsonb WHERE client_id = $1 AND active
+
+-- name: put_staff
+-- Make a staff account, or replace its institution, roles and sealed name and phone.
+INSERT INTO signin.staff (person_id, staff_id, institution, roles, sealed) VALUES ($1, $2, $3, $4::text[], $5)
+ON CONFLICT (person_id) DO UPDATE SET institution = excluded.institution, roles = excluded.roles,
+  sealed = excluded.sealed, active = true
+
+-- name: staff_by_account
+-- A staff account that may sign in.
+SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE person_id = $1 AND active
+
+-- name: put_pin
+-- Set or replace the sealed PIN hash of an account.
+INSERT INTO signin.factor (person_id, kind, sealed) VALUES ($1, 'pin', $2)
+ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = now()
+
+-- name: pin_of
+-- The sealed PIN hash of an account.
+SELECT sealed FROM signin.factor WHERE person_id = $1 AND kind = 'pin'
+
+-- name: device_known
+-- Whether somebody has signed in on this device before; remembers the visit.
+UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 RETURNING known_at
+
+-- name: know_device
+-- Remember a device on which somebody signed in with two factors.
+INSERT INTO signin.device (person_id, device_hash, known_at, seen_at) VALUES ($1, $2, $3, $3)
+ON CONFLICT (person_id, device_hash) DO UPDATE SET seen_at = excluded.seen_at
+
+-- name: open_place
+-- Make sure that a counter of wrong tries exists, and hold it until the attempt is over, so that guesses queue.
+INSERT INTO signin.tries AS t (place, failures, since) VALUES ($1, 0, $2)
+ON CONFLICT (place) DO UPDATE SET place = t.place RETURNING failures, since, locked_until
+
+-- name: count_failure
+-- Write a counter of wrong tries.
+UPDATE signin.tries SET failures = $2, since = $3, locked_until = $4 WHERE place = $1
+
+-- name: forget_place
+-- A right attempt clears its place.
+DELETE FROM signin.tries WHERE place = $1
+
+-- name: put_challenge
+-- Remember a one-time code that is being sent.
+INSERT INTO signin.challenge (person_id, challenge_id, bound_to, code_hash, sent_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: challenge
+-- A code that was sent, held until the attempt is over; counting the try happens in the same statement.
+UPDATE signin.challenge SET tries = tries + 1 WHERE person_id = $1 AND challenge_id = $2 AND bound_to = $3
+RETURNING code_hash, expires_at, tries, used_at
+
+-- name: use_challenge
+-- A code works once.
+UPDATE signin.challenge SET used_at = $3 WHERE person_id = $1 AND challenge_id = $2
+
+-- name: put_session
+-- Open a session.
+INSERT INTO signin.session
+  (person_id, session_id, secret_hash, factors, methods, agent, proved_at, seen_at, expires_at)
+VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $7, $8)
+
+-- name: session
+-- A session that has not ended.
+SELECT session_id, secret_hash, factors, methods, agent, proved_at, seen_at, expires_at
+FROM signin.session WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL
+
+-- name: touch_session
+-- A session was used.
+UPDATE signin.session SET seen_at = $3 WHERE person_id = $1 AND session_id = $2
+
+-- name: live_sessions
+-- All sessions of somebody that have not ended, newest first.
+SELECT session_id, factors, methods, agent, proved_at, seen_at, expires_at FROM signin.session
+WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3 ORDER BY proved_at DESC LIMIT 100
+
+-- name: end_session
+-- End a session.
+UPDATE signin.session SET ended_at = $3 WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL
+RETURNING session_id
+
+-- name: end_grants_of_session
+-- End what came out of a session, except what a third party may use while the person is away; refused from now on.
+WITH gone AS (
+  UPDATE signin.oauth_grant SET ended_at = $3
+  WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL AND NOT (terms->>'outlives')::boolean
+  RETURNING grant_id, expires_at)
+INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
+
+-- name: end_all_sessions
+-- End every session of somebody.
+UPDATE signin.session SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL
+
+-- name: end_all_grants
+-- End every grant of somebody, offline ones too; refused at every door from now on.
+WITH gone AS (
+  UPDATE signin.oauth_grant SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL AND expires_at > $2
+  RETURNING grant_id, expires_at)
+INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
+
+-- name: agreed_claims
+-- What somebody agreed that a client may learn.
+SELECT claims FROM signin.agreement WHERE person_id = $1 AND client_id = $2
+
+-- name: put_agreement
+-- Remember what somebody agreed that a client may learn, in place of the earlier answer.
+INSERT INTO signin.agreement (person_id, client_id, claims, agreed_at) VALUES ($1, $2, $3::text[], $4)
+ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, agreed_at = excluded.agreed_at
+
+-- name: first_time
+-- Claim things that may arrive only once; those that came before do not come back.
+INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
+ON CONFLICT (seen) DO NOTHING RETURNING seen
+
+-- name: put_grant
+-- Keep a new grant; its code is known by hash alone.
+INSERT INTO signin.oauth_grant
+  (person_id, grant_id, session_id, client_id, code_hash, terms, made_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8)
+
+-- name: grant_for_code
+-- The grant of a code, held until the redemption is over.
+SELECT grant_id, session_id, client_id, code_hash, refresh_hash, terms, made_at, used_at, expires_at, ended_at
+FROM signin.oauth_grant WHERE person_id = $1 AND grant_id = $2 FOR UPDATE
+
+-- name: live_grant
+-- The terms of a grant that has not ended.
+SELECT client_id, terms, session_id FROM signin.oauth_grant
+WHERE person_id = $1 AND grant_id = $2 AND ended_at IS NULL AND expires_at > $3
+
+-- name: redeem_grant
+-- A code was used; keep the hash of the refresh token that came of it, and until when tokens of the grant can live.
+UPDATE signin.oauth_grant SET used_at = $3, refresh_hash = $4, expires_at = $5 WHERE person_id = $1 AND grant_id = $2
+
+-- name: end_grant
+-- End a grant, and make every door refuse its tokens from now on.
+WITH gone AS (
+  UPDATE signin.oauth_grant SET ended_at = $3 WHERE person_id = $1 AND grant_id = $2 AND ended_at IS NULL
+  RETURNING grant_id, expires_at)
+INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
+
+-- name: end_token
+-- End a token that has no grant: an institution's software's own.
+INSERT INTO signin.ended (grant_id, until) VALUES ($1, $2) ON CONFLICT (grant_id) DO NOTHING
+
+-- name: grant_ended
+-- Whether a grant has ended before its tokens.
+SELECT 1 FROM signin.ended WHERE grant_id = $1
+
+-- name: sweep_seen
+-- Forget what can no longer arrive.
+DELETE FROM signin.seen WHERE until < $1
+
+-- name: sweep_ended
+-- Forget ended grants whose tokens have expired.
+DELETE FROM signin.ended WHERE until < $1
+
+-- name: sweep_tries
+-- Forget old counters of wrong tries.
+DELETE FROM signin.tries WHERE since < $1 AND (locked_until IS NULL OR locked_until < $2)
+
+-- name: sweep_challenges
+-- Forget old one-time codes.
+DELETE FROM signin.challenge WHERE expires_at < $1
+
+-- name: sweep_sessions
+-- Forget sessions that ended or expired before this instant.
+DELETE FROM signin.session WHERE expires_at < $1
+
+-- name: sweep_grants
+-- Forget grants that expired before this instant.
+DELETE FROM signin.oauth_grant WHERE expires_at < $1
+
+-- name: sweep_devices
+-- Forget devices that were not used since this instant.
+DELETE FROM signin.device WHERE seen_at < $1

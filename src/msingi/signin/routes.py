@@ -1,0 +1,238 @@
+"""Doors of sign-in for people: the steps of a sign-in, signing out, and one's own sessions."""
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from litestar import Response, Router, delete, get, post
+
+from msingi.kernel import web
+from msingi.kernel.context import Kind
+from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
+from msingi.kernel.ids import PersonId
+from msingi.signin import acts, flow, page
+from msingi.signin.answers import routes as answers
+from msingi.signin.bearer import routes as bearer
+from msingi.signin.errors import AccessDenied, FlowLost
+from msingi.signin.model import Verdict
+from msingi.signin.page import WebRequest
+from msingi.signin.provider import acts as provider
+from msingi.signin.provider import routes as provider_routes
+from msingi.signin.provider.model import Flow
+from msingi.signin.provider.wire import oauth_dialect
+from msingi.signin.rules import staff_account_id
+from msingi.signin.wire import say
+
+
+async def _form(request: WebRequest) -> dict[str, list[str]]:
+    """The fields of a form of ours, of this site."""
+    flow.check_origin(request)
+    fields: dict[str, list[str]] = {}
+    for name, value in parse_qsl((await request.body()).decode("utf-8", "replace")):
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def _one(fields: dict[str, list[str]], name: str) -> str:
+    return fields.get(name, [""])[0]
+
+
+def _chosen(request: WebRequest, going: Flow) -> tuple[Flow, str]:
+    """The flow in the language that a link has just chosen, and that language."""
+    chosen = request.query_params.get("lang", "")
+    if chosen in page.offered(web.stack(request)):
+        going = msgspec.structs.replace(going, language=chosen)
+    return going, page.language(request, going.language, going.asked.ui_locales)
+
+
+def _step(
+    request: WebRequest, name: str, going: Flow, lang: str, *, here: str, status: int = 200, **facts: Any
+) -> Response[str]:
+    text = flow.sealed(request, going)
+    to = going.asked.redirect_uri
+    return page.show(request, name, lang, status=status, goes_to=to, flow=text, here=here, **facts)
+
+
+@get("/signin", include_in_schema=False)
+async def start(request: WebRequest) -> Response[str]:
+    """Step 1: number and PIN."""
+    going, lang = _chosen(request, flow.opened(request, request.query_params.get("flow", "")))
+    client = await acts.client(web.stack(request), going.asked.client_id)
+    hint = going.asked.login_hint
+    return _step(request, "start", going, lang, here="/signin", client=client.name, login=hint, wrong="")
+
+
+@post("/signin/pin", include_in_schema=False)
+async def pin(request: WebRequest) -> Response[Any]:
+    """Step 1 answered."""
+    fields = await _form(request)
+    going = flow.opened(request, _one(fields, "flow"))
+    stack, lang = web.stack(request), page.language(request, going.language, going.asked.ui_locales)
+    client = await acts.client(stack, going.asked.client_id)
+    login = _one(fields, "login")[:100]
+    ctx = acts.proving(web.request_id(request))
+    alone = going.asked.factors == 1
+    place = page.place_of(request)
+    result = await acts.verify_pin(stack, ctx, login, _one(fields, "pin"), place, client.name, one_factor=alone)
+    if result.who is not None:
+        if result.cookie:
+            cookie = page.cookie(stack, page.SESSION, result.cookie)
+            return await flow.go_on(request, going, client, result.cookie, [cookie])
+        going = await flow.with_code(request, going, client, result.who)
+        return page.go(flow.step("/code", flow.sealed(request, going)))
+    locked = result.verdict is Verdict.LOCKED
+    minutes = (result.retry_after_s + 59) // 60
+    wrong = say("locked", lang, minutes=minutes) if locked else say("wrong_pin", lang)
+    answer = _step(
+        request,
+        "start",
+        going,
+        lang,
+        here="/signin",
+        status=429 if locked else 403,
+        client=client.name,
+        login=login,
+        wrong=wrong,
+    )
+    if locked:
+        answer.headers["Retry-After"] = str(result.retry_after_s)
+    return answer
+
+
+@get("/signin/code", include_in_schema=False)
+async def code(request: WebRequest) -> Response[str]:
+    """Step 2: the one-time code."""
+    going, lang = _chosen(request, flow.opened(request, request.query_params.get("flow", "")))
+    return _step(request, "code", going, lang, here="/signin/code", tail=going.tail, wrong="")
+
+
+@post("/signin/code", include_in_schema=False)
+async def code_answer(request: WebRequest) -> Response[Any]:
+    """Step 2 answered."""
+    fields = await _form(request)
+    going = flow.opened(request, _one(fields, "flow"))
+    if going.who is None or going.challenge_id is None:
+        raise FlowLost(rule="a code was sent")
+    stack, lang = web.stack(request), page.language(request, going.language, going.asked.ui_locales)
+    client = await acts.client(stack, going.asked.client_id)
+    ctx = acts.proving(web.request_id(request))
+    verdict, opened = await acts.verify_code(
+        stack, ctx, going.who, going.challenge_id, _one(fields, "code"), page.place_of(request), client.name
+    )
+    if verdict is not Verdict.RIGHT:
+        wrong = say("code_wrong" if verdict is Verdict.WRONG else "code_dead", lang)
+        return _step(request, "code", going, lang, here="/signin/code", status=403, tail=going.tail, wrong=wrong)
+    going = msgspec.structs.replace(going, who=None, challenge_id=None, tail="")
+    return await flow.go_on(request, going, client, opened, [page.cookie(stack, page.SESSION, opened)])
+
+
+@post("/signin/code/again", include_in_schema=False)
+async def code_again(request: WebRequest) -> Response[Any]:
+    """Another code, for whom the first did not reach."""
+    going = flow.opened(request, _one(await _form(request), "flow"))
+    if going.who is None:
+        raise FlowLost(rule="a code was sent")
+    client = await acts.client(web.stack(request), going.asked.client_id)
+    going = await flow.with_code(request, going, client, going.who)
+    return page.go(flow.step("/code", flow.sealed(request, going)))
+
+
+@get("/signin/consent", include_in_schema=False)
+async def consent(request: WebRequest) -> Response[str]:
+    """Step 3, for software of others: what may it learn?"""
+    going, lang = _chosen(request, flow.opened(request, request.query_params.get("flow", "")))
+    stack = web.stack(request)
+    client = await acts.client(stack, going.asked.client_id)
+    members = {m.code: stack.profile.say(m.name, lang) for m in stack.profile.institutions}
+    return _step(
+        request,
+        "consent",
+        going,
+        lang,
+        here="/signin/consent",
+        client=client.name,
+        institution=members.get(client.institution, client.institution),
+        claims=list(dict.fromkeys(going.asked.claims + going.asked.id_claims)),
+    )
+
+
+@post("/signin/consent", include_in_schema=False)
+async def consent_answer(request: WebRequest) -> Response[Any]:
+    """Step 3 answered."""
+    fields = await _form(request)
+    going = flow.opened(request, _one(fields, "flow"))
+    if _one(fields, "decision") != "agree":
+        return page.go(flow.back(request, going.asked, **flow.told(AccessDenied())))
+    stack, session = web.stack(request), page.cookie_of(request, page.SESSION)
+    client = await acts.client(stack, going.asked.client_id)
+    wanted = dict.fromkeys(going.asked.claims + going.asked.id_claims)
+    ticked = tuple(c for c in wanted if c in fields.get("claim", []))
+    await provider.agree(stack, session, client, ticked, web.request_id(request))
+    return await flow.go_on(request, going, client, session, decided=ticked)
+
+
+@post("/signin/leave", include_in_schema=False)
+async def leave(request: WebRequest) -> Response[Any]:
+    """Sign out, once it was confirmed."""
+    ticket = provider_routes.opened_ticket(request, _one(await _form(request), "ticket"))
+    return await provider_routes.sign_out(request, ticket)
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """One of the caller's own sessions: id, browser, how many factors were proved, and when."""
+
+    session_id: UUID
+    browser: str
+    factors: int
+    signed_in_at: datetime
+    seen_at: datetime
+
+
+async def _own(request: WebRequest) -> tuple[Any, PersonId]:
+    ctx = await web.context(request, "subject-access", "contract", signed_in=True)
+    if ctx.actor.kind is Kind.PERSON:
+        return ctx, PersonId(UUID(ctx.actor.id))
+    if ctx.actor.kind is Kind.STAFF:
+        return ctx, staff_account_id(ctx.actor.id)
+    raise NotPermitted(act="signin.list-sessions")
+
+
+@get("/v1/sessions", tags=["signin"])
+async def list_sessions(request: WebRequest) -> list[OpenSession]:
+    """Where the caller is signed in, newest first."""
+    ctx, account = await _own(request)
+    found = await acts.list_sessions(web.stack(request), ctx, account)
+    return [OpenSession(s.session_id, s.agent, s.factors, s.proved_at, s.seen_at) for s in found]
+
+
+@delete("/v1/sessions/{session_id:uuid}", tags=["signin"])
+async def end_session(request: WebRequest, session_id: UUID) -> None:
+    """End one of the caller's sessions, and the tokens that came out of it."""
+    ctx, account = await _own(request)
+    if not await acts.end_session(web.stack(request), ctx, account, session_id):
+        raise NotFound()
+
+
+PAGE_ENDINGS: dict[Any, Any] = {Refusal: page.refuse, Outage: page.refuse}
+pages = Router(
+    "/",
+    route_handlers=[
+        start,
+        pin,
+        code,
+        code_answer,
+        code_again,
+        consent,
+        consent_answer,
+        leave,
+        *provider_routes.pages,
+    ],
+    exception_handlers=PAGE_ENDINGS,
+    request_max_body_size=flow.FORM,
+)
+doors = Router("/", route_handlers=[list_sessions, end_session])
+routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors]
+dialects = {"/oauth": oauth_dialect}
+authenticators = [bearer.authenticate]

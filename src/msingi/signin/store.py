@@ -1,0 +1,239 @@
+"""The only file of the room that runs SQL on clients, accounts, factors, tries, codes and sessions."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from msingi.kernel import sql
+from msingi.kernel.db import Row, Tx
+from msingi.kernel.ids import PersonId
+from msingi.signin.model import Client, Session
+from msingi.signin.rules import FORGET_S, IDLE_S, Tries
+
+Q = sql.load(__name__)
+
+
+def _client(row: Row) -> Client:
+    return msgspec.convert(dict(row), Client)
+
+
+async def client(tx: Tx, client_id: str) -> Client | None:
+    """A registered, active client."""
+    row = await tx.row(Q.client_by_id, client_id)
+    return None if row is None else _client(row)
+
+
+async def put_client(tx: Tx, new: Client) -> None:
+    """Register a client or replace its registration."""
+    await tx.do(
+        Q.put_client,
+        new.client_id,
+        new.name,
+        new.institution,
+        new.profile,
+        list(new.jwks),
+        list(new.redirect_uris),
+        list(new.logout_uris),
+        sorted(new.scopes),
+        sorted(new.claims),
+        new.first_party,
+    )
+
+
+async def put_client_keys(tx: Tx, client_id: str, jwks: tuple[dict[str, Any], ...]) -> bool:
+    """Replace a client's public keys; False if there is no such client."""
+    return await tx.do(Q.put_client_keys, client_id, list(jwks)) == 1
+
+
+async def put_staff(
+    tx: Tx, account_id: PersonId, staff_id: str, institution: str, roles: frozenset[str], sealed: bytes
+) -> None:
+    """Make or replace a staff account."""
+    await tx.do(Q.put_staff, account_id, staff_id, institution, sorted(roles), sealed)
+
+
+async def staff(tx: Tx, account_id: PersonId) -> Row | None:
+    """A staff account that may sign in: staff_id, institution, roles, sealed."""
+    return await tx.row(Q.staff_by_account, account_id)
+
+
+async def put_pin(tx: Tx, person_id: PersonId, sealed: bytes) -> None:
+    """Set or replace a sealed PIN hash."""
+    await tx.do(Q.put_pin, person_id, sealed)
+
+
+async def pin(tx: Tx, person_id: PersonId) -> bytes | None:
+    """The sealed PIN hash of an account."""
+    return await tx.value(Q.pin_of, person_id)
+
+
+async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
+    """Whether this person has signed in on this device before."""
+    return await tx.value(Q.device_known, person_id, device_hash, now) is not None
+
+
+async def know_device(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> None:
+    """Remember a device."""
+    await tx.do(Q.know_device, person_id, device_hash, now)
+
+
+async def open_place(tx: Tx, place: bytes, now: datetime) -> Tries:
+    """The counter of wrong tries of a place, held until this transaction ends."""
+    row = await tx.row(Q.open_place, place, now)
+    assert row is not None  # the statement always answers one row
+    return Tries(row["failures"], row["since"], row["locked_until"])
+
+
+async def count_failure(tx: Tx, place: bytes, tries: Tries) -> None:
+    """Write a counter of wrong tries."""
+    await tx.do(Q.count_failure, place, tries.failures, tries.since, tries.locked_until)
+
+
+async def forget_place(tx: Tx, place: bytes) -> None:
+    """Clear a counter of wrong tries."""
+    await tx.do(Q.forget_place, place)
+
+
+async def put_challenge(
+    tx: Tx,
+    person_id: PersonId,
+    challenge_id: UUID,
+    bound_to: bytes,
+    code_hash: bytes,
+    now: datetime,
+    until: datetime,
+) -> None:
+    """Remember a one-time code that is being sent."""
+    await tx.do(Q.put_challenge, person_id, challenge_id, bound_to, code_hash, now, until)
+
+
+async def try_challenge(tx: Tx, person_id: PersonId, challenge_id: UUID, bound_to: bytes) -> Row | None:
+    """Count a try of a one-time code: code_hash, expires_at, tries (this one included), used_at."""
+    return await tx.row(Q.challenge, person_id, challenge_id, bound_to)
+
+
+async def use_challenge(tx: Tx, person_id: PersonId, challenge_id: UUID, now: datetime) -> None:
+    """Mark a one-time code as used."""
+    await tx.do(Q.use_challenge, person_id, challenge_id, now)
+
+
+async def put_session(tx: Tx, session: Session, secret_hash: bytes) -> None:
+    """Open a session."""
+    await tx.do(
+        Q.put_session,
+        session.person_id,
+        session.session_id,
+        secret_hash,
+        session.factors,
+        list(session.methods),
+        session.agent,
+        session.proved_at,
+        session.expires_at,
+    )
+
+
+async def session(tx: Tx, person_id: PersonId, session_id: UUID) -> Row | None:
+    """A session that has not ended, with the hash of its secret."""
+    return await tx.row(Q.session, person_id, session_id)
+
+
+async def touch_session(tx: Tx, person_id: PersonId, session_id: UUID, now: datetime) -> None:
+    """A session was used now."""
+    await tx.do(Q.touch_session, person_id, session_id, now)
+
+
+async def live_sessions(tx: Tx, person_id: PersonId, now: datetime) -> list[Session]:
+    """The sessions in which somebody is signed in, newest first."""
+    found = await tx.rows(Q.live_sessions, person_id, now, now - timedelta(seconds=IDLE_S))
+    return [msgspec.convert({**row, "person_id": person_id}, Session) for row in found]
+
+
+async def end_session(tx: Tx, person_id: PersonId, session_id: UUID, now: datetime) -> bool:
+    """End a session and what came out of it; False if it was not open."""
+    ended = await tx.value(Q.end_session, person_id, session_id, now) is not None
+    if ended:
+        await tx.do(Q.end_grants_of_session, person_id, session_id, now)
+    return ended
+
+
+async def end_everything(tx: Tx, person_id: PersonId, now: datetime) -> int:
+    """End all sessions and grants of somebody; the number of sessions."""
+    await tx.do(Q.end_all_grants, person_id, now)
+    return await tx.do(Q.end_all_sessions, person_id, now)
+
+
+async def agreed_claims(tx: Tx, person_id: PersonId, client_id: str) -> list[str]:
+    """What somebody agreed that a client may learn."""
+    return await tx.value(Q.agreed_claims, person_id, client_id) or []
+
+
+async def put_agreement(tx: Tx, person_id: PersonId, client_id: str, claims: tuple[str, ...], now: datetime) -> None:
+    """Remember what somebody agreed that a client may learn."""
+    await tx.do(Q.put_agreement, person_id, client_id, list(claims), now)
+
+
+async def first_time(tx: Tx, seen: list[bytes], until: list[datetime]) -> set[bytes]:
+    """Claim things that may arrive only once, each until its instant; gives those that had not come before."""
+    return {bytes(row["seen"]) for row in await tx.rows(Q.first_time, seen, until)}
+
+
+async def put_grant(
+    tx: Tx,
+    person_id: PersonId,
+    grant_id: UUID,
+    session_id: UUID,
+    client_id: str,
+    code_hash: bytes,
+    terms: Any,
+    now: datetime,
+    until: datetime,
+) -> None:
+    """Keep a new grant."""
+    await tx.do(Q.put_grant, person_id, grant_id, session_id, client_id, code_hash, terms, now, until)
+
+
+async def hold_grant(tx: Tx, person_id: PersonId, grant_id: UUID) -> Row | None:
+    """A grant with all its columns, held until this transaction ends."""
+    return await tx.row(Q.grant_for_code, person_id, grant_id)
+
+
+async def live_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime) -> Row | None:
+    """client_id, terms and session_id of a grant that has not ended."""
+    return await tx.row(Q.live_grant, person_id, grant_id, now)
+
+
+async def redeem_grant(
+    tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime, refresh_hash: bytes | None, until: datetime
+) -> None:
+    """A code was used; tokens of the grant live until `until`."""
+    await tx.do(Q.redeem_grant, person_id, grant_id, now, refresh_hash, until)
+
+
+async def end_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime) -> None:
+    """End a grant, so that every door refuses its tokens."""
+    await tx.do(Q.end_grant, person_id, grant_id, now)
+
+
+async def end_token(tx: Tx, grant_id: UUID, until: datetime) -> None:
+    """End a token that has no grant, until it would have expired."""
+    await tx.do(Q.end_token, grant_id, until)
+
+
+async def grant_ended(tx: Tx, grant_id: UUID) -> bool:
+    """Whether a grant ended before its tokens."""
+    return await tx.value(Q.grant_ended, grant_id) is not None
+
+
+async def sweep(tx: Tx, now: datetime) -> int:
+    """Forget what has expired, each kind after its retention; the number of rows removed."""
+    day, year = timedelta(days=1), timedelta(days=365)
+    gone = await tx.do(Q.sweep_seen, now)
+    gone += await tx.do(Q.sweep_ended, now)
+    gone += await tx.do(Q.sweep_tries, now - timedelta(seconds=FORGET_S), now)
+    gone += await tx.do(Q.sweep_challenges, now - day)
+    gone += await tx.do(Q.sweep_sessions, now - 90 * day)
+    gone += await tx.do(Q.sweep_grants, now - 90 * day)
+    gone += await tx.do(Q.sweep_devices, now - year)
+    return gone
