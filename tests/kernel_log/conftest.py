@@ -7,10 +7,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from msingi import countries
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
+from msingi.kernel.postgres import as_app
+from msingi.kernel.settings import Settings
 from msingi.kernel.sql import Query
 from msingi.kernel.stack import Stack
 
@@ -22,6 +25,15 @@ SEALED = Query("sealed", "SELECT sealed FROM log.record WHERE person_id = $1 AND
 BATCH = """INSERT INTO log.batch (pending_id, entry_no, root, count)
 SELECT $1, n, substring($2::bytea FROM n * 32 + 1 FOR 32), 1 FROM generate_series(0, length($2::bytea) / 32 - 1) AS n"""
 Act = Callable[..., Awaitable[list[UUID]]]
+
+
+@pytest.fixture(scope="module")
+async def stack(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack in which no room has begun to work, so that the tests know every entry of the log."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), base_url="http://127.0.0.1:8080", sandbox=True)
+    made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -201,3 +201,10 @@ async def test_the_list_of_problems_has_an_end(stack, owner):
     assert [p.where for p in found.problems[:2]] == ["entries 7 to 4095", "entries 4096 to 8191"], found.wrong
     await owner.execute("INSERT INTO log.batch TABLE kept; DROP TABLE kept")
     assert "9010 entries under 6 signed heads, 9001 of them batches, 11 records" in (await check_log(stack)).summary
+
+
+async def test_a_batch_must_be_kept_by_a_room(stack, owner):
+    roots = {row["root"] for row in await owner.fetch("SELECT root FROM log.batch")}
+    assert await codes(stack, batch_roots=roots) == set()
+    found = await check_log(stack, batch_roots=roots - {ROOT})
+    assert [(p.code, p.where) for p in found.problems] == [("batch-unknown", "entry 7")]

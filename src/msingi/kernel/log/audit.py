@@ -5,7 +5,7 @@ signed head with the root over all entries before it, every record with the entr
 cannot be seen from inside, a database that was exchanged as a whole, the witnesses and every carried proof see.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -86,11 +86,13 @@ async def check_log(
     stack: "Stack",
     *,
     unseal: bool = True,
+    batch_roots: Container[bytes] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Check the whole log in one unchanging view of it, while it goes on growing.
 
-    With `unseal`, every record whose key still exists is opened, to be hashed and for nothing else.
+    With `unseal`, every record whose key still exists is opened, to be hashed and for nothing else. With
+    `batch_roots` (the roots of the batches that rooms keep), a batch that no room knows is a problem.
     `progress` is called with (entries checked, all entries).
     """
     found = Findings()
@@ -98,7 +100,7 @@ async def check_log(
         counts = await store.begin_audit(conn)
         found.waiting, found.records = counts["waiting"], counts["records"]
         seals = stack.seal if unseal else None
-        auditor = _Auditor(conn, stack.keys, counts["size"], found, seals)
+        auditor = _Auditor(conn, stack.keys, counts["size"], found, seals, batch_roots)
         await auditor.check_tile_counts()
         await auditor.take_heads()
         while auditor.frontier.size < auditor.size:
@@ -122,9 +124,10 @@ class _Auditor:
         size: int,
         found: Findings,
         seals: "Seals | None",
+        batch_roots: Container[bytes] | None,
     ) -> None:
         self.conn, self.keystore, self.size, self.found = conn, keystore, size, found
-        self.seals = seals
+        self.seals, self.batch_roots = seals, batch_roots
         self.frontier = merkle.Frontier()
         self.rows: list[bytes] = []  # hashes of level 1 and above that are not in a full tile yet
         self.tiles_done: list[int] = []  # how many full tiles of level 1 and above are behind us
@@ -314,6 +317,8 @@ class _Auditor:
         self.found.batches += 1
         if row["root"] != entry or row["numbers"] or row["commitments"]:
             self.found.add("batch-changed", f"entry {index}", "The batch that left this entry had another root.")
+        elif self.batch_roots is not None and entry not in self.batch_roots:
+            self.found.add("batch-unknown", f"entry {index}", "No room keeps the batch that this entry stands for.")
 
     def _check_unclaimed(self, missing: list[int]) -> None:
         for _, run in groupby(enumerate(missing), key=lambda pair: pair[1] - pair[0]):
