@@ -1,7 +1,8 @@
 """The composition root: every room's doors, doers of events, endless work and policies, in one place.
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
-`jobs.doers` (event kind -> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
+`routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
+-> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
 """
 
 from collections.abc import AsyncIterator
@@ -16,8 +17,9 @@ from litestar import Litestar, Request, get
 from litestar.router import Router
 from litestar.types import ASGIApp
 
-from msingi import doors, offers, trust
+from msingi import doors, offers, reference, trust
 from msingi.kernel import policy, web
+from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 
 ROOMS = (
@@ -31,7 +33,7 @@ ROOMS = (
     "exchange",
     "evidence",
     "stewardship",
-    # "channels",
+    "channels",
     "portal",
 )
 
@@ -78,16 +80,20 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
-    routers: list[Router] = [*doors.routers, Router("/", route_handlers=[trust_file])]
+    routers: list[Router] = [*doors.routers, *reference.routers, Router("/", route_handlers=[trust_file])]
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
+    nowhere: web.Page | None = None
     for room in ROOMS:
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
             dialects |= getattr(routes, "dialects", {})
             authenticators += getattr(routes, "authenticators", [])
-    web.register(authenticators, dialects)
+            nowhere = getattr(routes, "nowhere", nowhere)
+            if stack.settings.sandbox and stack.settings.host in LOOPBACK:
+                routers += getattr(routes, "sandbox_routers", [])
+    web.register(authenticators, dialects, nowhere)
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:

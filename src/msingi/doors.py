@@ -110,6 +110,7 @@ OPENAPI = OpenAPIConfig(
     license=License(name="Apache-2.0", identifier="Apache-2.0"),
     path="/.openapi",  # the framework's own pages load scripts from elsewhere; ours are at /docs
     render_plugins=[JsonRenderPlugin()],
+    use_handler_docstrings=True,
 )
 routers = [Router("/", route_handlers=[healthz, readyz, openapi])]
 

@@ -14,9 +14,13 @@ from tests.consent.people import agreement_order, newborn, oneself, steward
 from msingi.consent import acts, wire
 from msingi.consent.errors import AgreementUnknown, ConsentEnded, ConsentMissing, ConsentUnknown, RequestAnswered
 from msingi.consent.model import AskOrder, GrantOrder, State
+from msingi.identity import acts as identity
+from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.errors import NotPermitted
+from msingi.kernel.errors import NotFound, NotPermitted, Refusal
+from msingi.kernel.log import proof, sequencer
+from msingi.kernel.log import store as log_store
 
 FIELDS = ("person.name", "person.birth_date")
 # Another room's decision, which reads a consent in its own transaction.
@@ -27,7 +31,7 @@ RULE = '@id("demo.decide: for tests") permit (principal, action == Action::"demo
 def demo(stack):
     texts = {f"demo{n}": block for n, block in enumerate([RULE])}
     kept = policy._policies
-    policy.load(["consent"], texts)
+    policy.load(["consent", "identity"], texts)
     yield
     policy._policies = kept
 
@@ -308,3 +312,46 @@ async def test_access_accesses(stack, ctx_of, person, owner_url):
     await refuses(acts.accesses(stack, oneself(ctx_of, await newborn(stack, owner_url), "subject-access"), person))
     await refuses(acts.accesses(stack, oneself(ctx_of, person), person))  # another purpose
     await acts.accesses(stack, oneself(ctx_of, person, "subject-access"), person)
+
+
+async def test_access_access_proof(stack, ctx_of, person, summary, owner_url):
+    """The proof verifies with the log's public key alone, and not when a byte of it changes."""
+    await acts.grant(stack, oneself(ctx_of, person), person, yes(summary))
+    mine = oneself(ctx_of, person, "subject-access")
+    line = (await acts.accesses(stack, mine, person)).items[-1]
+    await sequencer.catch_up(stack)
+    other = await newborn(stack, owner_url)
+    await refuses(acts.access_proof(stack, oneself(ctx_of, other, "subject-access"), person, line.record_id))
+    with pytest.raises(NotFound):  # nor as a record of one's own
+        await acts.access_proof(stack, oneself(ctx_of, other, "subject-access"), other, line.record_id)
+    text = await acts.access_proof(stack, mine, person, line.record_id)
+    async with stack.db.plumbing() as conn:
+        origin = await log_store.origin(conn)
+    keys = sequencer.log_vkeys(stack.keys, origin or "")
+    seen = proof.verify(text, keys)
+    assert seen.record["act"] == "consent.grant" and seen.record["institution"] == ""
+    with pytest.raises(Refusal):
+        proof.verify(text.replace("A", "B", 1), keys)
+
+
+@pytest.fixture(scope="module")
+async def enrolled(stack):
+    order = EnrolmentOrder(name=Name("Zawadi", "Komba"), birth=Birth("1979-01-02"))
+    made = await identity.enrol(stack, job_context("loader", "identity-registration"), order, "consent-1")
+    assert isinstance(made, Enrolled)
+    return made
+
+
+async def test_access_person_by_number(stack, ctx_of, enrolled):
+    asking = ctx_of(Kind.STAFF, "s", institution="hospitali", purpose="data-exchange", basis="public-task")
+    assert await acts.person_by_number(stack, asking, enrolled.number) == enrolled.person_id
+    await refuses(acts.person_by_number(stack, oneself(ctx_of, enrolled.person_id, "subject-access"), enrolled.number))
+
+
+async def test_access_person_named(stack, ctx_of, enrolled):
+    name = stack.pseudonym.of("hospitali", enrolled.person_id)
+    assert await acts.person_named(stack, steward(ctx_of), name) == enrolled.person_id
+    assert await acts.person_named(stack, steward(ctx_of), enrolled.number) == enrolled.person_id
+    assert await acts.person_named(stack, steward(ctx_of, "benki"), name) != enrolled.person_id
+    anybody = ctx_of(Kind.STAFF, "s", purpose="consent-management", basis="consent")
+    await refuses(acts.person_named(stack, anybody, enrolled.number))

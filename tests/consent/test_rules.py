@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.consent.people import agreement_order
 
@@ -32,6 +32,7 @@ def granted(order: GrantOrder, agreement: Agreement):
     return rules.grant(order, agreement, PersonId(uuid7()), ConsentId(uuid7()), NOW, "web", "sw")
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(FIELDS), min_size=1), st.sets(st.sampled_from(FIELDS)), st.integers(0, 200))
 def test_law_2_a_consent_never_exceeds_its_agreement(offer, chosen, days):
     agreement = offered(fields=tuple(sorted(offer)))
@@ -45,6 +46,7 @@ def test_law_2_a_consent_never_exceeds_its_agreement(offer, chosen, days):
     assert (made.purpose, made.institution) == (agreement.order.purpose, agreement.order.institution)
 
 
+@settings(deadline=None)
 @given(st.integers(-10, 100), st.integers(1, 90), st.integers(0, 100))
 def test_law_3_live_from_grant_to_withdrawal_or_expiry_and_never_again(at, term, withdrawn_on):
     made = granted(GrantOrder(offered().order.agreement, 1, (), term), offered())
@@ -63,6 +65,7 @@ def test_law_3_live_from_grant_to_withdrawal_or_expiry_and_never_again(at, term,
     assert rules.covers(made, made.institution, made.purpose, made.fields, moment) == (at < term)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([*FIELDS, "person.name.family", "person"]), max_size=4))
 def test_a_consent_covers_only_what_it_names(fields):
     made = granted(GrantOrder(offered().order.agreement, 1), offered())

@@ -29,15 +29,16 @@ class Known(NamedTuple):
 def enrolled(stack) -> Callable[..., Awaitable[Known]]:
     """Enrol a person, unlike any other so that nobody is held as a duplicate."""
 
-    async def make() -> Known:
+    async def make(region: str = "", born: date | None = None, sex: str = "") -> Known:
         n = next(_counter)
         chance = random.Random(n)
         letters = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=18))
-        born = date(1940 + chance.randrange(60), chance.randrange(1, 13), chance.randrange(1, 29))
+        day = born or date(1940 + chance.randrange(60), chance.randrange(1, 13), chance.randrange(1, 29))
         order = EnrolmentOrder(
             name=Name(given=letters[:9].capitalize(), family=letters[9:].capitalize()),
-            birth=Birth(reported=born.isoformat()),
-            sex=chance.choice([Sex.FEMALE, Sex.MALE]),
+            birth=Birth(date=day.isoformat()),
+            sex=Sex(sex) if sex else chance.choice([Sex.FEMALE, Sex.MALE]),
+            region=region,
         )
         ctx = job_context("test", purpose="identity-registration")
         outcome = await identity.enrol(stack, ctx, order, f"health-{n}-{letters}")

@@ -423,22 +423,24 @@ async def test_the_database_itself_refuses(stack, clinician, recorded, owner_url
 
 
 async def test_counts_are_of_children_and_doses(stack, clinician, enrolled, recorded, ctx_of):
-    region = stack.profile.regions[3]
+    region = stack.profile.regions[3].code
     born = date(2019, 7, 1)
     for today in (date(2019, 7, 20), date(2019, 8, 20), date(2020, 6, 1), date(2020, 6, 1)):
-        await recorded("infant", born=born, today=today, region=region.name["en"], sex="male")
+        child = await enrolled(region, born, "male")
+        await recorded("infant", born=born, today=today, person=child)
     ctx = ctx_of(Kind.JOB, "evidence", purpose="statistics")
     counts = await acts.immunisation_counts(stack, ctx, born_from=born, born_to=date(2019, 7, 2))
     assert [(c.dose, c.region, c.sex, c.children, c.covered) for c in counts if c.vaccine == "DTP"] == [
-        (1, region.code, "male", 4, 3),
-        (2, region.code, "male", 4, 2),
-        (3, region.code, "male", 4, 2),
+        (1, region, "male", 4, 3),
+        (2, region, "male", 4, 2),
+        (3, region, "male", 4, 2),
     ]
 
 
-async def test_a_dose_entered_in_error_no_longer_counts(stack, clinician, recorded, ctx_of):
+async def test_a_dose_entered_in_error_no_longer_counts(stack, clinician, enrolled, recorded, ctx_of):
     born = date(2018, 3, 1)
-    _, locations = await recorded("infant", born=born, today=date(2018, 4, 20))
+    child = await enrolled(born=born)
+    _, locations = await recorded("infant", born=born, today=date(2018, 4, 20), person=child)
     job = ctx_of(Kind.JOB, "evidence", purpose="statistics")
     doses = [await acts.read(stack, clinician(), "Immunization", one.partition("/")[2]) for one in locations
              if one.startswith("Immunization/")]  # fmt: skip

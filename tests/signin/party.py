@@ -24,8 +24,8 @@ def b64(raw: bytes) -> str:
 class Browser:
     """A browser without script: keeps cookies, follows redirects inside the issuer, fills in forms."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
+    def __init__(self, http: httpx.AsyncClient, origin: str = ISSUER) -> None:
+        self.http, self.origin = http, origin
         self.page: httpx.Response | None = None
 
     async def open(self, url: str, **more: Any) -> httpx.Response:
@@ -46,7 +46,7 @@ class Browser:
 
     async def send(self, action: str, **fields: Any) -> httpx.Response:
         body = {"flow": self.field("flow"), **fields}
-        answer = await self.http.post(action, data=body, headers={"Origin": ISSUER})
+        answer = await self.http.post(action, data=body, headers={"Origin": self.origin})
         return await self._follow(answer)
 
 

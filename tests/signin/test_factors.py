@@ -11,7 +11,7 @@ from tests.signin.conftest import PIN
 from tests.signin.people import enrol
 
 from msingi.kernel import clock, log, policy
-from msingi.kernel.context import Kind
+from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import NotPermitted
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.signin import acts, jobs
@@ -177,6 +177,14 @@ async def test_access_list_sessions(stack, officer, ctx_of):
     )
     with pytest.raises(NotPermitted):
         await acts.list_sessions(stack, ctx_of(Kind.STAFF, "other-1", purpose="subject-access"), account)
+
+
+async def test_access_end_everything(stack, zawadi, sms, ctx_of):
+    await sign_in(stack, sms, zawadi, at("i"))
+    assert await acts.end_everything(stack, job_context("signin"), zawadi.person_id) == 1
+    for no in (job_context("another"), ctx_of(Kind.PERSON, zawadi.person_id), operator_ctx(ctx_of)):
+        with pytest.raises(NotPermitted):
+            await acts.end_everything(stack, no, zawadi.person_id)
 
 
 async def test_strangers_lock_themselves_and_never_the_known_device(stack, zawadi, sms):

@@ -16,9 +16,9 @@ DELETE FROM channels.message WHERE at < $1;
 -- Forget dialogues that ended or were left.
 DELETE FROM channels.dialogue WHERE expires_at < $1;
 
--- name: hold_dialogue
--- The state of a live dialogue, locked until the transaction ends.
-SELECT sealed FROM channels.dialogue WHERE session_key = $1 AND expires_at > $2 FOR UPDATE;
+-- name: dialogue
+-- The state of a live dialogue.
+SELECT sealed FROM channels.dialogue WHERE session_key = $1 AND expires_at > $2;
 
 -- name: put_dialogue
 -- Keep the state of a dialogue, in place of the one before.

@@ -50,6 +50,12 @@ def fit(text: str) -> str:
     return (cut[:at] if at > room * 2 // 3 else cut).rstrip() + ".."
 
 
+def fit_lines(lines: list[str]) -> str:
+    """As many of the lines as one screen holds, each cut to its share (law 3)."""
+    room = (SCREEN if is_gsm("\n".join(lines)) else SCREEN_UCS2) // max(len(lines), 1) - 1
+    return fit("\n".join(line if len(line) <= room else line[: max(room - 2, 1)].rstrip() + ".." for line in lines))
+
+
 def read(form: Mapping[str, str]) -> Dial:
     """What the gateway says. Raises BadDialogue, naming the field.
 
@@ -93,8 +99,3 @@ def chosen(state: Dialogue, said: str) -> Dialogue:
 def after_pin(choice: str) -> Step:
     """The step that a choice leads to, once the person is known; OVER where the answer follows at once."""
     return Step.PHONE if choice == Choice.SEND else Step.OVER
-
-
-def masked_sms(text: str) -> str:
-    """A message with its figures hidden, for those who may see that it went but not what it said."""
-    return re.sub(r"\d", "#", text)

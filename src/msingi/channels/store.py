@@ -32,9 +32,9 @@ async def forget(tx: Tx, now: datetime, keep: timedelta) -> int:
     return await tx.do(Q.forget_messages, now - keep) + await tx.do(Q.forget_dialogues, now)
 
 
-async def hold_dialogue(tx: Tx, seals: Seals, session_key: bytes, now: datetime) -> Dialogue | None:
-    """The state of a live dialogue; nobody else continues it meanwhile."""
-    sealed = await tx.value(Q.hold_dialogue, session_key, now)
+async def dialogue(tx: Tx, seals: Seals, session_key: bytes, now: datetime) -> Dialogue | None:
+    """The state of a live dialogue."""
+    sealed = await tx.value(Q.dialogue, session_key, now)
     if sealed is None:
         return None
     return msgspec.msgpack.decode(seals.unseal_with_room_key(LABEL, sealed), type=Dialogue)

@@ -120,5 +120,7 @@ class Visitor:
 
 def _good(page: Page) -> Page:
     if page.status >= 400:
-        raise click.ClickException(f"{page.url}: {page.status} {page.heading or page.raw[:300].decode(errors='replace')}")
+        raise click.ClickException(
+            f"{page.url}: {page.status} {page.heading or page.raw[:300].decode(errors='replace')}"
+        )
     return page

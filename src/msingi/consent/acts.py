@@ -5,6 +5,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from msingi.consent import rules, store, wire
+from msingi.consent.accesses import access as access
 from msingi.consent.accesses import access_proof as access_proof
 from msingi.consent.accesses import accesses as accesses
 from msingi.consent.errors import AgreementUnknown, ConsentMissing, ConsentUnknown
@@ -25,6 +26,7 @@ from msingi.consent.model import (
     RequestState,
     State,
 )
+from msingi.identity import acts as identity
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -281,16 +283,17 @@ async def live_consent(tx: Tx, person_id: PersonId, institution: str, purpose: s
 
 
 async def person_by_number(stack: Stack, ctx: Context, number: str) -> PersonId:
-    """Whose identity number this is, for an institution that may ask. Raises NotFound, Malformed, NotPermitted."""
-    from msingi.identity import acts as identity
+    """Whose identity number this is, for an institution that may ask.
 
-    return await identity.find_by_number(stack, ctx, number)
+    Raises what the identity room says no with: a malformed or unknown number, or one that is not in use.
+    """
+    return await identity.person_by_number(stack, ctx, number)
 
 
 async def person_named(stack: Stack, ctx: Context, text: str) -> PersonId:
     """Whom an institution means: by its own pseudonym of the person, or by identity number.
 
-    Raises NotFound, Malformed, NotPermitted.
+    Raises what the identity room says no with.
     """
     try:
         return stack.pseudonym.person(ctx.actor.institution, text)

@@ -8,6 +8,7 @@ from litestar.params import Parameter
 
 from msingi.consent import acts
 from msingi.consent import model as m
+from msingi.consent.errors import AgreementUnknown
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotSignedIn
@@ -46,7 +47,9 @@ async def agreement(request: AnyRequest, name: str) -> m.Agreement:
 @get("/agreements/{name:str}/versions/{version:int}")
 async def agreement_version(request: AnyRequest, name: str, version: int) -> m.Agreement:
     """One version of a data agreement (GovStack Consent 1.1, Revision). 404 consent.agreement-unknown."""
-    return await acts.agreement(web.stack(request), name, min(max(version, -1), 2**31 - 1))
+    if not 1 <= version < 2**31:
+        raise AgreementUnknown()
+    return await acts.agreement(web.stack(request), name, version)
 
 
 @post("/agreements")

@@ -133,6 +133,7 @@ class Profile(Strict, frozen=True):
     census_year: int
     under_five_share: float
     adult_share: float
+    utc_offset_minutes: int = 0
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []

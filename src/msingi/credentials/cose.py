@@ -124,8 +124,9 @@ def keys_of_jwks(jwks: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[
 
     Raises Unreadable if the set, or a key in it, is malformed.
     """
-    entries: Any = dict(jwks).get("keys") if isinstance(jwks, Mapping) else jwks
-    if entries is None or isinstance(entries, str | bytes | int):
+    found: Any = jwks
+    entries = found.get("keys") if isinstance(found, Mapping) else found
+    if not isinstance(entries, list | tuple):
         raise Unreadable("The issuer's key set has no keys.", rule="jwk")
     keys = [key_of_jwk(entry) for entry in entries if isinstance(entry, Mapping)]
     return {key.kid: key for key in keys}

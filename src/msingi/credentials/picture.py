@@ -8,7 +8,7 @@ from msingi.credentials.errors import NoCodeFound, PictureTooLarge, Unreadable
 MAX_PICTURE_BYTES = 4 * 1024 * 1024
 _MAX_PIXELS = 24_000_000
 _FORMATS = ("JPEG", "PNG", "WEBP")
-_SIDES = (1600, 1100, 2400)  # the long sides at which the code is looked for, in this order
+_SIDES = (1600, 1100, 2800)  # the long sides at which the code is looked for, in this order
 
 
 def read_qr(content: bytes) -> str:
@@ -31,13 +31,13 @@ def read_qr(content: bytes) -> str:
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError) as error:
         raise Unreadable("This is not a JPEG, PNG or WebP picture.", rule="picture") from error
     texts: list[str] = []
-    for side in _SIDES:
-        scale = min(1.0, side / max(grey.size))
+    for side in dict.fromkeys(min(side, max(grey.size)) for side in _SIDES):
+        scale = side / max(grey.size)
         size = (max(1, round(grey.width * scale)), max(1, round(grey.height * scale)))
-        shown = grey if scale == 1.0 else grey.resize(size, Image.Resampling.BILINEAR)
+        shown = grey if size == grey.size else grey.resize(size, Image.Resampling.BILINEAR)
         found = zxingcpp.read_barcodes(shown, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
         texts = [code.text for code in found if code.valid and code.text]
-        if texts or scale == 1.0:
+        if texts:
             break
     if not texts:
         raise NoCodeFound()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, get, post
-from litestar.params import Parameter
+from litestar.params import PathParameter, QueryParameter
 
 from msingi.credentials import acts, picture, publish, statuslist
 from msingi.credentials.errors import HistoryNotKept, PictureTooLarge
@@ -19,7 +19,9 @@ from msingi.kernel.context import Context
 from msingi.kernel.ids import PersonId
 
 AnyRequest = Request[Any, Any, Any]
-CardNumber = Annotated[str, Parameter(pattern="^[2-9A-Z]{9}$", description="The nine characters of a card's number.")]
+CardNumber = Annotated[
+    str, PathParameter(pattern="^[2-9A-Z]{9}$", description="The nine characters of a card's number.")
+]
 ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 PDF = "application/pdf"
 _reading = asyncio.Semaphore(2)  # pictures decoded at once: the door is open to anybody, the processor is not
@@ -110,7 +112,9 @@ async def status_lists(request: AnyRequest) -> Response[dict[str, list[str]]]:
 async def status_list(
     request: AnyRequest,
     list_id: int,
-    at_time: Annotated[str | None, Parameter(query="time", description="Only the present list is published.")] = None,
+    at_time: Annotated[
+        str | None, QueryParameter(name="time", description="Only the present list is published.")
+    ] = None,
 ) -> Response[str | bytes]:
     """The status of up to a million credentials, as JWT, or as CWT if `Accept` asks for application/statuslist+cwt.
 
@@ -128,7 +132,7 @@ async def status_list(
 
 
 @get("/verify", summary="The verifier page", media_type="text/html")
-async def page(request: AnyRequest, lang: Annotated[str, Parameter(max_length=8)] = "") -> Response[str]:
+async def page(request: AnyRequest, lang: Annotated[str, QueryParameter(max_length=8)] = "") -> Response[str]:
     """A page for a shop or an officer that checks a card on the device itself, also offline after the first visit."""
     stack = web.stack(request)
     known = languages("verify")
@@ -142,6 +146,7 @@ async def page(request: AnyRequest, lang: Annotated[str, Parameter(max_length=8)
         words=spoken,
         words_json=msgspec.json.encode(spoken).decode(),
         issuer=stack.settings.url,
+        groups=" ".join(str(size) for size in stack.profile.number.groups),
         country=stack.profile.say(stack.profile.name, chosen),
         colours=stack.profile.colours,
     )

@@ -32,12 +32,12 @@ from msingi.exchange.governance import suspend as suspend
 from msingi.exchange.model import Call, Caller, Institution, Offer, Released, Right, Standing, SubsystemId
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind
-from msingi.kernel.errors import Erased, Malformed, NotFound, NotPermitted, Refusal
+from msingi.kernel.errors import Erased, Malformed, NotPermitted, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 CHANNEL = "exchange"
-BOOK_S = 5.0  # how long rights are remembered for choosing one; the decision itself reads them in its transaction
+BOOK_S = 1.0  # how long rights are remembered for choosing one; the decision itself reads them in its transaction
 PERSON_TEXT_MOST = 64
 UNSTATED = "public-task"  # the basis on which a no is recorded when the message names none and no right says it
 Book = tuple[Offer | None, list[Right], float]
@@ -92,7 +92,7 @@ async def _person_named(stack: Stack, caller: Caller, call: Call, basis: str) ->
     ctx = _context(caller, call, basis)
     try:
         return await consents.person_by_number(stack, ctx, call.person), True
-    except (NotFound, Malformed, NotPermitted):
+    except Refusal:  # malformed, unknown or out of use: the asker does not learn which
         return None, True
 
 
@@ -112,7 +112,7 @@ async def ask(stack: Stack, caller: Caller, call: Call) -> Released:
         if offer.about_person and person_id is None:
             # Whether a number exists is nobody's business who may only ask with consent.
             raise ConsentMissing() if right.basis == "consent" else PersonUnknown()
-        granted, ctx, record_id = await _answerable(stack, caller, call, right, person_id)
+        granted, ctx, record_id = await _answerable(stack, caller, call, right, person_id, by_number)
     except (ExchangeRefusal, ConsentMissing, NotPermitted, Erased) as no:
         if person_id is None:
             person_id, _ = await _person_named(stack, caller, call, basis)
@@ -123,7 +123,7 @@ async def ask(stack: Stack, caller: Caller, call: Call) -> Released:
 
 
 async def _answerable(
-    stack: Stack, caller: Caller, call: Call, right: Right, person_id: PersonId | None
+    stack: Stack, caller: Caller, call: Call, right: Right, person_id: PersonId | None, by_number: bool
 ) -> tuple[rules.Granted, Context, UUID]:
     """The yes, decided on what the database says now and recorded with the person in the same transaction (law 5)."""
     ctx = _context(caller, call, right.basis)
@@ -134,7 +134,9 @@ async def _answerable(
         )
         if not weighed.fresh:
             raise MessageSeen()
-        granted = rules.decide(call, weighed.standing, weighed.key_active, weighed.offer, weighed.right, ctx.at)
+        granted = rules.decide(
+            call, weighed.standing, weighed.key_active, weighed.offer, weighed.right, ctx.at, by_number
+        )
         consent = ""
         if granted.needs_consent:
             if person_id is None:

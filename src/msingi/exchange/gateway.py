@@ -140,7 +140,7 @@ async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
         reply = Reply(500, msgspec.json.encode(told), {"content-type": "application/json", "x-road-error": kind})
     line = message.path + ("?" + message.query if message.query else "")
     marks["x-road-request-hash"] = wire.request_hash(message.method, line, scope["headers"], body)
-    marks["x-road-id"] = message.fields.get("x-road-id", "")
+    marks["x-road-id"] = message.fields.get("x-road-id") or str(uuid4())
     marks["x-road-client"] = message.fields.get("x-road-client", "")
     await _send(stack, message, reply, {n: v for n, v in marks.items() if v or n == "x-road-id"}, send)
 

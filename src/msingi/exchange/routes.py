@@ -124,6 +124,8 @@ async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response
     return Response(wire.client_list_xml(found).encode(), media_type="text/xml; charset=utf-8")
 
 
+messages = asgi("/r1", is_mount=True, copy_scope=True)(gateway.gateway)
+
 routers = [
     Router(
         "/v1/exchange",
@@ -133,7 +135,7 @@ routers = [
         ],
         tags=["exchange"],
     ),
-    Router("/", route_handlers=[list_clients, asgi("/r1", is_mount=True)(gateway.gateway)], tags=["exchange"]),
+    Router("/", route_handlers=[list_clients, messages], tags=["exchange"]),
 ]  # fmt: skip
 dialects = {"/r1": wire.dialect, "/listClients": wire.dialect}
 authenticators = [gateway.authenticate]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -48,7 +49,7 @@ def _endpoint_pattern(endpoint: str) -> re.Pattern[str]:
 
 def endpoint_allowed(endpoints: Iterable[str], method: str, path: str) -> bool:
     """Whether one of `endpoints` ("GET /visits/*") fits; `*` stands for one segment, `**` for any rest."""
-    if ".." in path.split("/"):
+    if any(unquote(part) in (".", "..") for part in path.split("/")):
         return False
     return any(_endpoint_pattern(endpoint).fullmatch(f"{method} {path}") for endpoint in endpoints)
 
@@ -112,10 +113,11 @@ def choose(rights: Iterable[Right], call: Call, now: datetime) -> Right:
 
 def decide(
     call: Call, institution: Standing | None, key_active: bool, service: Offer | None, right: Right | None,
-    now: datetime,
+    now: datetime, by_number: bool,
 ) -> Granted:  # fmt: skip
     """Whether `call` may be answered, and with which fields (laws 1, 2, 3), on what the database says now.
 
+    `by_number`: the call names its person by identity number.
     Raises NotStanding, OfferUnknown, NoRight.
     """
     if institution is not Standing.ACTIVE or not key_active:
@@ -125,6 +127,8 @@ def decide(
     if right is None or right.service != service.service:
         raise NoRight("the right has ended", purpose=call.purpose)
     right = choose([right], call, now)
+    if by_number and not right.by_number:
+        raise NoRight("this right does not allow naming people by identity number")
     asked = call.fields or right.fields
     beyond = [name for name in asked if not _within(name, right.fields)]
     if beyond:

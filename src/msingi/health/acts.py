@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from msingi.health.model import REGISTRIES, DoseCount, Json, Outcome, Page, Stor
 from msingi.health.ownership import index_of
 from msingi.health.recording import FIRST_PAGE, opened, types_of
 from msingi.health.searching import Pairs, Query
+from msingi.identity import acts as identity
 from msingi.kernel import log, once, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.db import Tx
@@ -82,15 +83,15 @@ async def _owner(stack: Stack, ctx: Context, rtype: str, id: str) -> tuple[UUID,
     wanted = searching.uuid_of(id)
     if wanted is None:
         raise NotFound()
-    async with stack.db.reading("health") as tx:
-        rows = await store.owners(tx, [wanted])
-        if not rows and rtype in REGISTRIES:
+    place = (await ownership.places(stack, [wanted])).get(wanted)
+    if place is None and rtype in REGISTRIES:
+        async with stack.db.reading("health") as tx:
             entries = await store.registry_by_ids(tx, [wanted])
-            if entries and entries[0]["rtype"] == rtype:
-                return wanted, None
-    if not rows or rows[0]["rtype"] != rtype or scope(ctx) not in ("", rows[0]["institution"]):
+        if entries and entries[0]["rtype"] == rtype:
+            return wanted, None
+    if place is None or place.rtype != rtype or scope(ctx) not in ("", place.institution):
         raise NotFound()
-    return wanted, PersonId(rows[0]["person_id"])
+    return wanted, place.person_id
 
 
 async def read(stack: Stack, ctx: Context, rtype: str, id: str, *, version: int = 0) -> Stored:
@@ -185,6 +186,14 @@ async def _referred(stack: Stack, tx: Tx, found: list[Stored], kinds: frozenset[
     return [await opened(stack, tx, row) for row in rows if f"{row['rtype']}/{row['id']}" in names]
 
 
+def fhir_json(document: Json) -> bytes:
+    """FHIR JSON of a document that these acts gave, with every decimal exactly as it was sent (law 7).
+
+    Other encoders write decimals as strings or drop their zeros: use this one for whatever leaves the stack.
+    """
+    return wire.encode(document)
+
+
 async def summary(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
     """The patient summary of what the asking institution (or, for the person, every institution) has on record.
 
@@ -266,28 +275,35 @@ async def immunisation_counts(
     """How many children have had each dose of the country's schedule, by region and sex; counts, never people.
 
     The cohort is born in [born_from, born_to); by default those who are 12 to 23 months old, as SDG 3.b.1 counts.
-    The denominator is the children with a health record here. Raises NotPermitted.
+    Identity says in which region they live and of which sex they are. Raises NotPermitted.
     """
-    today = ctx.at.date()
-    born_to = born_to or today - timedelta(days=365)
-    born_from = born_from or born_to - timedelta(days=365)
+    born_to = born_to or _year_before(ctx.at.date())
+    born_from = born_from or _year_before(born_to)
     permit = policy.decide(ctx, "health.immunisation-counts", policy.ANYONE)
-    index, counts = index_of(stack), []
+    index, given = index_of(stack), {}
     async with stack.db.transaction(permit) as tx:
         for vaccine in dict.fromkeys(dose.vaccine for dose in stack.profile.immunisation):
-            doses = [d for d in stack.profile.immunisation if d.vaccine == vaccine]
-            codes = {code for d in doses for code in d.cvx}
-            hashes = [
-                index.key("Immunization", "vaccine-code", "sys", f"{system}|{code}")
-                for code in sorted(codes)
-                for system in CVX
-            ]
-            for row in await store.dose_counts(tx, born_from, born_to, hashes, max(d.dose for d in doses)):
-                counts.append(DoseCount(vaccine, **dict(row)))
-        log.append(tx, permit, detail={"counts": len(counts), "born_from": str(born_from), "born_to": str(born_to)})
+            codes = sorted({code for d in stack.profile.immunisation if d.vaccine == vaccine for code in d.cvx})
+            hashes = [index.key("Immunization", "vaccine-code", "sys", f"{s}|{code}") for code in codes for s in CVX]
+            given[vaccine] = await store.doses_of_cohort(tx, born_from, born_to, hashes)
+        log.append(tx, permit, detail={"born_from": str(born_from), "born_to": str(born_to)})
+    counts: list[DoseCount] = []
+    children: dict[tuple[str, str], int] | None = None
+    for vaccine, doses in given.items():
+        if children is None:
+            children = await identity.count_people(stack, ctx, doses, born_to)
+        for dose in sorted(d.dose for d in stack.profile.immunisation if d.vaccine == vaccine):
+            people = [person for person, had in doses.items() if had >= dose]
+            covered = await identity.count_people(stack, ctx, people, born_to)
+            counts += [DoseCount(vaccine, dose, *cell, n, covered.get(cell, 0)) for cell, n in children.items()]
     return counts
 
 
+def _year_before(day: date) -> date:
+    return day.replace(year=day.year - 1, day=min(day.day, 28))
+
+
+# The two names of the CVX code system.
 CVX = ("http://hl7.org/fhir/sid/cvx", "urn:oid:2.16.840.1.113883.12.292")
 
 

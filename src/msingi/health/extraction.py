@@ -57,6 +57,7 @@ def parameters(rtype: str) -> dict[str, Parameter]:
     return found
 
 
+@cache
 def stored_types() -> frozenset[str]:
     """The resource types that the record keeps."""
     return frozenset(definitions()["search"])
@@ -157,7 +158,8 @@ def _interval(item: Any) -> Interval | None:
 
 
 _MOMENT = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    re.ASCII,
 ).fullmatch
 
 

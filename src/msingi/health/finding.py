@@ -71,9 +71,8 @@ async def named_people(stack: Stack, ctx: Context, query: Query) -> tuple[Query,
             raise BadSearchValue("A person is named by identity number or by the institution's pseudonym.")
         found.append(person)
     if query.patients:
-        async with stack.db.reading("health") as tx:
-            rows = await store.owners(tx, query.patients)
-        of_patients = [PersonId(r["person_id"]) for r in rows if scope(ctx) in ("", r["institution"])]
+        found_places = await ownership.places(stack, query.patients)
+        of_patients = [p.person_id for p in found_places.values() if scope(ctx) in ("", p.institution)]
         found = [p for p in found if p in of_patients] if people else of_patients
     query = msgspec.structs.replace(query, clauses=tuple(clauses))
     if ctx.actor.kind is Kind.PERSON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, NewType
 from uuid import UUID
 
@@ -96,15 +96,6 @@ class Row(Struct, frozen=True):
     body: bytes
 
 
-class Cohort(Struct, frozen=True):
-    """What the counts know of a person: sex, birth date, region code of the country profile (or nothing)."""
-
-    person_id: PersonId
-    sex: str
-    born: date | None
-    region: str
-
-
 class Outcome(Struct, frozen=True):
     """What became of one entry of a transaction: HTTP status 200 or 201, and the resource as it now stands."""
 
@@ -121,9 +112,9 @@ class Page(Struct, frozen=True):
 
 
 class DoseCount(Struct, frozen=True):
-    """How many children of a birth cohort have had a dose, by region and sex; counts only.
+    """How many children of a birth cohort have had a dose, by region and sex as identity knows them; counts only.
 
-    `children` is the number of children with a record, `covered` those with at least `dose` doses of `vaccine`.
+    `children` is the number of children with a health record, `covered` those of them with at least `dose` doses.
     """
 
     vaccine: str

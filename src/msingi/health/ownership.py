@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
+from typing import NamedTuple
 from uuid import UUID
 
 from msgspec import Struct, field
@@ -15,10 +19,19 @@ from msingi.health.rules import Entry
 from msingi.health.searching import Pairs
 from msingi.identity import acts as identity
 from msingi.kernel.context import Context
-from msingi.kernel.db import Row as Record
 from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
+
+REMEMBERED = 10_000
+
+
+class Place(NamedTuple):
+    """Where an id stands: resource type, institution, person."""
+
+    rtype: str
+    institution: str
+    person_id: PersonId
 
 
 class Plan(Struct):
@@ -69,6 +82,24 @@ async def person_of(stack: Stack, ctx: Context, system: str, value: str) -> Pers
     return None
 
 
+async def places(stack: Stack, ids: Sequence[UUID]) -> dict[UUID, Place]:
+    """In whose record, as what and where each id stands; unknown ids are absent.
+
+    An id never changes its type, institution or person, so what was read once is remembered.
+    """
+    shelf = stack.local.setdefault("health.places", OrderedDict())
+    assert isinstance(shelf, OrderedDict)
+    missing = [id for id in ids if id not in shelf]
+    if missing:
+        async with stack.db.reading("health") as tx:
+            for row in await store.owners(tx, missing):
+                shelf[row["id"]] = Place(intern(row["rtype"]), intern(row["institution"]), PersonId(row["person_id"]))
+    found = {id: shelf[id] for id in ids if id in shelf}
+    while len(shelf) > REMEMBERED:
+        shelf.popitem(last=False)
+    return found
+
+
 async def prepare(stack: Stack, ctx: Context, entries: list[Entry]) -> Plan:
     """Find the owner of every entry (law 1). Raises PersonNotNamed, PersonUnknown, RegistryOnly, NotFound."""
     plan = Plan(entries)
@@ -78,13 +109,14 @@ async def prepare(stack: Stack, ctx: Context, entries: list[Entry]) -> Plan:
             kind, _, tail = extraction.relative(reference).partition("/")
             if kind == "Patient" and (found := searching.uuid_of(tail)):
                 wanted.add(ResourceId(found))
-    async with stack.db.reading("health") as tx:
-        directory = {r["id"]: r for r in await store.owners(tx, list(wanted))}
-        plan.registry_ids = {r["id"] for r in await store.registry_by_ids(tx, list(wanted - set(directory)))}
+    directory = await places(stack, list(wanted))
+    if others := [e.id for e in entries if e.id is not None and e.id not in directory]:
+        async with stack.db.reading("health") as tx:
+            plan.registry_ids = {r["id"] for r in await store.registry_by_ids(tx, others)}
     mine = ctx.actor.institution
-    for id, row in directory.items():
-        if row["rtype"] == "Patient" and row["institution"] == mine:
-            plan.people[f"Patient/{id}"] = PersonId(row["person_id"])
+    for id, place in directory.items():
+        if place.rtype == "Patient" and place.institution == mine:
+            plan.people[f"Patient/{id}"] = place.person_id
     for entry in entries:
         if entry.rtype == "Patient":
             await _patient(stack, ctx, plan, entry)
@@ -138,20 +170,18 @@ async def _by_condition(stack: Stack, ctx: Context, pairs: Pairs) -> PersonId:
     raise UnresolvedReference("A Patient is found by identity number or by the institution's pseudonym.")
 
 
-def _owner(entry: Entry, plan: Plan, directory: dict[UUID, Record], mine: str) -> PersonId | None:
+def _owner(entry: Entry, plan: Plan, directory: dict[UUID, Place], mine: str) -> PersonId | None:
     """The person in whose record an entry stands, None for a registry."""
     if entry.id is not None:
-        row = directory.get(entry.id)
-        known = row is not None and row["rtype"] == entry.rtype and row["institution"] == mine
-        if not known and entry.id not in plan.registry_ids:
-            raise NotFound(entry=entry.index)
-        if row is not None and entry.rtype != "Patient":
-            reference = rules.owned(entry, plan.people)
-            if plan.people[reference] != row["person_id"]:
-                raise OwnerChanged(entry=entry.index)
-        if row is None:
+        place = directory.get(entry.id)
+        if place is None and entry.id in plan.registry_ids:
             rules.owned(entry, plan.people)
-        return PersonId(row["person_id"]) if row is not None else None
+            return None
+        if place is None or (place.rtype, place.institution) != (entry.rtype, mine):
+            raise NotFound(entry=entry.index)
+        if entry.rtype != "Patient" and plan.people[rules.owned(entry, plan.people)] != place.person_id:
+            raise OwnerChanged(entry=entry.index)
+        return place.person_id
     if entry.rtype == "Patient":
         return plan.people[f"#{entry.index}"]
     reference = rules.owned(entry, plan.people)

@@ -4,9 +4,9 @@
 -- Whose record these ids belong to: id, type, institution and person of each.
 SELECT id, rtype, institution, person_id FROM health.directory WHERE id = ANY($1::uuid[])
 
--- name: lock_condition
--- Make writers with the same condition ($1, a keyed hash) wait for each other until the transaction ends.
-SELECT pg_advisory_xact_lock($1::bigint)
+-- name: lock_conditions
+-- Make writers with the same conditions (keyed hashes) wait for each other; in one order, so that none waits in a circle.
+SELECT pg_advisory_xact_lock(one) FROM (SELECT DISTINCT unnest($1::bigint[]) AS one ORDER BY one) AS ordered
 
 -- name: add_owner
 -- Enter an id into the directory.
@@ -148,22 +148,15 @@ DELETE FROM health.posting WHERE person_id = $1 AND id = $2
 INSERT INTO health.posting (person_id, hash, id, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 
 -- name: set_cohort
--- What the counts know of a person; the newest statement wins.
-INSERT INTO health.cohort (person_id, sex, born, region) VALUES ($1, $2, $3, $4)
-ON CONFLICT (person_id) DO UPDATE SET sex = excluded.sex, born = excluded.born, region = excluded.region
+-- When a person was born; the newest statement wins.
+INSERT INTO health.cohort (person_id, born) VALUES ($1, $2)
+ON CONFLICT (person_id) DO UPDATE SET born = excluded.born
 
--- name: dose_counts
--- By region and sex: children born in [$1, $2), and how many of them have 1, 2, ... up to $4 distinct days of a code in $3.
-WITH child AS (
-  SELECT person_id, region, sex FROM health.cohort WHERE born >= $1 AND born < $2
-), given AS (
-  SELECT p.person_id, count(DISTINCT p.at::date) AS doses
-  FROM health.posting p JOIN child USING (person_id)
-  WHERE p.hash = ANY($3::bigint[]) GROUP BY p.person_id
-)
-SELECT c.region, c.sex, d.dose, count(*) AS children, count(*) FILTER (WHERE g.doses >= d.dose) AS covered
-FROM child c LEFT JOIN given g USING (person_id) CROSS JOIN generate_series(1, $4::int) AS d (dose)
-GROUP BY c.region, c.sex, d.dose ORDER BY c.region, c.sex, d.dose
+-- name: doses_of_cohort
+-- Everyone born in [$1, $2) with a record, and on how many distinct days they were given a code in $3.
+SELECT c.person_id, count(DISTINCT p.at::date) AS doses
+FROM health.cohort c LEFT JOIN health.posting p ON p.person_id = c.person_id AND p.hash = ANY($3::bigint[])
+WHERE c.born >= $1 AND c.born < $2 GROUP BY c.person_id
 
 -- name: forget_person
 -- Remove what finds and counts a person's record; the sealed bodies are unreadable once the key is gone.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from msingi.health import extraction, rules, searching, store, wire
@@ -16,7 +16,7 @@ from msingi.health.errors import (
     VersionConflict,
 )
 from msingi.health.extraction import Index
-from msingi.health.model import COUNTED, EARLIEST, LATEST, REGISTRIES, Cohort, Json, Outcome, ResourceId, Row, Stored
+from msingi.health.model import COUNTED, EARLIEST, LATEST, REGISTRIES, Json, Outcome, ResourceId, Row, Stored
 from msingi.health.ownership import Plan, index_of, pseudonym_system
 from msingi.health.rules import Entry
 from msingi.health.searching import Pairs
@@ -146,12 +146,18 @@ async def _write(
     """Turn entries into rows, write the new ones together and the changed ones in turn."""
     outcomes: list[Outcome] = []
     fresh: list[Row] = []
-    postings: list[tuple[PersonId, int, UUID, object]] = []
-    for entry, owner in zip(plan.entries, plan.owners, strict=True):
+    postings: list[tuple[PersonId, int, UUID, datetime]] = []
+    versions: dict[int, int] = {}
+    pairs = list(zip(plan.entries, plan.owners, strict=True))
+    # Rows are locked in the order of their ids, so that two writers never wait for each other in a circle.
+    for entry, owner in sorted(pairs, key=lambda pair: str(pair[0].id)):
+        if entry.id is not None:
+            versions[entry.index] = await _next_version(tx, entry, owner)
+    for entry, owner in pairs:
         if entry.index in present:
             outcomes.append(Outcome(200, present[entry.index]))
             continue
-        version = 1 if entry.id is None else await _next_version(tx, entry, owner)
+        version = versions.get(entry.index, 1)
         stored = _stored(stack, permit, plan, entry, names, ids[entry.index], version)
         row = await _row(stack, tx, stored)
         if version == 1:
@@ -164,11 +170,11 @@ async def _write(
                 await store.post(tx, owner, stored.id, row.started, hashes, anew=True)
             else:
                 postings += [(owner, one, stored.id, row.started) for one in hashes]
-            if entry.rtype == "Patient":
-                await store.set_cohort(tx, _cohort(stack, owner, stored.body))
+            if entry.rtype == "Patient" and (born := rules.born(stored.body)):
+                await store.set_cohort(tx, owner, born)
         outcomes.append(Outcome(201 if version == 1 else 200, stored))
     await store.add(tx, fresh)
-    await store.post_all(tx, postings)  # type: ignore[arg-type]
+    await store.post_all(tx, postings)
     return outcomes
 
 
@@ -250,11 +256,6 @@ def counted(index: Index, body: Json) -> list[int]:
     parameter = extraction.parameters(body["resourceType"])[name]
     codes = {f"{t.system}|{t.code}" for t in extraction.tokens(body, parameter)}
     return [index.key(body["resourceType"], name, "sys", code) for code in sorted(codes)]
-
-
-def _cohort(stack: Stack, owner: PersonId, patient: Json) -> Cohort:
-    regions = {n.casefold(): r.code for r in stack.profile.regions for n in (r.code, *r.name.values())}
-    return Cohort(owner, patient.get("gender", "unknown"), rules.born(patient), rules.region_of(patient, regions))
 
 
 def types_of(found: Sequence[Stored]) -> str:

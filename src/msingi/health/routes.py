@@ -48,7 +48,7 @@ async def _body(request: Asked) -> Any:
     return wire.decode(await request.body())
 
 
-def _base(request: Asked) -> str:
+def _address(request: Asked) -> str:
     return f"{web.stack(request).settings.url}/fhir"
 
 
@@ -63,7 +63,7 @@ def _version_headers(stored: Stored) -> dict[str, str]:
 
 
 def _written(request: Asked, outcome: Outcome) -> Response[bytes]:
-    headers = _version_headers(outcome.stored) | {"Location": f"{_base(request)}/{outcome.stored.location}"}
+    headers = _version_headers(outcome.stored) | {"Location": f"{_address(request)}/{outcome.stored.location}"}
     if "return=minimal" in request.headers.get("prefer", ""):
         return Response(b"", status_code=outcome.status, media_type=wire.FHIR_JSON, headers=headers)
     return _answer(outcome.stored.body, outcome.status, headers)
@@ -73,7 +73,7 @@ def _written(request: Asked, outcome: Outcome) -> Response[bytes]:
 async def metadata(request: Asked) -> Response[bytes]:
     """The CapabilityStatement (FHIR R4 3.1.0.12); needs no sign-in."""
     _speaks_json(request)
-    return _answer(wire.capability_statement(_base(request), clock.now(), __version__))
+    return _answer(wire.capability_statement(_address(request), clock.now(), __version__))
 
 
 @post("/", summary="A transaction or batch bundle")
@@ -157,7 +157,7 @@ async def read(request: Asked, rtype: str, id: str) -> Response[bytes]:
 async def vread(request: Asked, rtype: str, id: str, version: str) -> Response[bytes]:
     """Read one version (FHIR R4 3.1.0.3)."""
     _speaks_json(request)
-    if not version.isdigit() or not 1 <= int(version) < 10**9:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise NotFound()
     found = await acts.read(web.stack(request), await _who(request), rtype, id, version=int(version))
     return _answer(found.body, 200, _version_headers(found))
@@ -168,7 +168,7 @@ async def history(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Instance history, newest first (FHIR R4 3.1.0.11)."""
     _speaks_json(request)
     versions = await acts.history(web.stack(request), await _who(request), rtype, id)
-    base = _base(request)
+    base = _address(request)
     return _answer(wire.history(versions, base, f"{base}/{rtype}/{id}/_history"))
 
 
@@ -203,17 +203,24 @@ async def search_by_form(request: Asked, rtype: str) -> Response[bytes]:
     return await _search(request, rtype, tuple([*parse_qsl(request.url.query), *form]))
 
 
-@get("/Patient/{id:str}/$everything", summary="A person's whole record")
-async def everything(request: Asked, id: str) -> Response[bytes]:
+def _of_patient(rtype: str) -> None:
+    """Raises NotSupported for an operation that only a Patient has."""
+    if rtype != "Patient":
+        raise NotSupported("Only a Patient has this operation.")
+
+
+@get("/{rtype:str}/{id:str}/$everything", summary="A person's whole record")
+async def everything(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Patient $everything, in pages; `_count` is the size of a page."""
     _speaks_json(request)
+    _of_patient(rtype)
     asked = {k: v for k, v in parse_qsl(request.url.query) if k not in ("_format", "_pretty")}
     pairs = tuple(one for one in asked.items() if one[0] != "_page")
     query = searching.parse("Patient", pairs)
     if {name for name, _ in pairs} - {"_count"}:
         raise NotSupported("$everything takes _count.")
     count = query.count if pairs else searching.PAGE_LIMIT
-    stack, base = web.stack(request), _base(request)
+    stack, base = web.stack(request), _address(request)
     token = asked.get("_page", "")
     page = await acts.everything(stack, await _who(request), id, count=count, token=token)
     address = f"{base}/Patient/{id}/$everything"
@@ -221,10 +228,11 @@ async def everything(request: Asked, id: str) -> Response[bytes]:
     return _answer(wire.searchset(page, base, address, following))
 
 
-@get("/Patient/{id:str}/$summary", summary="The International Patient Summary")
-async def summary(request: Asked, id: str) -> Response[bytes]:
+@get("/{rtype:str}/{id:str}/$summary", summary="The International Patient Summary")
+async def summary(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Patient $summary: one IPS document (IPS 2.0.0)."""
     _speaks_json(request)
+    _of_patient(rtype)
     return _answer(await acts.summary_of_patient(web.stack(request), await _who(request), id))
 
 

@@ -278,13 +278,3 @@ def born(patient: Json) -> date | None:
     """The birth date of a Patient, the first day of what is known of it."""
     found = extraction.interval(patient.get("birthDate"))
     return found[0].date() if found else None
-
-
-def region_of(patient: Json, regions: Mapping[str, str]) -> str:
-    """The code of the region in which a Patient lives; `regions` maps names and codes, case-folded, to codes."""
-    for address in patient.get("address", []):
-        for part in ("state", "district", "city"):
-            code = regions.get(str(address.get(part, "")).casefold())
-            if code:
-                return code
-    return ""

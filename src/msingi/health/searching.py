@@ -141,7 +141,7 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def _count(value: str) -> int:
-    if not value.isdigit() or not 1 <= int(value) <= 100_000:
+    if not re.fullmatch(r"[0-9]{1,6}", value) or not 1 <= int(value) <= 100_000:
         raise BadSearchValue("_count is a whole number from 1.", parameter="_count")
     return min(int(value), PAGE_LIMIT)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from msingi.health.errors import PatientExists
-from msingi.health.model import Cohort, Row
+from msingi.health.model import Row
 from msingi.health.searching import Bounds
 from msingi.kernel import sql
 from msingi.kernel.db import Row as Record
@@ -27,9 +27,9 @@ async def owners(tx: Tx, ids: Sequence[UUID]) -> list[Record]:
 
 
 async def lock_conditions(tx: Tx, hashes: Sequence[int]) -> None:
-    """Wait for other writers with the same conditions; in one order, so that none waits in a circle."""
-    for one in sorted(set(hashes)):
-        await tx.do(Q.lock_condition, one)
+    """Wait for other writers with the same conditions, until the transaction ends."""
+    if hashes:
+        await tx.rows(Q.lock_conditions, list(hashes))
 
 
 async def add(tx: Tx, rows: Sequence[Row]) -> None:
@@ -177,14 +177,15 @@ async def post_all(tx: Tx, postings: Sequence[tuple[PersonId, int, UUID, datetim
         await tx.many(Q.post, list(postings))
 
 
-async def set_cohort(tx: Tx, cohort: Cohort) -> None:
-    """What the counts know of a person."""
-    await tx.do(Q.set_cohort, cohort.person_id, cohort.sex, cohort.born, cohort.region)
+async def set_cohort(tx: Tx, person_id: PersonId, born: date) -> None:
+    """When a person was born, for the counts."""
+    await tx.do(Q.set_cohort, person_id, born)
 
 
-async def dose_counts(tx: Tx, born_from: date, born_to: date, hashes: Sequence[int], doses: int) -> list[Record]:
-    """Rows (region, sex, dose, children, covered) of a birth cohort; `doses` is the highest dose counted."""
-    return await tx.rows(Q.dose_counts, born_from, born_to, list(hashes), doses)
+async def doses_of_cohort(tx: Tx, born_from: date, born_to: date, hashes: Sequence[int]) -> dict[PersonId, int]:
+    """The people of a birth cohort who have a record, and how many doses each has had."""
+    rows = await tx.rows(Q.doses_of_cohort, born_from, born_to, list(hashes))
+    return {PersonId(row["person_id"]): row["doses"] for row in rows}
 
 
 async def forget(tx: Tx, person_id: PersonId) -> int:

@@ -74,6 +74,7 @@ def definitions() -> dict[str, Any]:
     return json.loads(files("msingi.health").joinpath("definitions/r4.json").read_text("utf-8"))
 
 
+@cache
 def resource_types() -> frozenset[str]:
     """Every R4 resource type that can be checked."""
     bases = definitions()["bases"]

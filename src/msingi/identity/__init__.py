@@ -1,7 +1,6 @@
 """Identity: who someone is. People are enrolled once, get a number, and keep a history that cannot contradict itself.
 
-Laws, each with a property test in tests/identity:
-
+Laws
 1. A number is issued once. It is drawn at random, has no meaning, and is never given to anybody else.
 2. A number has a valid check digit, which detects every wrong digit and every exchange of two neighbours.
 3. Nobody is enrolled twice silently: whoever agrees with somebody known from the threshold on is held for a
@@ -10,6 +9,8 @@ Laws, each with a property test in tests/identity:
 5. The index holds no plain names: every key in it is a number made with the country's blinding secret.
 6. Nobody is turned away for a missing document, photo, phone, address or birth date.
 7. A life cycle has no short cuts: only the changes of status that `rules.CHANGES` lists ever happen.
+
+Each law has a property test in tests/identity.
 
 What is known of a person is one sealed text per version, under the person's own key; only status, region, birth
 year and sex stand beside it in clear, for statistics. The number and the phone are found by blinded keys.

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msingi.identity import enrolment, rules, store
 from msingi.identity.enrolment import phone_key, seal_number, unseal_number, unseal_version
-from msingi.identity.errors import AlreadyDecided, MergedIntoItself, UnknownCase
+from msingi.identity.errors import AlreadyDecided, UnknownCase
 from msingi.identity.model import (
     BirthRegistered,
     CaseId,
@@ -68,8 +68,6 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
             raise AlreadyDecided()
         log.append(tx, permit, subject=case.person_id, detail={"what": "decision repeated; nothing changed"})
         return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
-    if target == case.person_id:
-        raise MergedIntoItself()
     at = clock.now()
     held = await store.lock_person(tx, case.person_id)
     rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
@@ -89,7 +87,10 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
 
 
 async def _now(tx: Tx, person_id: PersonId) -> PersonId:
-    """Whom a record stands for now: itself, or whom it was merged into, however often."""
+    """Whom a record stands for now: itself, or whom it was merged into, however often.
+
+    It ends: candidates were there before the record that they are candidates of, so merges only lead back in time.
+    """
     found = await store.lock_person(tx, person_id)
     while found is not None and found[1] is not None:
         person_id = PersonId(found[1])

@@ -64,6 +64,7 @@ async def _enrol(tx: Tx, stack: Stack, source: str, ready: dict[int, _Ready]) ->
         if place in done:
             tx.owed.discard(permit)  # nothing is done for this row, so its permit owes no leaf
     left = {place: found for place, found in ready.items() if place not in done}
+    tx.repeated = not left  # a batch in which nothing is done leaves nothing
     if left:
         outcomes = await enrolment.enrol_all(
             tx, stack, [prepared for _, _, prepared, _ in left.values()], [permit for *_, permit in left.values()]

@@ -112,7 +112,7 @@ async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Se
             case = DuplicateCase(CaseId(uuid7()), person_id, at, found[:SHOWN])
             cases.append(case)
             outcomes.append(Held(case.case_id, person_id, len(case.candidates)))
-            detail: log.Detail = {"what": "held: may be somebody known", "alike": len(case.candidates)}
+            detail: dict[str, str | int | bool] = {"what": "held: may be somebody known", "alike": len(case.candidates)}
             for other in case.candidates:
                 log.append(tx, permit, subject=other.person_id, detail={"what": "found alike to a new enrolment"})
         else:

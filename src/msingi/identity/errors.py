@@ -44,14 +44,6 @@ class NotInUse(Conflict):
     remedy = "The person can ask at an enrolment office why, and have it put right."
 
 
-class MergedIntoItself(Conflict):
-    """The chosen candidate was merged into this very record in the meantime, so it cannot be what this one is."""
-
-    code = "identity.merged-into-itself"
-    title = "A record cannot be merged into itself"
-    remedy = "Choose another candidate, or decide that the record is somebody else's."
-
-
 class UnknownCase(NotFound):
     """There is no duplicate case with this id."""
 

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import Body, Parameter
+from litestar.params import Body, HeaderParameter, PathParameter, QueryParameter
 
 from msingi.countries import Profile
 from msingi.identity import acts
@@ -39,9 +39,9 @@ TAGS: Final = ["identity"]
 Asked = Request[Any, Any, Any]
 Key = Annotated[
     str,
-    Parameter(
-        header="Idempotency-Key",
-        min_length=1,
+    HeaderParameter(
+        name="Idempotency-Key",
+        required=True,
         max_length=200,
         description="One key for one intention: repeated, it gives the first answer and does nothing twice.",
         examples=[Example(value="centre-12/2026-11-21/0007")],
@@ -201,7 +201,7 @@ HELD: Final = ResponseSpec(EnrolmentView, description="Held: a person decides wh
 async def enrol(
     request: Asked,
     data: Annotated[EnrolmentOrder, Body(examples=ENROLMENT_EXAMPLES)],
-    idempotency_key: Key,
+    idempotency_key: Key = "",
 ) -> Response[EnrolmentView]:
     """Enrol a person: 201 with the new number, or 202 if the person may be known already and a person must decide.
 
@@ -221,7 +221,7 @@ async def enrol(
 async def record_birth(
     request: Asked,
     data: Annotated[BirthOrder, Body(examples=[Example(summary="A birth notified by a clinic", value=_CHILD)])],
-    idempotency_key: Key,
+    idempotency_key: Key = "",
 ) -> Response[EnrolmentView]:
     """Record the notification of a birth and register the child, tied to its mother. Role: `registrar`."""
     ctx = await _officer(request)
@@ -231,15 +231,16 @@ async def record_birth(
 @get("/v1/identity/persons/{number:str}", tags=TAGS, summary="Read a person's record")
 async def read_person(
     request: Asked,
-    number: Annotated[str, Parameter(description="The identity number; spaces and hyphens do not matter.")],
+    number: Annotated[str, PathParameter(description="The identity number; spaces and hyphens do not matter.")],
     purpose: Annotated[
         str,
-        Parameter(
-            header="Msingi-Purpose",
+        HeaderParameter(
+            name="Msingi-Purpose",
+            required=True,
             description="What for, for example `redress`. The person sees it in the record of accesses.",
             examples=[Example(value="identity-registration")],
         ),
-    ],
+    ] = "",
 ) -> PersonView:
     """A person's record, whatever its status. The person is told: who, for which purpose, when."""
     stack, ctx = web.stack(request), await _officer(request, purpose)
@@ -250,8 +251,8 @@ async def read_person(
 @get("/v1/identity/duplicates", tags=TAGS, summary="The queue of probable duplicates")
 async def duplicates(
     request: Asked,
-    after: Annotated[UUID | None, Parameter(description="The case to continue after: `next_after`.")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=200)] = 50,
+    after: Annotated[UUID | None, QueryParameter(description="The case to continue after: `next_after`.")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> QueueView:
     """Held enrolments that wait for a decision, oldest first, with reasons and without names. Role: `adjudicator`."""
     ctx = await _officer(request)

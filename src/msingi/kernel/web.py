@@ -20,12 +20,21 @@ Ending = Refusal | Outage
 Dialect = Callable[[Ending, str], tuple[Any, str]]
 PROBLEM = "application/problem+json"
 
+Page = Callable[[Request[Any, Any, Any]], Response[bytes]]
+
 _authenticators: list[Authenticator] = []
 _dialects: dict[str, Dialect] = {}
+_nowhere: list[Page] = []
 
 
-def register(authenticators: list[Authenticator], dialects: dict[str, Dialect]) -> None:
-    """Say how callers are recognised, in order, and which path prefixes speak which dialect of refusals."""
+def register(
+    authenticators: list[Authenticator], dialects: dict[str, Dialect], nowhere: Page | None = None
+) -> None:
+    """Say how callers are recognised, in order, and which path prefixes speak which dialect of refusals.
+
+    `nowhere` makes the page for people who ask for an address that no room has; programs get a problem.
+    """
+    _nowhere[:] = [nowhere] if nowhere else []
     _authenticators[:] = authenticators
     _dialects.clear()
     _dialects.update(dialects)
@@ -145,6 +154,8 @@ def on_http(request: Request[Any, Any, Any], raised: HTTPException) -> Response[
     elif raised.status_code == 405:
         ending = WrongMethod()
     elif raised.status_code == 404:
+        if _nowhere and "text/html" in request.headers.get("accept", ""):
+            return _nowhere[0](request)
         ending = NoSuchDoor()
     elif raised.status_code < 500:
         ending = Malformed(raised.detail, field="request", rule=f"http-{raised.status_code}")

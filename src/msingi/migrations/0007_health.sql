@@ -63,13 +63,11 @@ CREATE TABLE IF NOT EXISTS health.posting (
 CREATE INDEX IF NOT EXISTS posting_hash ON health.posting (hash, person_id, at);
 SELECT kernel.wall('health', 'posting', 'person_id');
 
--- What the counts know of a person with a record: nothing that names anyone.
+-- When the people with a record were born, so that a birth cohort can be counted; the rest identity knows.
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS health.cohort (
   person_id uuid PRIMARY KEY,     -- personal: statistics, keep 9125 days
-  sex text NOT NULL,              -- personal: statistics, keep 9125 days
-  born date,                      -- personal: statistics, keep 9125 days
-  region text NOT NULL            -- personal: statistics, keep 9125 days
+  born date NOT NULL              -- personal: statistics, keep 9125 days
 );
 CREATE INDEX IF NOT EXISTS cohort_born ON health.cohort (born);
 SELECT kernel.wall('health', 'cohort', 'person_id');

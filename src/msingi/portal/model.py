@@ -91,11 +91,31 @@ class Public(Struct, frozen=True):
     ussd: str = ""
 
 
-class CardVerdict(Struct, frozen=True):
-    """What checking a card gave: valid, expired, revoked, suspended, forged or undetermined; empty before."""
+class FigureLine(Struct, frozen=True):
+    """A published figure of one region: percent and margin of error as written, empty where protected."""
 
-    verdict: str = ""
-    claims: tuple[tuple[str, str], ...] = ()
+    where: str
+    value: str
+    margin: str
+
+
+class Indicator(Struct, frozen=True):
+    """A published indicator in words, with its figures; `published` is None before the first edition."""
+
+    code: str
+    title: str
+    definition: str
+    caveat: str
+    published: date | None = None
+    epsilon: str = ""
+    nation: str = ""
+    lines: tuple[FigureLine, ...] = ()
+
+
+class Figures(Struct, frozen=True):
+    """The public figures."""
+
+    indicators: tuple[Indicator, ...]
 
 
 class Trouble(Struct, frozen=True):
@@ -125,36 +145,40 @@ class Access(Struct, frozen=True, kw_only=True):
     file: str = ""
 
 
+class Fold(Struct, frozen=True):
+    """Lines that are shown as one and open at a touch: `kind` is own, sign-in, or other (a single line)."""
+
+    kind: str
+    lines: tuple[Access, ...]
+
+
 class Accesses(Struct, frozen=True):
     """A page of accesses, by day, newest first; `newer` and `older` are addresses or empty."""
 
-    days: tuple[tuple[date, tuple[Access, ...]], ...]
+    days: tuple[tuple[date, tuple[Fold, ...]], ...]
     newer: str = ""
     older: str = ""
 
 
 class Overview(Struct, frozen=True, kw_only=True):
-    """A person's first page. `card` is valid, none, revoked, suspended or expired."""
+    """A person's first page: no more is read than it shows. `waiting` requests ask for a consent."""
 
     name: str
     number: str
     balance: Money | None
-    card: str
-    card_until: date | None
-    health_count: int
-    live_consents: int
     waiting: int
     accesses: tuple[Access, ...]
 
 
 class CardPage(Struct, frozen=True):
-    """A person's card; `issued` is None where there is none."""
+    """A person's card; `issued` is None where there is none. `state`: valid, suspended, revoked, expired or none."""
 
     name: str
     number: str
     state: str = "none"
     issued: date | None = None
     until: date | None = None
+    card_id: str = ""
 
 
 class Entry(Struct, frozen=True):
@@ -287,20 +311,22 @@ class EnrolCheck(Struct, frozen=True):
 
 
 class Enrolled(Struct, frozen=True):
-    """How an enrolment ended: enrolled, or held as `case`."""
+    """How an enrolment ended: enrolled, or held as `case`. `person` is sealed, for the form that sets a PIN;
+    `pin` is ask, done or no-phone."""
 
     outcome: str
     name: str
     number: str = ""
     case: str = ""
+    person: str = ""
+    pin: str = ""
 
 
 class CaseLine(Struct, frozen=True):
-    """A pair of registrations that look alike; `score` in percent."""
+    """A held registration in the queue; it names nobody. `alike` counts candidates; `score` is the best one's evidence in bits."""
 
     id: str
-    name: str
-    other: str
+    alike: int
     score: int
     at: datetime
 
@@ -324,16 +350,24 @@ class CompareRow(Struct, frozen=True):
     weight: str = ""
 
 
-class CasePage(Struct, frozen=True):
-    """Two registrations side by side."""
+class Comparison(Struct, frozen=True):
+    """A held registration beside one candidate; `score` is the evidence in bits, `number` as people write it."""
 
-    id: str
+    place: int
     score: int
+    number: str
     rows: tuple[CompareRow, ...]
 
 
+class CasePage(Struct, frozen=True):
+    """A held registration and everybody who may be the same person, the most alike first."""
+
+    id: str
+    comparisons: tuple[Comparison, ...]
+
+
 class FileLine(Struct, frozen=True):
-    """A payment file; `state`: waiting, running, done or refused."""
+    """A payment file; `state`: waiting, running or done."""
 
     id: str
     name: str
@@ -359,7 +393,7 @@ class FaultLine(Struct, frozen=True):
 
 
 class FilePage(Struct, frozen=True, kw_only=True):
-    """One payment file and how far it is."""
+    """One payment file and how far it is. `mine`: the visitor handed it in, and cannot approve it."""
 
     id: str
     name: str
@@ -375,6 +409,7 @@ class FilePage(Struct, frozen=True, kw_only=True):
     approved_by: str = ""
     approved_at: datetime | None = None
     may_approve: bool = False
+    mine: bool = False
     faults: tuple[FaultLine, ...] = ()
 
 
@@ -404,18 +439,16 @@ class Console(Struct, frozen=True):
 
 
 class CountRow(Struct, frozen=True):
-    """How often an institution did an act for a purpose."""
+    """How often an act was done: ever, and in the last 24 hours."""
 
-    institution: str
     what: str
-    purpose: str
     count: int
+    today: int
 
 
 class Audit(Struct, frozen=True):
-    """Access figures for an auditor."""
+    """Access figures for an auditor: `total` entries in the log, `today` records of the last 24 hours."""
 
     total: int
     today: int
-    institutions: int
     rows: tuple[CountRow, ...] = field(default_factory=tuple)

@@ -83,8 +83,7 @@ def deep(colours: Colours) -> str:
 
 def zone_of(profile: Profile) -> tzinfo:
     """The country's time of day."""
-    hours = getattr(profile, "utc_offset_hours", 0)
-    return timezone(timedelta(hours=hours)) if hours else UTC
+    return timezone(timedelta(minutes=profile.utc_offset_minutes)) if profile.utc_offset_minutes else UTC
 
 
 def tongues(profile: Profile) -> tuple[Tongue, ...]:
@@ -151,7 +150,7 @@ def answer(
     return Response(
         page.encode(),
         status_code=status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers=HEADERS | (headers or {}),
         cookies=list(cookies),
     )

@@ -107,11 +107,11 @@ def light(brand: Colours) -> dict[str, Rgb]:
     primary, accent, sand, dark = (parse(c) for c in (brand.primary, brand.accent, brand.sand, brand.ink))
     page = ground(sand, BLACK, 15)
     paper = mix(page, WHITE, 0.68)
-    tint = mix(mix(page, WHITE, 0.3), primary, 0.09)
+    tint = ground(mix(mix(page, WHITE, 0.3), primary, 0.09), BLACK, 10)
     grounds = (page, paper, tint)
     on_deep = mix(page, WHITE, 0.5)
     deep = ground(primary, on_deep, 7)
-    mark = mix(paper, AMBER, 0.45)
+    mark = ground(mix(paper, AMBER, 0.45), BLACK, 10)
     on_clay = WHITE
     found = {
         "page": page,
@@ -139,13 +139,13 @@ def dark(brand: Colours) -> dict[str, Rgb]:
     """The colours for dark surroundings, by name."""
     primary, accent, sand = (parse(c) for c in (brand.primary, brand.accent, brand.sand))
     page = ground(mix(mix(primary, BLACK, 0.7), (18, 18, 18), 0.55), WHITE, 16)
-    paper = mix(page, mix(primary, WHITE, 0.25), 0.1)
-    tint = mix(page, primary, 0.42)
+    paper = ground(mix(page, mix(primary, WHITE, 0.25), 0.1), WHITE, 13)
+    tint = ground(mix(page, primary, 0.42), WHITE, 10)
     grounds = (page, paper, tint)
     on_deep = mix(sand, WHITE, 0.5)
     deep = ground(mix(primary, BLACK, 0.3), on_deep, 8)
     bright = legible(glow(primary), grounds, 6.5)
-    mark = mix(page, AMBER, 0.28)
+    mark = ground(mix(page, AMBER, 0.28), WHITE, 9.5)
     ink = legible(mix(sand, WHITE, 0.2), (*grounds, mark), 9)
     found = {
         "page": page,

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from msingi.consent import acts as consent
 from msingi.consent.model import GrantOrder, State
 from msingi.credentials import acts as credentials
+from msingi.credentials.model import CredentialId, Reason
 from msingi.health import acts as health
 from msingi.kernel import clock
 from msingi.kernel.errors import NotFound
@@ -72,20 +73,15 @@ async def card(request: WebRequest) -> Response[bytes]:
     return seen.page("person/card.html", await _card(seen), area="person", here="card")
 
 
-@post("/me/card", status_code=303)
-async def make_card(request: WebRequest) -> Response[bytes]:
-    """Issue the person's card, where there is none."""
+@post("/me/card/pause", status_code=303)
+async def pause_card(request: WebRequest) -> Response[bytes]:
+    """Pause a lost card, so that nobody can use it; only an office makes it valid again."""
     seen = await visit_as_person(request)
-    if (await _card(seen)).state != "valid":
+    found = await _card(seen)
+    if found.state == "valid":
         ctx = seen.ctx("credential-issuance", "legal-obligation")
-        await credentials.issue_card(seen.stack, ctx, seen.person_id, _form_key(seen))
+        await credentials.suspend(seen.stack, ctx, CredentialId(found.card_id), Reason.LOST)
     return seen.go("/me/card")
-
-
-def _form_key(seen: Visit) -> str:
-    """The same for every repetition of a form in one session and one hour, so that two presses act once."""
-    assert seen.session is not None
-    return f"{seen.session.sid}-{seen.request.url.path}-{clock.now():%Y%m%d%H}"[:64]
 
 
 @get("/me/card.pdf")
@@ -93,10 +89,10 @@ async def card_pdf(request: WebRequest) -> Response[bytes]:
     """The card as PDF, both sides, true to size."""
     seen = await visit_as_person(request)
     found = await _card(seen)
-    if not found.issued:
+    if not found.card_id:
         raise NotFound()
     ctx = seen.ctx("subject-access", "legal-obligation")
-    raw = await credentials.card_pdf(seen.stack, ctx, seen.person_id)
+    raw = await credentials.card_pdf(seen.stack, ctx, CredentialId(found.card_id))
     return seen.download(raw, "application/pdf", "id-card.pdf")
 
 
@@ -233,12 +229,7 @@ async def access(request: WebRequest, record_id: FromPath[str]) -> Response[byte
     seen = await visit_as_person(request)
     wanted = uuid_in(record_id)
     ctx = seen.ctx("subject-access", "legal-obligation")
-    # Ids rise with time, so the page that begins just after this id holds it first.
-    just_after = str(UUID(int=min(wanted.int + 1, (1 << 128) - 1)))
-    found = await consent.accesses(seen.stack, ctx, seen.person_id, after=just_after, limit=1)
-    line = next((x for x in found.items if x.record_id == wanted), None)
-    if line is None:
-        raise NotFound()
+    line = await consent.access(seen.stack, ctx, seen.person_id, wanted)
     settled = clock.now() - timedelta(seconds=SETTLED_S)
     view = views.access(speaker(seen), line, settled)
     return seen.page("person/access.html", view, area="person", here="accesses")
@@ -273,5 +264,5 @@ async def end_session(request: WebRequest, session_id: FromPath[str]) -> Respons
     return seen.go("/me/sessions", "sessions.ended")
 
 
-doors = [overview, card, make_card, card_pdf, summary, summary_file, consents, consent_request, answer_request,
+doors = [overview, card, pause_card, card_pdf, summary, summary_file, consents, consent_request, answer_request,
          before_withdrawal, withdraw, accesses, access, proof, sessions, end_session]  # fmt: skip

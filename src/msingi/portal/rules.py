@@ -30,8 +30,8 @@ PERSON_MENU = (
 # What each page of the desk needs: one of these roles.
 DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
-    "duplicates": frozenset({"enrolment-officer", "adjudicator"}),
-    "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "duplicates": frozenset({"adjudicator"}),
+    "payments": frozenset({"payment-clerk", "payment-approver", "treasurer", "auditor"}),
     "console": frozenset({"operator"}),
     "audit": frozenset({"auditor"}),
 }
@@ -175,8 +175,3 @@ def iso_date(text: str) -> str:
 def pages(items: Iterable[str], path: str, after: str, next_after: str) -> tuple[str, str]:
     """The addresses of the newer and the older page: cursors only go forward, so newer is the first page."""
     return (path if after else "", f"{path}?after={next_after}" if next_after else "")
-
-
-def percent(bits: float) -> int:
-    """Evidence in bits as a percentage that people can read: the probability of a match at even odds before."""
-    return round(100 * (1 - 1 / (1 + 2 ** max(-60.0, min(60.0, bits)))))

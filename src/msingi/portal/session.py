@@ -59,7 +59,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 def _registration(stack: Stack) -> Client:
-    secret = Ed25519PrivateKey.from_private_bytes(stack.keys.mac(CLIENT_ID))
+    secret = Ed25519PrivateKey.from_private_bytes(stack.keys.blind("portal.client"))
     url = stack.settings.url
     return Client(
         client_id=CLIENT_ID,
@@ -95,6 +95,8 @@ def seal(stack: Stack, label: str, value: Any) -> str:
 def unseal(stack: Stack, label: str, text: str, kind: Any) -> Any:
     """What was sealed under this label, as `kind`. Raises ValueError for anything else."""
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(raw).decode().rstrip("=") != text:
+        raise ValueError("not written as we write it")  # the last letter has bits to spare
     opened = stack.seal.unseal_with_room_key(f"portal.{label}", raw)
     # Whatever opens was sealed by us, so its size was ours; still nothing is inflated without end.
     return msgspec.msgpack.decode(zlib.decompressobj().decompress(opened, 65_536), type=kind)
@@ -121,7 +123,7 @@ def cookie_of(stack: Stack, cookies: dict[str, str], name: str) -> str:
 
 def ticket(stack: Stack, session: Session) -> str:
     """What a form of this session carries, and a form of another site cannot (law 6)."""
-    return hmac.new(stack.keys.mac(CLIENT_ID), b"form|" + session.sid.encode(), hashlib.sha256).hexdigest()
+    return stack.keys.blind(f"portal.form|{session.sid}").hex()
 
 
 def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cookie]:

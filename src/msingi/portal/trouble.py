@@ -10,25 +10,18 @@ from litestar.exceptions import HTTPException
 from msingi.kernel import web
 from msingi.kernel.context import ANYBODY, Kind
 from msingi.kernel.errors import NotSignedIn, Outage, Refusal
-from msingi.portal import session
 from msingi.portal.errors import SignInLost, StaleForm
 from msingi.portal.model import Trouble
-from msingi.portal.visit import Visit, WebRequest, language
+from msingi.portal.visit import VISIT, Visit, WebRequest, language
 
 logger = logging.getLogger("msingi.portal")
 KNOWN = frozenset({400, 401, 403, 404, 409, 429, 500, 503})
 
 
-async def _visit(request: WebRequest) -> Visit:
-    """Who sees the page; whatever goes wrong while finding out must not hide the first trouble."""
-    stack = web.stack(request)
-    kept = session.cookie_of(stack, request.cookies, session.SESSION)
-    try:
-        found = await session.recognise(stack, kept, web.request_id(request)) if kept else None
-    except Exception:
-        found = None
-    known, actor, _ = found or (None, ANYBODY, False)
-    return Visit(request, language(request), known, actor)
+def _visit(request: WebRequest) -> Visit:
+    """The visit that got into trouble; one by nobody where it is not known yet who visits."""
+    found = request.scope.get(VISIT)
+    return found if isinstance(found, Visit) else Visit(request, language(request), None, ANYBODY)
 
 
 def _page(visit: Visit, status: int, key: str, *, remedy: str = "", wait_s: int = 0) -> Response[bytes]:
@@ -46,9 +39,9 @@ def _page(visit: Visit, status: int, key: str, *, remedy: str = "", wait_s: int 
     return answer
 
 
-async def on_refusal(request: WebRequest, ending: Refusal) -> Response[bytes]:
+def on_refusal(request: WebRequest, ending: Refusal) -> Response[bytes]:
     """An expected no. Who must sign in for a page is sent there; others read why, in their language where we can."""
-    visit = await _visit(request)
+    visit = _visit(request)
     if isinstance(ending, NotSignedIn) and request.method == "GET" and not isinstance(ending, SignInLost):
         to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return visit.go(f"/sign-in?next={quote(to)}")
@@ -65,24 +58,29 @@ async def on_refusal(request: WebRequest, ending: Refusal) -> Response[bytes]:
     return _page(visit, status, f"trouble.e{known}", remedy=remedy, wait_s=int(ending.facts.get("retry_after_s", 0)))
 
 
-async def on_outage(request: WebRequest, ending: Outage) -> Response[bytes]:
+def on_outage(request: WebRequest, ending: Outage) -> Response[bytes]:
     """Try later."""
     logger.warning("outage: %s", ending, extra={"request_id": web.request_id(request)})
-    return _page(await _visit(request), 503, "trouble.e503", wait_s=ending.retry_after_s)
+    return _page(_visit(request), 503, "trouble.e503", wait_s=ending.retry_after_s)
 
 
-async def on_http(request: WebRequest, raised: HTTPException) -> Response[bytes]:
+def on_http(request: WebRequest, raised: HTTPException) -> Response[bytes]:
     """The framework's own noes."""
     if raised.status_code >= 500:
-        return await on_bug(request, raised)
+        return on_bug(request, raised)
     status = raised.status_code if raised.status_code in KNOWN else 400
-    return _page(await _visit(request), raised.status_code, f"trouble.e{status}")
+    return _page(_visit(request), raised.status_code, f"trouble.e{status}")
 
 
-async def on_bug(request: WebRequest, bug: Exception) -> Response[bytes]:
+def nowhere(request: WebRequest) -> Response[bytes]:
+    """The page for an address that no room has."""
+    return _page(_visit(request), 404, "trouble.e404")
+
+
+def on_bug(request: WebRequest, bug: Exception) -> Response[bytes]:
     """A bug: the page carries the request's number and nothing else."""
     logger.error("bug", exc_info=bug, extra={"request_id": web.request_id(request)})
-    return _page(await _visit(request), 500, "trouble.e500")
+    return _page(_visit(request), 500, "trouble.e500")
 
 
 HANDLERS: dict[Any, Any] = {

@@ -1,6 +1,7 @@
 """From what the acts answer to what a person's pages show: pure, one function per page."""
 
-from collections.abc import Callable, Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
@@ -9,7 +10,13 @@ from uuid import UUID
 from msingi.consent.model import Access as LogLine
 from msingi.consent.model import Agreement, Consent, Request, State
 from msingi.countries import Profile
-from msingi.kernel.money import Money
+from msingi.credentials.model import CardSummary
+from msingi.evidence.model import NATION, Edition, Sex
+from msingi.evidence.model import Indicator as SdgIndicator
+from msingi.kernel.log import overview
+from msingi.kernel.money import Currency, Money
+from msingi.kernel.money import plain as plain_money
+from msingi.kernel.stack import Stack
 from msingi.payments.model import Account, Statement
 from msingi.payments.model import Receipt as Paid
 from msingi.portal import model as m
@@ -17,7 +24,6 @@ from msingi.portal.words import Words
 from msingi.signin.model import Session as SignedIn
 
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
-OWN_LOOK_PURPOSES = frozenset({"subject-access", "consent-management"})
 SECTIONS = {
     "48765-2": "allergies",
     "10160-0": "medications",
@@ -59,6 +65,8 @@ class Speaker:
         """Who acted: the person, a named member of staff, an institution's software, or the system."""
         if own:
             return self.words.plain("words.yourself")
+        if line.actor_kind == "public":
+            return self.words.plain("words.anybody")
         if line.actor_kind == "job":
             return self.words.plain("words.system")
         if line.actor_kind == "client" or not line.actor:
@@ -66,25 +74,30 @@ class Speaker:
         return line.actor
 
 
+SIGN_IN = frozenset(
+    ("signin.verify-pin", "signin.send-code", "signin.verify-code", "signin.authorize", "signin.token", "signin.revoke")
+)
+OWN_LOOKS = frozenset(
+    ("consent.accesses", "consent.access_proof", "consent.consents_of", "consent.requests_of", "consent.receipt",
+     "credentials.cards_of", "credentials.card_pdf", "health.summary", "payments.read-account",
+     "signin.list-sessions", "identity.read", "identity.read-photo", "identity.read-history")
+)  # fmt: skip
+
+
 def is_own(line: LogLine) -> bool:
     """Whether the person acted themselves."""
     return line.actor_kind == "person" and bool(line.actor)
 
 
-def is_own_look(line: LogLine) -> bool:
-    """Whether the person only looked at their own data, which is not worth a line each."""
-    looks = (
-        "read",
-        "list",
-        "summary",
-        "accesses",
-        "access_proof",
-        "consents_of",
-        "requests_of",
-        "receipt",
-        "authorize",
-    )
-    return is_own(line) and line.act.partition(".")[2].partition("-")[0] in looks
+def kind_of(line: LogLine) -> str:
+    """`own` where the person only looked at their own data, `sign-in` for a step of signing in, else `other`.
+
+    The first two are many and tell little; they are shown folded, and nothing is left out.
+    """
+    if is_own(line) and line.act in OWN_LOOKS:
+        return "own"
+    by_signin = line.actor == "signin" and line.actor_kind == "job" and line.purpose == "identity-proofing"
+    return "sign-in" if line.act in SIGN_IN or by_signin else "other"
 
 
 def access(speaker: Speaker, line: LogLine, settled_before: datetime) -> m.Access:
@@ -121,24 +134,21 @@ def _fact(speaker: Speaker, name: str, value: Any) -> str:
 def accesses(
     speaker: Speaker, lines: list[LogLine], zone: tzinfo, settled_before: datetime, newer: str, older: str
 ) -> m.Accesses:
-    """A page of lines by day. What the person only looked at themselves becomes one line a day with a count."""
-    days: list[tuple[date, tuple[m.Access, ...]]] = []
-    shown = [(datetime.fromisoformat(x.at).astimezone(zone).date(), x) for x in lines]
-    for day, group in groupby(shown, key=lambda pair: pair[0]):
-        of_day = [x for _, x in group]
-        looks = [x for x in of_day if is_own_look(x)]
-        made = [access(speaker, x, settled_before) for x in of_day if not is_own_look(x)]
-        if looks:
-            first = access(speaker, looks[0], settled_before)
-            what = speaker.words.plain("accesses.own_looks", n=len(looks))
-            made.append(m.Access(**{f: getattr(first, f) for f in first.__struct_fields__} | {"what": what}))
-        days.append((day, tuple(made)))
+    """A page of lines by day, newest first; steps of signing in and own looks that follow one another are folded."""
+    days: list[tuple[date, tuple[m.Fold, ...]]] = []
+    placed = [(datetime.fromisoformat(x.at).astimezone(zone).date(), x) for x in lines]
+    for day, of_day in groupby(placed, key=lambda pair: pair[0]):
+        folds: list[m.Fold] = []
+        for kind, run in groupby((x for _, x in of_day), key=kind_of):
+            made = tuple(access(speaker, x, settled_before) for x in run)
+            folds += [m.Fold("other", (each,)) for each in made] if kind == "other" else [m.Fold(kind, made)]
+        days.append((day, tuple(folds)))
     return m.Accesses(tuple(days), newer, older)
 
 
 def others(speaker: Speaker, lines: Iterable[LogLine], settled_before: datetime, most: int) -> tuple[m.Access, ...]:
-    """The newest lines that are more than the person's own looks."""
-    kept = [x for x in lines if not is_own_look(x)]
+    """The newest lines that are more than signing in and the person's own looks."""
+    kept = [x for x in lines if kind_of(x) == "other"]
     return tuple(access(speaker, x, settled_before) for x in kept[:most])
 
 
@@ -277,12 +287,11 @@ def _day(text: str) -> date | None:
 
 
 def sessions(found: Iterable[SignedIn], proved_at: int) -> m.Sessions:
-    """Where somebody is signed in; this visit's is the one that was proved at the same second."""
+    """Where somebody is signed in; this visit's is the only one that was proved at the same second."""
+    known = list(found)
+    same = [s.session_id for s in known if int(s.proved_at.timestamp()) == proved_at]
     return m.Sessions(
-        tuple(
-            m.SessionLine(str(s.session_id), s.agent, s.seen_at, s.factors, int(s.proved_at.timestamp()) == proved_at)
-            for s in found
-        )
+        tuple(m.SessionLine(str(s.session_id), s.agent, s.seen_at, s.factors, same == [s.session_id]) for s in known)
     )
 
 
@@ -294,4 +303,58 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-Translate = Callable[..., str]
+async def log_state(stack: Stack) -> m.LogState:
+    """How the log stands."""
+    found = await overview.standing(stack)
+    return m.LogState(found.origin, found.size, base64.b64encode(found.root).decode(), found.waiting, found.at)
+
+
+def card(name: str, number: str, cards: Sequence[CardSummary]) -> m.CardPage:
+    """The person's newest card that is not revoked, else the newest, else none."""
+    newest = next((c for c in cards if c.state != "revoked"), cards[0] if cards else None)
+    if newest is None:
+        return m.CardPage(name, number)
+    state = {"active": "valid"}.get(newest.state, newest.state)
+    return m.CardPage(name, number, state, newest.issued_on, newest.expires_on, newest.credential_id)
+
+
+def plain_amount(minor: int, currency: Currency) -> str:
+    """An amount as somebody would type it."""
+    return plain_money(minor, currency)
+
+
+def figures(profile: Profile, lang: str, shown: Iterable[tuple[SdgIndicator, Edition | None]]) -> m.Figures:
+    """The published indicators in words, with figures as written in the country."""
+    regions = {r.code: profile.say(r.name, lang) for r in profile.regions}
+    return m.Figures(tuple(_indicator(profile, lang, regions, i, e) for i, e in shown))
+
+
+def _indicator(
+    profile: Profile, lang: str, regions: Mapping[str, str], indicator: SdgIndicator, edition: Edition | None
+) -> m.Indicator:
+    def written(value: float | None, unit: str) -> str:
+        return "" if value is None else f"{value:.1f}".replace(".", profile.decimal_point) + unit
+
+    said = (
+        profile.say(indicator.title, lang),
+        profile.say(indicator.definition, lang),
+        profile.say(indicator.caveat, lang),
+    )
+    if edition is None:
+        return m.Indicator(indicator.code, *said)
+    totals = [f for f in edition.figures if f.sex == Sex.TOTAL]
+    nation = next((f for f in totals if f.region == NATION), None)
+    lines = tuple(
+        m.FigureLine(
+            regions.get(f.region, f.region), written(f.percent, " %"), f"± {written(f.margin, '')}" if f.margin else ""
+        )
+        for f in totals
+        if f.region != NATION
+    )
+    epsilon = f"{edition.epsilon_milli / 1000:g}"
+    whole = (
+        f"{written(nation.percent, ' %')} ± {written(nation.margin, '')}"
+        if nation and nation.percent is not None
+        else "–"
+    )
+    return m.Indicator(indicator.code, *said, edition.at.date(), epsilon, whole, lines)

@@ -19,6 +19,7 @@ from msingi.portal.session import Session
 
 WebRequest = Request[Any, Any, Any]
 TONGUE = "tongue"
+VISIT = "msingi_visit"
 TONGUE_AGE_S = 365 * 86_400
 UPLOAD_BYTES = 8 * 1024 * 1024
 
@@ -182,6 +183,7 @@ async def visit(request: WebRequest) -> Visit:
     found = await session.recognise(stack, kept, web.request_id(request)) if kept else None
     known, actor, fresh = found or (None, ANYBODY, False)
     made = Visit(request, language(request), known, actor)
+    request.scope[VISIT] = made  # type: ignore[typeddict-unknown-key] - where trouble.py finds it
     if known is not None and fresh:
         made.cookies.append(session.cookie(stack, session.SESSION, session.seal(stack, "session", known)))
     if request.method == "POST":

@@ -98,10 +98,10 @@ UPDATE signin.session SET ended_at = $3 WHERE person_id = $1 AND session_id = $2
 RETURNING session_id
 
 -- name: end_grants_of_session
--- End what came out of a session, except what the person allowed to last offline; refused at every door from now on.
+-- End what came out of a session, except what a third party may use while the person is away; refused from now on.
 WITH gone AS (
   UPDATE signin.oauth_grant SET ended_at = $3
-  WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL AND NOT (terms->'scopes' ? 'offline_access')
+  WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL AND NOT (terms->>'outlives')::boolean
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
@@ -126,8 +126,9 @@ INSERT INTO signin.agreement (person_id, client_id, claims, agreed_at) VALUES ($
 ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, agreed_at = excluded.agreed_at
 
 -- name: first_time
--- Claim something that may arrive only once; no row comes back if it came before.
-INSERT INTO signin.seen (seen, until) VALUES ($1, $2) ON CONFLICT (seen) DO NOTHING RETURNING seen
+-- Claim things that may arrive only once; those that came before do not come back.
+INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
+ON CONFLICT (seen) DO NOTHING RETURNING seen
 
 -- name: put_grant
 -- Keep a new grant; its code is known by hash alone.

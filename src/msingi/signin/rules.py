@@ -15,6 +15,7 @@ from msingi.signin.errors import BadQuestion, BadRegistration, PinNotAcceptable
 from msingi.signin.model import CLAIMS, PIN_TRIES, Client, Profile, Question
 
 IDLE_S = 30 * 60
+TOUCH_S = 60  # how stale "last seen" may be, so that not every request writes it
 ABSOLUTE_S = 12 * 3600
 LOCK_FIRST_S = 15 * 60
 LOCK_LONGEST_S = 24 * 3600

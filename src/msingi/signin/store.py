@@ -174,9 +174,9 @@ async def put_agreement(tx: Tx, person_id: PersonId, client_id: str, claims: tup
     await tx.do(Q.put_agreement, person_id, client_id, list(claims), now)
 
 
-async def first_time(tx: Tx, seen: bytes, until: datetime) -> bool:
-    """Claim something that may arrive only once; False if it came before."""
-    return await tx.value(Q.first_time, seen, until) is not None
+async def first_time(tx: Tx, seen: list[bytes], until: list[datetime]) -> set[bytes]:
+    """Claim things that may arrive only once, each until its instant; gives those that had not come before."""
+    return {bytes(row["seen"]) for row in await tx.rows(Q.first_time, seen, until)}
 
 
 async def put_grant(

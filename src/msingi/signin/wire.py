@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 from uuid import UUID
@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
+from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
 from msingi.kernel.ids import PersonId
@@ -103,10 +103,20 @@ def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
         known = [k for k in keys.public("oidc") if k["kid"] == header.get("kid")]
         if header.get("typ") != typ or not known:
             raise InvalidToken(rule="typ or kid")
-        jws.deserialize_compact(token, ECKey.import_key({**known[0]}), registry=_registry)
+        jws.deserialize_compact(token, public_key(known[0]), registry=_registry)
     except (ValueError, JoseError):
         raise InvalidToken(rule="signature") from None
     return payload
+
+
+@lru_cache(4096)
+def _public_key(members: tuple[tuple[str, str], ...]) -> Key:
+    return import_key(dict(members))  # type: ignore[return-value]
+
+
+def public_key(jwk: dict[str, Any]) -> Key:
+    """A public key from its JWK, private members left out. Raises ValueError, KeyError or JoseError for no key."""
+    return _public_key(tuple((m, str(jwk[m])) for m in ("kty", "crv", "x", "y", "n", "e") if m in jwk))
 
 
 @cache

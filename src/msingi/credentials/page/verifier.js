@@ -307,6 +307,14 @@ function say(text) {
   element("progress").textContent = text;
 }
 
+// A number in the groups in which the country writes it.
+function grouped(number) {
+  const sizes = element("verifier").dataset.groups.split(" ").map(Number);
+  if (number.length !== sizes.reduce((sum, size) => sum + size, 0)) return number;
+  let at = 0;
+  return sizes.map((size) => number.slice(at, (at += size))).join(" ");
+}
+
 function factsOf({ identity, expires }) {
   const full = identity.get(4) || [identity.get(5), identity.get(6), identity.get(7)].filter(Boolean).join(" ");
   const born = String(identity.get(8) || "").replace(/-/g, "");
@@ -316,7 +324,7 @@ function factsOf({ identity, expires }) {
     ["second_name", identity.get(19)],
     ["birth_date", birth === null ? "" : day(birth)],
     ["sex", words[["", "male", "female", "other"][identity.get(9)] || "unknown"]],
-    ["number", identity.get(1)],
+    ["number", grouped(String(identity.get(1) || ""))],
     ["nationality", identity.get(13)],
     // A card is good to the end of its last day anywhere on earth, 36 hours after that day began in UTC.
     ["expires", expires === null ? "" : day(expires - 36 * 3600)],
@@ -400,8 +408,8 @@ function showFreshness() {
   element("freshness").textContent = at ? words.keys_fresh.replace("{when}", when) : words.keys_none;
 }
 
-function drawn(source, width, height) {
-  const scale = Math.min(1, 1600 / Math.max(width, height));
+function drawn(source, width, height, side = 1600) {
+  const scale = Math.min(1, side / Math.max(width, height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(width * scale);
   canvas.height = Math.round(height * scale);
@@ -432,8 +440,11 @@ async function readCode(canvas, reader) {
 async function checkPicture(file) {
   say(words.reading);
   try {
-    const bitmap = await createImageBitmap(file);
-    const text = await readCode(drawn(bitmap, bitmap.width, bitmap.height), await detector());
+    const bitmap = await createImageBitmap(file), reader = await detector();
+    let text = await readCode(drawn(bitmap, bitmap.width, bitmap.height), reader);
+    if (!text && Math.max(bitmap.width, bitmap.height) > 1600) {
+      text = await readCode(drawn(bitmap, bitmap.width, bitmap.height, 2800), reader); // a whole sheet, or a far card
+    }
     if (text) await check(text);
     else say(words.no_code);
   } catch (error) {
@@ -501,6 +512,7 @@ async function startPage() {
 
 function serveOffline() {
   const CACHE = "msingi-verify-1";
+  const loose = { ignoreVary: true }; // the address names the language; the reader's own plays no part offline
   const fill = async () => {
     const cache = await caches.open(CACHE);
     const page = await fetch("/verify", { cache: "no-cache" });
@@ -515,7 +527,7 @@ function serveOffline() {
       if (fresh.ok) await cache.put(request, fresh.clone());
       return fresh;
     } catch (error) {
-      const kept = (await cache.match(request)) || (request.mode === "navigate" && (await cache.match("/verify")));
+      const kept = (await cache.match(request, loose)) || (request.mode === "navigate" && (await cache.match("/verify", loose)));
       if (kept) return kept;
       throw error;
     }

@@ -139,3 +139,13 @@ SELECT person_id, pending_id, entry_no, inner_no, sealed FROM log.record WHERE p
 SELECT r.record_id FROM log.record r
 WHERE NOT EXISTS (SELECT FROM log.placed p WHERE p.pending_id = r.pending_id)
   AND NOT EXISTS (SELECT FROM log.pending w WHERE w.id = r.pending_id) LIMIT $1
+
+-- name: standing
+-- When the newest head was signed, and how many transactions wait for their place.
+SELECT (SELECT at FROM log.checkpoint ORDER BY size DESC LIMIT 1) AS at,
+       (SELECT count(*) FROM (SELECT FROM log.pending LIMIT 1000) w) AS waiting
+
+-- name: count_acts
+-- How many records each act has left, and how many of them since $1.
+SELECT act, count(*) AS count, count(*) FILTER (WHERE at >= $1) AS last_day
+FROM log.record GROUP BY act ORDER BY 2 DESC, 1

@@ -12,6 +12,7 @@ from msingi.signin.errors import InvalidRequest, InvalidToken
 from msingi.signin.page import WebRequest
 from msingi.signin.provider.acts import client_context
 from msingi.signin.provider.model import Shown
+from msingi.signin.provider.proofs import ALGORITHMS
 from msingi.signin.provider.routes import form, proven_client
 
 
@@ -57,4 +58,18 @@ async def revoke(request: WebRequest) -> Response[dict[str, Any]]:
     return Response({}, headers={"Cache-Control": "no-store"})
 
 
-doors = Router("/", route_handlers=[userinfo, revoke], request_max_body_size=64 * 1024)
+def challenge(request: WebRequest, refused: InvalidToken) -> Response[bytes]:
+    """A refused token, with the reason in the challenge too (RFC 6750, section 3; RFC 9449, section 7.1)."""
+    answer = web.on_refusal(request, refused)
+    scheme = "DPoP" if request.headers.get("authorization", "").lower().startswith("dpop") else "Bearer"
+    algorithms = f', algs="{" ".join(ALGORITHMS)}"' if scheme == "DPoP" else ""
+    answer.headers["WWW-Authenticate"] = f'{scheme} realm="msingi", error="{refused.oauth}"{algorithms}'
+    return answer
+
+
+doors = Router(
+    "/",
+    route_handlers=[userinfo, revoke],
+    request_max_body_size=64 * 1024,
+    exception_handlers={InvalidToken: challenge},
+)

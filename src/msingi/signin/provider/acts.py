@@ -55,15 +55,17 @@ def client_context(client: Client, proved: bool, request_id: str) -> Context:
 
 async def claim_once(tx: Tx, onces: tuple[Once, ...]) -> None:
     """Refuse what arrived before (RFC 7523, section 3, point 7; RFC 9449, section 11.1; RFC 9126, section 7.3)."""
-    for once in onces:
-        seen = hashlib.sha256(once.what.encode()).digest()
-        if not await store.first_time(tx, seen, datetime.fromtimestamp(once.until, UTC)):
-            kind = once.what.partition("|")[0]
-            if kind == "assertion":
-                raise InvalidClient(rule="jti was used before")
-            if kind == "dpop":
-                raise InvalidProof(rule="jti was used before")
-            raise FlowLost(rule="a request is used once")
+    if not onces:
+        return
+    hashes = {hashlib.sha256(once.what.encode()).digest(): once for once in onces}
+    until = [datetime.fromtimestamp(once.until, UTC) for once in hashes.values()]
+    new = await store.first_time(tx, list(hashes), until)
+    for kind in (once.what.partition("|")[0] for seen, once in hashes.items() if seen not in new):
+        if kind == "assertion":
+            raise InvalidClient(rule="jti was used before")
+        if kind == "dpop":
+            raise InvalidProof(rule="jti was used before")
+        raise FlowLost(rule="a request is used once")
 
 
 async def push(stack: Stack, ctx: Context, asked: Asked, onces: tuple[Once, ...]) -> str:
@@ -119,13 +121,15 @@ async def authorize(
             undecided = rules.claims_to_ask(asked, client, agreed) if decided is None else ()
             outcome = Outcome(session=session, undecided=undecided)
             if not undecided:
-                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, agreed))
+                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, client, agreed))
         result = "code" if outcome.code else "asks consent" if outcome.undecided else "signs in anew"
         log.append(tx, permit, subject=account, detail={"to": client.name, "result": result})
     return outcome
 
 
-async def _make_code(stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, agreed: tuple[str, ...]) -> str:
+async def _make_code(
+    stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, client: Client, agreed: tuple[str, ...]
+) -> str:
     asked, now = flow.asked, int(ctx.at.timestamp())
     await claim_once(tx, (Once(f"request|{asked.request_id}", now + FLOW_TTL_S),))
     terms = Terms(
@@ -143,6 +147,7 @@ async def _make_code(stack: Stack, tx: Tx, ctx: Context, session: Session, flow:
         institution=session.institution,
         roles=tuple(sorted(session.roles)),
         name=session.name,
+        outlives="offline_access" in asked.scopes and not client.first_party,
     )
     secret, grant_id = os.urandom(32), uuid7()
     until = ctx.at + timedelta(seconds=CODE_TTL_S)

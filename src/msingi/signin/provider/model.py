@@ -67,6 +67,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     """What a grant allows: to whom, which scopes and claims, and how its owner signed in.
 
     `proved_at` is a Unix time; `staff_id`, `institution`, `roles` and `name` are empty for people.
+    `outlives` is true for what the person allowed a third party to keep using when they are away (`offline_access`).
     """
 
     redirect_uri: str
@@ -79,6 +80,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     factors: int
     methods: tuple[str, ...]
     proved_at: int
+    outlives: bool = False
     staff_id: str = ""
     institution: str = ""
     roles: tuple[str, ...] = ()

@@ -8,14 +8,13 @@ from urllib.parse import urlsplit
 import msgspec
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import import_key
 from joserfc.jws import JWSRegistry
 
 from msingi.signin.errors import InvalidClient, InvalidProof
 from msingi.signin.model import Client
 from msingi.signin.provider.model import ASSERTION_LONGEST_S, PROOF_AGE_S, SKEW_S, Once, Proof
 from msingi.signin.rules import secret_members
-from msingi.signin.wire import b64, unverified
+from msingi.signin.wire import b64, public_key, unverified
 
 # FAPI 2.0, section 5.4.1: these and no others; RS256 and "none" are refused for everybody.
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
@@ -125,7 +124,7 @@ def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str
     # 7. Made for this access token.
     if access_token and not hmac.compare_digest(claims.ath.encode(), token_hash(access_token).encode()):
         raise InvalidProof(rule="ath")
-    thumbprint = import_key(jwk).thumbprint()
+    thumbprint = public_key(jwk).thumbprint()
     return Proof(thumbprint, Once(f"dpop|{thumbprint}|{claims.jti}", int(claims.iat) + PROOF_AGE_S + SKEW_S))
 
 
@@ -153,8 +152,8 @@ def _same_address(claimed: str, ours: str) -> bool:
 
 def _verifies(token: str, jwk: dict[str, Any]) -> bool:
     try:
-        key = import_key({m: v for m, v in jwk.items() if m in ("kty", "crv", "x", "y", "n", "e")})
-        if jwk["kty"] == "RSA" and key.as_dict(private=False) and len(str(jwk["n"])) < 340:
+        key = public_key(jwk)
+        if jwk["kty"] == "RSA" and len(str(jwk["n"])) < 340:
             return False  # shorter than 2048 bits (FAPI 2.0, section 5.4.1)
         jws.deserialize_compact(token, key, registry=_registry)
     except (JoseError, ValueError, KeyError, TypeError):

@@ -1,0 +1,222 @@
+"""A conversation with a simple phone: from where it is and what was typed, to what it shows (laws 3 to 7).
+
+The stack's acts are asked in the name of the person whose phone it is, after the PIN. The network vouches for the
+phone line (the gateway is authenticated), so line and PIN together are two factors.
+"""
+
+import tomllib
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from msingi.channels import rules
+from msingi.channels.model import Choice, Dial, Dialogue, Screen, Step
+from msingi.consent import acts as consent
+from msingi.kernel import money
+from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.errors import Malformed, Outage, Refusal, TooMany
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+from msingi.payments import acts as payments
+from msingi.payments.errors import InsufficientFunds, OverTierLimit
+from msingi.payments.model import Account, Alias, TransferOrder
+from msingi.signin import acts as signin
+from msingi.signin.model import Place, Verdict
+
+LOOKED_AT = 60  # lines of the log that are looked through for the newest of others
+SHOWN = 3
+
+
+@cache
+def texts() -> dict[str, dict[str, str]]:
+    """What phones show, by language and name."""
+    return tomllib.loads((files(__package__) / "texts.toml").read_text("utf-8"))
+
+
+class Talk:
+    """One request of the gateway being answered. `tongue_chosen` is set when the person chose a language."""
+
+    def __init__(self, stack: Stack, dial: Dial, state: Dialogue | None, language: str, request_id: str) -> None:
+        self.stack = stack
+        self.dial = dial
+        self.lost = state is None and dial.said is not None
+        spoken = [code for code in stack.profile.languages if code in texts()]
+        self.spoken = spoken or ["en"]
+        first = language if language in self.spoken else self.spoken[0]
+        self.state = state or Dialogue(language=first)
+        self.request_id = request_id
+        self.tongue_chosen = False
+
+    def say(self, name: str, **blanks: str) -> str:
+        """A text on one screen, in the person's language."""
+        return rules.fit(texts()[self.state.language][name].format(**blanks))
+
+    def ask(self, name: str, state: Dialogue, **blanks: str) -> tuple[Dialogue, Screen]:
+        """A screen that awaits an answer."""
+        self.state = replace(state, turn=state.turn + 1)
+        return self.state, Screen(self.say(name, **blanks), True)
+
+    def end(self, name: str, **blanks: str) -> tuple[Dialogue, Screen]:
+        """The last screen."""
+        return replace(self.state, step=Step.OVER), Screen(self.say(name, **blanks), False)
+
+    def menu(self) -> tuple[Dialogue, Screen]:
+        """The first screen; who has proved the PIN stays known."""
+        known = Dialogue(language=self.state.language, person=self.state.person, turn=self.state.turn)
+        country = self.stack.profile.say(self.stack.profile.name, self.state.language)
+        return self.ask("menu", known, country=country)
+
+    def trouble(self, ending: Refusal | Outage) -> tuple[Dialogue, Screen]:
+        """One plain sentence for whatever went wrong."""
+        if isinstance(ending, TooMany):
+            minutes = (int(ending.facts.get("retry_after_s", 60)) + 59) // 60
+            return self.end("pin_locked", minutes=str(minutes))
+        if isinstance(ending, Outage):
+            return self.end("trouble")
+        return self.end("refused", why=self.say("not_now"))
+
+    def ctx(self, purpose: str, basis: str) -> Context:
+        """The context of what the person asks for."""
+        actor = Actor(Kind.PERSON, self.state.person, assurance=2)
+        return context(actor, purpose, basis, request_id=self.request_id, channel="ussd")
+
+    async def answer(self) -> tuple[Dialogue, Screen]:
+        """The dialogue after this request, and its screen."""
+        said = self.dial.said
+        if self.lost:
+            return self.end("gone")
+        if said is None or said == "00" or (said == "0" and self.state.step not in (Step.CONFIRM, Step.PIN)):
+            return self.menu()
+        steps: dict[Step, Callable[[str], Awaitable[tuple[Dialogue, Screen]]]] = {
+            Step.MENU: self._menu,
+            Step.PIN: self._pin,
+            Step.PHONE: self._phone,
+            Step.AMOUNT: self._amount,
+            Step.CONFIRM: self._confirm,
+            Step.TONGUE: self._tongue,
+        }
+        return await steps[self.state.step](said)
+
+    async def _menu(self, said: str) -> tuple[Dialogue, Screen]:
+        after = rules.chosen(self.state, said)
+        if after.step is Step.TONGUE:
+            listed = "\n".join(f"{n} {texts()[code]['name']}" for n, code in enumerate(self.spoken, 1))
+            return self.ask("tongue", after, list=listed)
+        if after.step is Step.PIN:
+            return self.ask("pin", after)
+        return self.menu() if after is self.state else await self._choose(after)
+
+    async def _pin(self, said: str) -> tuple[Dialogue, Screen]:
+        if said == "0":
+            return self.menu()
+        place = Place(self.stack.keys.blind(f"channels.line|{self.dial.phone}"), "ussd", "USSD")
+        result = await signin.verify_pin(
+            self.stack, signin.proving(self.request_id), self.dial.phone, said, place, "USSD"
+        )
+        if result.verdict is Verdict.LOCKED:
+            return self.end("pin_locked", minutes=str((result.retry_after_s + 59) // 60))
+        if result.verdict is not Verdict.RIGHT or result.who is None:
+            return self.end("pin_wrong")
+        person = str(result.who.person_id)
+        return await self._choose(replace(self.state, person=person, step=rules.after_pin(self.state.choice)))
+
+    async def _choose(self, state: Dialogue) -> tuple[Dialogue, Screen]:
+        """What follows a choice once the person is known."""
+        self.state = state
+        if state.choice == Choice.ACCESSES:
+            return await self._accesses()
+        account = await self._account()
+        if account is None:
+            return self.end("no_account")
+        if state.choice == Choice.SEND:
+            return self.ask("to", replace(state, payer=account.number))
+        return self.end("balance", amount=self._amount_text(account.balance_minor))
+
+    async def _account(self) -> Account | None:
+        found = await payments.accounts(self.stack, self.ctx("subject-access", "legal-obligation"))
+        own = [a for a in found if a.currency == self.stack.profile.currency.code]
+        return next((a for a in own if a.is_default), own[0] if own else None)
+
+    def _amount_text(self, minor: int) -> str:
+        profile = self.stack.profile
+        return money.format(minor, profile.currency, profile.group_separator, profile.decimal_point)
+
+    async def _accesses(self) -> tuple[Dialogue, Screen]:
+        ctx, me = self.ctx("subject-access", "legal-obligation"), PersonId(UUID(self.state.person))
+        found = await consent.accesses(self.stack, ctx, me, limit=LOOKED_AT)
+        lines = []
+        for line in found.items:
+            if line.institution and line.actor_kind in ("staff", "client"):
+                lines.append(self._looked(line.at, line.institution, line.purpose))
+            if len(lines) == SHOWN:
+                break
+        if not lines:
+            return self.end("nobody")
+        return replace(self.state, step=Step.OVER), Screen(rules.fit_lines(lines), False)
+
+    def _looked(self, at: str, institution: str, purpose: str) -> str:
+        profile, language = self.stack.profile, self.state.language
+        names = {i.code: profile.say(i.name, language) for i in profile.institutions}
+        why = {r.purpose: profile.say(r.text, language) for r in profile.purposes}
+        day = datetime.fromisoformat(at) + timedelta(minutes=profile.utc_offset_minutes)
+        text = texts()[language]["looked"]
+        return rules.gsm(
+            text.format(day=f"{day:%d/%m}", who=names.get(institution, institution), why=why.get(purpose, purpose))
+        )
+
+    async def _phone(self, said: str) -> tuple[Dialogue, Screen]:
+        profile = self.stack.profile
+        phone = rules.phone_of(said, profile.phone_prefix, profile.phone_digits)
+        if not phone or phone == self.dial.phone:
+            return self.ask("to_wrong", self.state)
+        try:
+            payee = await payments.resolve_alias(self.stack, self.ctx("payment", "contract"), Alias("phone", phone))
+        except TooMany:
+            raise
+        except Refusal:
+            return self.ask("to_wrong", self.state)
+        return self.ask("amount", replace(self.state, step=Step.AMOUNT, to=phone, payee=payee.name), name=payee.name)
+
+    async def _amount(self, said: str) -> tuple[Dialogue, Screen]:
+        profile = self.stack.profile
+        try:
+            minor = money.parse(said.replace(" ", "").replace(profile.decimal_point, "."), profile.currency)
+        except Malformed:
+            minor = 0
+        if minor <= 0:
+            return self.ask("amount_wrong", self.state)
+        after = replace(self.state, step=Step.CONFIRM, amount_minor=minor)
+        return self.ask("confirm", after, amount=self._amount_text(minor), name=self.state.payee)
+
+    async def _confirm(self, said: str) -> tuple[Dialogue, Screen]:
+        state = self.state
+        if said != "1":
+            return self.end("not_sent")
+        # The key is the dialogue's own: the network may repeat the answer, and it still pays once (law 7).
+        key = self.stack.keys.blind(f"channels.pay|{self.dial.session_id}|{self.dial.phone}|{state.turn}").hex()[:40]
+        order = TransferOrder(
+            key, state.payer, Alias("phone", state.to), state.amount_minor, self.stack.profile.currency.code
+        )
+        try:
+            paid = await payments.transfer(self.stack, self.ctx("payment", "contract"), order)
+        except InsufficientFunds:
+            return self.end("refused", why=self.say("too_little"))
+        except OverTierLimit:
+            return self.end("refused", why=self.say("over_limit"))
+        return self.end(
+            "sent",
+            amount=self._amount_text(paid.amount_minor),
+            name=paid.to,
+            balance=self._amount_text(paid.balance_minor),
+            receipt=paid.transfer_id[-8:],
+        )
+
+    async def _tongue(self, said: str) -> tuple[Dialogue, Screen]:
+        if said.isdigit() and 1 <= int(said) <= len(self.spoken):
+            self.tongue_chosen = True
+            self.state = replace(self.state, language=self.spoken[int(said) - 1])
+        return self.menu()
