@@ -32,7 +32,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 if TYPE_CHECKING:  # drawing libraries are loaded when the first card is drawn
-    from msingi.credentials.card import Design
+    from msingi.credentials.ground import Design
 
 ROOM = "credentials"
 _FACE_LABEL = "credentials.face"
@@ -103,6 +103,17 @@ async def card_pdf(stack: Stack, ctx: Context, credential_id: CredentialId) -> b
     faces = await _faces(stack, ctx, "credentials.card_pdf", [credential_id])
     async with _printing:
         return await asyncio.to_thread(drawing.document, faces, _design(stack))
+
+
+async def card_code(stack: Stack, ctx: Context, credential_id: CredentialId) -> bytes:
+    """The card's QR code as a PNG, for the holder's telephone: the same signed text that the card carries.
+
+    Raises NoSuchCard, CardEnded, CardSuspended.
+    """
+    from msingi.credentials import picture
+
+    [face] = await _faces(stack, ctx, "credentials.card_code", [credential_id])
+    return picture.write_qr(face.qr_text)
 
 
 async def sheet_pdf(stack: Stack, ctx: Context, credential_ids: Sequence[CredentialId]) -> bytes:
@@ -273,6 +284,6 @@ async def _take_place(tx: Tx) -> Place:
 
 
 def _design(stack: Stack) -> "Design":
-    from msingi.credentials.card import design_of
+    from msingi.credentials.ground import design_of
 
     return design_of(stack.profile, stack.settings.url, specimen=stack.settings.sandbox)
