@@ -119,7 +119,7 @@ async def test_saying_no_sends_nothing(client, people):
     await phone.dial()
     assert await phone.send("2", PIN, "0711000002", "700", "0") == "END Hakuna kilichotumwa."
     await phone.dial()
-    assert "fedha hazitoshi" in await phone.send("2", PIN, "0711000002", "99999999", "1")
+    assert "fedha hazitoshi" in await phone.send("2", PIN, "0711000002", "900000", "1")
 
 
 async def test_a_repeated_confirmation_is_one_transfer(stack, client, people):
