@@ -11,7 +11,7 @@ from msingi.portal import rules, views_staff
 from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
-ROLES = ("payment-clerk", "payment-approver", "treasurer", "auditor")
+ROLES = ("payment-clerk", "payment-approver", "treasurer")
 FILES, FAULTS = 40, 100
 
 
