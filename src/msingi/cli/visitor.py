@@ -30,6 +30,12 @@ class Page:
         return " ".join(self.tree.text_content().split())
 
     @property
+    def main(self) -> str:
+        """The words of the page's main part."""
+        found = self.tree.xpath("//main") if self.tree is not None else []
+        return " ".join(found[0].text_content().split()) if found else self.text
+
+    @property
     def heading(self) -> str:
         """The first heading."""
         found = self.tree.xpath("//h1") if self.tree is not None else []
@@ -78,7 +84,7 @@ class Visitor:
         return _good(Page(await self.client.get(path)))
 
     async def submit(self, page: Page, form: Any, **fields: Any) -> Page:
-        """Send a form as the page filled it in, with `fields` on top; `files` uploads, `button` presses (name, value)."""
+        """Send a form as the page filled it in, with `fields` on top: `files` uploads, `button` is (name, value)."""
         files = fields.pop("files", None)
         button = fields.pop("button", None)
         sent = {name: value for name, value in form.form_values()} | fields
