@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import sys
 import time
@@ -13,8 +14,12 @@ import click
 
 from msingi import doors
 from msingi.cli.running import Server, connected, home_option, remember
+from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import migrate
 from msingi.kernel.settings import LOOPBACK, Settings, read
+
+logger = logging.getLogger("msingi.up")
+WATCH_S = 0.5
 
 
 @click.command()
@@ -97,12 +102,29 @@ async def _serve(settings: Settings, server: Server, say: Any, began: float) -> 
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, lambda: setattr(running, "should_exit", True))
-    telling = asyncio.create_task(_tell_when_ready(running, settings, say, began))
+    besides = [
+        asyncio.create_task(_tell_when_ready(running, settings, say, began)),
+        asyncio.create_task(_keep_database(server)),
+    ]
     with contextlib.suppress(asyncio.CancelledError):
         await running.serve()
-    telling.cancel()
+    for task in besides:
+        task.cancel()
+    await asyncio.gather(*besides, return_exceptions=True)
     if not running.started:
         raise OSError(f"port {settings.port} on {settings.host} cannot be used: choose another with --port")
+
+
+async def _keep_database(server: Server) -> None:
+    """Start the embedded server again if it was killed; until it is back, doors answer 503 with Retry-After."""
+    while server.embedded is not None:
+        await asyncio.sleep(WATCH_S)
+        try:
+            if not server.embedded.alive():
+                logger.error("the database server ended; starting it again")
+                await asyncio.to_thread(server.embedded.start)
+        except Outage as outage:
+            logger.error("the database server does not come back: %s", outage)
 
 
 async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: float) -> None:
