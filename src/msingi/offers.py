@@ -7,6 +7,8 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import registry
@@ -74,7 +76,8 @@ def _offer_summary(owner: str, provider: str) -> None:
     ) -> dict[str, Any]:  # fmt: skip
         if person_id is None:
             raise NotFound()
-        return {"summary": await health.summary_for_exchange(stack, ctx, person_id, provider)}
+        document = await health.summary_for_exchange(stack, ctx, person_id, provider)
+        return {"summary": msgspec.Raw(health.fhir_json(document))}
 
     registry.register_offer(
         "patient-summary",
@@ -125,5 +128,5 @@ async def count_vaccinated(stack: Stack, ctx: Context) -> list[Cell]:
     cells: Counter[tuple[str, str]] = Counter()
     for count in await health.immunisation_counts(stack, ctx):
         if count.vaccine == "DTP" and count.dose == 3:
-            cells[count.region, SEXES.get(count.sex, "U")] += count.children
+            cells[count.region, SEXES.get(count.sex, "U")] += count.covered
     return [Cell(region, sex, children) for (region, sex), children in cells.items()]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.credentials.conftest import ISSUER, NOW, face, signed_face
 
 from msingi import countries
-from msingi.credentials import card, claim169, cose, engraving, lettering, mrz, picture, sheet
+from msingi.credentials import card, claim169, cose, engraving, ground, lettering, mrz, picture, sheet
 from msingi.credentials.errors import NoCodeFound, PictureTooLarge, Unreadable
 from msingi.credentials.model import CredentialId
 from msingi.credentials.verify import State, verify_card
@@ -21,7 +21,7 @@ POINT_MM = 25.4 / 72
 @pytest.fixture(scope="module")
 def design():
     """The design of the first shipped country."""
-    return card.design_of(countries.load("taifa"), ISSUER, specimen=True)
+    return ground.design_of(countries.load("taifa"), ISSUER, specimen=True)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_the_front_says_what_was_signed(printed):
 
 
 def test_outside_a_sandbox_no_card_is_a_specimen(signer):
-    real = card.design_of(countries.load("taifa"), ISSUER, specimen=False)
+    real = ground.design_of(countries.load("taifa"), ISSUER, specimen=False)
     with pypdfium2.PdfDocument(card.document([signed_face(signer)], real)) as document:
         assert "SPECIMEN" not in document[0].get_textpage().get_text_range()
 
@@ -107,7 +107,7 @@ def test_every_shipped_country_has_a_card(country, signer):
         signer, given_name=profile.given_female[0], family_name=profile.family[0], birth_date="1960", photo_jpeg=b""
     )
     both = signed_face(signer, second_given="خديجة", second_family="بن عبد الله", sex="unknown", birth_date="")
-    pdf = card.document([plain, both], card.design_of(profile, ISSUER, specimen=True))
+    pdf = card.document([plain, both], ground.design_of(profile, ISSUER, specimen=True))
     for page in (1, 3):
         assert len(zxingcpp.read_barcodes(pixels(pdf, page, 300))) == 1
 
@@ -122,7 +122,7 @@ def test_sheets_hold_eight_and_backs_lie_behind_their_fronts(design, signer):
     assert first.count("4829 1033 7516") == 8
     assert [line[5:14] for line in second.split() if line.startswith("I<")] == [f.credential_id for f in faces[:8]]
     for (front_x, front_y), (back_x, back_y) in zip(sheet.places("front"), sheet.places("back"), strict=True):
-        assert back_x == pytest.approx(sheet.PAGE[0] - card.WIDTH - front_x) and front_y == back_y
+        assert back_x == pytest.approx(sheet.PAGE[0] - ground.WIDTH - front_x) and front_y == back_y
 
 
 def test_arabic_letters_are_joined_and_stand_from_right_to_left():
@@ -144,7 +144,7 @@ def test_lettering_takes_any_text(text):
 def test_any_name_can_be_printed(given_name, family_name):
     profile = countries.load("taifa")
     odd = face(given_name=given_name, family_name=family_name, qr_text="A", photo_jpeg=b"")
-    assert card.document([odd], card.design_of(profile, ISSUER, specimen=False)).startswith(b"%PDF")
+    assert card.document([odd], ground.design_of(profile, ISSUER, specimen=False)).startswith(b"%PDF")
 
 
 def test_a_picture_without_a_code_and_what_is_no_picture():

@@ -3,7 +3,8 @@
     python -m tests.identity.estimate_weights
 
 m comes from expectation maximisation over the pairs that the search keys bring together, u from random pairs, both
-on FEBRL 1, 2 and 4. FEBRL 3 takes no part, so that it can serve as the test. No pair's truth is read.
+on FEBRL 1, 2 and 4. FEBRL 3 takes no part, and no pair's truth is read. The bounds in `weights.toml` are not estimated
+here; they were chosen with all four sets in view.
 """
 
 import math

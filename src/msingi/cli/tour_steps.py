@@ -103,8 +103,8 @@ class Steps:
         page = await desk.open("/staff/duplicates")
         if held:
             case = await desk.open(page.link("/staff/duplicates/"))
-            form = case.form("because")
-            decided = await desk.submit(case, form, because="same name, same birth date, same address", same="0")
+            form = case.form("reason")
+            decided = await desk.submit(case, form, reason="same name, same birth date, same address", answer="0")
             say(f"An officer compared two records and decided: “{decided.heading}”")
 
     # 2
@@ -166,7 +166,7 @@ class Steps:
         say("The clerk handed in an ISO 20022 payment file for 10 people, named by identity number")
         approver = await self.desk("approver")
         page = await approver.open(file_page)
-        page = await approver.submit(page, page.form(action="approve"))
+        page = await approver.submit(page, page.form(action="approve"), button=("answer", "approve"))
         for _ in range(100):
             page = await approver.open(file_page)
             if "10" in page.text and not page.tree.xpath("//*[@data-state='running']"):
@@ -221,10 +221,15 @@ class Steps:
     async def health(self) -> None:
         """A clinic records; a hospital asks: refused, consented, answered, withdrawn, refused."""
         clinic, hospital = self.institution("clinic"), self.institution("hospital")
-        bundle = json.loads((SAMPLES / "fhir" / "adult.json").read_text("utf-8"))
+        for name in ("organizations", "practitioners"):
+            stored = await self._signed(clinic, "/fhir", _synthea(name), content="application/fhir+json")
+            must(stored.status == 200, f"the registry of {name} was refused: {stored.body[:400]!r}")
+        bundle = _synthea("adult")
         for entry in bundle["entry"]:
             if entry["resource"]["resourceType"] == "Patient":
-                entry["resource"]["identifier"] = [{"system": self.profile.number_system, "value": self.asha["number"]}]
+                system = self.profile.number_system
+                entry["resource"]["identifier"] = [{"system": system, "value": self.asha["number"]}]
+                entry["request"]["ifNoneExist"] = f"identifier={system}|{self.asha['number']}"
         stored = await self._signed(clinic, "/fhir", bundle, content="application/fhir+json")
         must(stored.status == 200, f"the clinic's bundle was refused: {stored.body[:400]!r}")
         say(f"The clinic stored a FHIR transaction with {len(bundle['entry'])} resources (Synthea, made-up patient)")
@@ -326,6 +331,11 @@ class Steps:
         """Check all books and the whole log."""
         for line in (await self.msingi("fsck", "--home", str(self.home))).splitlines():
             say(line)
+
+
+def _synthea(name: str) -> dict[str, Any]:
+    """A bundle of the Synthea sample."""
+    return json.loads(gzip.decompress((SAMPLES / "synthea" / f"{name}.json.gz").read_bytes()))
 
 
 def _clip(text: str, around: str, length: int = 120) -> str:

@@ -30,6 +30,17 @@ async def _opened(stack: Stack, tx: Tx, person_id: PersonId, sealed: bytes) -> A
     return msgspec.json.decode(plain[leaf.SALT_BYTES :], type=Access)
 
 
+async def access(stack: Stack, ctx: Context, person_id: PersonId, record_id: UUID) -> Access:
+    """One line of the same. Raises NotFound for a record of somebody else."""
+    permit = policy.decide(ctx, "consent.accesses", person_id)
+    async with stack.db.transaction(permit) as tx:
+        sealed = await store.record_by_id(tx, person_id, record_id)
+        if sealed is None:
+            raise NotFound()
+        log.append(tx, permit, subject=person_id, detail={"record": str(record_id)})
+        return await _opened(stack, tx, person_id, sealed)
+
+
 async def access_proof(stack: Stack, ctx: Context, person_id: PersonId, record_id: UUID) -> str:
     """The `.tlog-proof` text of one record about the person, which anyone can verify offline (law 6).
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from msingi.consent import rules, store, wire
+from msingi.consent.accesses import access as access
 from msingi.consent.accesses import access_proof as access_proof
 from msingi.consent.accesses import accesses as accesses
 from msingi.consent.errors import AgreementUnknown, ConsentMissing, ConsentUnknown

@@ -32,7 +32,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 if TYPE_CHECKING:  # drawing libraries are loaded when the first card is drawn
-    from msingi.credentials.card import Design
+    from msingi.credentials.ground import Design
 
 ROOM = "credentials"
 _FACE_LABEL = "credentials.face"
@@ -273,6 +273,6 @@ async def _take_place(tx: Tx) -> Place:
 
 
 def _design(stack: Stack) -> "Design":
-    from msingi.credentials.card import design_of
+    from msingi.credentials.ground import design_of
 
     return design_of(stack.profile, stack.settings.url, specimen=stack.settings.sandbox)

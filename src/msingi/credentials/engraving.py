@@ -5,7 +5,7 @@ Everything here is a pure function that gives PDF path operators (ISO 32000-1, 8
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from math import cos, pi, sin
 
 from msingi.credentials.lettering import MM, Colour
@@ -43,7 +43,8 @@ def trace(curve: Curve, start: float, end: float, pieces: int) -> str:
     return "\n".join(parts)
 
 
-def _ink(colour: Colour, width_mm: float) -> str:
+def ink(colour: Colour, width_mm: float) -> str:
+    """Stroke with `colour`, `width_mm` wide, from here on."""
     return " ".join(f"{part:.3f}" for part in colour) + f" RG {width_mm * MM:.3f} w"
 
 
@@ -61,7 +62,7 @@ def ribbon(
         return at
 
     drawn = [trace(wave(2 * pi * line / lines), 0, width, round(waves * 6)) for line in range(lines)]
-    return "\n".join([_ink(colour, line_mm), *drawn, "S"])
+    return "\n".join([ink(colour, line_mm), *drawn, "S"])
 
 
 def rosette(
@@ -77,7 +78,7 @@ def rosette(
         return at
 
     drawn = [trace(ring(2 * pi * i / rings), 0, 2 * pi, petals * 4) for i in range(rings)]
-    return "\n".join([_ink(colour, line_mm), *drawn, "S"])
+    return "\n".join([ink(colour, line_mm), *drawn, "S"])
 
 
 def star(x: float, y: float, radius: float, points: int, colour: Colour, *, inner: float = 0.45) -> str:
@@ -89,6 +90,31 @@ def star(x: float, y: float, radius: float, points: int, colour: Colour, *, inne
         corners.append(f"{_number((x + r * cos(angle)) * MM)} {_number((y + r * sin(angle)) * MM)}")
     fill = " ".join(f"{part:.3f}" for part in colour)
     return f"{fill} rg {corners[0]} m " + " ".join(f"{corner} l" for corner in corners[1:]) + " h f"
+
+
+@lru_cache(maxsize=64)
+def oval(x: float, y: float, width: float, height: float) -> str:
+    """The outline of an oval in the box at (x, y), all in points, as path operators without paint."""
+    return round_box(x, y, width, height, width / 2, height / 2)
+
+
+@lru_cache(maxsize=64)
+def round_box(x: float, y: float, width: float, height: float, radius_x: float, radius_y: float) -> str:
+    """The outline of a box with round corners, all in points, as path operators without paint."""
+    right, top = x + width, y + height
+    in_x, in_y = radius_x * 0.4477, radius_y * 0.4477  # where the handles of a quarter of a circle lie
+    steps = (
+        ((x + radius_x, y), "m"),
+        ((right - radius_x, y), "l"),
+        ((right - in_x, y, right, y + in_y, right, y + radius_y), "c"),
+        ((right, top - radius_y), "l"),
+        ((right, top - in_y, right - in_x, top, right - radius_x, top), "c"),
+        ((x + radius_x, top), "l"),
+        ((x + in_x, top, x, top - in_y, x, top - radius_y), "c"),
+        ((x, y + radius_y), "l"),
+        ((x, y + in_y, x + in_x, y, x + radius_x, y), "c"),
+    )
+    return " ".join(f"{' '.join(map(_number, numbers))} {operator}" for numbers, operator in steps) + " h"
 
 
 # OCR-B (ISO 1073-2) is drawn with one pen: each character is its centre line on a grid 10 wide and 17 high.
@@ -154,7 +180,7 @@ def _ocrb_path(character: str) -> str:
 def ocrb(line: str, x_mm: float, y_mm: float, colour: Colour) -> str:
     """`line` (A-Z, 0-9, <) in OCR-B size 1, 10 characters to the inch, baseline at `y_mm`."""
     margin = (OCRB_PITCH_MM - 10 * _OCRB_GRID_MM) / 2
-    parts = [f"q 1 0 0 1 {(x_mm + margin) * MM:.3f} {y_mm * MM:.3f} cm", _ink(colour, _OCRB_PEN_MM), "1 J 1 j"]
+    parts = [f"q 1 0 0 1 {(x_mm + margin) * MM:.3f} {y_mm * MM:.3f} cm", ink(colour, _OCRB_PEN_MM), "1 J 1 j"]
     step = f"S 1 0 0 1 {OCRB_PITCH_MM * MM:.3f} 0 cm"
     for character in line:
         parts += (_ocrb_path(character), step)
@@ -183,7 +209,7 @@ def qr_path(modules: list[bytes], x_mm: float, y_mm: float, side_mm: float) -> s
     bars = [f"q 0 0 0 rg {unit:.5f} 0 0 {unit:.5f} {x_mm * MM:.3f} {y_mm * MM:.3f} cm"]
     for number, row in enumerate(modules):
         tail = f" {size - 1 - number} "
-        bars += [f"{bar.start()}{tail}{bar.end() - bar.start()} 1.02 re" for bar in _BARS.finditer(row)]
+        bars += [f"{start}{tail}{end - start} 1.02 re" for start, end in map(re.Match.span, _BARS.finditer(row))]
     return "\n".join([*bars, "f Q"])
 
 

@@ -159,9 +159,16 @@ class Pen:
         pencil = self.canvas.beginText(left, y_mm * MM)
         pencil.setFont(font, size)
         pencil.setFillColorRGB(*colour)
-        pencil.setCharSpace(spacing)
-        pencil.setHorizScale(squeeze * 100)
+        # Spacing and squeezing outlive the text object: they are set only where needed, and set back.
+        if spacing:
+            pencil.setCharSpace(spacing)
+        if squeeze != 1.0:
+            pencil.setHorizScale(squeeze * 100)
         pencil.textOut(shown)
+        if spacing:
+            pencil.setCharSpace(0)
+        if squeeze != 1.0:
+            pencil.setHorizScale(100)
         self.canvas.drawText(pencil)
 
     def box(self, x_mm: float, y_mm: float, width_mm: float, height_mm: float, colour: Colour, radius: float = 0):

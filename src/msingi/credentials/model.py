@@ -141,3 +141,9 @@ class CardStateChanged(msgspec.Struct, frozen=True):
     credential_id: CredentialId
     state: CardState
     reason: Reason
+
+
+EVENTS: dict[str, type[msgspec.Struct]] = {
+    "credentials.card-issued": CardIssued,
+    "credentials.card-state-changed": CardStateChanged,
+}

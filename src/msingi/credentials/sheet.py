@@ -4,12 +4,13 @@ For an office with a duplex printer and a cutter. A card printer takes `card.doc
 """
 
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 
 from reportlab.pdfgen.canvas import Canvas
 
 from msingi.credentials import card
-from msingi.credentials.card import HEIGHT, WIDTH, Design
+from msingi.credentials.ground import HEIGHT, WIDTH, Design, open_canvas
 from msingi.credentials.lettering import MM
 from msingi.credentials.model import Face
 
@@ -25,7 +26,7 @@ _BOTTOM = (PAGE[1] - ROWS * HEIGHT - (ROWS - 1) * _GAP) / 2
 def document(faces: list[Face], design: Design) -> bytes:
     """A PDF of A4 pages in pairs, fronts then backs, for printing on both sides, turned over the long edge."""
     out = BytesIO()
-    canvas = card.open_canvas(out, (PAGE[0] * MM, PAGE[1] * MM), design)
+    canvas = open_canvas(out, (PAGE[0] * MM, PAGE[1] * MM), design)
     for start in range(0, len(faces), PER_SHEET):
         sheet = faces[start : start + PER_SHEET]
         for side, draw in (("front", card.front), ("back", card.back)):
@@ -34,7 +35,7 @@ def document(faces: list[Face], design: Design) -> bytes:
                 canvas.translate(x * MM, y * MM)
                 draw(canvas, face, design)
                 canvas.restoreState()
-                _crop_marks(canvas, x, y)
+                canvas.addLiteral(_crop_marks(x, y))
             _footer(canvas, side, start // PER_SHEET + 1, -(-len(faces) // PER_SHEET))
             canvas.showPage()
     canvas.save()
@@ -53,15 +54,17 @@ def places(side: str) -> Iterator[tuple[float, float]]:
             yield (x, y) if side == "front" else (PAGE[0] - WIDTH - x, y)
 
 
-def _crop_marks(canvas: Canvas, x: float, y: float) -> None:
-    canvas.setStrokeColorRGB(0, 0, 0)
-    canvas.setLineWidth(0.25)
+@cache
+def _crop_marks(x: float, y: float) -> str:
+    """Two short lines at each corner of the card at (x, y), as path operators."""
+    parts = ["0 0 0 RG 0.25 w"]
     for corner_x, across in ((x, -1), (x + WIDTH, 1)):
         for corner_y, up in ((y, -1), (y + HEIGHT, 1)):
             far = _GAP - 2 * _CLEAR if _between(corner_x, corner_y) else _CLEAR + _MARK
             for dx, dy in ((across, 0), (0, up)):
-                ends = (corner_x + dx * _CLEAR, corner_y + dy * _CLEAR, corner_x + dx * far, corner_y + dy * far)
-                canvas.line(*(end * MM for end in ends))
+                near_end = f"{(corner_x + dx * _CLEAR) * MM:.2f} {(corner_y + dy * _CLEAR) * MM:.2f}"
+                parts.append(f"{near_end} m {(corner_x + dx * far) * MM:.2f} {(corner_y + dy * far) * MM:.2f} l")
+    return "\n".join([*parts, "S"])
 
 
 def _between(x: float, y: float) -> bool:

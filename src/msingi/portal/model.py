@@ -367,7 +367,7 @@ class CasePage(Struct, frozen=True):
 
 
 class FileLine(Struct, frozen=True):
-    """A payment file; `state`: waiting, running, done or refused."""
+    """A payment file; `state`: waiting, running or done."""
 
     id: str
     name: str
@@ -393,7 +393,7 @@ class FaultLine(Struct, frozen=True):
 
 
 class FilePage(Struct, frozen=True, kw_only=True):
-    """One payment file and how far it is."""
+    """One payment file and how far it is. `mine`: the visitor handed it in, and cannot approve it."""
 
     id: str
     name: str
@@ -409,6 +409,7 @@ class FilePage(Struct, frozen=True, kw_only=True):
     approved_by: str = ""
     approved_at: datetime | None = None
     may_approve: bool = False
+    mine: bool = False
     faults: tuple[FaultLine, ...] = ()
 
 

@@ -287,12 +287,11 @@ def _day(text: str) -> date | None:
 
 
 def sessions(found: Iterable[SignedIn], proved_at: int) -> m.Sessions:
-    """Where somebody is signed in; this visit's is the one that was proved at the same second."""
+    """Where somebody is signed in; this visit's is the only one that was proved at the same second."""
+    known = list(found)
+    same = [s.session_id for s in known if int(s.proved_at.timestamp()) == proved_at]
     return m.Sessions(
-        tuple(
-            m.SessionLine(str(s.session_id), s.agent, s.seen_at, s.factors, int(s.proved_at.timestamp()) == proved_at)
-            for s in found
-        )
+        tuple(m.SessionLine(str(s.session_id), s.agent, s.seen_at, s.factors, same == [s.session_id]) for s in known)
     )
 
 

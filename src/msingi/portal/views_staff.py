@@ -6,6 +6,9 @@ from msingi.countries import Profile
 from msingi.identity.model import CaseView, Demographics, DuplicatePage, Person
 from msingi.identity.model import Reason as Likeness
 from msingi.kernel.log.overview import ActCount
+from msingi.kernel.money import Money
+from msingi.payments.model import FileLine as PaidLine
+from msingi.payments.model import PaymentFile
 from msingi.portal import model as m
 from msingi.portal.views import Speaker
 
@@ -120,3 +123,49 @@ def audit(speaker: Speaker, counts: Iterable[ActCount], size: int) -> m.Audit:
     """Access figures: acts by their name in words, or by their code where only machines do them."""
     rows = tuple(m.CountRow(speaker.word("act", c.act), c.count, c.last_day) for c in counts)
     return m.Audit(size, sum(r.today for r in rows), rows)
+
+
+STATES = {"waiting": "waiting", "approved": "running", "running": "running", "finished": "done"}
+
+
+def by_whom(told: str) -> str:
+    """The id in `kind:id`."""
+    return told.partition(":")[2] or told
+
+
+def files(found: Iterable[PaymentFile], may_upload: bool) -> m.Files:
+    """The payment files of an institution."""
+    return m.Files(
+        tuple(
+            m.FileLine(
+                f.file_id, f.message_id, STATES[f.state], f.lines, Money(f.total_minor, f.currency), f.uploaded_at
+            )
+            for f in found
+        ),
+        may_upload,
+    )
+
+
+def file(found: PaymentFile, faults: Iterable[PaidLine], payer: str, may_approve: bool, mine: bool) -> m.FilePage:
+    """One payment file and how far it is."""
+    return m.FilePage(
+        id=found.file_id,
+        name=found.message_id,
+        state=STATES[found.state],
+        payer=payer,
+        lines=found.lines,
+        done=found.paid + found.rejected,
+        paid=found.paid,
+        failed=found.rejected,
+        total=Money(found.total_minor, found.currency),
+        uploaded_by=by_whom(found.uploaded_by),
+        at=found.uploaded_at,
+        approved_by=by_whom(found.approved_by or ""),
+        approved_at=found.approved_at,
+        may_approve=may_approve,
+        mine=mine,
+        faults=tuple(
+            m.FaultLine(x.end_to_end_id or str(x.line), Money(x.amount_minor, found.currency), f"{x.reason} {x.why}".strip())
+            for x in faults
+        ),
+    )
