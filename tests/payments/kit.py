@@ -1,8 +1,15 @@
 """What the tests of payments share: people with keys, accounts with money, orders for the writer."""
 
+from datetime import date, timedelta
+from itertools import count
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+
+from msingi.identity import acts as identity
+from msingi.identity.model import Birth, EnrolmentOrder, Name
+from msingi.identity.model import Enrolled as EnrolledOutcome
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
@@ -12,6 +19,67 @@ from msingi.payments import acts, parties, rules
 from msingi.payments.model import Account, AccountKind, IssueOrder, Order
 
 SAMPLE = job_context("setup")
+_born = count()
+
+
+class Enrolled(NamedTuple):
+    """Somebody who is enrolled: id, identity number, phone."""
+
+    id: PersonId
+    number: str
+    phone: str
+
+
+async def enrolled(stack: Stack, given: str = "Asha", family: str = "Mrema") -> Enrolled:
+    """A person with an identity number and a phone; no two have the same birth date and names."""
+    n = next(_born)
+    phone = f"+255{700_000_000 + n}" if stack.profile.alpha2 == "XT" else f"{stack.profile.phone_prefix}{n:0>9}"
+    spoken = "".join("bdfgklmnprstvz"[d] + "aeiou"[d % 5] for d in map(int, f"{n * 7919 % 100_000:05d}"))
+    order = EnrolmentOrder(
+        name=Name(given, f"{family}{spoken}"),
+        birth=Birth((date(1950, 1, 1) + timedelta(days=n * 97)).isoformat()),
+        phone=phone,
+    )
+    done = await identity.enrol(stack, job_context("setup", "identity-registration"), order, f"kit-{n}")
+    assert isinstance(done, EnrolledOutcome), done
+    return Enrolled(done.person_id, done.number, phone)
+
+
+def pain_001(
+    payer: str,
+    lines: list[tuple[str, str, str]],
+    *,
+    message: str = "MSG-1",
+    currency: str = "TZS",
+    scheme: str = "MSINGI-ID",
+    total: str | None = None,
+    in_account: bool = True,
+    day: str = "2026-01-31",
+) -> bytes:
+    """A payment file: `lines` are (end-to-end id, identity number, amount as text)."""
+    from decimal import Decimal
+
+    total = total or str(sum(Decimal(amount) for _, _, amount in lines))
+    made = []
+    for end_to_end, number, amount in lines:
+        other = f"<Id><Othr><Id>{number}</Id><SchmeNm><Prtry>{scheme}</Prtry></SchmeNm></Othr></Id>"
+        private = f"<Id><PrvtId>{other[4:-5]}</PrvtId></Id>"
+        payee = (
+            f"<Cdtr><Nm>Somebody</Nm></Cdtr><CdtrAcct>{other}</CdtrAcct>" if in_account else f"<Cdtr>{private}</Cdtr>"
+        )
+        made.append(
+            f"<CdtTrfTxInf><PmtId><InstrId>I-{end_to_end}</InstrId><EndToEndId>{end_to_end}</EndToEndId></PmtId>"
+            f'<Amt><InstdAmt Ccy="{currency}">{amount}</InstdAmt></Amt>{payee}'
+            f"<RmtInf><Ustrd>Cash transfer, January</Ustrd></RmtInf></CdtTrfTxInf>"
+        )
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"><CstmrCdtTrfInitn>
+<GrpHdr><MsgId>{message}</MsgId><CreDtTm>2026-01-31T08:00:00Z</CreDtTm><NbOfTxs>{len(lines)}</NbOfTxs>
+<CtrlSum>{total}</CtrlSum><InitgPty><Nm>Ministry</Nm></InitgPty></GrpHdr>
+<PmtInf><PmtInfId>B-1</PmtInfId><PmtMtd>TRF</PmtMtd><NbOfTxs>{len(lines)}</NbOfTxs><CtrlSum>{total}</CtrlSum>
+<ReqdExctnDt><Dt>{day}</Dt></ReqdExctnDt><Dbtr><Nm>Ministry</Nm></Dbtr>
+<DbtrAcct><Id><Othr><Id>{payer}</Id></Othr></Id></DbtrAcct><DbtrAgt><FinInstnId><Othr><Id>NOTPROVIDED</Id></Othr>
+</FinInstnId></DbtrAgt>{"".join(made)}</PmtInf></CstmrCdtTrfInitn></Document>""".encode()
 
 
 async def a_person(stack: Stack) -> PersonId:

@@ -220,3 +220,12 @@ async def test_access_resolve_alias(stack, source):
         await acts.resolve_alias(stack, kit.as_person(asha), Alias("account", source.number))
     with pytest.raises(TooMany):
         await acts.resolve_alias(stack, kit.as_person(asha), Alias("account", source.number))
+
+
+async def test_access_account_holders(stack, source):
+    person = await kit.a_person(stack)
+    await kit.wallet(stack, person)
+    counting = context(Actor(Kind.JOB, "evidence"), "statistics", "public-task")
+    assert person in await acts.account_holders(stack, counting)
+    with pytest.raises(NotPermitted):
+        await acts.account_holders(stack, kit.as_person(person))

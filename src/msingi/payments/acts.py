@@ -64,13 +64,14 @@ async def open_account(
         if person:
             first = kind is AccountKind.WALLET and not await store.default_wallets(tx, [person])
             refs = [parties.person_ref(stack, person)]
-            await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
+            (opened,) = await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
         else:
             floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else 0
             ref = parties.institution_ref(stack, str(owner))
-            await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
+            opened = await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
         log.append(tx, permit, subject=person, detail={"what": "account opened", "kind": kind, "currency": currency})
-        return max(await store.accounts(tx, person, str(owner)), key=lambda a: a.opened_at)
+        number = rules.number_of(opened)
+        return next(a for a in await store.accounts(tx, person, str(owner)) if a.number == number)
 
 
 async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:

@@ -199,6 +199,55 @@ class Statement(Struct, frozen=True):
     next_after: int | None
 
 
+class FileState(StrEnum):
+    """How far a payment file is: handed in and waiting for approval, approved, being paid, every line ended."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+class PaymentFile(Struct, frozen=True):
+    """A payment file with its progress: counts of lines, amounts in minor units of `currency`."""
+
+    file_id: str
+    institution: str
+    message_id: str
+    state: FileState
+    currency: str
+    lines: int
+    total_minor: int
+    paid: int
+    rejected: int
+    paid_minor: int
+    uploaded_by: str
+    uploaded_at: datetime
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class FileLine(Struct, frozen=True):
+    """The outcome of one line: `status` waiting, paid or rejected; `reason` an ISO 20022 code, `why` its words."""
+
+    line: int
+    end_to_end_id: str
+    amount_minor: int
+    status: str
+    reason: str
+    why: str
+    transfer_id: str | None
+    at: datetime | None
+
+
+class FileLines(Struct, frozen=True):
+    """A page of lines in their order; pass `next_after` as `after` for the next page, None on the last one."""
+
+    lines: list[FileLine]
+    next_after: int | None
+
+
 class TransfersPosted(Struct, frozen=True):
     """Event payments.transfer-posted: one committed batch, journal rows [first_seq, first_seq + count) of a shard."""
 

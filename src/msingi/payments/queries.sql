@@ -43,6 +43,11 @@ UNION SELECT credit FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AN
 -- Make the journal's partitions for the coming months.
 SELECT payments.open_months($1)
 
+-- name: months_ready
+-- Whether the journal has a partition for a coming month.
+SELECT to_regclass('payments.journal_' || to_char(
+  date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => $1), 'YYYY_MM')) IS NOT NULL
+
 -- name: next_index
 -- Take some dense account indexes of a shard; gives the first of them.
 UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETURNING next_index - $2
@@ -172,3 +177,82 @@ SELECT account_id, sum(amount)::bigint AS amount FROM payments.hold WHERE shard 
 -- name: every_holder
 -- Everybody who holds an account, each once; for published figures.
 SELECT DISTINCT person_id FROM payments.holder
+
+-- name: add_file
+-- Keep a payment file that was handed in.
+INSERT INTO payments.payment_file (id, institution, message_id, message_at, sha256, currency, lines, total, purpose,
+  basis, uploaded_by, uploaded_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+
+-- name: add_block
+-- Keep a payment block of a file.
+INSERT INTO payments.payment_block (file_id, block, block_id, payer) VALUES ($1, $2, $3, $4)
+
+-- name: add_lines
+-- Keep lines of a file.
+INSERT INTO payments.payment_line (file_id, line, block, instruction_id, end_to_end_id, amount, beneficiary)
+SELECT $1, * FROM unnest($2::int[], $3::int[], $4::text[], $5::text[], $6::bigint[], $7::bytea[])
+
+-- name: file
+-- A payment file with its progress.
+SELECT f.*, l.paid, l.rejected, l.paid_amount
+FROM payments.payment_file f CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE status = 1) AS paid, count(*) FILTER (WHERE status = 2) AS rejected,
+    coalesce(sum(amount) FILTER (WHERE status = 1), 0)::bigint AS paid_amount
+  FROM payments.payment_line WHERE file_id = f.id) AS l
+WHERE f.id = $1
+
+-- name: files
+-- An institution's newest payment files with their progress.
+SELECT f.*, l.paid, l.rejected, l.paid_amount
+FROM payments.payment_file f CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE status = 1) AS paid, count(*) FILTER (WHERE status = 2) AS rejected,
+    coalesce(sum(amount) FILTER (WHERE status = 1), 0)::bigint AS paid_amount
+  FROM payments.payment_line WHERE file_id = f.id) AS l
+WHERE f.institution = $1 ORDER BY f.uploaded_at DESC LIMIT $2
+
+-- name: approve_file
+-- Approve a file that waits for it.
+UPDATE payments.payment_file SET state = 'approved', approved_by = $2, approved_at = $3
+WHERE id = $1 AND state = 'waiting'
+
+-- name: lease_file
+-- Become the one program that works a file off, for some seconds; also to go on doing so ($3: until when it was mine).
+UPDATE payments.payment_file SET state = 'running', leased_until = $2
+WHERE id = $1 AND state IN ('approved', 'running') AND (leased_until IS NULL OR leased_until < now() OR leased_until = $3)
+
+-- name: finish_file
+-- Every line of a file has ended.
+UPDATE payments.payment_file SET state = 'finished', finished_at = $2, leased_until = NULL
+WHERE id = $1 AND state = 'running' AND NOT EXISTS (
+  SELECT FROM payments.payment_line WHERE file_id = $1 AND status = 0)
+
+-- name: release_file
+-- Leave a file for whoever comes next.
+UPDATE payments.payment_file SET leased_until = NULL WHERE id = $1 AND leased_until = $2
+
+-- name: due_files
+-- Approved files that nobody works off at present, the oldest first.
+SELECT id FROM payments.payment_file
+WHERE state IN ('approved', 'running') AND (leased_until IS NULL OR leased_until < now()) ORDER BY approved_at LIMIT 10
+
+-- name: blocks
+-- The payment blocks of a file.
+SELECT block, block_id, payer FROM payments.payment_block WHERE file_id = $1 ORDER BY block
+
+-- name: open_lines
+-- The next lines of a file that wait.
+SELECT line, block, end_to_end_id, amount, beneficiary FROM payments.payment_line
+WHERE file_id = $1 AND status = 0 ORDER BY line LIMIT $2
+
+-- name: end_lines
+-- Lines of a file have ended: outcome, reason, transfer; who was to be paid is forgotten.
+UPDATE payments.payment_line l SET status = u.status, reason = u.reason, why = u.why, transfer_id = u.transfer_id,
+  at = $2, beneficiary = NULL
+FROM unnest($3::int[], $4::smallint[], $5::text[], $6::text[], $7::uuid[]) AS u (line, status, reason, why, transfer_id)
+WHERE l.file_id = $1 AND l.line = u.line AND l.status = 0
+
+-- name: lines_page
+-- A page of a file's lines in order; only the rejected ones if $4.
+SELECT line, block, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
+FROM payments.payment_line WHERE file_id = $1 AND line > $2 AND (NOT $4 OR status = 2) ORDER BY line LIMIT $3

@@ -225,3 +225,59 @@ CREATE TABLE IF NOT EXISTS payments.alias_rate (
   n int NOT NULL
 );
 SELECT kernel.wall('payments', 'alias_rate', NULL);
+
+-- A payment file as handed in: who pays, who approved, how far it is.
+-- distributed by id
+CREATE TABLE IF NOT EXISTS payments.payment_file (
+  id uuid PRIMARY KEY,
+  institution text NOT NULL,
+  message_id text NOT NULL,
+  message_at text NOT NULL,               -- the file's own CreDtTm, told back in the report
+  sha256 bytea NOT NULL,
+  currency text NOT NULL,
+  lines int NOT NULL,
+  total bigint NOT NULL,
+  purpose text NOT NULL,
+  basis text NOT NULL,
+  uploaded_by text NOT NULL,              -- personal: payment, keep 10 years
+  uploaded_at timestamptz NOT NULL,
+  approved_by text,                       -- personal: payment, keep 10 years
+  approved_at timestamptz,
+  state text NOT NULL DEFAULT 'waiting',  -- waiting (for approval), approved, running, finished
+  leased_until timestamptz,               -- one program at a time works a file off
+  finished_at timestamptz
+);
+SELECT kernel.wall('payments', 'payment_file', NULL);
+CREATE INDEX IF NOT EXISTS payment_file_newest ON payments.payment_file (institution, uploaded_at DESC);
+CREATE INDEX IF NOT EXISTS payment_file_due ON payments.payment_file (approved_at) WHERE state IN ('approved', 'running');
+
+-- The payment blocks (PmtInf) of a file: each is paid out of one account.
+-- distributed by file_id
+CREATE TABLE IF NOT EXISTS payments.payment_block (
+  file_id uuid NOT NULL,
+  block int NOT NULL,
+  block_id text NOT NULL,
+  payer bigint NOT NULL,
+  PRIMARY KEY (file_id, block)
+);
+SELECT kernel.wall('payments', 'payment_block', NULL);
+
+-- The lines of a file, each with its outcome. Who is to be paid is sealed, and forgotten once the line has ended.
+-- distributed by file_id
+CREATE TABLE IF NOT EXISTS payments.payment_line (
+  file_id uuid NOT NULL,
+  line int NOT NULL,
+  block int NOT NULL,
+  instruction_id text NOT NULL,
+  end_to_end_id text NOT NULL,
+  amount bigint NOT NULL,
+  beneficiary bytea,                      -- personal: payment, keep until the line has ended (sealed number and words)
+  status smallint NOT NULL DEFAULT 0,     -- 0 waiting, 1 paid, 2 rejected
+  reason text NOT NULL DEFAULT '',        -- ISO 20022 ExternalStatusReason1Code
+  why text NOT NULL DEFAULT '',
+  transfer_id uuid,
+  at timestamptz,
+  PRIMARY KEY (file_id, line)
+);
+SELECT kernel.wall('payments', 'payment_line', NULL);
+CREATE INDEX IF NOT EXISTS payment_line_open ON payments.payment_line (file_id, line) WHERE status = 0;

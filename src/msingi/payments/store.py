@@ -109,6 +109,11 @@ async def open_months(tx: Tx, months: int) -> None:
     await tx.value(Q.open_months, months)
 
 
+async def months_ready(tx: Tx, months: int) -> bool:
+    """Whether the journal has a partition for the month that is `months` ahead."""
+    return await tx.value(Q.months_ready, months)
+
+
 async def open_person_accounts(
     tx: Tx,
     people: Sequence[PersonId],

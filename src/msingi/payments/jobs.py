@@ -1,0 +1,63 @@
+"""Endless work of the payments room: approved payment files are worked off, whoever approved them and wherever."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage, Refusal
+from msingi.kernel.stack import Stack
+from msingi.payments import files, store, store_files
+
+logger = logging.getLogger("msingi.payments")
+LOOK_S = 2.0
+MONTHS_AHEAD = 12
+
+
+async def on_file_approved(stack: Stack, payload: bytes) -> None:
+    """Wake the loop; the file itself stands in the database, so nothing is lost if nobody listens."""
+    _woken(stack).set()
+
+
+def _woken(stack: Stack) -> asyncio.Event:
+    found = stack.local.get("payments.files")
+    if not isinstance(found, asyncio.Event):
+        found = stack.local["payments.files"] = asyncio.Event()
+    return found
+
+
+async def work_files_off(stack: Stack) -> None:
+    """For ever: take up approved files that nobody works off, also those that a crashed program left behind."""
+    woken = _woken(stack)
+    while True:
+        woken.clear()
+        try:
+            async with stack.db.reading("payments") as tx:
+                due = await store_files.due(tx)
+            for file_id in due:
+                await files.run_file(stack, str(file_id))
+        except (Outage, Refusal) as later:
+            logger.warning("payment files wait: %s", later)
+        except Exception:
+            logger.exception("a payment file could not be worked off")
+        try:
+            await asyncio.wait_for(woken.wait(), LOOK_S)
+        except TimeoutError:
+            continue
+
+
+async def open_months(stack: Stack) -> None:
+    """At start: make sure that the journal has partitions for the coming months."""
+    async with stack.db.reading("payments") as tx:
+        ready = await store.months_ready(tx, MONTHS_AHEAD)
+    if not ready:
+        permit = policy.decide(job_context("payments-writer"), "payments.open-months", policy.NOBODY)
+        async with stack.db.transaction(permit) as tx:
+            await store.open_months(tx, MONTHS_AHEAD)
+            log.append(tx, permit, detail={"what": "journal partitions made"})
+
+
+doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {"payments.file-approved": on_file_approved}
+loops = [work_files_off]
+starts = [open_months]
