@@ -115,6 +115,12 @@ def _parts(door: dict[str, Any], document: dict[str, Any]) -> tuple[Part, ...]:
     return tuple(found)
 
 
+def _summary(door: dict[str, Any]) -> str:
+    """What the door is for, in a few words: the summary, or else the first sentence of its description."""
+    summary, about = door.get("summary", ""), door.get("description", "") or ""
+    return summary if " " in summary or not about else about.partition(". ")[0].partition("\n")[0].rstrip(".")
+
+
 def overview(document: dict[str, Any]) -> Overview:
     """The OpenAPI document as the page shows it: rooms by name, doors by path."""
     rooms: dict[str, list[Door]] = {}
@@ -127,7 +133,7 @@ def overview(document: dict[str, Any]) -> Overview:
             shown = Door(
                 method.upper(),
                 path,
-                door.get("summary", ""),
+                _summary(door),
                 door.get("description", "") or "",
                 _parts(door, document),
                 answers,

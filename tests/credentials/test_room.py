@@ -22,6 +22,7 @@ from msingi.credentials.errors import (
     TooManyCards,
 )
 from msingi.credentials.model import Card, CardState, CredentialId, Form, Place, Reason
+from msingi.credentials.picture import read_qr
 from msingi.credentials.verify import State, verify_card
 from msingi.identity import acts as identity
 from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name, Sex
@@ -107,6 +108,14 @@ async def test_access_card_pdf(stack, officer, own, person, enrolled):
         await acts.card_pdf(stack, own(await enrolled()), issued.credential_id)
     with pytest.raises(NoSuchCard):
         await acts.card_pdf(stack, officer(), CredentialId("222222222"))
+
+
+async def test_access_card_code(stack, officer, own, person, enrolled):
+    issued = await acts.issue_card(stack, officer(), person)
+    for reader in (officer(), own(person, assurance=1)):
+        assert read_qr(await acts.card_code(stack, reader, issued.credential_id)) == issued.qr_text
+    with pytest.raises(NotPermitted):
+        await acts.card_code(stack, own(await enrolled()), issued.credential_id)
 
 
 async def test_access_sheet_pdf(stack, officer, own, enrolled):

@@ -1,15 +1,19 @@
 """A small room of its own, so that the log's tests leave real leaves by real acts."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from msingi import countries
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
+from msingi.kernel.postgres import as_app
+from msingi.kernel.settings import Settings
 from msingi.kernel.sql import Query
 from msingi.kernel.stack import Stack
 
@@ -18,7 +22,18 @@ RULES = """
 permit (principal is Job, action == Action::"demo.sweep", resource) when { principal.name == "sweeper" };
 """
 SEALED = Query("sealed", "SELECT sealed FROM log.record WHERE person_id = $1 AND record_id = $2", "")
+BATCH = """INSERT INTO log.batch (pending_id, entry_no, root, count)
+SELECT $1, n, substring($2::bytea FROM n * 32 + 1 FOR 32), 1 FROM generate_series(0, length($2::bytea) / 32 - 1) AS n"""
 Act = Callable[..., Awaitable[list[UUID]]]
+
+
+@pytest.fixture(scope="module")
+async def stack(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack in which no room has begun to work, so that the tests know every entry of the log."""
+    settings = Settings(home=tmp_path_factory.mktemp("home"), base_url="http://127.0.0.1:8080", sandbox=True)
+    made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
+    yield made
+    await made.close()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,6 +88,17 @@ async def unsealed(stack: Stack) -> Callable[[PersonId, UUID], Awaitable[bytes]]
         return plain
 
     return open_
+
+
+async def put(conn: asyncpg.Connection, *counts: int) -> list[bytes]:
+    """Entries of batches, as transactions would leave them, one transaction for each count."""
+    entries = []
+    for count in counts:
+        raw, pending_id = os.urandom(32 * count), uuid7()
+        await conn.execute("INSERT INTO log.pending (id, entries) VALUES ($1, $2)", pending_id, raw)
+        await conn.execute(BATCH, pending_id, raw)
+        entries += [raw[i : i + 32] for i in range(0, len(raw), 32)]
+    return entries
 
 
 @pytest.fixture

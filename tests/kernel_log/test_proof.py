@@ -192,6 +192,22 @@ async def test_a_record_beside_others_must_be_one_of_them(stack, person, act):
         await proof_of(stack, one, records[0], b"s" * 32 + b"{}")
 
 
+async def test_a_batch_leads_from_its_own_root_to_the_head(stack, person, act, vkeys, monkeypatch):
+    monkeypatch.setattr(proof, "WAIT_S", 0.1)
+    leaves = [merkle.leaf_hash(bytes([i])) for i in range(5)]
+    root = merkle.tree_root(leaves)
+    with pytest.raises(errors.NoSuchRecord):
+        await proof.way_of_root(stack, root)
+    await act(await person(), roots=(b"1" * 32, root))
+    with pytest.raises(errors.NotYetInLog):
+        await proof.way_of_root(stack, root)
+    await sequencer.catch_up(stack)
+    way = await proof.way_of_root(stack, root)
+    point, _ = note.check(way.note, vkeys)
+    entry = merkle.root_from_path(leaves[3], 3, 5, merkle.path_among(3, leaves))
+    merkle.verify_inclusion(merkle.leaf_hash(entry), way.index, point.size, way.path, point.root)
+
+
 async def test_the_path_is_that_of_the_rfc(stack, owner):
     async with stack.db.plumbing() as conn:
         head = await store.newest(conn)

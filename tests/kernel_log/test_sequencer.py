@@ -1,22 +1,15 @@
 """The sequencer: one at a time, nothing lost, never two roots for a size."""
 
 import asyncio
-import os
 
 import asyncpg
 import pytest
+from tests.kernel_log.conftest import put
 
 from msingi.kernel.ids import uuid7
 from msingi.kernel.log import jobs, merkle, note, sequencer, store
 from msingi.kernel.log.audit import check_log
 from msingi.kernel.log.sequencer import LogBroken, Sequencer
-
-
-async def put(conn: asyncpg.Connection, *counts: int) -> list[bytes]:
-    """Entries of strangers, as transactions would leave them."""
-    rows = [os.urandom(32 * count) for count in counts]
-    await conn.executemany("INSERT INTO log.pending (id, entries) VALUES ($1, $2)", [(uuid7(), row) for row in rows])
-    return [row[i : i + 32] for row in rows for i in range(0, len(row), 32)]
 
 
 async def all_entries(conn: asyncpg.Connection) -> list[bytes]:

@@ -65,9 +65,11 @@ async def test_openid_client_signs_in_with_par_pkce_private_key_jwt_and_dpop(liv
     )
     assert running.stdin and running.stdout and running.stderr
 
+    out, err = running.stdout, running.stderr
+
     async def said() -> dict[str, Any]:
-        line = await running.stdout.readline()
-        assert line, (await running.stderr.read()).decode()
+        line = await out.readline()
+        assert line, (await err.read()).decode()
         return json.loads(line)
 
     order = {"issuer": stack.settings.url, "client_id": "bank", "redirect_uri": RP}

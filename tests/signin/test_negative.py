@@ -334,6 +334,28 @@ async def test_logout_leads_only_to_registered_addresses(site, browser):
     assert page.status_code == 400
 
 
+async def test_nonsense_at_every_door_is_refused_and_never_a_bug(site, browser):
+    bank = site.party("bank")
+    odd = bank.assertion(sub="\0", iss="\0")
+    assert (await bank.post("/oauth/par", bank.request() | {"client_assertion": odd})).status_code == 401
+    for path in ("/oauth/authorize?client_id=%00", "/oauth/authorize?client_id=a%00b&request_uri=%F0%9F%98%80"):
+        assert (await browser.open(path)).status_code == 400
+    for path in ("/signin", "/signin/code", "/signin/consent"):
+        for flow in ("", "x", "é", "%00", "A" * 200):
+            assert (await browser.open(f"{path}?flow={flow}")).status_code == 400
+    for path in ("/signin/pin", "/signin/code", "/signin/code/again", "/signin/consent", "/signin/leave"):
+        got = await browser.http.post(path, content=b"\xff\x00=%00&flow=%F0", headers={"Origin": ISSUER})
+        assert got.status_code == 400, path
+    for path in ("/oauth/par", "/oauth/token", "/oauth/revoke"):
+        for body in (b"", b"\xff\xfe", b"a=1&a=2", b"client_id=%00", b"&".join([b"x=1"] * 60)):
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            got = await site.http.post(path, content=body, headers=headers)
+            assert got.status_code in (400, 401) and got.json()["error"], (path, body)
+    for header in ("", "DPoP", "DPoP x", "Bearer é", "Basic YTpi"):
+        got = await site.http.get("/oauth/userinfo", headers={"Authorization": header.encode()})
+        assert got.status_code == 401 and got.json()["error"] == "invalid_token"
+
+
 async def test_token_endpoint_speaks_oauth(site):
     bank = site.party("bank")
     got = await bank.post("/oauth/token", {"grant_type": "password", "username": "a", "password": "b"})

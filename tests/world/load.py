@@ -19,7 +19,7 @@ from msingi.cli.visitor import Visitor
 
 Send = Callable[[], Awaitable[httpx.Response]]
 LOST = (httpx.HTTPError, OSError)
-TRIES_S = 0.15
+TRIES_S, PAUSE_S = 0.15, 0.05
 
 
 class Intention:
@@ -127,8 +127,7 @@ class Load:
         await asyncio.gather(*(made.attempt() for _ in range(copies)))
         if self.chance.random() < 0.3:
             await self.chance.choice(self.intentions).attempt()
-        if not made.acknowledged:
-            await asyncio.sleep(TRIES_S)
+        await asyncio.sleep(PAUSE_S if made.acknowledged else TRIES_S)
 
     async def enrol(self, officer: Caller) -> None:
         """An officer enrols people, one after the other."""
@@ -175,7 +174,6 @@ class Load:
                 await asyncio.sleep(TRIES_S * 4)
                 continue
             await self.repeat(made)
-            await asyncio.sleep(0.2)
 
     def _no_bug(self, wrong: Exception) -> None:
         if isinstance(wrong, click.ClickException) and ": 500" in wrong.message:

@@ -201,9 +201,11 @@ async def _compare(crowd: Crowd, load: Load, before: dict[str, int]) -> None:
     units = countries.load(crowd.known["country"]).currency.digits
     wanted = sum(int(made.key.rpartition(":")[2]) for made in load.of("pay")) * 10**units
     assert after["paid"] - before["paid"] == wanted
-    asked = [one for made in load.of("ask") for one in made.acknowledged]
+    asked = {one for made in load.of("ask") for one in made.acknowledged}  # who is asked already is not asked twice
     conn = await asyncpg.connect(owner_url(crowd.running.home))
-    kept = await conn.fetch("SELECT request_id::text FROM consent.request WHERE request_id = ANY ($1::uuid[])", asked)
+    kept = await conn.fetch(
+        "SELECT request_id::text FROM consent.request WHERE request_id = ANY ($1::uuid[])", list(asked)
+    )
     await conn.close()
     assert sorted(row[0] for row in kept) == sorted(asked)
     for mine in load.consents:

@@ -29,10 +29,11 @@ STAFF = {
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
+# client -> (kind of institution, security profile, scopes beyond those about a signed-in person, name)
 CLIENTS = {
-    "bank-app": ("bank", "confidential"),
-    "clinic-app": ("clinic", "confidential"),
-    "ministry-app": ("ministry", "fapi"),
+    "bank-app": ("bank", "confidential", {"authenticate"}, "Mobile banking"),
+    "clinic-app": ("clinic", "confidential", {"clinician"}, "Clinic records"),
+    "ministry-app": ("ministry", "fapi", {"authenticate"}, "Benefits online"),
 }
 
 
@@ -86,7 +87,7 @@ async def found(stack: Stack, seed: int) -> Country:
             }
         )
     staff = [await _hire(stack, place, role) for place, role in enumerate(STAFF, 1)]
-    clients = [await _register(stack, client, kind, how, secret) for client, (kind, how) in CLIENTS.items()]
+    clients = [await _register(stack, client) for client in CLIENTS]
     await agreements(stack)
     document = {"institutions": institutions, "staff": staff, "clients": clients}
     return Country(profile.institutions, document)
@@ -128,11 +129,12 @@ async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
     }
 
 
-async def _register(stack: Stack, client_id: str, kind: str, how: str, secret: str) -> dict[str, Any]:
+async def _register(stack: Stack, client_id: str) -> dict[str, Any]:
     from msingi.signin import acts as signin
     from msingi.signin.model import Client
     from msingi.signin.model import Profile as Security
 
+    kind, how, scopes, name = CLIENTS[client_id]
     institution = next(m.code for m in stack.profile.institutions if m.kind == kind)
     file = Path(stack.settings.home) / f"sample.{client_id}.jwk"
     if file.exists():
@@ -143,12 +145,12 @@ async def _register(stack: Stack, client_id: str, kind: str, how: str, secret: s
         file.chmod(0o600)
     client = Client(
         client_id=client_id,
-        name=client_id,
+        name=name,
         institution=institution,
         profile=Security(how),
         jwks=(dict(key.as_dict(private=False)),),
         redirect_uris=(CALLBACK,),
-        scopes=frozenset({"openid", "profile", "phone", "authenticate"}),
+        scopes=frozenset({"openid", "profile", "phone"} | scopes),
         claims=frozenset({"name", "birthdate", "phone_number"}),
     )
     await signin.add_client(stack, job_context("setup", "operations"), client)

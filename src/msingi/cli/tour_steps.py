@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -47,6 +48,8 @@ class Steps:
         self.run_id = datetime.now(UTC).strftime("%H%M%S%f")
 
     async def __aenter__(self) -> "Steps":
+        trust = await self.me.open("/.well-known/msingi-trust.json")
+        (self.folder / "trust.json").write_bytes(trust.raw)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -105,7 +108,7 @@ class Steps:
             case = await desk.open(page.link("/staff/duplicates/"))
             form = case.form("reason")
             decided = await desk.submit(case, form, reason="same name, same birth date, same address", answer="0")
-            say(f"An officer compared two records and decided: “{decided.heading}”")
+            say(f"An officer compared two records and decided; {_clip(decided.main, decided.heading, 160)}")
 
     # 2
 
@@ -124,8 +127,6 @@ class Steps:
         text = read_qr(picture.content)
         listed = await self.me.client.get(self._status_address(text), headers={"Accept": "application/statuslist+cwt"})
         (self.folder / "status.cwt").write_bytes(listed.content)
-        trust = await self.me.client.get("/.well-known/msingi-trust.json")
-        (self.folder / "trust.json").write_bytes(trust.content)
         args = ["verify", str(self.folder / "code.png"), "--trust", str(self.folder / "trust.json")]
         answer = await self.msingi(*args, "--status", str(self.folder / "status.cwt"))
         must(answer.startswith("valid"), f"the card was not accepted: {answer}")
@@ -184,7 +185,7 @@ class Steps:
         sent = await self.me.submit(
             page, page.form("phone"), phone=self.juma["phone"], amount=str(amount), note="asante"
         )
-        say(f"She sees whom she pays before she pays: “{_clip(sent.text, self.juma['phone'][-3:])}”")
+        say(f"She sees whom she pays before she pays: “{_clip(sent.main, self.juma['phone'][-3:])}”")
         receipt = await self.me.submit(sent, sent.form(action="confirm"))
         must("receipts" in receipt.url, f"sending ended at {receipt.url}")
         say(f"{amount} sent to {self.juma['name']} by phone number: “{receipt.heading}”")
@@ -220,18 +221,17 @@ class Steps:
 
     async def health(self) -> None:
         """A clinic records; a hospital asks: refused, consented, answered, withdrawn, refused."""
-        clinic, hospital = self.institution("clinic"), self.institution("hospital")
+        hospital = self.institution("hospital")
+        token = await self._token("clinic-app", "clinician")
         for name in ("organizations", "practitioners"):
-            stored = await self._signed(clinic, "/fhir", _synthea(name), content="application/fhir+json")
-            must(stored.status == 200, f"the registry of {name} was refused: {stored.body[:400]!r}")
+            await self._store(token, _synthea(name))
         bundle = _synthea("adult")
         for entry in bundle["entry"]:
             if entry["resource"]["resourceType"] == "Patient":
                 system = self.profile.number_system
                 entry["resource"]["identifier"] = [{"system": system, "value": self.asha["number"]}]
                 entry["request"]["ifNoneExist"] = f"identifier={system}|{self.asha['number']}"
-        stored = await self._signed(clinic, "/fhir", bundle, content="application/fhir+json")
-        must(stored.status == 200, f"the clinic's bundle was refused: {stored.body[:400]!r}")
+        await self._store(token, bundle)
         say(f"The clinic stored a FHIR transaction with {len(bundle['entry'])} resources (Synthea, made-up patient)")
         must(await self._ask(hospital) == "refused", "the hospital was answered without consent")
         say("The hospital asked the exchange for the patient summary, and was refused: no consent")
@@ -249,6 +249,31 @@ class Steps:
         await self.me.submit(page, page.form(action="/withdraw"))
         must(await self._ask(hospital) == "refused", "the hospital was answered after the withdrawal")
         say("She withdrew; the hospital asked again and was refused at once")
+
+    async def _token(self, client_id: str, scope: str) -> str:
+        """An access token for an institution's software, by private_key_jwt (RFC 7523)."""
+        from joserfc import jwt
+        from joserfc.jwk import ECKey
+
+        client = next(c for c in self.known["clients"] if c["client_id"] == client_id)
+        issuer, now = self.known["issuer"], int(datetime.now(UTC).timestamp())
+        claims = {"iss": client_id, "sub": client_id, "aud": issuer, "iat": now, "exp": now + 60, "jti": token_hex(12)}
+        head = {"alg": "ES256", "kid": client["jwk"]["kid"], "typ": "JWT"}
+        form = {
+            "grant_type": "client_credentials",
+            "scope": scope,
+            "client_id": client_id,
+            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            "client_assertion": jwt.encode(head, claims, ECKey.import_key(client["jwk"])),
+        }
+        answer = await self.me.client.post("/oauth/token", data=form)
+        must(answer.status_code == 200, f"no token for {client_id}: {answer.text[:300]}")
+        return answer.json()["access_token"]
+
+    async def _store(self, token: str, bundle: dict[str, Any]) -> None:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/fhir+json"}
+        answer = await self.me.client.post("/fhir", content=json.dumps(bundle), headers=headers)
+        must(answer.status_code == 200, f"the clinic's bundle was refused: {answer.text[:600]}")
 
     async def _signed(self, who: dict[str, Any], path: str, body: Any, content: str = "application/json") -> Any:
         raw = json.dumps(body).encode()
@@ -285,7 +310,7 @@ class Steps:
         must(len(lines) >= 3, f"the page shows {len(lines)} accesses")
         say(f"The page shows {len(lines)} accesses; the newest ones:")
         detail = await self.me.open(lines[0])
-        say(f"“{_clip(detail.text, detail.heading, 220)}”")
+        say(f"“{_clip(detail.main, detail.heading, 260)}”")
         proof = await self._proof(lines[0])
         file = self.folder / "access.tlog-proof"
         file.write_bytes(proof)

@@ -30,6 +30,12 @@ class Page:
         return " ".join(self.tree.text_content().split())
 
     @property
+    def main(self) -> str:
+        """The words of the page's main part."""
+        found = self.tree.xpath("//main") if self.tree is not None else []
+        return " ".join(found[0].text_content().split()) if found else self.text
+
+    @property
     def heading(self) -> str:
         """The first heading."""
         found = self.tree.xpath("//h1") if self.tree is not None else []

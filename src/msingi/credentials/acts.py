@@ -105,6 +105,17 @@ async def card_pdf(stack: Stack, ctx: Context, credential_id: CredentialId) -> b
         return await asyncio.to_thread(drawing.document, faces, _design(stack))
 
 
+async def card_code(stack: Stack, ctx: Context, credential_id: CredentialId) -> bytes:
+    """The card's QR code as a PNG, for the holder's telephone: the same signed text that the card carries.
+
+    Raises NoSuchCard, CardEnded, CardSuspended.
+    """
+    from msingi.credentials import picture
+
+    [face] = await _faces(stack, ctx, "credentials.card_code", [credential_id])
+    return picture.write_qr(face.qr_text)
+
+
 async def sheet_pdf(stack: Stack, ctx: Context, credential_ids: Sequence[CredentialId]) -> bytes:
     """A4 sheets with eight cards each and crop marks, fronts and backs, for a duplex printer.
 

@@ -57,6 +57,14 @@ async def card_pdf(request: AnyRequest, credential_id: CardNumber) -> Response[b
     return _pdf(await acts.card_pdf(web.stack(request), ctx, number), f"card-{number}")
 
 
+@get("/cards/{credential_id:str}/code.png", summary="A card's QR code as a picture", media_type="image/png")
+async def card_code(request: AnyRequest, credential_id: CardNumber) -> Response[bytes]:
+    """The QR code that the card carries, for the holder's telephone. 403, 404, 409 as for the PDF."""
+    ctx = await _issuing(request)
+    picture_png = await acts.card_code(web.stack(request), ctx, CredentialId(credential_id))
+    return Response(picture_png, media_type="image/png", headers={"Cache-Control": "private, no-store"})
+
+
 @post("/sheets", summary="Cards on A4 sheets", status_code=200)
 async def sheet(request: AnyRequest, data: SheetOrder) -> Response[bytes]:
     """Up to 200 cards as a PDF of A4 sheets, eight on each, fronts and backs with crop marks.
@@ -199,7 +207,7 @@ def _template() -> Any:
 routers = [
     Router(
         "/v1/credentials",
-        route_handlers=[issue, card_pdf, sheet, revoke, suspend, reinstate, cards_of],
+        route_handlers=[issue, card_pdf, card_code, sheet, revoke, suspend, reinstate, cards_of],
         tags=["credentials"],
     ),
     Router("/", route_handlers=[issuer_keys, status_lists, status_list], tags=["credentials"]),

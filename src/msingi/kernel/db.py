@@ -53,7 +53,7 @@ class Tx:
         self.permits = permits
         self.owed = set(permits)
         self.staged: list[leaf.Staged] = []
-        self.roots: list[bytes] = []
+        self.roots: list[tuple[bytes, int]] = []
         self.person_keys: dict[PersonId, AESGCM] = {}
         self.after_commit: list[Callable[[], Awaitable[None] | None]] = []
         self.repeated = False

@@ -84,6 +84,8 @@ def _remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
 
 async def client(stack: Stack, client_id: str) -> Client:
     """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
+    if not rules.is_client_id(client_id):
+        raise InvalidClient(rule="registered client_id")
     known, now = _remembered(stack), time.monotonic()
     if client_id in known and known[client_id][0] > now:
         return known[client_id][1]
@@ -95,7 +97,7 @@ async def client(stack: Stack, client_id: str) -> Client:
     return found
 
 
-async def find_account(stack: Stack, ctx: Context, login: str) -> PersonId | None:
+async def find_account(stack: Stack, login: str, ctx: Context) -> PersonId | None:
     """Whose account is meant by a number, a phone number or a staff id; None for nobody's and for one out of use."""
     if rules.is_staff_login(login):
         return rules.staff_account_id(login)
@@ -155,7 +157,7 @@ async def verify_pin(
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
     async with pin_gate(stack):
-        account = await find_account(stack, _own_work(), login)
+        account = await find_account(stack, login, _own_work())
         permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
         async with stack.db.transaction(permit) as tx:
             who = await load_who(stack, tx, account, login)
@@ -186,7 +188,7 @@ async def verify_pin(
     return result
 
 
-async def active_person(stack: Stack, ctx: Context, person_id: PersonId) -> Person | None:
+async def active_person(stack: Stack, person_id: PersonId, ctx: Context) -> Person | None:
     """A person whose identity is in use; None for anybody else."""
     try:
         person = await identity.read_person(stack, ctx, person_id)
@@ -196,7 +198,7 @@ async def active_person(stack: Stack, ctx: Context, person_id: PersonId) -> Pers
 
 
 async def _phone_of(stack: Stack, person_id: PersonId) -> str:
-    person = await active_person(stack, _own_work(), person_id)
+    person = await active_person(stack, person_id, _own_work())
     if person is None or not person.demographics.phone:
         raise NoPhone()
     return person.demographics.phone

@@ -130,6 +130,14 @@ class Session(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class Agreement(Struct, frozen=True):
+    """What somebody agreed that a client may learn, and when."""
+
+    client_id: str
+    claims: tuple[str, ...]
+    agreed_at: datetime
+
+
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A yes/no question of an institution: is this the person? Exactly one of `number` and `pseudonym` names them.
 

@@ -120,6 +120,21 @@ INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone
 -- What somebody agreed that a client may learn.
 SELECT claims FROM signin.agreement WHERE person_id = $1 AND client_id = $2
 
+-- name: agreements
+-- Everything that somebody agreed, newest first.
+SELECT client_id, claims, agreed_at FROM signin.agreement WHERE person_id = $1 ORDER BY agreed_at DESC LIMIT 200
+
+-- name: withdraw_agreement
+-- Forget what somebody agreed that a client may learn.
+DELETE FROM signin.agreement WHERE person_id = $1 AND client_id = $2 RETURNING client_id
+
+-- name: end_grants_of_client
+-- End what a client holds from somebody, offline grants too; refused at every door from now on.
+WITH gone AS (
+  UPDATE signin.oauth_grant SET ended_at = $3
+  WHERE person_id = $1 AND client_id = $2 AND ended_at IS NULL AND expires_at > $3 RETURNING grant_id, expires_at)
+INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
+
 -- name: put_agreement
 -- Remember what somebody agreed that a client may learn, in place of the earlier answer.
 INSERT INTO signin.agreement (person_id, client_id, claims, agreed_at) VALUES ($1, $2, $3::text[], $4)

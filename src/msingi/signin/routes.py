@@ -9,20 +9,20 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 
 from msingi.kernel import web
-from msingi.kernel.context import Kind
+from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.signin import acts, flow, page
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.errors import AccessDenied, FlowLost
-from msingi.signin.model import Verdict
+from msingi.signin.model import Agreement, Verdict
 from msingi.signin.page import WebRequest
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider import routes as provider_routes
 from msingi.signin.provider.model import Flow
 from msingi.signin.provider.wire import oauth_dialect
-from msingi.signin.rules import staff_account_id
+from msingi.signin.rules import is_client_id, staff_account_id
 from msingi.signin.wire import say
 
 
@@ -190,7 +190,7 @@ class OpenSession(msgspec.Struct, frozen=True):
     seen_at: datetime
 
 
-async def _own(request: WebRequest) -> tuple[Any, PersonId]:
+async def _own(request: WebRequest) -> tuple[Context, PersonId]:
     ctx = await web.context(request, "subject-access", "contract", signed_in=True)
     if ctx.actor.kind is Kind.PERSON:
         return ctx, PersonId(UUID(ctx.actor.id))
@@ -215,6 +215,28 @@ async def end_session(request: WebRequest, session_id: UUID) -> None:
         raise NotFound()
 
 
+async def _own_decisions(request: WebRequest) -> tuple[Context, PersonId]:
+    ctx = await web.context(request, "consent-management", "contract", signed_in=True)
+    if ctx.actor.kind is not Kind.PERSON:
+        raise NotPermitted(act="signin.list-agreements")
+    return ctx, PersonId(UUID(ctx.actor.id))
+
+
+@get("/v1/agreements", tags=["signin"])
+async def list_agreements(request: WebRequest) -> list[Agreement]:
+    """What the caller agreed that software may learn at sign-in."""
+    ctx, person_id = await _own_decisions(request)
+    return await provider.list_agreements(web.stack(request), ctx, person_id)
+
+
+@delete("/v1/agreements/{client_id:str}", tags=["signin"])
+async def withdraw(request: WebRequest, client_id: str) -> None:
+    """Take an agreement back; all tokens of that software end at once."""
+    ctx, person_id = await _own_decisions(request)
+    if not is_client_id(client_id) or not await provider.withdraw(web.stack(request), ctx, person_id, client_id):
+        raise NotFound()
+
+
 PAGE_ENDINGS: dict[Any, Any] = {Refusal: page.refuse, Outage: page.refuse}
 pages = Router(
     "/",
@@ -232,7 +254,7 @@ pages = Router(
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
-doors = Router("/", route_handlers=[list_sessions, end_session])
+doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw])
 routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors]
 dialects = {"/oauth": oauth_dialect}
 authenticators = [bearer.authenticate]

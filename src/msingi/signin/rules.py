@@ -56,6 +56,11 @@ def staff_account_id(staff_id: str) -> PersonId:
     return PersonId(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
 
 
+def is_client_id(text: str) -> bool:
+    """Whether `text` can be a client id: 1 to 200 printable ASCII characters without blanks."""
+    return re.fullmatch(r"[\x21-\x7e]{1,200}", text) is not None
+
+
 def check_staff_id(staff_id: str) -> None:
     """Raises BadRegistration unless a staff id is 3 to 40 of a-z 0-9 . _ - with at least one letter."""
     if not re.fullmatch(r"[a-z0-9._\-]{3,40}", staff_id) or not is_staff_login(staff_id):
@@ -135,6 +140,8 @@ def check_registration(client: Client) -> None:
     Redirect addresses are https, or http on a loopback address for software on the user's own machine
     (RFC 8252, section 7.3); they hold no fragment (RFC 6749, section 3.1.2).
     """
+    if not is_client_id(client.client_id):
+        raise BadRegistration(rule="a client id has 1 to 200 printable ASCII characters without blanks")
     if client.profile is Profile.PUBLIC and client.jwks:
         raise BadRegistration(rule="a public client holds no key")
     if client.profile is not Profile.PUBLIC and not client.jwks:

@@ -9,7 +9,7 @@ import msgspec
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
-from msingi.signin.model import Client, Session
+from msingi.signin.model import Agreement, Client, Session
 from msingi.signin.rules import FORGET_S, IDLE_S, Tries
 
 Q = sql.load(__name__)
@@ -172,6 +172,18 @@ async def agreed_claims(tx: Tx, person_id: PersonId, client_id: str) -> list[str
 async def put_agreement(tx: Tx, person_id: PersonId, client_id: str, claims: tuple[str, ...], now: datetime) -> None:
     """Remember what somebody agreed that a client may learn."""
     await tx.do(Q.put_agreement, person_id, client_id, list(claims), now)
+
+
+async def agreements(tx: Tx, person_id: PersonId) -> list[Agreement]:
+    """What somebody agreed that clients may learn, newest first."""
+    return [msgspec.convert(dict(row), Agreement) for row in await tx.rows(Q.agreements, person_id)]
+
+
+async def withdraw_agreement(tx: Tx, person_id: PersonId, client_id: str, now: datetime) -> bool:
+    """Forget an agreement and end what the client holds; False if there was no agreement."""
+    found = await tx.value(Q.withdraw_agreement, person_id, client_id) is not None
+    await tx.do(Q.end_grants_of_client, person_id, client_id, now)
+    return found
 
 
 async def first_time(tx: Tx, seen: list[bytes], until: list[datetime]) -> set[bytes]:

@@ -7,6 +7,7 @@ cannot be seen from inside, a database that was exchanged as a whole, the witnes
 
 from collections.abc import Callable, Container
 from datetime import datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -40,8 +41,8 @@ class Problem(Struct, frozen=True):
 class Findings(Struct):
     """What was checked, and what is wrong. `problems` holds the first MAX_PROBLEMS; `unlisted` counts the rest.
 
-    `waiting` entries have no place yet; `opened` records were unsealed and hashed; of `erased` ones the key is
-    gone; `unclaimed` entries belong to no record (batches that keep their own records).
+    `waiting` entries have no place yet; `batches` are entries whose acts a room keeps itself; `opened` records
+    were unsealed and hashed; of `erased` ones the key is gone.
     """
 
     entries: int = 0
@@ -50,7 +51,7 @@ class Findings(Struct):
     waiting: int = 0
     opened: int = 0
     erased: int = 0
-    unclaimed: int = 0
+    batches: int = 0
     problems: list[Problem] = field(default_factory=list)
     unlisted: int = 0
 
@@ -69,8 +70,8 @@ class Findings(Struct):
     def summary(self) -> str:
         """What was checked, as one line for people."""
         return (
-            f"{self.entries} entries under {self.checkpoints} signed heads, {self.records} records "
-            f"({self.opened} opened, {self.erased} erased), {self.waiting} entries waiting"
+            f"{self.entries} entries under {self.checkpoints} signed heads, {self.batches} of them batches, "
+            f"{self.records} records ({self.opened} opened, {self.erased} erased), {self.waiting} entries waiting"
         )
 
     def add(self, code: str, where: str, text: str) -> None:
@@ -91,8 +92,8 @@ async def check_log(
     """Check the whole log in one unchanging view of it, while it goes on growing.
 
     With `unseal`, every record whose key still exists is opened, to be hashed and for nothing else. With
-    `batch_roots` (the roots that rooms left for their batches), an entry that is neither a record's nor among
-    them is a problem. `progress` is called with (entries checked, all entries).
+    `batch_roots` (the roots of the batches that rooms keep), a batch that no room knows is a problem.
+    `progress` is called with (entries checked, all entries).
     """
     found = Findings()
     async with stack.db.plumbing() as conn:
@@ -202,7 +203,7 @@ class _Auditor:
                 await self._carry(0, merkle.perfect_root(leaves))
         here = await self._check_placed(start, end, entries)
         if self.seals is not None:
-            await self._open_records(here, start, end, entries)
+            await self._open_records(here, start, entries)
 
     def _read_tile(self, n: int, width: int, stored: store.Tiles) -> tuple[bytes, list[bytes]]:
         """A level 0 tile and the entries of its bundle, compared leaf by leaf (missing ones as empty bytes)."""
@@ -271,38 +272,34 @@ class _Auditor:
         return self.ahead
 
     async def _check_placed(self, start: int, end: int, entries: list[bytes]) -> "list[Row]":
-        """Transactions stand one behind the other, and their records under their entries; gives those that begin
-        before `end`."""
+        """Transactions stand one behind the other, and their records under their entries; gives the rows of the
+        entries that stand here."""
         claimed: set[int] = set()
         here: list[Row] = []
-        while (row := await self._peek()) is not None and row["first_index"] < end:
+        while (row := await self._peek()) is not None:
+            index = row["first_index"] + (row["entry_no"] or 0)
+            if index >= end:
+                break
             self.ahead = None
-            where = f"entry {row['first_index']}"
+            where = f"entry {index}"
             if row["pending_id"] != self.last_id:
                 self.last_id = row["pending_id"]
                 if row["first_index"] != self.next_index:
                     self.found.add("place-gap", where, f"A transaction should begin at {self.next_index}.")
                 self.next_index = row["first_index"] + row["count"]
-            if row["entry_no"] is None:
-                continue
+            if row["entry_no"] is None or index < start:
+                continue  # nothing says what the entry is (see below), or its place is wrong (see above)
             if row["entry_no"] >= row["count"]:
                 self.found.add("record-place", where, "A record names an entry that its transaction has not.")
                 continue
             here.append(row)
-            index = row["first_index"] + row["entry_no"]
             claimed.add(index)
-            entry = await self._entry(index, start, end, entries)
-            self._check_inner(index, entry, row["numbers"] or [], row["commitments"])
-        self._check_unclaimed(start, entries, claimed)
+            if row["root"] is None:
+                self._check_inner(index, entries[index - start], row["numbers"] or [], row["commitments"])
+            else:
+                self._check_batch(index, entries[index - start], row)
+        self._check_unclaimed(sorted(set(range(start, end)) - claimed))
         return here
-
-    async def _entry(self, index: int, start: int, end: int, entries: list[bytes]) -> bytes:
-        if start <= index < end:
-            return entries[index - start]
-        try:  # a transaction with many entries can reach into the next chunk
-            return await store.entry(self.conn, index)
-        except (IndexError, ValueError):
-            return b""
 
     def _check_inner(self, index: int, entry: bytes, numbers: list[int], commitments: bytes | None) -> None:
         where = f"entry {index}"
@@ -316,15 +313,21 @@ class _Auditor:
             text = f"{count} records belong to this entry, and {len(numbers)} are there."
             self.found.add("record-missing", where, text)
 
-    def _check_unclaimed(self, start: int, entries: list[bytes], claimed: set[int]) -> None:
-        for index, entry in enumerate(entries, start=start):
-            if index not in claimed:
-                self.found.unclaimed += 1
-                if self.batch_roots is not None and entry not in self.batch_roots:
-                    text = "No record and no batch belongs to this entry: its record was removed."
-                    self.found.add("record-missing", f"entry {index}", text)
+    def _check_batch(self, index: int, entry: bytes, row: "Row") -> None:
+        self.found.batches += 1
+        if row["root"] != entry or row["numbers"] or row["commitments"]:
+            self.found.add("batch-changed", f"entry {index}", "The batch that left this entry had another root.")
+        elif self.batch_roots is not None and entry not in self.batch_roots:
+            self.found.add("batch-unknown", f"entry {index}", "No room keeps the batch that this entry stands for.")
 
-    async def _open_records(self, here: "list[Row]", start: int, end: int, entries: list[bytes]) -> None:
+    def _check_unclaimed(self, missing: list[int]) -> None:
+        for _, run in groupby(enumerate(missing), key=lambda pair: pair[1] - pair[0]):
+            indexes = [index for _, index in run]
+            where = f"entry {indexes[0]}" if len(indexes) == 1 else f"entries {indexes[0]} to {indexes[-1]}"
+            text = "No record and no batch belongs here: what left it, or its place, was removed."
+            self.found.add("record-missing", where, text)
+
+    async def _open_records(self, here: "list[Row]", start: int, entries: list[bytes]) -> None:
         """Unseal each record of these transactions and compare its commitment with what the tree holds."""
         from msingi.kernel.db import Tx
 
@@ -347,7 +350,7 @@ class _Auditor:
             if place["commitments"] is not None:
                 right = place["commitments"][at : at + 32] == mine
             else:
-                right = await self._entry(index, start, end, entries) == merkle.leaf_hash(mine)
+                right = entries[index - start] == merkle.leaf_hash(mine)
             if not right:
                 self.found.add("record-changed", f"entry {index}", "The record is not the one that was logged.")
 

@@ -108,7 +108,7 @@ def append_root(tx: "Tx", permit: "Permit", *, root: bytes, count: int) -> None:
     """Leave one entry for a batch of `count` acts that are committed to by their own tree hash `root` (32 bytes)."""
     if len(root) != 32 or count < 1:
         raise ValueError("a batch root has 32 bytes and covers at least one act")
-    tx.roots.append(root)
+    tx.roots.append((root, count))
     tx.owed.discard(permit)
 
 
@@ -119,7 +119,7 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
     """
     pending_id = uuid7()
     commitments = [commitment(s.salt, s.body) for s in tx.staged]
-    entries = ([tree_hash(commitments)] if commitments else []) + tx.roots
+    entries = ([tree_hash(commitments)] if commitments else []) + [root for root, _ in tx.roots]
     inner = [b"".join(commitments)] if len(commitments) > 1 else []
     sealed = []
     for staged in tx.staged:
@@ -141,4 +141,7 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
         [0] * len(tx.staged),
         list(range(len(tx.staged))),
         sealed,
+        range(len(entries) - len(tx.roots), len(entries)),
+        [root for root, _ in tx.roots],
+        [count for _, count in tx.roots],
     )

@@ -12,7 +12,7 @@ witnesses that the reader does not know must be ignored, and are still covered.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from msingi.kernel.log.note import Checkpoint, Vkey, b64
 from msingi.kernel.log.sequencer import bell, log_vkeys
 
 if TYPE_CHECKING:
+    from msingi.kernel.db import Connection
     from msingi.kernel.stack import Stack
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -197,6 +198,21 @@ async def way_to_head(stack: "Stack", index: int) -> Way:
     return Way(index, tuple(path), text)
 
 
+async def way_of_root(stack: "Stack", root: bytes) -> Way:
+    """The way from the batch root that a room left (`log.append_root`) to a signed tree head.
+
+    Raises NoSuchRecord if no room left it, NotYetInLog after WAIT_S seconds.
+    """
+
+    async def place(conn: "Connection") -> int | None:
+        try:
+            return await store.place_of_root(conn, root)
+        except LookupError:
+            raise errors.NoSuchRecord() from None
+
+    return await way_to_head(stack, await _when_placed(stack, place))
+
+
 async def proof_of(stack: "Stack", person_id: PersonId, record_id: UUID, unsealed: bytes) -> str:
     """The proof file of a record; `unsealed` is what the person's key opened: the salt and the canonical record.
 
@@ -204,15 +220,24 @@ async def proof_of(stack: "Stack", person_id: PersonId, record_id: UUID, unseale
     Raises NoSuchRecord, NotYetInLog (after WAIT_S seconds), LogDisagrees if the tree holds something else.
     """
     salt, body = unsealed[:SALT_BYTES], unsealed[SALT_BYTES:]
-    place = await _placed(stack, person_id, record_id)
+    found: list[store.Place] = []
+
+    async def look(conn: "Connection") -> int | None:
+        place = await store.place_of(conn, person_id, record_id)
+        if place is None:
+            raise errors.NoSuchRecord()
+        found.append(place)
+        return place.index
+
+    index = await _when_placed(stack, look)
+    place = found[-1]
     mine = commitment(salt, body)
     row = [place.commitments[i : i + 32] for i in range(0, len(place.commitments), 32)] or [mine]
     if place.inner_no >= len(row) or row[place.inner_no] != mine:
         raise errors.LogDisagrees("The commitments beside the entry are not those of the record.")
     leaves = [merkle.leaf_hash(c) for c in row]
     inner = (place.inner_no, len(row), merkle.path_among(place.inner_no, leaves))
-    assert place.index is not None
-    way = await way_to_head(stack, place.index)
+    way = await way_to_head(stack, index)
     text = compose(body, salt, inner, way)
     origin = note.parse_checkpoint(note.parse_note(way.note).text).origin
     try:
@@ -222,17 +247,15 @@ async def proof_of(stack: "Stack", person_id: PersonId, record_id: UUID, unseale
     return text
 
 
-async def _placed(stack: "Stack", person_id: PersonId, record_id: UUID) -> store.Place:
-    """Where a record stands, waiting a little for the sequencer."""
+async def _when_placed(stack: "Stack", place: "Callable[[Connection], Awaitable[int | None]]") -> int:
+    """The index that `place` finds, waiting a little for the sequencer."""
     ring = bell(stack)
     ends = asyncio.get_running_loop().time() + WAIT_S
     while True:
         async with stack.db.plumbing() as conn:
-            place = await store.place_of(conn, person_id, record_id)
-        if place is None:
-            raise errors.NoSuchRecord()
-        if place.index is not None:
-            return place
+            index = await place(conn)
+        if index is not None:
+            return index
         if asyncio.get_running_loop().time() > ends:
             raise errors.NotYetInLog()
         ring.rung.set()

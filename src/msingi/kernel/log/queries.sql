@@ -5,6 +5,9 @@ WITH entry AS (
 ), branch AS (
   INSERT INTO log.inner (pending_id, entry_no, commitments)
   SELECT $1, n, c FROM unnest($3::int[], $4::bytea[]) AS i (n, c)
+), batch AS (
+  INSERT INTO log.batch (pending_id, entry_no, root, count)
+  SELECT $1, n, r, c FROM unnest($12::int[], $13::bytea[], $14::int[]) AS b (n, r, c)
 )
 INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed)
 SELECT p, r, a, t, $1, e, i, s
@@ -74,6 +77,11 @@ LEFT JOIN log.placed p USING (pending_id)
 LEFT JOIN log.inner i USING (pending_id, entry_no)
 WHERE r.person_id = $1 AND r.record_id = $2
 
+-- name: place_of_root
+-- Where the newest entry that is this batch root stands; NULL while it waits, no row if no room left it.
+SELECT p.first_index + b.entry_no AS index FROM log.batch b LEFT JOIN log.placed p USING (pending_id)
+WHERE b.root = $1 ORDER BY p.first_index DESC NULLS LAST LIMIT 1
+
 -- name: cosigned_size
 -- The largest size that a witness has cosigned for us.
 SELECT coalesce(max(size), 0) FROM log.cosignature WHERE witness = $1
@@ -118,15 +126,15 @@ SELECT level, count(*) AS count, max(n) AS last FROM log.tile GROUP BY level
 SELECT size, root, note, at FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2
 
 -- name: audit_placed
--- All transactions in the order of their places, with what the records and inner commitments of each say.
-SELECT p.pending_id, p.first_index, p.count, x.entry_no, x.numbers, x.commitments
+-- All transactions in the order of their places, with what records, inner commitments and batches say of each.
+SELECT p.pending_id, p.first_index, p.count, x.entry_no, x.numbers, x.commitments, x.root
 FROM (SELECT pending_id, first_index, count FROM log.placed ORDER BY first_index) p
 LEFT JOIN LATERAL (
-  SELECT coalesce(r.entry_no, i.entry_no) AS entry_no, r.numbers, i.commitments
+  SELECT entry_no, r.numbers, i.commitments, b.root
   FROM (SELECT entry_no, array_agg(inner_no ORDER BY inner_no) AS numbers
         FROM log.record WHERE pending_id = p.pending_id GROUP BY entry_no) r
-  FULL JOIN (SELECT entry_no, commitments FROM log.inner WHERE pending_id = p.pending_id) i
-  ON r.entry_no = i.entry_no
+  FULL JOIN (SELECT entry_no, commitments FROM log.inner WHERE pending_id = p.pending_id) i USING (entry_no)
+  FULL JOIN (SELECT entry_no, root FROM log.batch WHERE pending_id = p.pending_id) b USING (entry_no)
 ) x ON true
 ORDER BY p.first_index, x.entry_no
 

@@ -46,6 +46,19 @@ CREATE TABLE IF NOT EXISTS log.inner (
 SELECT kernel.grant_plumbing('log', 'inner');
 REVOKE UPDATE, DELETE ON log.inner FROM msingi_app;
 
+-- The tree hashes that rooms left for whole batches of acts, where they stand, and how many acts each covers.
+-- distributed by pending_id
+CREATE TABLE IF NOT EXISTS log.batch (
+  pending_id uuid NOT NULL,
+  entry_no int NOT NULL,
+  root bytea NOT NULL,
+  count int NOT NULL,
+  PRIMARY KEY (pending_id, entry_no)
+);
+SELECT kernel.grant_plumbing('log', 'batch');
+REVOKE UPDATE, DELETE ON log.batch FROM msingi_app;
+CREATE INDEX IF NOT EXISTS batch_root ON log.batch (root);
+
 -- The tree in tiles of 256 hashes (C2SP tlog-tiles); level -1 holds the entries themselves. A row grows until its
 -- tile is full and never changes before its end, so that each partial tile ever published is the beginning of it.
 -- local

@@ -132,6 +132,14 @@ async def place_of(conn: "Connection", person_id: PersonId, record_id: UUID) -> 
     return Place(index, row["inner_no"], row["commitments"] or b"")
 
 
+async def place_of_root(conn: "Connection", root: bytes) -> int | None:
+    """Where a batch root stands; None while it waits. Raises LookupError if no room left it."""
+    row = await conn.fetchrow(Q.place_of_root.text, root)
+    if row is None:
+        raise LookupError("no batch left this root")
+    return row["index"]
+
+
 async def cosigned_size(conn: "Connection", witness: str) -> int:
     """The largest size that the witness has cosigned for this log; 0 for none."""
     return await conn.fetchval(Q.cosigned_size.text, witness) or 0
@@ -185,7 +193,7 @@ async def checkpoints(conn: "Connection", after: int, limit: int) -> "list[Row]"
 
 async def placed_in_order(conn: "Connection") -> AsyncIterator["Row"]:
     """All transactions by their places, a few thousand rows in memory at a time: pending_id, first_index, count,
-    and for each entry with records entry_no, their numbers, and the inner commitments (or None)."""
+    and for each entry entry_no with the numbers of its records, its inner commitments, or its batch root."""
     async for row in conn.cursor(Q.audit_placed.text, prefetch=2_000):
         yield row
 

@@ -25,13 +25,13 @@ async def _asked_about(stack: Stack, ctx: Context, act: str, question: Question)
     policy.decide(ctx, act, policy.NOBODY)
     if question.number:
         login = rules.tidy_login(question.number[:100])
-        return None if rules.is_staff_login(login) else await signin.find_account(stack, ctx, login)
+        return None if rules.is_staff_login(login) else await signin.find_account(stack, login, ctx)
     try:
         person_id = stack.pseudonym.person(ctx.actor.institution, question.pseudonym)
     except Malformed:
         return None
     own_work = job_context("signin", "identity-proofing")
-    return None if await signin.active_person(stack, own_work, person_id) is None else person_id
+    return None if await signin.active_person(stack, person_id, own_work) is None else person_id
 
 
 def _bound(ctx: Context) -> bytes:

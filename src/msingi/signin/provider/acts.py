@@ -23,7 +23,7 @@ from msingi.signin.errors import (
     InvalidGrant,
     InvalidProof,
 )
-from msingi.signin.model import NUMBER_CLAIM, Client, Session
+from msingi.signin.model import NUMBER_CLAIM, Agreement, Client, Session
 from msingi.signin.provider import rules
 from msingi.signin.provider.model import (
     ACCESS_TTL_S,
@@ -169,6 +169,24 @@ async def agree(stack: Stack, cookie: str, client: Client, claims: tuple[str, ..
         log.append(tx, permit, subject=pointer.person_id, detail=detail)
 
 
+async def list_agreements(stack: Stack, ctx: Context, person_id: PersonId) -> list[Agreement]:
+    """What the person agreed that software may learn, newest first."""
+    permit = policy.decide(ctx, "signin.list-agreements", person_id)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.agreements(tx, person_id)
+        log.append(tx, permit, subject=person_id, detail={"agreements": len(found)})
+    return found
+
+
+async def withdraw(stack: Stack, ctx: Context, person_id: PersonId, client_id: str) -> bool:
+    """Take an agreement back; all tokens of that client end at once. False if there was none."""
+    permit = policy.decide(ctx, "signin.withdraw", person_id)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.withdraw_agreement(tx, person_id, client_id, ctx.at)
+        log.append(tx, permit, subject=person_id, detail={"to": client_id, "withdrawn": found})
+    return found
+
+
 async def redeem(
     stack: Stack, ctx: Context, client: Client, order: TokenOrder, jkt: str, onces: tuple[Once, ...]
 ) -> Tokens:
@@ -299,7 +317,7 @@ async def claims_about(
         return {}
     basis = ("public-task", "") if client.first_party else ("consent", str(owner[1]))
     reading = msgspec.structs.replace(ctx, basis=basis[0], consent=basis[1])
-    person = await signin.active_person(stack, reading, owner[0])
+    person = await signin.active_person(stack, owner[0], reading)
     if person is None:
         raise InvalidGrant(rule="identity in use")
     of = person.demographics
