@@ -51,16 +51,16 @@ class Talk:
         self.request_id = request_id
         self.tongue_chosen = False
 
-    def say(self, name: str, **blanks: str) -> str:
+    def say(self, name: str, /, **blanks: str) -> str:
         """A text on one screen, in the person's language."""
         return rules.fit(texts()[self.state.language][name].format(**blanks))
 
-    def ask(self, name: str, state: Dialogue, **blanks: str) -> tuple[Dialogue, Screen]:
+    def ask(self, name: str, state: Dialogue, /, **blanks: str) -> tuple[Dialogue, Screen]:
         """A screen that awaits an answer."""
         self.state = replace(state, turn=state.turn + 1)
         return self.state, Screen(self.say(name, **blanks), True)
 
-    def end(self, name: str, **blanks: str) -> tuple[Dialogue, Screen]:
+    def end(self, name: str, /, **blanks: str) -> tuple[Dialogue, Screen]:
         """The last screen."""
         return replace(self.state, step=Step.OVER), Screen(self.say(name, **blanks), False)
 

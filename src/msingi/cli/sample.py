@@ -127,7 +127,7 @@ def _order(person: Invented, seed: int, *, photo: bool) -> EnrolmentOrder:
         address=Address((person.address,)),
         phone=person.phone,
         language=person.language,
-        photo=portrait(f"{seed}:{person.index}") if photo else None,
+        photo=portrait(f"{seed}:{person.index}", person.sex, clock.today().year - person.birth_date.year) if photo else None,
     )
 
 

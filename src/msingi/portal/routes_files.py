@@ -4,14 +4,14 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from msingi.kernel.errors import DifferentContent, Malformed, TooLarge
-from msingi.payments import acts as payments
+from msingi.payments import files as payments
 from msingi.payments.errors import NoSuchAccount
 from msingi.portal import model as m
 from msingi.portal import rules, views_staff
 from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
-ROLES = ("payment-clerk", "payment-approver", "treasurer", "auditor")
+ROLES = ("payment-clerk", "payment-approver", "treasurer")
 FILES, FAULTS = 40, 100
 
 

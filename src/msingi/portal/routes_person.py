@@ -96,6 +96,18 @@ async def card_pdf(request: WebRequest) -> Response[bytes]:
     return seen.download(raw, "application/pdf", "id-card.pdf")
 
 
+@get("/me/card.png")
+async def card_code(request: WebRequest) -> Response[bytes]:
+    """The signed square code of the card, to show on a phone."""
+    seen = await visit_as_person(request)
+    found = await _card(seen)
+    if not found.card_id:
+        raise NotFound()
+    ctx = seen.ctx("subject-access", "legal-obligation")
+    raw = await credentials.card_code(seen.stack, ctx, CredentialId(found.card_id))
+    return Response(raw, media_type="image/png", headers=page.HEADERS, cookies=seen.cookies)
+
+
 @get("/me/health")
 async def summary(request: WebRequest) -> Response[bytes]:
     """The person's patient summary in words."""
@@ -264,5 +276,5 @@ async def end_session(request: WebRequest, session_id: FromPath[str]) -> Respons
     return seen.go("/me/sessions", "sessions.ended")
 
 
-doors = [overview, card, pause_card, card_pdf, summary, summary_file, consents, consent_request, answer_request,
+doors = [overview, card, pause_card, card_pdf, card_code, summary, summary_file, consents, consent_request, answer_request,
          before_withdrawal, withdraw, accesses, access, proof, sessions, end_session]  # fmt: skip

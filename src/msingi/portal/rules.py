@@ -31,7 +31,7 @@ PERSON_MENU = (
 DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
-    "payments": frozenset({"payment-clerk", "payment-approver", "treasurer", "auditor"}),
+    "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "console": frozenset({"operator"}),
     "audit": frozenset({"auditor"}),
 }
