@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from msingi import doors
-from msingi.cli.running import Server, connected, home_option, remember
+from msingi.cli.running import Server, connected, home_option, remember, remembered
 from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import migrate
 from msingi.kernel.settings import LOOPBACK, Settings, read
@@ -39,13 +41,31 @@ def up(home: Path, sample: int | None, seed: int, quiet: bool, **chosen: Any) ->
     /sandbox/sms?to=PHONE, and HOME/sample.json, which tells other programs how to sign in. A sandbox listens on a
     loopback address only.
     """
-    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    settings = _settings(home, sample, **chosen)
     doors.set_up_logging(settings.log_level if quiet else "warning", plain=not quiet)
     with contextlib.suppress(ImportError):
         import uvloop
 
         uvloop.install()
     asyncio.run(_up(settings, sample or 0, seed, quiet))
+
+
+def _settings(home: Path, sample: int | None, **chosen: Any) -> Settings:
+    """What is chosen now, and the country of the home, which stays what it was at the first start.
+
+    Raises ValueError if another country is chosen for it.
+    """
+    from msingi import countries
+
+    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    before = remembered(home).get("country")
+    if before is None or not (home / "keystore").exists():
+        return settings
+    if chosen["country"] is None and "MSINGI_COUNTRY" not in os.environ:
+        return msgspec.structs.replace(settings, country=before)
+    if settings.country != before and countries.load(settings.country).code != countries.load(before).code:
+        raise ValueError(f"{home} holds the country {before}: give another --home for {settings.country}")
+    return settings
 
 
 async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
