@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import gzip
-import io
 import json
 import re
 import sys
@@ -353,7 +352,9 @@ class Steps:
             nation = next(f for f in document["figures"] if f["region"] == "_T" and f["sex"] == "_T")
             for form in ("csv", "svg"):
                 (self.folder / f"{code}.{form}").write_bytes((await self.me.open(f"/figures/{code}.{form}")).raw)
-            say(f"{code}  {nation['percent']} % (± {nation['margin_95']})  {document['title']}")
+            figure = f"{nation['percent']} % (± {nation['margin_95']})"
+            few = "too few people in this sample to publish a share"
+            say(f"{code:7} {document['title']}: {few if nation['percent'] is None else figure}")
         say(f"Noise by differential privacy, epsilon {document['privacy']['epsilon']} an edition; CSV and SVG saved")
 
     # 8
@@ -371,5 +372,5 @@ def _synthea(name: str) -> dict[str, Any]:
 
 def _clip(text: str, around: str, length: int = 120) -> str:
     """The part of a page's words around some of them."""
-    place = max(0, text.find(around) - 10)
-    return " ".join(io.StringIO(text[place : place + length]).read().split())
+    place = max(0, text.find(around))
+    return text[place : place + length].strip()
