@@ -93,10 +93,10 @@ class Running:
                 continue
         time.sleep(0.3)
 
-    def run(self, *args: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         """Run another msingi command on the same home."""
         return subprocess.run(
-            self.command(*args), capture_output=True, text=True, env=self.env(), cwd=ROOT, timeout=timeout_s
+            self.command(*args), capture_output=True, text=True, env=self.env() | env, cwd=ROOT, timeout=timeout_s
         )
 
     def stop(self) -> int:

@@ -7,16 +7,16 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from joserfc.jwk import ECKey
 from tests.running import Running
-from tests.world.callers import Caller, register_desk
+from tests.world.callers import Caller
 
 from msingi.cli.running import at_work
 
 
 @pytest.fixture(scope="module")
-async def proof_before(sandbox: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+async def proof_before(sandbox: Running, desk: ECKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A proof that a person downloaded from the running stack before anybody made a backup."""
-    desk = await register_desk(sandbox.home)
     person = await Caller.sign_in(sandbox.url, desk, sandbox.sample["people"][5])
     line = (await person.http.get("/v1/consent/accesses")).json()["items"][-1]
     answer = await person.http.get(f"/v1/consent/accesses/{line['record_id']}/proof")

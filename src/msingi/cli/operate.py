@@ -40,12 +40,18 @@ def fsck(home: Path) -> None:
 async def _fsck(home: Path) -> int:
     from msingi.kernel.log import sequencer
     from msingi.kernel.log import store as log_store
+    from msingi.kernel.log.note import NoteBroken
     from msingi.kernel.log.audit import check_log
     from msingi.payments.audit import batch_roots, check_books
 
     wrong = 0
     async with at_work(home) as stack:
-        await sequencer.catch_up(stack)
+        try:
+            await sequencer.catch_up(stack)
+        except (sequencer.LogBroken, NoteBroken) as broken:
+            # What exactly was changed stands below; nothing may be signed on top of it.
+            click.secho(f"log: {broken}; the stack signs nothing more on top of it (log-broken)", fg="red")
+            wrong += 1
         shown = sys.stderr.isatty()
 
         def progress(done: int, of: int) -> None:
