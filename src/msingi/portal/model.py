@@ -248,7 +248,7 @@ class ConsentLine(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class ServiceLine(Struct, frozen=True):
+class SoftwareLine(Struct, frozen=True):
     """Software that a person signs in to, and what it may learn of them, in words."""
 
     id: str
@@ -264,7 +264,7 @@ class Consents(Struct, frozen=True):
     waiting: tuple[ConsentLine, ...]
     live: tuple[ConsentLine, ...]
     past: tuple[ConsentLine, ...]
-    services: tuple[ServiceLine, ...] = ()
+    services: tuple[SoftwareLine, ...] = ()
 
 
 class HealthLine(Struct, frozen=True):

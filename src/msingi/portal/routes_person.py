@@ -150,7 +150,7 @@ async def consents(request: WebRequest) -> Response[bytes]:
     ]
     seen.waiting = len(waiting)
     agreed = await provider.list_agreements(stack, seen.ctx("consent-management", "consent"), me)
-    services = [views.service(speak, await signin.client(stack, a.client_id), a) for a in agreed]
+    services = [views.software(speak, await signin.client(stack, a.client_id), a) for a in agreed]
     view = m.Consents(
         tuple(waiting),
         tuple(c for c in known if c.state == "live"),
@@ -225,7 +225,7 @@ async def withdraw(request: WebRequest, consent_id: FromPath[str]) -> Response[b
 
 
 @post("/me/consents/services/{client_id:str}/withdraw", status_code=303)
-async def leave_service(request: WebRequest, client_id: FromPath[str]) -> Response[bytes]:
+async def leave_software(request: WebRequest, client_id: FromPath[str]) -> Response[bytes]:
     """Take back what a service may learn at sign-in; its tokens end at once."""
     seen = await visit_as_person(request)
     await provider.withdraw(seen.stack, seen.ctx("consent-management", "consent"), seen.person_id, client_id)
@@ -300,7 +300,7 @@ doors = [
     answer_request,
     before_withdrawal,
     withdraw,
-    leave_service,
+    leave_software,
     accesses,
     access,
     proof,

@@ -229,11 +229,11 @@ def consent(speaker: Speaker, given: Consent, agreement: Agreement) -> m.Consent
     )
 
 
-def service(speaker: Speaker, client: Client, agreed: SigninAgreement) -> m.ServiceLine:
+def software(speaker: Speaker, client: Client, agreed: SigninAgreement) -> m.SoftwareLine:
     """What a service may learn at sign-in."""
     claims = tuple(speaker.word("claim", c.rpartition(":")[2]) for c in agreed.claims)
     institution = speaker.institution(client.institution)
-    return m.ServiceLine(client.client_id, client.name, institution, claims, agreed.agreed_at.date())
+    return m.SoftwareLine(client.client_id, client.name, institution, claims, agreed.agreed_at.date())
 
 
 def _agreement_text(speaker: Speaker, agreement: Agreement) -> Any:
