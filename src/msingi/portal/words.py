@@ -68,9 +68,9 @@ class Words:
     def day(self, at: date | datetime, zone: tzinfo = UTC) -> Markup:
         """A date in words: 27 March 2026."""
         local = at.astimezone(zone) if isinstance(at, datetime) else at
-        return self.say(
-            "language.day", d=local.day, month=self.entries["language.months"][local.month - 1], y=local.year
-        )
+        months = self.entries["language.months"]
+        month = months[local.month - 1] if isinstance(months, list) else str(local.month)
+        return self.say("language.day", d=local.day, month=month, y=local.year)
 
     def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
         """The time of day."""
@@ -84,7 +84,7 @@ class Words:
 def languages() -> list[str]:
     """The languages that the portal speaks."""
     return sorted(
-        p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1
+        p.name.partition(".")[0] for p in files("msingi.portal").joinpath("texts").iterdir() if p.name.count(".") == 1
     )
 
 
@@ -92,7 +92,7 @@ def languages() -> list[str]:
 def load(language: str) -> Words:
     """The texts of `language`. Raises ValueError if the portal does not speak it."""
     entries: dict[str, Entry] = {}
-    for path in sorted(files(__package__).joinpath("texts").iterdir(), key=lambda p: p.name):
+    for path in sorted(files("msingi.portal").joinpath("texts").iterdir(), key=lambda p: p.name):
         if path.name.partition(".")[0] == language:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
                 entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
