@@ -5,7 +5,8 @@ import re
 from msingi.stewardship.model import Verdict
 
 PERMISSIVE = frozenset(
-    """0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BlueOak-1.0.0 CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU OFL-1.1 PSF-2.0 PostgreSQL
+    """0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BlueOak-1.0.0 CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU OFL-1.1
+    PSF-2.0 PostgreSQL
     Python-2.0 Unlicense Zlib""".split()
 )
 # Files under these may be used and linked; a change to them must be shared. They need a look, not a refusal.
