@@ -97,15 +97,16 @@ def load(language: str) -> Words:
 
 @cache
 def _load(language: str, rooms: tuple[str, ...]) -> Words:
-    entries = _read("portal", language)
+    entries = read("portal", language)
     if not entries:
         raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
     for room in rooms:
-        entries |= _read(room, "en") | _read(room, language)  # English stands in for what a block does not say yet
+        entries |= read(room, "en") | read(room, language)  # English stands in for what a block does not say yet
     return Words(language, entries)
 
 
-def _read(room: str, language: str) -> dict[str, Entry]:
+def read(room: str, language: str) -> dict[str, Entry]:
+    """The texts that a room brings in one language; none if it brings no folder `texts`."""
     entries: dict[str, Entry] = {}
     folder = files(f"msingi.{room}").joinpath("texts")
     for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
