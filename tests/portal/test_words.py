@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msingi.app import load_policies
+from msingi.app import introduce, load_policies
 from msingi.countries import load, shipped
 from msingi.kernel.context import BASES, PURPOSES
 from msingi.portal import rules, words
@@ -83,6 +83,7 @@ def test_every_text_that_a_page_asks_for_exists():
 
 
 def test_every_act_about_a_person_is_told_in_words():
+    introduce()
     acts = set(load_policies().texts)
     told = {key.removeprefix("act.") for key in entries("en") if key.startswith("act.")}
     untold = {a for a in acts - told if not any(a == n or (n[-1] in ".-" and a.startswith(n)) for n in NOBODYS)}

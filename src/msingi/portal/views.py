@@ -19,6 +19,7 @@ from msingi.kernel.money import plain as plain_money
 from msingi.kernel.stack import Stack
 from msingi.payments.model import Account, Statement
 from msingi.payments.model import Receipt as Paid
+from msingi.portal import blocks
 from msingi.portal import model as m
 from msingi.portal import model_staff as d
 from msingi.portal.words import Words
@@ -106,7 +107,7 @@ def kind_of(line: LogLine) -> str:
 
     The first two are many and tell little; they are shown folded, and nothing is left out.
     """
-    if is_own(line) and line.act in OWN_LOOKS:
+    if is_own(line) and (line.act in OWN_LOOKS or blocks.is_look(line.act)):
         return "own"
     by_signin = line.actor == "signin" and line.actor_kind == "job" and line.purpose == "identity-proofing"
     return "sign-in" if line.act in SIGN_IN or by_signin else "other"

@@ -13,6 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from msingi.portal import blocks
+
 Entry = str | dict[str, str] | list[str]
 _BLANK = re.compile(r"\{([a-z_]+)\}")
 _FIGURES = re.compile(r"^[+*#\d][\d\s*#+.,:-]*$")
@@ -88,14 +90,27 @@ def languages() -> list[str]:
     )
 
 
-@cache
 def load(language: str) -> Words:
-    """The texts of `language`. Raises ValueError if the portal does not speak it."""
+    """The texts of `language`, the portal's and the blocks'. Raises ValueError if the portal does not speak it."""
+    return _load(language, blocks.rooms())
+
+
+@cache
+def _load(language: str, rooms: tuple[str, ...]) -> Words:
+    entries = read("portal", language)
+    if not entries:
+        raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
+    for room in rooms:
+        entries |= read(room, "en") | read(room, language)  # English stands in for what a block does not say yet
+    return Words(language, entries)
+
+
+def read(room: str, language: str) -> dict[str, Entry]:
+    """The texts that a room brings in one language; none if it brings no folder `texts`."""
     entries: dict[str, Entry] = {}
-    for path in sorted(files("msingi.portal").joinpath("texts").iterdir(), key=lambda p: p.name):
+    folder = files(f"msingi.{room}").joinpath("texts")
+    for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
         if path.name.partition(".")[0] == language:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
                 entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
-    if not entries:
-        raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
-    return Words(language, entries)
+    return entries
