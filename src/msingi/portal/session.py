@@ -35,13 +35,14 @@ ABSOLUTE_S = 12 * 3600
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """A sign-in under way in this browser; `to` is the page to return to."""
+    """A sign-in under way in this browser; `to` is the page to return to, `factors` how many it must prove."""
 
     state: str
     nonce: str
     verifier: str
     to: str
     expires_at: int
+    factors: int
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -132,7 +133,7 @@ def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cook
     (OpenID Connect Core, 3.1.2.1; RFC 7636, 4.1 to 4.3)
     """
     now = int(clock.now().timestamp())
-    attempt = Attempt(token(16), token(16), token(48), to, now + ATTEMPT_S)
+    attempt = Attempt(token(16), token(16), token(48), to, now + ATTEMPT_S, factors)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
     asked = {
         "response_type": "code",
@@ -179,6 +180,9 @@ async def complete(stack: Stack, params: dict[str, str], kept: str, request_id: 
     # 4. The ID token answers this attempt (OpenID Connect Core, 3.1.3.7); it came from the provider directly.
     if claims.get("nonce") != attempt.nonce or claims.get("aud") != CLIENT_ID:
         raise SignInLost(rule="nonce")
+    # 5. As many factors were proved as we asked for: the request passed through the browser (the same, point 12).
+    if next((count for count, name in ACR.items() if name == claims.get("acr")), 0) < attempt.factors:
+        raise SignInLost(rule="acr")
     now = int(clock.now().timestamp())
     made = Session(
         sid=token(16),
