@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -107,7 +108,7 @@ async def test_a_change_of_language_keeps_what_was_typed(surf, town):
     assert asha.form("/me/money/send")["phone"] == "0711000002" and asha.form("/me/money/send")["note"] == "Sukari"
     await asha.send("/me/money/send")
     assert "Kagua kabla ya kutuma" in asha.text
-    await asha.send("/me/money/send/confirm", _lang="en")
+    await asha.open(f"/language/en?next={quote(asha.path)}")
     assert "Check before you send" in asha.text and "77" in asha.text
 
 

@@ -119,6 +119,7 @@ def _months(born: date) -> int:
 
 
 def _order(person: Invented, seed: int, *, photo: bool) -> EnrolmentOrder:
+    age = clock.today().year - person.birth_date.year
     return EnrolmentOrder(
         name=Name(person.given, person.family),
         birth=Birth(person.birth_date.isoformat()),
@@ -127,7 +128,7 @@ def _order(person: Invented, seed: int, *, photo: bool) -> EnrolmentOrder:
         address=Address((person.address,)),
         phone=person.phone,
         language=person.language,
-        photo=portrait(f"{seed}:{person.index}", person.sex, clock.today().year - person.birth_date.year) if photo else None,
+        photo=portrait(f"{seed}:{person.index}", person.sex, age) if photo else None,
     )
 
 

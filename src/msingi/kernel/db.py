@@ -159,7 +159,7 @@ class Database:
             await conn.execute("ROLLBACK")
 
     @asynccontextmanager
-    async def _begun(self, opening: str) -> AsyncIterator[asyncpg.Connection]:
+    async def _begun(self, opening: str) -> AsyncIterator[Connection]:
         """A connection in a transaction; whatever breaks, it goes back to the pool clean, or not at all.
 
         A driver's error on a connection that is dead is an Outage, whatever its name.
