@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import zlib
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId, token
 from msingi.kernel.keys import public_jwk
 from msingi.kernel.stack import Stack
+from msingi.portal import rules
 from msingi.portal.errors import SignInLost
 from msingi.signin import acts as signin
 from msingi.signin.bearer import acts as bearer
@@ -162,7 +162,7 @@ async def complete(stack: Stack, params: dict[str, str], kept: str, request_id: 
     if attempt.expires_at < clock.now().timestamp():
         raise SignInLost(rule="time")
     # 2. The answer is to this very attempt (RFC 6749, 10.12), and from this provider (RFC 9207, 2.4).
-    if not hmac.compare_digest(params.get("state", ""), attempt.state):
+    if not rules.same(params.get("state", ""), attempt.state):
         raise SignInLost(rule="state")
     if params.get("iss") != stack.settings.url:
         raise SignInLost(rule="issuer")
