@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from msingi.signin.provider.model import ACR
 from tests.portal.conftest import PIN, Surfer
+
+from msingi.signin.provider.model import ACR
 
 
 async def _with_one_factor(surfer: Surfer, login: str) -> None:
