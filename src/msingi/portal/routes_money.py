@@ -45,7 +45,7 @@ async def money(request: WebRequest) -> Response[bytes]:
     after = request.query_params.get("after", "")
     if account is not None:
         ctx = seen.ctx("subject-access", "legal-obligation")
-        cursor = int(after) if after.isdigit() and len(after) < 19 else None
+        cursor = int(after) if after.isdecimal() and len(after) < 19 else None
         statement = await payments.statement(seen.stack, ctx, account.number, after=cursor, limit=PAGE)
     view = views.money(speaker(seen), account, statement, "/me/money" if after else "")
     return seen.page("person/money.html", view, area="person", here="money")

@@ -240,7 +240,7 @@ async def decide(request: WebRequest, case_id: FromPath[str]) -> Response[bytes]
     """Decide a case, with a reason."""
     seen = await visit_as_staff(request, "adjudicator")
     answer, because = seen.fields.get("answer", ""), seen.fields.get("reason", "")
-    known = answer == "different" or (answer.isdigit() and len(answer) < 4)
+    known = answer == "different" or (answer.isdecimal() and len(answer) < 4)
     if seen.in_other_language or not known or not because or len(because) > 200:
         return await _case_page(seen, case_id, True)
     decision = Decision(None if answer == "different" else int(answer), because)

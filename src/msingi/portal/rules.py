@@ -167,7 +167,7 @@ def date_wrong(text: str, today: date, say: Say) -> str:
         return say("form.not_date")
     try:
         found = date(int(year), int(month or 1), int(day or 1))
-    except ValueError:
+    except (ValueError, OverflowError):
         return say("form.not_date")
     return say("form.date_future") if found > today else ""
 
