@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
 import sys
 import time
@@ -10,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from msingi import doors
-from msingi.cli.running import Server, connected, home_option, remember
+from msingi.cli.running import Server, connected, home_option, remember, remembered
+from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import migrate
 from msingi.kernel.settings import LOOPBACK, Settings, read
+
+logger = logging.getLogger("msingi.up")
+WATCH_S = 0.5
 
 
 @click.command()
@@ -34,13 +41,31 @@ def up(home: Path, sample: int | None, seed: int, quiet: bool, **chosen: Any) ->
     /sandbox/sms?to=PHONE, and HOME/sample.json, which tells other programs how to sign in. A sandbox listens on a
     loopback address only.
     """
-    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    settings = _settings(home, sample, **chosen)
     doors.set_up_logging(settings.log_level if quiet else "warning", plain=not quiet)
     with contextlib.suppress(ImportError):
         import uvloop
 
         uvloop.install()
     asyncio.run(_up(settings, sample or 0, seed, quiet))
+
+
+def _settings(home: Path, sample: int | None, **chosen: Any) -> Settings:
+    """What is chosen now, and the country of the home, which stays what it was at the first start.
+
+    Raises ValueError if another country is chosen for it.
+    """
+    from msingi import countries
+
+    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    before = remembered(home).get("country")
+    if before is None or not (home / "keystore").exists():
+        return settings
+    if chosen["country"] is None and "MSINGI_COUNTRY" not in os.environ:
+        return msgspec.structs.replace(settings, country=before)
+    if settings.country != before and countries.load(settings.country).code != countries.load(before).code:
+        raise ValueError(f"{home} holds the country {before}: give another --home for {settings.country}")
+    return settings
 
 
 async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
@@ -97,12 +122,29 @@ async def _serve(settings: Settings, server: Server, say: Any, began: float) -> 
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, lambda: setattr(running, "should_exit", True))
-    telling = asyncio.create_task(_tell_when_ready(running, settings, say, began))
+    besides = [
+        asyncio.create_task(_tell_when_ready(running, settings, say, began)),
+        asyncio.create_task(_keep_database(server)),
+    ]
     with contextlib.suppress(asyncio.CancelledError):
         await running.serve()
-    telling.cancel()
+    for task in besides:
+        task.cancel()
+    await asyncio.gather(*besides, return_exceptions=True)
     if not running.started:
         raise OSError(f"port {settings.port} on {settings.host} cannot be used: choose another with --port")
+
+
+async def _keep_database(server: Server) -> None:
+    """Start the embedded server again if it was killed; until it is back, doors answer 503 with Retry-After."""
+    while server.embedded is not None:
+        await asyncio.sleep(WATCH_S)
+        try:
+            if not server.embedded.alive():
+                logger.error("the database server ended; starting it again")
+                await asyncio.to_thread(server.embedded.start)
+        except Outage as outage:
+            logger.error("the database server does not come back: %s", outage)
 
 
 async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: float) -> None:

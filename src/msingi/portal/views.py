@@ -79,7 +79,8 @@ SIGN_IN = frozenset(
 )
 OWN_LOOKS = frozenset(
     ("consent.accesses", "consent.access_proof", "consent.consents_of", "consent.requests_of", "consent.receipt",
-     "credentials.cards_of", "credentials.card_pdf", "health.summary", "payments.read-account",
+     "credentials.cards_of", "credentials.card_pdf",
+        "credentials.card_code", "health.summary", "payments.read-account",
      "signin.list-sessions", "identity.read", "identity.read-photo", "identity.read-history")
 )  # fmt: skip
 
