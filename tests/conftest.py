@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,21 @@ from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
 _numbers = itertools.count(1)
+TEMP_ROOT = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A temporary folder of this run's own: pytest closes the shared one to other users whenever a run begins, and
+    with it to the PostgreSQL of runs by root that are under way."""
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = config.stash[TEMP_ROOT] = tempfile.mkdtemp(prefix="msingi-tests-")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave nothing behind, unless something is to be looked into."""
+    folder = session.config.stash.get(TEMP_ROOT, "")
+    if folder and exitstatus == 0:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

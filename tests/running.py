@@ -1,5 +1,6 @@
 """A whole stack as a newcomer starts it: `msingi up` in a process of its own, with a small sample."""
 
+import contextlib
 import json
 import os
 import signal
@@ -47,22 +48,27 @@ class Running:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MSINGI_")}
         return kept | {"PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
 
-    def start(self, wait_s: float = 180) -> "Running":
+    def launch(self, *more: str, **env: str) -> "Running":
+        """Start it and do not wait; `more` are further options, `env` further environment variables."""
+        args = ["up", "--home", str(self.home), "--port", str(self.port), "--country", self.country, *more]
+        args += ["--sample", str(self.people)] if self.people else []
+        with (self.home.parent / f"{self.home.name}.log").open("ab") as out:
+            self.process = subprocess.Popen(self.command(*args), stdout=out, stderr=out, env=self.env() | env, cwd=ROOT)
+        return self
+
+    def start(self, wait_s: float = 180, *more: str, **env: str) -> "Running":
         """Start it and wait until it is ready."""
         began = time.monotonic()
-        out = (self.home.parent / f"{self.home.name}.log").open("ab")
-        args = ["up", "--home", str(self.home), "--port", str(self.port), "--country", self.country]
-        args += ["--sample", str(self.people)] if self.people else []
-        self.process = subprocess.Popen(self.command(*args), stdout=out, stderr=out, env=self.env(), cwd=ROOT)
+        self.launch(*more, **env)
+        assert self.process is not None
         while time.monotonic() - began < wait_s:
             if self.process.poll() is not None:
                 raise RuntimeError(f"msingi up ended: {self.log()[-3000:]}")
-            try:
+            with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
                     self.took_s = time.monotonic() - began
                     return self
-            except httpx.HTTPError:
-                time.sleep(0.1)
+            time.sleep(0.05)
         self.stop()
         raise RuntimeError(f"not ready after {wait_s} s: {self.log()[-3000:]}")
 
@@ -87,10 +93,10 @@ class Running:
                 continue
         time.sleep(0.3)
 
-    def run(self, *args: str, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         """Run another msingi command on the same home."""
         return subprocess.run(
-            self.command(*args), capture_output=True, text=True, env=self.env(), cwd=ROOT, timeout=timeout_s
+            self.command(*args), capture_output=True, text=True, env=self.env() | env, cwd=ROOT, timeout=timeout_s
         )
 
     def stop(self) -> int:

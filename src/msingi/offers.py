@@ -1,6 +1,7 @@
 """What rooms show through other rooms, connected here so that they stay blind to each other.
 
-The exchange gets its services, and evidence its counters. Adding a room changes no other room; it adds a few lines here.
+The exchange gets its services, evidence its counters, the portal its messages. Adding a room changes no other room;
+it adds a few lines here.
 """
 
 from collections import Counter
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from msingi.channels import acts as channels
 from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import registry
@@ -19,6 +21,7 @@ from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
+from msingi.portal.routes_staff import MESSAGES_OF
 
 SEXES = {"female": "F", "male": "M"}
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
@@ -32,6 +35,7 @@ def connect(stack: Stack) -> None:
             _offer_person(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
+    stack.local[MESSAGES_OF] = channels.messages
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
     evidence.register_counter("3.b.1", count_vaccinated)

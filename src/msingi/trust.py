@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 from msingi.kernel.keys import Keystore
-from msingi.kernel.log import store, witness
-from msingi.kernel.log.sequencer import log_vkeys
+from msingi.kernel.log import witness
 from msingi.kernel.stack import Stack
 
 FILE = "trust.json"
@@ -31,9 +30,7 @@ def _keys(keystore: Keystore, name: str) -> dict[str, list[dict[str, Any]]]:
 
 async def of(stack: Stack) -> Trust:
     """What the running stack publishes at /.well-known/msingi-trust.json."""
-    async with stack.db.plumbing() as conn:
-        origin = await store.origin(conn) or stack.settings.origin
-    vkeys = log_vkeys(stack.keys, origin) + witness.cosigners(witness.configured(stack.settings.witnesses))
+    vkeys = await witness.published_vkeys(stack)
     names = ("credentials", "consent", "exchange")
     return Trust(stack.settings.url, [str(k) for k in vkeys], *(_keys(stack.keys, n) for n in names))
 

@@ -107,6 +107,15 @@ async def test_access_everything(stack, clinician, nurse, recorded, as_person):
     assert {m.institution for m in all_of_it.matches} == {"zahanati", "hospitali"}
 
 
+async def test_access_copy_of(stack, clinician, recorded):
+    from msingi.kernel.context import job_context
+
+    person, _ = await recorded()
+    await refused(acts.copy_of(stack, job_context("another", "subject-access", "legal-obligation"), person.id))
+    copied = await acts.copy_of(stack, job_context("subject-access", "subject-access", "legal-obligation"), person.id)
+    assert copied["type"] == "collection" and len(copied["entry"]) == 34
+
+
 async def test_access_summary(stack, clinician, nurse, recorded, enrolled, as_person):
     person, _ = await recorded()
     await refused(acts.summary(stack, nurse, person.id))

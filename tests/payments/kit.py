@@ -10,7 +10,6 @@ import asyncpg
 from msingi.identity import acts as identity
 from msingi.identity.model import Birth, EnrolmentOrder, Name
 from msingi.identity.model import Enrolled as EnrolledOutcome
-
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.ids import PersonId, uuid7

@@ -52,43 +52,51 @@ def test_three_decimals_are_as_good_as_none():
     assert [n.amount_minor for n in found.lines] == [1500, 1]
 
 
-TX = "/Document/CstmrCdtTrfInitn/PmtInf[1]/CdtTrfTxInf"
+ROOT = "/Document/CstmrCdtTrfInitn"
+BLK = ROOT + "/PmtInf[1]"
+TX = BLK + "/CdtTrfTxInf"
+GOOD = kit.pain_001("1", LINES)
+METHOD = b"<PmtMtd>TRF</PmtMtd>"
+PAYER = b"<Id><Othr><Id>1</Id></Othr></Id></DbtrAcct>"
+
+
+def swapped(old: bytes, new: bytes) -> bytes:
+    """The good file with its first `old` replaced."""
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
 BAD = [
     ("not xml", b"hello", "/", "well-formed"),
     ("empty", b"", "/", "well-formed"),
-    ("cut off", kit.pain_001("1", LINES)[:-30], "/Document/CstmrCdtTrfInitn", "well-formed"),
-    ("doctype", kit.pain_001("1", LINES).replace(b"<Document", b"<!DOCTYPE Document><Document", 1), "/", "no-doctype"),
-    ("another message", kit.pain_001("1", LINES).replace(b"pain.001.001.09", b"pain.001.001.03"), "/Document", "namespace"),
-    ("no total", kit.pain_001("1", LINES, total="4008"), "/Document/CstmrCdtTrfInitn/PmtInf[1]/CtrlSum", "control-sum"),
-    ("wrong count", kit.pain_001("1", LINES).replace(b"<NbOfTxs>3", b"<NbOfTxs>4", 1),
-     "/Document/CstmrCdtTrfInitn/GrpHdr/NbOfTxs", "count"),
-    ("late", kit.pain_001("1", LINES).replace(b"<PmtMtd>TRF</PmtMtd>", b"", 1).replace(b"<DbtrAgt>", b"<PmtMtd>TRF</PmtMtd><DbtrAgt>", 1),
-     "/Document/CstmrCdtTrfInitn/PmtInf[1]/PmtMtd", "required"),
-    ("order", kit.pain_001("1", LINES).replace(b"<DbtrAgt>", b"<BtchBookg>true</BtchBookg><DbtrAgt>", 1),
-     "/Document/CstmrCdtTrfInitn/PmtInf[1]/BtchBookg", "order"),
-    ("missing", kit.pain_001("1", LINES).replace(b"<PmtMtd>TRF</PmtMtd>", b""), "/Document/CstmrCdtTrfInitn/PmtInf[1]/PmtMtd", "required"),
-    ("twice", kit.pain_001("1", LINES).replace(b"<PmtMtd>TRF</PmtMtd>", b"<PmtMtd>TRF</PmtMtd>" * 2),
-     "/Document/CstmrCdtTrfInitn/PmtInf[1]/PmtMtd", "at most 1"),
-    ("cheque", kit.pain_001("1", LINES).replace(b"TRF", b"CHK"), "/Document/CstmrCdtTrfInitn/PmtInf[1]/PmtMtd", wire.TRANSFER.rule),
-    ("unknown element", kit.pain_001("1", LINES).replace(b"<Amt>", b"<Bribe>1</Bribe><Amt>", 1), TX + "[1]/Bribe", "known-element"),
-    ("equivalent amount", kit.pain_001("1", LINES).replace(b"<InstdAmt", b"<EqvtAmt", 1), TX + "[1]/Amt/EqvtAmt", "known-element"),
+    ("cut off", GOOD[:-30], ROOT, "well-formed"),
+    ("doctype", swapped(b"<Document", b"<!DOCTYPE Document><Document"), "/", "no-doctype"),
+    ("another message", swapped(b"pain.001.001.09", b"pain.001.001.03"), "/Document", "namespace"),
+    ("no total", kit.pain_001("1", LINES, total="4008"), BLK + "/CtrlSum", "control-sum"),
+    ("wrong count", swapped(b"<NbOfTxs>3", b"<NbOfTxs>4"), ROOT + "/GrpHdr/NbOfTxs", "count"),
+    ("late", swapped(METHOD, b"").replace(b"<DbtrAgt>", METHOD + b"<DbtrAgt>"), BLK + "/PmtMtd", "required"),
+    ("order", swapped(b"<DbtrAgt>", b"<BtchBookg>true</BtchBookg><DbtrAgt>"), BLK + "/BtchBookg", "order"),
+    ("missing", swapped(METHOD, b""), BLK + "/PmtMtd", "required"),
+    ("twice", swapped(METHOD, METHOD * 2), BLK + "/PmtMtd", "at most 1"),
+    ("cheque", swapped(b"TRF", b"CHK"), BLK + "/PmtMtd", wire.TRANSFER.rule),
+    ("unknown element", swapped(b"<Amt>", b"<Bribe>1</Bribe><Amt>"), TX + "[1]/Bribe", "known-element"),
+    ("equivalent amount", swapped(b"<InstdAmt", b"<EqvtAmt"), TX + "[1]/Amt/EqvtAmt", "known-element"),
     ("zero", kit.pain_001("1", [*LINES, ("E4", "1", "0")]), TX + "[4]/Amt/InstdAmt", "above zero"),
     ("negative", kit.pain_001("1", [("E1", "1", "-5")], total="5"), TX + "[1]/Amt/InstdAmt", wire.AMOUNT.rule),
     ("too many decimals", kit.pain_001("1", [("E1", "1", "1.5")]), TX + "[1]/Amt/InstdAmt", "decimals<=0"),
     ("unknown currency", kit.pain_001("1", LINES, currency="USD"), TX + "[1]/Amt/InstdAmt/@Ccy", "known-currency"),
-    ("two currencies", kit.pain_001("1", LINES).replace(b'"TZS">2500', b'"TND">2500'), TX + "[2]/Amt/InstdAmt/@Ccy", "one-currency"),
-    ("no currency", kit.pain_001("1", LINES).replace(b' Ccy="TZS"', b"", 1), TX + "[1]/Amt/InstdAmt/@Ccy", "iso4217"),
+    ("two currencies", swapped(b'"TZS">2500', b'"TND">2500'), TX + "[2]/Amt/InstdAmt/@Ccy", "one-currency"),
+    ("no currency", swapped(b' Ccy="TZS"', b""), TX + "[1]/Amt/InstdAmt/@Ccy", "iso4217"),
     ("same id twice", kit.pain_001("1", [*LINES, LINES[0]]), TX + "[4]/PmtId/EndToEndId", "unique"),
     ("long id", kit.pain_001("1", [("E" * 36, "1", "5")]), TX + "[1]/PmtId/InstrId", wire.MAX35.rule),
     ("another scheme", kit.pain_001("1", LINES, scheme="BBAN"), TX + "[1]/CdtrAcct/Id/Othr/Id", "scheme MSINGI-ID"),
-    ("future", kit.pain_001("1", LINES, day="2026-02-02"), "/Document/CstmrCdtTrfInitn/PmtInf[1]/ReqdExctnDt/Dt", "not in the future"),
-    ("no such day", kit.pain_001("1", LINES, day="2025-02-30"), "/Document/CstmrCdtTrfInitn/PmtInf[1]/ReqdExctnDt/Dt", wire.DAY.rule),
-    ("no such hour", kit.pain_001("1", LINES).replace(b"T08:", b"T28:"), "/Document/CstmrCdtTrfInitn/GrpHdr/CreDtTm", wire.MOMENT.rule),
-    ("stray text", kit.pain_001("1", LINES).replace(b"<Amt>", b"stray<Amt>", 1), TX + "[1]", "elements-only"),
-    ("attribute", kit.pain_001("1", LINES).replace(b"<Amt>", b'<Amt x="1">', 1), TX + "[1]/Amt", "known-attribute"),
-    ("iban", kit.pain_001("1", LINES).replace(b"<Id><Othr><Id>1</Id></Othr></Id></DbtrAcct>", b"<Id><IBAN>TZ1</IBAN></Id></DbtrAcct>"),
-     "/Document/CstmrCdtTrfInitn/PmtInf[1]/DbtrAcct/Id/Othr/Id", "required"),
-]  # fmt: skip
+    ("future", kit.pain_001("1", LINES, day="2026-02-02"), BLK + "/ReqdExctnDt/Dt", "not in the future"),
+    ("no such day", kit.pain_001("1", LINES, day="2025-02-30"), BLK + "/ReqdExctnDt/Dt", wire.DAY.rule),
+    ("no such hour", swapped(b"T08:", b"T28:"), ROOT + "/GrpHdr/CreDtTm", wire.MOMENT.rule),
+    ("stray text", swapped(b"<Amt>", b"stray<Amt>"), TX + "[1]", "elements-only"),
+    ("attribute", swapped(b"<Amt>", b'<Amt x="1">'), TX + "[1]/Amt", "known-attribute"),
+    ("iban", swapped(PAYER, b"<Id><IBAN>TZ1</IBAN></Id></DbtrAcct>"), BLK + "/DbtrAcct/Id/Othr/Id", "required"),
+]
 
 
 @pytest.mark.parametrize(("raw", "field", "rule"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
@@ -151,9 +159,9 @@ def test_what_is_accepted_is_valid_by_the_official_schema():
         official.assertValid(etree.fromstring(raw))
     for _, raw, _, rule in BAD:
         # What the schema refuses for its shape, the reader refuses too; the reverse holds for the stack's own rules.
-        if rule in ("order", "required", "at most 1", "known-element", "iso4217", wire.MAX35.rule, "known-attribute"):
-            if b"EqvtAmt" not in raw:
-                assert not official.validate(etree.fromstring(raw)), rule
+        shape = ("order", "required", "at most 1", "known-element", "iso4217", wire.MAX35.rule, "known-attribute")
+        if rule in shape and b"EqvtAmt" not in raw and b"IBAN" not in raw:
+            assert not official.validate(etree.fromstring(raw)), rule
 
 
 @given(st.data())
@@ -162,7 +170,8 @@ def test_no_file_is_accepted_that_the_official_schema_refuses(data):
     """Elements are moved, doubled and removed at random; the reader is never laxer than the schema."""
     official = _official()
     tree = etree.fromstring(kit.pain_001("7475614951182", LINES))
-    nodes = [n for n in tree.iter() if n is not tree and "FinInstnId" not in n.tag]
+    unread = {n for agent in tree.iter("{*}DbtrAgt") for n in agent.iter()}  # parts that the stack does not use
+    nodes = [n for n in tree.iter() if n is not tree and n not in unread]
     for _ in range(data.draw(st.integers(1, 2))):
         node = data.draw(st.sampled_from(nodes))
         what = data.draw(st.sampled_from(["remove", "double", "text", "attribute", "move"]))

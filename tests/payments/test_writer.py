@@ -217,14 +217,17 @@ async def test_a_connection_that_dies_during_commit_does_not_double_or_lose(stac
 
 
 async def test_killed_connections_lose_nothing(stack, pair, owner_url):
+    """Whatever connection is at work is killed again and again, each time after some progress."""
     mine, _, make = pair
-    stop, kills = False, 0
+    acknowledged = kills = 0
 
     async def killer():
         nonlocal kills
         conn = await asyncpg.connect(owner_url)
-        while not stop:
-            await asyncio.sleep(0.004)
+        while acknowledged < 800:
+            goal = acknowledged + 30
+            while acknowledged < min(goal, 800):
+                await asyncio.sleep(0.002)
             killed = await conn.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'msingi_app' "
                 "AND datname = current_database() AND state <> 'idle' LIMIT 1"
@@ -232,8 +235,8 @@ async def test_killed_connections_lose_nothing(stack, pair, owner_url):
             kills += len(killed)
         await conn.close()
 
-    async def client(n):
-        acknowledged = 0
+    async def client():
+        nonlocal acknowledged
         for _ in range(40):
             order = make(1)
             while True:
@@ -243,14 +246,8 @@ async def test_killed_connections_lose_nothing(stack, pair, owner_url):
                 except Outage:
                     await asyncio.sleep(0.01)
             acknowledged += ending.reason == 0
-        return acknowledged
 
-    task = asyncio.create_task(killer())
-    try:
-        acknowledged = sum(await asyncio.gather(*[client(n) for n in range(20)]))
-    finally:
-        stop = True
-        await task
+    await asyncio.wait_for(asyncio.gather(killer(), *[client() for _ in range(20)]), 60)
     assert kills > 2 and acknowledged == 800 and await balance(owner_url, mine) == 200
     await agree(stack)
 

@@ -69,7 +69,8 @@ def main() -> None:
     from msingi.kernel.errors import Outage, Refusal
 
     try:
-        cli(prog_name="msingi", standalone_mode=False)
+        code = cli(prog_name="msingi", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)  # click gives the code of its Exit back as the result
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)

@@ -2,21 +2,26 @@
 
 import asyncio
 import json
+import os
+import shutil
 import sys
 import tarfile
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
-from msingi.cli.running import CHOICES, Server, at_work, home_option, recalled
+from msingi.cli.running import CHOICES, Server, at_work, connected, home_option, recalled
 from msingi.kernel import context as contexts
 from msingi.kernel import policy as policies
 from msingi.kernel.context import BASES, PURPOSES, Actor, Kind
 from msingi.kernel.keys import SIGNING
+from msingi.kernel.settings import Settings
 from msingi.kernel.stack import keystore_of
 
 
@@ -36,11 +41,17 @@ async def _fsck(home: Path) -> int:
     from msingi.kernel.log import sequencer
     from msingi.kernel.log import store as log_store
     from msingi.kernel.log.audit import check_log
+    from msingi.kernel.log.note import NoteBroken
     from msingi.payments.audit import batch_roots, check_books
 
     wrong = 0
     async with at_work(home) as stack:
-        await sequencer.catch_up(stack)
+        try:
+            await sequencer.catch_up(stack)
+        except (sequencer.LogBroken, NoteBroken) as broken:
+            # What exactly was changed stands below; nothing may be signed on top of it.
+            click.secho(f"log: {broken}; the stack signs nothing more on top of it (log-broken)", fg="red")
+            wrong += 1
         shown = sys.stderr.isatty()
 
         def progress(done: int, of: int) -> None:
@@ -79,43 +90,62 @@ def backup(home: Path, file: Path) -> None:
     The keystore stays encrypted; its passphrase is not in the backup. Keep `keystore.secret`, or the passphrase you
     set, in another place: without it the backup cannot be read.
     """
-    settings = recalled(home)
-    server = Server(settings)
+    if not (home / "keystore").exists():
+        raise click.ClickException(f"{home} holds no stack. Start one with: msingi up --home {home}")
+    server = Server(recalled(home))
+    dump, draft = (file.with_name(f"{file.name}.{end}") for end in ("dump", "new"))
     try:
-        dump = asyncio.run(_pg_dump(server))
+        with _private(dump), _private(draft):
+            asyncio.run(_run(server, "pg_dump", "--format=custom", "--compress=3", f"--file={dump}"))
+            with tarfile.open(draft, "w") as tar:
+                for name in ("keystore", CHOICES):
+                    tar.addfile(*_member(name, (home / name).read_bytes() if (home / name).exists() else b"{}"))
+                tar.add(dump, "database.dump", filter=_nameless)
+            draft.replace(file)
     finally:
         server.stop()
-    with tarfile.open(file, "w") as tar:
-        for name, raw in (
-            ("database.dump", dump),
-            ("keystore", (home / "keystore").read_bytes()),
-            (CHOICES, (home / CHOICES).read_bytes() if (home / CHOICES).exists() else b"{}"),
-        ):
-            member = tarfile.TarInfo(name)
-            member.size, member.mode, member.mtime = len(raw), 0o600, int(time.time())
-            tar.addfile(member, BytesIO(raw))
-    file.chmod(0o600)
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB. Keep {home / 'keystore.secret'} in another place.")
 
 
-async def _run(server: Server, program: str, *args: str, raw: bytes | None = None) -> bytes:
+@contextmanager
+def _private(file: Path) -> Iterator[None]:
+    """A file of ours that nobody else may read, from its first byte; it is gone afterwards."""
+    file.unlink(missing_ok=True)
+    file.touch(0o600, exist_ok=False)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _member(name: str, raw: bytes) -> tuple[tarfile.TarInfo, BytesIO]:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(raw), 0o600, int(time.time())
+    return member, BytesIO(raw)
+
+
+def _nameless(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+async def _run(server: Server, program: str, *args: str) -> None:
+    """Run a PostgreSQL program on the stack's database. Raises click.ClickException with what it said first."""
     from msingi.kernel.postgres import program_path
 
+    url = urlsplit(server.owner_url)
+    # The password goes by the environment: every user of the machine can read another program's arguments.
+    env = os.environ | ({"PGPASSWORD": unquote(url.password)} if url.password else {})
+    place = url._replace(netloc=url.netloc.replace(f":{url.password or ''}@", "@", 1)).geturl()
     running = await asyncio.create_subprocess_exec(
-        str(program_path(program)),
-        *args,
-        stdin=asyncio.subprocess.PIPE if raw is not None else None,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await running.communicate(raw)
+        str(program_path(program)), f"--dbname={place}", *args,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=env,
+    )  # fmt: skip
+    _, err = await running.communicate()
     if running.returncode:
-        raise click.ClickException(f"{program} failed: {err.decode(errors='replace').strip()[:400]}")
-    return out
-
-
-async def _pg_dump(server: Server) -> bytes:
-    return await _run(server, "pg_dump", "--format=custom", "--compress=3", f"--dbname={server.owner_url}")
+        said = " ".join(err.decode(errors="replace").split())
+        raise click.ClickException(f"{program} failed: {said[:400]}")
 
 
 @click.command()
@@ -129,14 +159,22 @@ def restore(home: Path, file: Path, secret: Path | None) -> None:
     """
     if (home / "keystore").exists() or (home / "pg").exists():
         raise click.ClickException(f"{home} holds a stack already; give another --home.")
+    there = set(home.iterdir()) if home.exists() else None
     home.mkdir(parents=True, exist_ok=True)
-    parts = {name: raw for name, raw in _members(file)}
-    lacking = {"database.dump", "keystore"} - parts.keys()
-    if lacking:
-        raise click.ClickException(f"{file} is not a backup: it lacks {', '.join(sorted(lacking))}.")
-    for name in ("keystore", CHOICES):
-        (home / name).write_bytes(parts.get(name, b"{}"))
-        (home / name).chmod(0o600)
+    try:
+        _restore(home, file, secret)
+    except BaseException:
+        # Nothing half restored is left, so that the next try with the right file is not refused.
+        for path in set(home.iterdir()) - (there or set()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if there is None:
+            home.rmdir()
+        raise
+    click.echo(f"{home} is ready. Check it with: msingi fsck --home {home}")
+
+
+def _restore(home: Path, file: Path, secret: Path | None) -> None:
+    _unpack(file, home)
     if secret is not None:
         (home / "keystore.secret").write_bytes(secret.read_bytes())
         (home / "keystore.secret").chmod(0o600)
@@ -144,28 +182,44 @@ def restore(home: Path, file: Path, secret: Path | None) -> None:
     keystore_of(settings)  # a wrong passphrase is told before the database is written
     server = Server(settings)
     try:
-        asyncio.run(_pg_restore(server, parts["database.dump"]))
+        asyncio.run(_fill(settings, server, home / "database.dump"))
     finally:
         server.stop()
-    click.echo(f"{home} is ready. Check it with: msingi fsck --home {home}")
+    (home / "database.dump").unlink()
 
 
-def _members(file: Path) -> Iterator[tuple[str, bytes]]:
+def _unpack(file: Path, home: Path) -> None:
+    """Put the parts of a backup into `home`. Raises click.ClickException for anything else than a backup."""
+    wanted = {"keystore", CHOICES, "database.dump"}
     try:
         with tarfile.open(file) as tar:
-            for member in tar.getmembers():
-                content = tar.extractfile(member) if member.isfile() else None
+            for member in tar:
+                content = tar.extractfile(member) if member.isfile() and member.name in wanted else None
                 if content is not None:
-                    yield member.name, content.read()
-    except tarfile.TarError as wrong:
-        raise click.ClickException(f"{file} is not a backup: {wrong}") from None
+                    (home / member.name).touch(0o600)
+                    with (home / member.name).open("wb") as out:
+                        shutil.copyfileobj(content, out)
+                    wanted.discard(member.name)
+    except (tarfile.TarError, EOFError) as wrong:
+        first = str(wrong).partition("\n")[0].rstrip(":")
+        raise click.ClickException(f"{file} is not a backup, or not a whole one: {first}") from None
+    lacking = wanted - {CHOICES}
+    if lacking:
+        raise click.ClickException(f"{file} is not a backup: it lacks {', '.join(sorted(lacking))}.")
 
 
-async def _pg_restore(server: Server, dump: bytes) -> None:
+async def _fill(settings: Settings, server: Server, dump: Path) -> None:
+    """Fill the empty database, all or nothing, and write the trust file that goes with it."""
+    from msingi import trust
     from msingi.kernel.postgres import ensure_app_role
 
     await ensure_app_role(server.owner_url)
-    await _run(server, "pg_restore", "--exit-on-error", f"--dbname={server.owner_url}", raw=dump)
+    await _run(server, "pg_restore", "--exit-on-error", "--single-transaction", str(dump))
+    stack = await connected(settings, server)
+    try:
+        await trust.write(stack)
+    finally:
+        await stack.close()
 
 
 @click.command()

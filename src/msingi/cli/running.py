@@ -35,13 +35,15 @@ def remember(settings: Settings) -> None:
     (Path(settings.home) / CHOICES).write_text(json.dumps(kept))
 
 
+def remembered(home: Path) -> dict[str, Any]:
+    """What the last `msingi up` on this home kept; empty where there was none."""
+    file = home / CHOICES
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
 def recalled(home: Path, **chosen: Any) -> Settings:
     """The settings of a home: what `msingi up` remembered there, under what is chosen now and the environment."""
-    kept: dict[str, Any] = {}
-    file = home / CHOICES
-    if file.exists():
-        kept = json.loads(file.read_text())
-        kept = {k: v for k, v in kept.items() if f"MSINGI_{k.upper()}" not in os.environ}
+    kept = {k: v for k, v in remembered(home).items() if f"MSINGI_{k.upper()}" not in os.environ}
     return read(home=home, **(kept | {k: v for k, v in chosen.items() if v is not None}))
 
 
@@ -50,11 +52,11 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.embedded: EmbeddedServer | None = None
+        home = Path(settings.home)
+        home.mkdir(parents=True, exist_ok=True)
         if settings.database_url:
             self.owner_url = settings.database_url
         else:
-            home = Path(settings.home)
-            home.mkdir(parents=True, exist_ok=True)
             home.chmod(0o711)
             self.embedded = EmbeddedServer(home / "pg")
             self.owner_url = self.embedded.url

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
+import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -10,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from msingi import doors
-from msingi.cli.running import Server, connected, home_option, remember
+from msingi.cli.running import Server, connected, home_option, remember, remembered
+from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import migrate
 from msingi.kernel.settings import LOOPBACK, Settings, read
+
+logger = logging.getLogger("msingi.up")
+WATCH_S = 0.5
 
 
 @click.command()
@@ -34,7 +42,7 @@ def up(home: Path, sample: int | None, seed: int, quiet: bool, **chosen: Any) ->
     /sandbox/sms?to=PHONE, and HOME/sample.json, which tells other programs how to sign in. A sandbox listens on a
     loopback address only.
     """
-    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    settings = _settings(home, sample, **chosen)
     doors.set_up_logging(settings.log_level if quiet else "warning", plain=not quiet)
     with contextlib.suppress(ImportError):
         import uvloop
@@ -43,29 +51,64 @@ def up(home: Path, sample: int | None, seed: int, quiet: bool, **chosen: Any) ->
     asyncio.run(_up(settings, sample or 0, seed, quiet))
 
 
+def _settings(home: Path, sample: int | None, **chosen: Any) -> Settings:
+    """What is chosen now, and the country of the home, which stays what it was at the first start.
+
+    Raises ValueError if another country is chosen for it.
+    """
+    from msingi import countries
+
+    settings = read(home=home, sandbox=True if sample else None, **chosen)
+    before = remembered(home).get("country")
+    if before is None or not (home / "keystore").exists():
+        return settings
+    if chosen["country"] is None and "MSINGI_COUNTRY" not in os.environ:
+        return msgspec.structs.replace(settings, country=before)
+    if settings.country != before and countries.load(settings.country).code != countries.load(before).code:
+        raise ValueError(f"{home} holds the country {before}: give another --home for {settings.country}")
+    return settings
+
+
 async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
     from msingi.cli import sample as samples
 
     began = time.perf_counter()
     say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
     say(f"Msingi: starting in {settings.home} ...")
+    door = _reserved(settings)
     server = Server(settings)
     try:
         remember(settings)
         await migrate(server.owner_url)
-        if sample and not samples.made(settings.home):
+        if samples.made(settings.home):
+            samples.readdress(settings)
+        elif sample:
             stack = await connected(settings, server)
             try:
                 await samples.make(stack, sample, seed, progress=not quiet and sys.stderr.isatty(), say=say)
             finally:
                 await stack.close()
-        await _serve(settings, server, say, began)
+        await _serve(settings, server, door, say, began)
     finally:
+        door.close()
         server.stop()
         say("Msingi: stopped. Nothing is lost.")
 
 
-async def _serve(settings: Settings, server: Server, say: Any, began: float) -> None:
+def _reserved(settings: Settings) -> socket.socket:
+    """The address to listen on, taken before any work is done. Raises OSError, with a remedy, if it cannot be had."""
+    door = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((settings.host, settings.port))
+    except OSError as no:
+        door.close()
+        where = f"port {settings.port} on {settings.host} cannot be used ({no.strerror})"
+        raise OSError(f"{where}: stop what listens there, or choose another with --port") from None
+    return door
+
+
+async def _serve(settings: Settings, server: Server, door: socket.socket, say: Any, began: float) -> None:
     import uvicorn
 
     from msingi import app, countries
@@ -97,12 +140,29 @@ async def _serve(settings: Settings, server: Server, say: Any, began: float) -> 
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(sign, lambda: setattr(running, "should_exit", True))
-    telling = asyncio.create_task(_tell_when_ready(running, settings, say, began))
+    besides = [
+        asyncio.create_task(_tell_when_ready(running, settings, say, began)),
+        asyncio.create_task(_keep_database(server)),
+    ]
     with contextlib.suppress(asyncio.CancelledError):
-        await running.serve()
-    telling.cancel()
+        await running.serve([door])
+    for task in besides:
+        task.cancel()
+    await asyncio.gather(*besides, return_exceptions=True)
     if not running.started:
-        raise OSError(f"port {settings.port} on {settings.host} cannot be used: choose another with --port")
+        raise OSError("the stack could not start; what it said last stands above")
+
+
+async def _keep_database(server: Server) -> None:
+    """Start the embedded server again if it was killed; until it is back, doors answer 503 with Retry-After."""
+    while server.embedded is not None:
+        await asyncio.sleep(WATCH_S)
+        try:
+            if not server.embedded.alive():
+                logger.error("the database server ended; starting it again")
+                await asyncio.to_thread(server.embedded.start)
+        except Outage as outage:
+            logger.error("the database server does not come back: %s", outage)
 
 
 async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: float) -> None:

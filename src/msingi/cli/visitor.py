@@ -84,7 +84,7 @@ class Visitor:
         return _good(Page(await self.client.get(path)))
 
     async def submit(self, page: Page, form: Any, **fields: Any) -> Page:
-        """Send a form as the page filled it in, with `fields` on top; `files` uploads, `button` presses (name, value)."""
+        """Send a form as the page filled it in, with `fields` on top: `files` uploads, `button` is (name, value)."""
         files = fields.pop("files", None)
         button = fields.pop("button", None)
         sent = {name: value for name, value in form.form_values()} | fields

@@ -40,7 +40,8 @@ def noisy(cells: Iterable[Cell], regions: list[str], epsilon_milli: int, noise: 
     One person is in one cell of each level, so each level has sensitivity 1 and the levels' budgets add up
     (laws 1 and 2). Two levels give a nation's figure a margin that does not grow with the number of regions.
     """
-    sexes, places = dict.fromkeys(("F", "M", "U"), 0), dict.fromkeys(regions, 0)
+    sexes: dict[str, int] = dict.fromkeys(("F", "M", "U"), 0)
+    places: dict[str, int] = dict.fromkeys(regions, 0)
     for cell in cells:
         sexes[cell.sex] += cell.count
         if cell.region in places:

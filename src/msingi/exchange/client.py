@@ -136,32 +136,24 @@ def opened(
 
 
 async def send(prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]]) -> Answered:
-    """Send a prepared request and open its answer. Raises SignatureRefused, aiohttp.ClientError."""
-    import aiohttp  # only programs that ask others need an HTTP client
-    from yarl import URL
+    """Send a prepared request and open its answer. Raises SignatureRefused, httpx.HTTPError."""
+    import httpx  # only programs that ask others need an HTTP client
 
-    limits = aiohttp.ClientTimeout(total=TIMEOUT_S)
-    # The path is signed as it is written: nothing may be encoded a second time, and no redirect be followed.
-    target = URL(prepared.url, encoded=True)
-    async with (
-        aiohttp.ClientSession(timeout=limits, auto_decompress=False) as session,
-        session.request(
-            prepared.method, target, data=prepared.body or None, headers=prepared.headers, allow_redirects=False
-        ) as answer,
-    ):
-        body = await answer.read()
-        return opened(prepared, answer.status, list(answer.headers.items()), body, exchange_keys)
+    # The path is signed as it is written: no redirect is followed, and escapes stay as they are.
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as session:
+        answer = await session.request(
+            prepared.method, prepared.url, content=prepared.body or None, headers=prepared.headers
+        )
+    return opened(prepared, answer.status_code, list(answer.headers.multi_items()), answer.content, exchange_keys)
 
 
 async def keys_of(base_url: str) -> list[dict[str, str]]:
     """The exchange's public keys, as it publishes them; a careful client keeps them and asks its authority first."""
-    import aiohttp
+    import httpx
 
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)) as session,
-        session.get(f"{base_url.rstrip('/')}/v1/exchange/keys") as answer,
-    ):
-        return msgspec.json.decode(await answer.read())["keys"]
+    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as session:
+        answer = await session.get(f"{base_url.rstrip('/')}/v1/exchange/keys")
+        return msgspec.json.decode(answer.content)["keys"]
 
 
 async def ask(

@@ -179,6 +179,19 @@ async def everything(
     return Page(found, referred, next_token(stack, cursor, (rows[count - 1]["started"], rows[count - 1]["id"])))
 
 
+async def copy_of(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
+    """Everything on record about a person as one collection Bundle, for the person's right to a copy."""
+    permit = policy.decide(ctx, "health.everything", person_id)
+    entries: list[Json] = []
+    async with stack.db.transaction(permit) as tx:
+        after, step = FIRST_PAGE, 500
+        while rows := await store.everything_of(tx, person_id, scope(ctx), ctx.at, after, step):
+            entries += [{"resource": (await opened(stack, tx, row)).body} for row in rows]
+            after = (rows[-1]["started"], rows[-1]["id"])
+        log.append(tx, permit, subject=person_id, detail={"resources": len(entries), "what": "copy for the person"})
+    return {"resourceType": "Bundle", "type": "collection", "timestamp": wire.instant(ctx.at), "entry": entries}
+
+
 async def _referred(stack: Stack, tx: Tx, found: list[Stored], kinds: frozenset[str]) -> list[Stored]:
     names = ips.referred(found, kinds)
     ids = [one for name in names if (one := searching.uuid_of(name.partition("/")[2]))]

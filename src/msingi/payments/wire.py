@@ -88,7 +88,9 @@ MAX140 = _text(1, 140)
 COUNT = Leaf(re.compile(r"[0-9]{1,15}"), "whole number of at most 15 digits")
 DECIMAL = Leaf(re.compile(r"[0-9]{1,18}(\.[0-9]{1,17})?"), "decimal number")
 AMOUNT = Leaf(re.compile(r"[0-9]{1,18}(\.[0-9]{1,5})?"), "decimal number with the attribute Ccy", "Ccy")
-DAY = Leaf(re.compile(r"\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?"), "date YYYY-MM-DD", "", lambda t: date.fromisoformat(t[:10]))
+DAY = Leaf(
+    re.compile(r"\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?"), "date YYYY-MM-DD", "", lambda t: date.fromisoformat(t[:10])
+)
 MOMENT = Leaf(
     re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?"),
     "date and time of ISO 8601",
@@ -194,6 +196,12 @@ def _readable(leaf: Leaf, text: str) -> bool:
         return False
 
 
+def _names(element: Any) -> tuple[str, str]:
+    """Namespace and local name of an element, whatever they look like."""
+    namespace, _, name = element.tag.rpartition("}")
+    return namespace[1:], name
+
+
 class _Open(Struct):
     """An element that has begun: what may stand in it, and what stood in it so far."""
 
@@ -235,32 +243,32 @@ class _Reader:
     def _begin(self, parent: _Open, element: Any) -> _Open:
         if parent.node is None:
             return _Open(parent.path, None)
-        name = etree.QName(element)
+        namespace, name = _names(element)
         if not isinstance(parent.node, Branch):
             raise _wrong(parent.path, "text-only", f"{parent.path} holds text, no elements.")
-        count = parent.counts.get(name.localname, 0) + 1
-        path = f"{parent.path}/{name.localname}"
-        if parent.node.parts.get(name.localname, (0, 1))[1] > 1:
+        count = parent.counts.get(name, 0) + 1
+        path = f"{parent.path}/{name}"
+        if parent.node.parts.get(name, (0, 1))[1] > 1:
             path += f"[{count}]"
-        if name.namespace != PAIN_001:
+        if namespace != PAIN_001:
             raise _wrong(path, "namespace", f"The namespace is {PAIN_001}.")
-        if name.localname not in parent.node.parts:
+        if name not in parent.node.parts:
             expected = ", ".join(list(parent.node.parts)[parent.place + 1 :][:6]) or "nothing"
             raise _wrong(path, "known-element", f"This element is not accepted here; {expected} could follow.")
         before = element.getprevious()
         if before is not None and (before.tail or "").strip():
             raise _wrong(parent.path, "elements-only", "There is text where only elements are accepted.")
-        place = list(parent.node.parts).index(name.localname)
-        _, high, node = parent.node.parts[name.localname]
+        place = list(parent.node.parts).index(name)
+        _, high, node = parent.node.parts[name]
         if place < parent.place:
             raise _wrong(path, "order", f"This element stands before {list(parent.node.parts)[parent.place]}.")
-        if count > high or (parent.node.choice and parent.counts and name.localname not in parent.counts):
+        if count > high or (parent.node.choice and parent.counts and name not in parent.counts):
             raise _wrong(path, f"at most {high}", "There is one element too many here.")
         for skipped, (low, _, _) in list(parent.node.parts.items())[parent.place + 1 : place]:
             if low:
                 raise _wrong(f"{parent.path}/{skipped}", "required", "This element is required.")
         parent.place = place
-        parent.counts[name.localname] = count
+        parent.counts[name] = count
         return _Open(path, node)
 
     def _end(self, opened: _Open, element: Any) -> None:
@@ -274,10 +282,10 @@ class _Reader:
                 raise _wrong(f"{path}/@{node.attribute}", "iso4217", "A currency is an ISO 4217 code.")
             if set(element.attrib) - {node.attribute}:
                 raise _wrong(path, "known-attribute", "There is an attribute that is not accepted here.")
-            self.values.setdefault(etree.QName(element).localname, []).append((path, text, attribute))
+            self.values.setdefault(_names(element)[1], []).append((path, text, attribute))
         elif isinstance(node, Branch):
             self._complete(opened, node, element)
-            self._take(opened, etree.QName(element).localname)
+            self._take(opened, _names(element)[1])
         element.clear(keep_tail=True)  # the text after it may have been parsed already, and is still to be judged
         before = element.getprevious()
         while before is not None:  # what was read is dropped from the tree

@@ -67,7 +67,7 @@ def _in_manner(name: str) -> Callable[..., Any]:
 @cache
 def style(colours: Colours) -> tuple[bytes, str]:
     """The style sheet of a country and the address that changes with its content."""
-    sheet = (files(__package__) / "style.css").read_text("utf-8")
+    sheet = (files("msingi.portal") / "style.css").read_text("utf-8")
     raw = (palette.style(colours) + sheet.partition("*/\n")[2]).encode()
     return raw, f"/assets/portal.{hashlib.sha256(raw).hexdigest()[:10]}.css"
 

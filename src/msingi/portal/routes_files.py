@@ -4,7 +4,7 @@ from litestar import Response, get, post
 from litestar.params import FromPath
 
 from msingi.kernel.errors import DifferentContent, Malformed, TooLarge
-from msingi.payments import acts as payments
+from msingi.payments import files as payments
 from msingi.payments.errors import NoSuchAccount
 from msingi.portal import model as m
 from msingi.portal import rules, views_staff

@@ -13,6 +13,7 @@ from msingi.payments.model import Account, Alias, TransferOrder
 from msingi.portal import model as m
 from msingi.portal import rules, session, views
 from msingi.portal.errors import StaleForm
+from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 
 PAGE = 25
@@ -44,9 +45,9 @@ async def money(request: WebRequest) -> Response[bytes]:
     after = request.query_params.get("after", "")
     if account is not None:
         ctx = seen.ctx("subject-access", "legal-obligation")
-        cursor = int(after) if after.isdigit() and len(after) < 19 else None
+        cursor = int(after) if after.isdecimal() and len(after) < 19 else None
         statement = await payments.statement(seen.stack, ctx, account.number, after=cursor, limit=PAGE)
-    view = views.money(account, statement, "/me/money" if after else "")
+    view = views.money(speaker(seen), account, statement, "/me/money" if after else "")
     return seen.page("person/money.html", view, area="person", here="money")
 
 
@@ -93,16 +94,16 @@ async def send(request: WebRequest) -> Response[bytes]:
     return seen.go("/me/money") if account is None else _send_page(seen, account, _form(seen))
 
 
-@post("/me/money/send", status_code=200)
-async def check(request: WebRequest) -> Response[bytes]:
-    """Step two: the masked name and the amount, to be checked. Nothing is sent yet."""
+@post("/me/money/send", status_code=303)
+async def find(request: WebRequest) -> Response[bytes]:
+    """From step one to step two: find out who would be paid, or say what to correct."""
     seen = await visit_as_person(request)
     account = await _account(seen)
     if account is None:
         return seen.go("/me/money")
     form = _form(seen)
     if seen.in_other_language:
-        return await _again(seen, account, form)
+        return _send_page(seen, account, form)
     form = _judge(seen, form)
     if form.wrongs:
         return _send_page(seen, account, form)
@@ -119,25 +120,26 @@ async def check(request: WebRequest) -> Response[bytes]:
         return _send_page(seen, account, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     assert seen.session is not None
     order = Order(seen.session.sid, token(18), account.number, phone, payee.name, minor, form.value("note"))
-    return _check_page(seen, account, order)
+    # To a page of its own: whoever comes back to it from the receipt sees it again, and its key still pays once.
+    return seen.go(f"/me/money/send/check?order={session.seal(seen.stack, 'order', order)}")
 
 
-def _check_page(seen: Visit, account: Account, order: Order) -> Response[bytes]:
-    amount, fee = Money(order.amount_minor, account.currency), Money(0, account.currency)
-    sealed = session.seal(seen.stack, "order", order)
+@get("/me/money/send/check")
+async def check(request: WebRequest) -> Response[bytes]:
+    """Step two: the masked name and the amount, to be checked. Nothing is sent yet."""
+    seen = await visit_as_person(request)
+    sealed = request.query_params.get("order", "")
+    order = _order(seen, sealed)
+    currency = seen.stack.profile.currency.code
+    amount, fee = Money(order.amount_minor, currency), Money(0, currency)
     view = m.SendCheck(order.payee, order.phone, amount, fee, order.note, sealed)
-    return seen.page("person/send_check.html", view, area="person", here="money", keeps_form=True)
+    return seen.page("person/send_check.html", view, area="person", here="money")
 
 
-async def _again(seen: Visit, account: Account, form: m.Form) -> Response[bytes]:
-    """The same step in another language (law 9)."""
-    return _send_page(seen, account, form)
-
-
-def _order(seen: Visit) -> Order:
-    """The order that the page carried. Raises StaleForm unless it was made for this session."""
+def _order(seen: Visit, sealed: str) -> Order:
+    """The order that a page carried. Raises StaleForm unless it was made for this session."""
     try:
-        order = session.unseal(seen.stack, "order", seen.fields.get("order", ""), Order)
+        order = session.unseal(seen.stack, "order", sealed, Order)
     except ValueError:
         raise StaleForm() from None
     if seen.session is None or order.sid != seen.session.sid:
@@ -149,12 +151,10 @@ def _order(seen: Visit) -> Order:
 async def confirm(request: WebRequest) -> Response[bytes]:
     """Step three: send, once, however often the form arrives (law 6); then the receipt."""
     seen = await visit_as_person(request)
-    order = _order(seen)
+    order = _order(seen, seen.fields.get("order", ""))
     account = await _account(seen)
     if account is None:
         raise NotFound()
-    if seen.in_other_language:
-        return _check_page(seen, account, order)
     wanted = TransferOrder(
         key=order.key,
         payer=order.payer,
@@ -190,4 +190,4 @@ async def receipt(request: WebRequest, transfer_id: FromPath[str]) -> Response[b
     return seen.page("person/receipt.html", views.receipt(paid), area="person", here="money")
 
 
-doors = [money, send, check, confirm, receipt]
+doors = [money, send, find, check, confirm, receipt]

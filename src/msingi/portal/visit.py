@@ -115,9 +115,12 @@ class Visit:
         if said:
             to += ("&" if "?" in to else "?") + f"said={quote(said)}"
         return Response(
-            b"", status_code=303, headers={"Location": to, "Cache-Control": "no-store"}, cookies=self.cookies,
+            b"",
+            status_code=303,
+            headers={"Location": to, "Cache-Control": "no-store"},
+            cookies=self.cookies,
             media_type="text/plain",
-        )  # fmt: skip
+        )
 
     def download(self, raw: bytes, media_type: str, name: str) -> Response[bytes]:
         """A file to keep."""

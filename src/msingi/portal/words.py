@@ -70,9 +70,9 @@ class Words:
     def day(self, at: date | datetime, zone: tzinfo = UTC) -> Markup:
         """A date in words: 27 March 2026."""
         local = at.astimezone(zone) if isinstance(at, datetime) else at
-        return self.say(
-            "language.day", d=local.day, month=self.entries["language.months"][local.month - 1], y=local.year
-        )
+        months = self.entries["language.months"]
+        month = months[local.month - 1] if isinstance(months, list) else str(local.month)
+        return self.say("language.day", d=local.day, month=month, y=local.year)
 
     def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
         """The time of day."""
@@ -86,7 +86,7 @@ class Words:
 def languages() -> list[str]:
     """The languages that the portal speaks."""
     return sorted(
-        p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1
+        p.name.partition(".")[0] for p in files("msingi.portal").joinpath("texts").iterdir() if p.name.count(".") == 1
     )
 
 

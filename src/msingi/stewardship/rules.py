@@ -5,7 +5,8 @@ import re
 from msingi.stewardship.model import Verdict
 
 PERMISSIVE = frozenset(
-    """0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BlueOak-1.0.0 CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU PSF-2.0 PostgreSQL
+    """0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause BlueOak-1.0.0 CC0-1.0 HPND ISC MIT MIT-0 MIT-CMU OFL-1.1
+    PSF-2.0 PostgreSQL
     Python-2.0 Unlicense Zlib""".split()
 )
 # Files under these may be used and linked; a change to them must be shared. They need a look, not a refusal.
@@ -35,6 +36,7 @@ _SPOKEN = {
     "mozillapubliclicense2.0(mpl2.0)": "MPL-2.0",
     "psf": "PSF-2.0",
     "psf-2.0": "PSF-2.0",
+    "siloflv1.1": "OFL-1.1",
     "pythonsoftwarefoundationlicense": "PSF-2.0",
 }
 _TERM = re.compile(r"\(|\)|\bAND\b|\bOR\b|\bWITH\b|[A-Za-z0-9.+-]+")

@@ -194,7 +194,9 @@ async def way_to_head(stack: "Stack", index: int) -> Way:
         if text is None:
             raise errors.NotYetInLog()
         point: Checkpoint = note.parse_checkpoint(note.parse_note(text).text)
-        path = await store.path(conn, merkle.inclusion_spans(index, point.size))
+        known = stack.local.setdefault("log.nodes", {})
+        assert isinstance(known, dict)
+        path = await store.path(conn, merkle.inclusion_spans(index, point.size), known)
     return Way(index, tuple(path), text)
 
 

@@ -12,7 +12,6 @@ from litestar.params import FromPath
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
 from msingi.kernel.log import errors, store, witness
-from msingi.kernel.log.sequencer import log_vkeys
 from msingi.kernel.log.tiles import parse_path
 
 _STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
@@ -52,10 +51,7 @@ async def tile(request: AnyRequest, where: FromPath[str]) -> Response[bytes]:
 @get("/vkeys", media_type=MediaType.TEXT, tags=TAGS, summary="The keys with which proofs are verified")
 async def vkeys(request: AnyRequest) -> Response[str]:
     """The verifier keys of the log (newest first) and of its witnesses, one a line (C2SP signed-note)."""
-    stack = web.stack(request)
-    async with stack.db.plumbing() as conn:
-        origin = await store.origin(conn) or stack.settings.origin
-    keys = log_vkeys(stack.keys, origin) + witness.cosigners(witness.configured(stack.settings.witnesses))
+    keys = await witness.published_vkeys(web.stack(request))
     return Response("".join(f"{key}\n" for key in keys), media_type=MediaType.TEXT, headers=_FRESH)
 
 

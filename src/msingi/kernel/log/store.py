@@ -11,13 +11,25 @@ from msingi.kernel import sql
 from msingi.kernel.ids import PersonId
 from msingi.kernel.log import note
 from msingi.kernel.log.merkle import Node, Span, fold, span_nodes
-from msingi.kernel.log.tiles import ENTRIES, Edge, Tile, edge_of, edge_tiles, node_in_tile, tile_of, tile_size, unbundle
+from msingi.kernel.log.tiles import (
+    ENTRIES,
+    HEIGHT,
+    Edge,
+    Tile,
+    edge_of,
+    edge_tiles,
+    node_in_tile,
+    tile_of,
+    tile_size,
+    unbundle,
+)
 
 if TYPE_CHECKING:
     from msingi.kernel.db import Connection, Row
 
 Q = sql.load(__name__)
 SEQUENCER_LOCK = 7_211_002
+MAX_KNOWN = 20_000
 Tiles = dict[tuple[int, int], bytes]
 
 
@@ -105,11 +117,22 @@ async def edge(conn: "Connection", size: int) -> Edge:
     return edge_of(size, await tiles(conn, ((tile.level, tile.n) for tile in edge_tiles(size))))
 
 
-async def path(conn: "Connection", spans: Sequence[Span]) -> list[bytes]:
-    """The hashes of runs of leaves: a Merkle proof, read from as few tiles as it takes (at most ten at 2**40)."""
-    nodes: list[list[Node]] = [span_nodes(start, end) for start, end in spans]
-    stored = await tiles(conn, (tile_of(node) for row in nodes for node in row))
-    return [fold(node_in_tile(node, stored.get(tile_of(node), b"")) for node in row) for row in nodes]
+async def path(conn: "Connection", spans: Sequence[Span], known: dict[Node, bytes] | None = None) -> list[bytes]:
+    """The hashes of runs of leaves: a Merkle proof, read from as few tiles as it takes (at most ten at 2**40).
+
+    `known` remembers the upper subtrees, which never change once they are full, from one proof to the next.
+    """
+    rows: list[list[Node]] = [span_nodes(start, end) for start, end in spans]
+    wanted = {node for row in rows for node in row}
+    found = {node: known[node] for node in wanted if node in known} if known else {}
+    lacking = wanted - found.keys()
+    stored = await tiles(conn, map(tile_of, lacking)) if lacking else {}
+    found.update({node: node_in_tile(node, stored.get(tile_of(node), b"")) for node in lacking})
+    if known is not None:
+        if len(known) > MAX_KNOWN:
+            known.clear()
+        known.update((node, found[node]) for node in lacking if node[0] >= HEIGHT)
+    return [fold(found[node] for node in row) for row in rows]
 
 
 async def entry(conn: "Connection", index: int) -> bytes:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msingi.kernel import clock
 from msingi.kernel.log import errors, merkle, note, store
 from msingi.kernel.log.note import COSIGNATURE, ED25519, Note, Vkey, b64
-from msingi.kernel.log.sequencer import bell, public_bytes
+from msingi.kernel.log.sequencer import bell, log_vkeys, public_bytes
 
 if TYPE_CHECKING:
     import httpx
@@ -235,3 +235,10 @@ async def _court(stack: "Stack", client: "httpx.AsyncClient", witness: Witness) 
 def cosigners(witnesses: Sequence[Witness]) -> list[Vkey]:
     """The verifier keys of the witnesses that are asked."""
     return [witness.vkey for witness in witnesses]
+
+
+async def published_vkeys(stack: "Stack") -> list[Vkey]:
+    """The verifier keys with which proofs are checked: the log's own (newest first), then its witnesses'."""
+    async with stack.db.plumbing() as conn:
+        origin = await store.origin(conn) or stack.settings.origin
+    return log_vkeys(stack.keys, origin) + cosigners(configured(stack.settings.witnesses))
