@@ -2,8 +2,14 @@
 
 from typing import Any
 
+import pytest
 from tests.portal.conftest import PIN, Surfer
 
+from msingi.kernel.context import job_context
+from msingi.kernel.stack import Stack
+from msingi.signin import acts as signin
+from msingi.signin import limits, rules
+from msingi.signin.model import NewStaff, Place, Verdict
 from msingi.signin.provider.model import ACR
 
 
@@ -22,3 +28,46 @@ async def test_the_portal_wants_the_factors_that_it_asked_for(town: Any, surf: A
     await _with_one_factor(thief, town.asha.number)
     assert (await thief.open("/me")).url.path != "/me"
     assert "Asha" not in thief.text
+
+
+async def _asks_for_a_code(surfer: Surfer, person: Any) -> int:
+    await surfer.open("/sign-in")
+    return (await surfer.send("/signin/pin", login=person.number, pin=PIN)).status_code
+
+
+async def test_a_thrown_away_cookie_gives_no_further_codes(town: Any, surf: Any) -> None:
+    """Six codes with five tries each are 30 guesses at a million; with a new cookie each time they had no end."""
+    own = surf()
+    await own.sign_in(town.baraka.number, town.baraka.phone)
+    told = [await _asks_for_a_code(surf(), town.baraka) for _ in range(rules.SMS_TRIES + 2)]
+    assert told == [200] * rules.SMS_TRIES + [429] * 2
+    # Whoever has the PIN has not locked the owner out of a device on which the owner signed in before.
+    await own.http.get("/oauth/logout")
+    own.http.cookies.delete("msingi-session")
+    await own.sign_in(town.baraka.number, town.baraka.phone)
+    assert own.path == "/me"
+
+
+async def test_a_right_code_clears_the_count(town: Any, surf: Any) -> None:
+    """Signing in seven times a day is no attack."""
+    own = surf()
+    for _ in range(rules.SMS_TRIES + 1):
+        own.http.cookies.delete("msingi-session")
+        await own.sign_in(town.asha.number, town.asha.phone)
+        assert own.path == "/me"
+
+
+async def test_one_pin_for_many_people(stack: Stack, town: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A popular PIN tried on everybody fails once for each: the network is closed to new devices, for a while."""
+    monkeypatch.setattr(limits, "NETWORK_TRIES", 5)
+    spraying = Place(b"new", "192.0.2.0/24")
+
+    async def tried(login: str, place: Place) -> Verdict:
+        return (await signin.verify_pin(stack, signin.proving(), login, "1357", place, "test")).verdict
+
+    assert {await tried(f"1000000000{n:02}", spraying) for n in range(5)} == {Verdict.WRONG}
+    assert await tried("100000000099", spraying) is Verdict.LOCKED
+    right = await signin.verify_pin(stack, signin.proving(), town.asha.number, PIN, spraying, "test")
+    assert right.verdict is Verdict.LOCKED and 0 < right.retry_after_s <= limits.NETWORK_WINDOW_S
+    elsewhere = Place(b"new", "198.51.100.0/24")
+    assert await tried("100000000098", elsewhere) is Verdict.WRONG
