@@ -71,3 +71,29 @@ async def test_one_pin_for_many_people(stack: Stack, town: Any, monkeypatch: pyt
     assert right.verdict is Verdict.LOCKED and 0 < right.retry_after_s <= limits.NETWORK_WINDOW_S
     elsewhere = Place(b"new", "198.51.100.0/24")
     assert await tried("100000000098", elsewhere) is Verdict.WRONG
+
+
+async def test_a_role_that_was_taken_away_is_gone_at_once(stack: Stack, town: Any, surf: Any) -> None:
+    """Access tokens are renewed for twelve hours with the roles of the sign-in."""
+    made = NewStaff(
+        staff_id="judge-2", institution="rita", roles=frozenset({"adjudicator"}), name="J", phone="+255612000077", pin=PIN
+    )  # fmt: skip
+    await signin.add_staff(stack, job_context("setup", "operations"), made)
+    judge = surf()
+    await judge.sign_in("judge-2", made.phone)
+    assert (await judge.open("/staff/duplicates")).status_code == 200
+    fewer = NewStaff(
+        staff_id="judge-2", institution="rita", roles=frozenset({"auditor"}), name="J", phone="+255612000077", pin=PIN
+    )  # fmt: skip
+    await signin.add_staff(stack, job_context("setup", "operations"), fewer)
+    await judge.open("/staff/duplicates")
+    assert judge.path.startswith("/signin")
+
+
+async def test_a_new_pin_puts_everybody_out(stack: Stack, town: Any, surf: Any) -> None:
+    """Who lost a PIN gets a new one at the centre; the thief's session must not outlive it."""
+    thief = surf()
+    await thief.sign_in(town.asha.number, town.asha.phone)
+    await signin.set_pin(stack, job_context("setup", "operations"), town.asha.id, PIN)
+    await thief.open("/me")
+    assert thief.path.startswith("/signin")

@@ -343,16 +343,20 @@ async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
 
 
 async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
-    """Set or replace somebody's PIN. Raises PinNotAcceptable."""
+    """Set or replace somebody's PIN; whoever was signed in with the old one is so no longer. Raises PinNotAcceptable."""
     rules.check_new_pin(pin)
     permit = policy.decide(ctx, "signin.set-pin", person_id)
     async with stack.db.transaction(permit) as tx:
         await _keep_pin(stack, tx, person_id, pin)
+        await store.end_everything(tx, person_id, ctx.at)
         log.append(tx, permit, subject=person_id)
 
 
 async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
-    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable."""
+    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable.
+
+    What was signed in before ends: tokens say the roles of their sign-in, and would keep those that were taken away.
+    """
     rules.check_new_pin(new.pin)
     rules.check_staff_id(new.staff_id)
     account = rules.staff_account_id(new.staff_id)
@@ -362,6 +366,7 @@ async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
         sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
         await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
         await _keep_pin(stack, tx, account, new.pin)
+        await store.end_everything(tx, account, ctx.at)
         detail: leaf.Detail = {
             "staff": new.staff_id,
             "institution": new.institution,
