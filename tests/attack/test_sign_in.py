@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from tests.portal.conftest import PIN, Surfer
 
-from msingi.kernel.context import job_context
+from msingi.kernel.context import Actor, Kind, context, job_context
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import limits, rules
-from msingi.signin.model import NewStaff, Place, Verdict
+from msingi.signin.answers import acts as answers
+from msingi.signin.errors import TooManyTries
+from msingi.signin.model import NewStaff, Place, Question, Verdict
 from msingi.signin.provider.model import ACR
 
 
@@ -75,17 +77,23 @@ async def test_one_pin_for_many_people(stack: Stack, town: Any, monkeypatch: pyt
 
 async def test_a_role_that_was_taken_away_is_gone_at_once(stack: Stack, town: Any, surf: Any) -> None:
     """Access tokens are renewed for twelve hours with the roles of the sign-in."""
-    made = NewStaff(
-        staff_id="judge-2", institution="rita", roles=frozenset({"adjudicator"}), name="J", phone="+255612000077", pin=PIN
-    )  # fmt: skip
-    await signin.add_staff(stack, job_context("setup", "operations"), made)
+
+    def with_role(role: str) -> NewStaff:
+        return NewStaff(
+            staff_id="judge-2",
+            institution="rita",
+            roles=frozenset({role}),
+            name="Judge Two",
+            phone="+255612000077",
+            pin=PIN,
+        )
+
+    ctx = job_context("setup", "operations")
+    await signin.add_staff(stack, ctx, with_role("adjudicator"))
     judge = surf()
-    await judge.sign_in("judge-2", made.phone)
+    await judge.sign_in("judge-2", "+255612000077")
     assert (await judge.open("/staff/duplicates")).status_code == 200
-    fewer = NewStaff(
-        staff_id="judge-2", institution="rita", roles=frozenset({"auditor"}), name="J", phone="+255612000077", pin=PIN
-    )  # fmt: skip
-    await signin.add_staff(stack, job_context("setup", "operations"), fewer)
+    await signin.add_staff(stack, ctx, with_role("auditor"))
     await judge.open("/staff/duplicates")
     assert judge.path.startswith("/signin")
 
@@ -97,3 +105,27 @@ async def test_a_new_pin_puts_everybody_out(stack: Stack, town: Any, surf: Any) 
     await signin.set_pin(stack, job_context("setup", "operations"), town.asha.id, PIN)
     await thief.open("/me")
     assert thief.path.startswith("/signin")
+
+
+async def test_an_institution_does_not_learn_which_numbers_exist(stack: Stack, town: Any) -> None:
+    """Somebody's number was refused after six codes or five proofs, nobody's never."""
+    asking = Actor(Kind.CLIENT, "bank", "benki", frozenset({"authenticate"}), 1)
+    nobody = "100000000016"
+    written = (nobody, "1000 0000 0016", "1000-0000-0016", " 100000000016", "100 000 000 016", "10-00000000-16", nobody)
+
+    async def told(numbers: Any, pin: str = "") -> list[str]:
+        told = []
+        for number in numbers:
+            ctx, question = context(asking, "identity-proofing", "contract"), Question(number=number, pin=pin)
+            try:
+                if pin:
+                    await answers.answer(stack, ctx, question)
+                else:
+                    await answers.send_answer_code(stack, ctx, question, "en", "The bank")
+                told.append("taken")
+            except TooManyTries:
+                told.append("no")
+        return told
+
+    assert await told([town.baraka.number] * 7) == await told(written) == ["taken"] * 6 + ["no"]
+    assert await told([town.baraka.number] * 6, "1357") == await told(written[:6], "1357") == ["taken"] * 5 + ["no"]

@@ -343,7 +343,7 @@ async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
 
 
 async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
-    """Set or replace somebody's PIN; whoever was signed in with the old one is so no longer. Raises PinNotAcceptable."""
+    """Set or replace somebody's PIN; sign-ins with the old one end. Raises PinNotAcceptable."""
     rules.check_new_pin(pin)
     permit = policy.decide(ctx, "signin.set-pin", person_id)
     async with stack.db.transaction(permit) as tx:
