@@ -34,7 +34,7 @@ SHOWN = 3
 @cache
 def texts() -> dict[str, dict[str, str]]:
     """What phones show, by language and name."""
-    return tomllib.loads((files(__package__) / "texts.toml").read_text("utf-8"))
+    return tomllib.loads((files("msingi.channels") / "texts.toml").read_text("utf-8"))
 
 
 class Talk:
@@ -216,7 +216,7 @@ class Talk:
         )
 
     async def _tongue(self, said: str) -> tuple[Dialogue, Screen]:
-        if said.isdigit() and 1 <= int(said) <= len(self.spoken):
+        if said.isdecimal() and len(said) < 3 and 1 <= int(said) <= len(self.spoken):
             self.tongue_chosen = True
             self.state = replace(self.state, language=self.spoken[int(said) - 1])
         return self.menu()

@@ -1,4 +1,4 @@
-"""Doors of the identity room, for officers of the register and their software.
+"""Doors of the identity room, for officers of the register.
 
 Every door needs a signed-in caller. What a caller may do stands in `policy.cedar`; refusals are problem details.
 """

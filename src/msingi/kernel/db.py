@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from msingi.kernel.errors import LeafMissing, Outage
+from msingi.kernel.errors import LeafMissing, Malformed, Outage
 from msingi.kernel.ids import PersonId
 from msingi.kernel.log import leaf
 from msingi.kernel.policy import Permit
@@ -26,6 +26,13 @@ _LOST = (
     asyncpg.CrashShutdownError,
     ConnectionError,
     TimeoutError,
+)
+# What no check of a door knows of: a NUL in a text, a number beyond its column, a key too long for an index.
+_UNSTORABLE = (
+    asyncpg.CharacterNotInRepertoireError,
+    asyncpg.UntranslatableCharacterError,
+    asyncpg.NumericValueOutOfRangeError,
+    asyncpg.ProgramLimitExceededError,
 )
 _DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -162,7 +169,8 @@ class Database:
     async def _begun(self, opening: str) -> AsyncIterator[Connection]:
         """A connection in a transaction; whatever breaks, it goes back to the pool clean, or not at all.
 
-        A driver's error on a connection that is dead is an Outage, whatever its name.
+        A driver's error on a connection that is dead is an Outage, whatever its name; a value that PostgreSQL cannot
+        keep is Malformed, for it came from outside.
         """
         try:
             async with self._pool.acquire() as conn:
@@ -170,7 +178,14 @@ class Database:
                     await conn.execute(opening)
                     yield conn
                 except BaseException as failure:
-                    if await _roll_back(conn) or not isinstance(failure, _DRIVER):
+                    alive = await _roll_back(conn)
+                    if alive and _is_unstorable(failure):
+                        raise Malformed(
+                            "A text holds a character, or a number is of a size, that cannot be kept.",
+                            field="request",
+                            rule="storable",
+                        ) from failure
+                    if alive or not isinstance(failure, _DRIVER):
                         raise
                     raise Outage(f"the database connection was lost: {type(failure).__name__}") from failure
         except _LOST as lost:
@@ -195,6 +210,12 @@ async def _roll_back(conn: Any) -> bool:
         with suppress(asyncpg.InterfaceError):  # the pool has dropped it already
             conn.terminate()
         return False
+
+
+def _is_unstorable(failure: BaseException) -> bool:
+    # The driver itself refuses integers that do not fit their parameter, and says so in words only.
+    refused = isinstance(failure, asyncpg.DataError) and "out of int" in str(failure)
+    return refused or isinstance(failure, _UNSTORABLE)
 
 
 async def _no_reset(_: asyncpg.Connection) -> None:

@@ -164,6 +164,11 @@ def on_http(request: Request[Any, Any, Any], raised: HTTPException) -> Response[
     return _answer(request, ending)
 
 
+def on_undecodable(request: Request[Any, Any, Any], _: RecursionError | UnicodeDecodeError) -> Response[bytes]:
+    """A body that is no UTF-8, or nested deeper than anything that is meant: this is how decoders say it."""
+    return _answer(request, Malformed("The body is not UTF-8, or nested too deeply.", field="body", rule="decodable"))
+
+
 def on_bug(request: Request[Any, Any, Any], bug: Exception) -> Response[bytes]:
     """A bug: the answer carries the request id and nothing else."""
     rid = request_id(request)
@@ -177,5 +182,7 @@ EXCEPTION_HANDLERS: dict[Any, Any] = {
     Refusal: on_refusal,
     Outage: on_outage,
     HTTPException: on_http,
+    RecursionError: on_undecodable,
+    UnicodeDecodeError: on_undecodable,
     Exception: on_bug,
 }

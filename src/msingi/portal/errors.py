@@ -7,7 +7,7 @@ class SignInLost(NotSignedIn):
     """The return from the sign-in does not belong to a sign-in that this browser began here.
 
     It took longer than a quarter of an hour, cookies are switched off, or the address was used twice. `rule` names
-    the check that failed: cookie, state, issuer, nonce, or the error that the provider gave.
+    the check that failed: cookie, state, issuer, nonce, acr, or the error that the provider gave.
     """
 
     code = "portal.sign-in-lost"

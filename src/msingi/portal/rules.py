@@ -15,9 +15,15 @@ from msingi.portal.model import Field, Form, MenuItem
 
 Say = Callable[..., str]
 NEWS = frozenset(
-    ("consent.granted_now", "consent.refused_now", "consent.withdrawn_now", "sessions.ended",
-     "duplicate.done_same", "duplicate.done_different")
-)  # fmt: skip
+    (
+        "consent.granted_now",
+        "consent.refused_now",
+        "consent.withdrawn_now",
+        "sessions.ended",
+        "duplicate.done_same",
+        "duplicate.done_different",
+    )
+)
 PERSON_MENU = (
     MenuItem("overview", "/me", "home"),
     MenuItem("card", "/me/card", "card"),
@@ -161,7 +167,7 @@ def date_wrong(text: str, today: date, say: Say) -> str:
         return say("form.not_date")
     try:
         found = date(int(year), int(month or 1), int(day or 1))
-    except ValueError:
+    except (ValueError, OverflowError):
         return say("form.not_date")
     return say("form.date_future") if found > today else ""
 

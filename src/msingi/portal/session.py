@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import zlib
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId, token
 from msingi.kernel.keys import public_jwk
 from msingi.kernel.stack import Stack
+from msingi.portal import rules
 from msingi.portal.errors import SignInLost
 from msingi.signin import acts as signin
 from msingi.signin.bearer import acts as bearer
@@ -35,13 +35,14 @@ ABSOLUTE_S = 12 * 3600
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """A sign-in under way in this browser; `to` is the page to return to."""
+    """A sign-in under way in this browser; `to` is the page to return to, `factors` how many it must prove."""
 
     state: str
     nonce: str
     verifier: str
     to: str
     expires_at: int
+    factors: int
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -132,7 +133,7 @@ def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cook
     (OpenID Connect Core, 3.1.2.1; RFC 7636, 4.1 to 4.3)
     """
     now = int(clock.now().timestamp())
-    attempt = Attempt(token(16), token(16), token(48), to, now + ATTEMPT_S)
+    attempt = Attempt(token(16), token(16), token(48), to, now + ATTEMPT_S, factors)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).decode().rstrip("=")
     asked = {
         "response_type": "code",
@@ -161,7 +162,7 @@ async def complete(stack: Stack, params: dict[str, str], kept: str, request_id: 
     if attempt.expires_at < clock.now().timestamp():
         raise SignInLost(rule="time")
     # 2. The answer is to this very attempt (RFC 6749, 10.12), and from this provider (RFC 9207, 2.4).
-    if not hmac.compare_digest(params.get("state", ""), attempt.state):
+    if not rules.same(params.get("state", ""), attempt.state):
         raise SignInLost(rule="state")
     if params.get("iss") != stack.settings.url:
         raise SignInLost(rule="issuer")
@@ -179,6 +180,9 @@ async def complete(stack: Stack, params: dict[str, str], kept: str, request_id: 
     # 4. The ID token answers this attempt (OpenID Connect Core, 3.1.3.7); it came from the provider directly.
     if claims.get("nonce") != attempt.nonce or claims.get("aud") != CLIENT_ID:
         raise SignInLost(rule="nonce")
+    # 5. As many factors were proved as we asked for: the request passed through the browser (the same, point 12).
+    if next((count for count, name in ACR.items() if name == claims.get("acr")), 0) < attempt.factors:
+        raise SignInLost(rule="acr")
     now = int(clock.now().timestamp())
     made = Session(
         sid=token(16),

@@ -82,6 +82,8 @@ def read_request(
         raise InvalidScope("The scope openid is needed.", field="scope", rule="openid")
     # 5. A key named in two ways must be the same key (RFC 9449, section 10.1).
     named = params.get("dpop_jkt", "")
+    if named and not _CHALLENGE.fullmatch(named):
+        raise InvalidRequest("dpop_jkt is a SHA-256 thumbprint.", field="dpop_jkt", rule="RFC 7638")
     if jkt and named and not hmac.compare_digest(jkt, named):
         raise InvalidRequest("dpop_jkt is not the key of the proof.", field="dpop_jkt", rule="same key")
     claims, id_claims, acr = _read_claims(params.get("claims", ""), scopes, client)
