@@ -57,7 +57,7 @@ class Bench:
         self.stack, self.people, self.first_bank, self.banks = stack, people, first_bank, banks
         self.chance = random.Random(1)
         self.numbers = [rules.number_of(rules.account_id(n, 0)) for n in range(first_bank + banks)]
-        self.bank = context(Actor(Kind.CLIENT, "bench", BANK, frozenset(), 2), "payment", "contract")
+        self.bank = context(Actor(Kind.CLIENT, "bench", BANK, frozenset({"treasurer"}), 2), "payment", "contract")
         self.next_key = 0
 
     def person_orders(self) -> Iterator[tuple[Context, TransferOrder]]:
