@@ -12,7 +12,7 @@ help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 	@echo "  Variables: PORT=$(PORT) SAMPLE=$(SAMPLE) COUNTRY=$(COUNTRY) HOME_DIR=$(HOME_DIR)"
 
-.venv/run.stamp: requirements/run.lock tools/env.sh pyproject.toml
+.venv/run.stamp: requirements/run.lock tools/env.sh
 	@sh tools/env.sh run
 
 .venv/dev.stamp: .venv/run.stamp requirements/dev.lock
