@@ -2,7 +2,8 @@
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
 `routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
--> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`.
+-> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`. A building block also exports `routes.block`: what
+it adds to the portal.
 """
 
 from collections.abc import AsyncIterator
@@ -21,7 +22,9 @@ from msingi import doors, offers, reference, trust
 from msingi.kernel import policy, web
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
+from msingi.portal import blocks
 
+BLOCKS: tuple[str, ...] = ()  # building blocks above the portal, which `msingi room NAME` adds here
 ROOMS = (
     "kernel.log",
     "identity",
@@ -35,6 +38,7 @@ ROOMS = (
     "stewardship",
     "channels",
     "portal",
+    *BLOCKS,
 )
 
 
@@ -50,9 +54,16 @@ def load_policies() -> policy.Policies:
     return policy.load(rooms)
 
 
+def introduce() -> None:
+    """Tell the portal what building blocks add to it: pages, texts, entries of the menus."""
+    for room in BLOCKS:
+        blocks.add(import_module(f"msingi.{room}.routes").block)
+
+
 def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
     offers.connect(stack)
+    introduce()
     for room in ROOMS:
         jobs = _part(room, "jobs")
         if jobs is None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.browser.pages import Somebody, code_on_console, messages
 
 from msingi.cli.tour_steps import Steps, _synthea
-from tests.browser.pages import Somebody, code_on_console, messages
 
 PAID = 25_000
 SENT = 7_000
@@ -203,9 +203,16 @@ def test_6_the_person_sees_every_access_and_keeps_a_proof_that_survives_a_restar
         me.press("Older")
         words += me.words
     me.open("/me/accesses")
-    for told in ("Got the summary of your health", "asked about you and was refused", "Wrote into your health record",
-                 "Looked you up by number or phone", "Gave a permission", "Withdrew a permission", "Made your ID card",
-                 "Ministry of Social Welfare"):  # fmt: skip
+    for told in (
+        "Got the summary of your health",
+        "asked about you and was refused",
+        "Wrote into your health record",
+        "Looked you up by number or phone",
+        "Gave a permission",
+        "Withdrew a permission",
+        "Made your ID card",
+        "Ministry of Social Welfare",
+    ):
         assert told in words, f"{told!r} is not among: {words}"
     line = me.page.locator("article", has_text="Got the summary of your health").first
     assert "Your treatment" in line.inner_text() and "Your permission" in line.inner_text()

@@ -94,7 +94,9 @@ async def test_the_outbox_delivers_what_a_room_requests(stack, client):
     await acts.deliver(stack, job_context("outbox"), SmsRequested("+255711000777", "hello", "news"))
     answer = await client.get("/sandbox/sms", params={"to": "+255711000777"})
     assert [m["text"] for m in answer.json()] == ["hello"]
-    assert (await client.get("/sandbox/sms?to=+255711000777")).json() == answer.json(), "an unescaped plus is understood"
+    assert (await client.get("/sandbox/sms?to=+255711000777")).json() == answer.json(), (
+        "an unescaped plus is understood"
+    )
 
 
 async def test_outside_a_sandbox_the_door_does_not_exist(stack, monkeypatch):
@@ -107,5 +109,7 @@ async def test_outside_a_sandbox_the_door_does_not_exist(stack, monkeypatch):
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as outside:
         answer = await outside.get("/sandbox/sms")
         assert answer.status_code == 404 and answer.json()["code"] == "no-such-door"
-        refused = await outside.post("/channels/ussd", data={"sessionId": "1", "phoneNumber": "+255711000001", "text": ""})
+        refused = await outside.post(
+            "/channels/ussd", data={"sessionId": "1", "phoneNumber": "+255711000001", "text": ""}
+        )
         assert refused.status_code == 403 and refused.text.startswith("END ")

@@ -1,5 +1,7 @@
 """Laws 3 and 4 of the channels: what fits a screen, and what is read of what was typed."""
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ def test_accents_are_lost_only_where_the_alphabet_lacks_them():
 @given(st.lists(st.text("0123456789*", max_size=6), min_size=1, max_size=5))
 def test_only_the_last_segment_is_read(typed):
     dial = rules.read(FORM | {"text": "1*4711*" + "*".join(typed)})
-    assert dial.said is not None and "*" not in dial.said and "4711" not in dial.said or "4711" in "".join(typed)
+    assert (dial.said is not None and "*" not in dial.said and "4711" not in dial.said) or "4711" in "".join(typed)
 
 
 @pytest.mark.parametrize("field", ["sessionId", "phoneNumber", "text"])
@@ -69,7 +71,8 @@ def test_a_missing_field_is_named(field):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"phoneNumber": "abc"}, {"phoneNumber": "12"}, {"sessionId": " "}, {"sessionId": "x" * 200}, {"text": "1" * 2000}]
+    "changes",
+    [{"phoneNumber": "abc"}, {"phoneNumber": "12"}, {"sessionId": " "}, {"sessionId": "x" * 200}, {"text": "1" * 2000}],
 )
 def test_a_malformed_field_is_refused(changes):
     with pytest.raises(BadDialogue):
@@ -78,10 +81,8 @@ def test_a_malformed_field_is_refused(changes):
 
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=40), max_size=6))
 def test_whatever_a_gateway_sends_is_read_or_refused(form):
-    try:
+    with contextlib.suppress(BadDialogue):
         assert rules.read(FORM | form).phone.startswith("+")
-    except BadDialogue:
-        pass
 
 
 def test_the_answer_begins_as_gateways_expect():

@@ -106,7 +106,9 @@ async def test_money_is_sent_and_a_repeated_answer_pays_once(client, people):
     assert "Andika kiasi" in await phone.send("mbili")
     screen = await phone.send("1500")
     assert "Tuma TSh 1,500" in screen and "Baraka" not in screen
-    before = await phone.http.post("/channels/ussd", data={"sessionId": "none", "phoneNumber": phone.number, "text": "1"})
+    before = await phone.http.post(
+        "/channels/ussd", data={"sessionId": "none", "phoneNumber": phone.number, "text": "1"}
+    )
     assert before.text == "END Umechelewa. Piga tena."
     assert (await phone.send("1")).startswith("END Imetumwa: TSh 1,500")
     assert (await phone._post()).startswith("END"), "the network repeats the last answer"
@@ -129,9 +131,16 @@ async def test_a_repeated_confirmation_is_one_transfer(stack, client, people):
 
     person = await identity.person_by_phone(stack, job_context("signin", "identity-proofing"), people.asha.phone)
     state = Dialogue(
-        step=Step.CONFIRM, language="sw", choice="2", person=str(person), payer=people.asha.account,
-        to=people.baraka.phone, payee="B***", amount_minor=10, turn=5,
-    )  # fmt: skip
+        step=Step.CONFIRM,
+        language="sw",
+        choice="2",
+        person=str(person),
+        payer=people.asha.account,
+        to=people.baraka.phone,
+        payee="B***",
+        amount_minor=10,
+        turn=5,
+    )
     screens = []
     for _ in range(2):
         talk = Talk(stack, Dial("same", people.asha.phone, "1"), state, "sw", "r")

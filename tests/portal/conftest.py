@@ -94,9 +94,7 @@ async def _person(stack: Stack, given: str, family: str, phone: str) -> SimpleNa
     outcome = await identity.enrol(stack, ctx, order, f"town-{phone}")
     assert isinstance(outcome, Enrolled)
     await signin.set_pin(stack, job_context("setup", "operations"), outcome.person_id, PIN)
-    account = await payments.open_account(
-        stack, job_context("setup", "payment"), outcome.person_id, AccountKind.WALLET
-    )
+    account = await payments.open_account(stack, job_context("setup", "payment"), outcome.person_id, AccountKind.WALLET)
     return SimpleNamespace(id=outcome.person_id, number=outcome.number, phone=phone, account=account.number)
 
 

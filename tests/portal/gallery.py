@@ -1,13 +1,10 @@
-"""Pictures of every page: `python tests/portal/gallery.py OUT [--only NAME,...] [--dark]`.
+"""Pictures of every page: `PYTHONPATH=src python -m tests.portal.gallery OUT [--only NAME,...] [--dark]`.
 
 Writes each page as HTML, and as PNG at the width of a cheap phone and of a desk, in each language.
 """
 
 import argparse
-import sys
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[2] / "src"), str(Path(__file__).parents[2])]
 
 from tests.portal import fixtures
 

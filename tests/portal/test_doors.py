@@ -142,7 +142,7 @@ async def test_signing_out_ends_the_session_everywhere(surf, town):
     stolen = dict(asha.http.cookies)
     await asha.open("/me")
     await asha.send("/sign-out")
-    assert asha.answer.status_code == 200 and asha.path in ("/", "/oauth/logout") or asha.path.startswith("/")
+    assert (asha.answer.status_code == 200 and asha.path in ("/", "/oauth/logout")) or asha.path.startswith("/")
     thief = surf()
     thief.http.cookies.update({k: v for k, v in stolen.items() if k == session.SESSION})
     await thief.open("/me", follow_redirects=False)
@@ -186,8 +186,15 @@ async def test_an_officer_enrols_and_the_person_types_a_pin(surf, town):
     await officer.open("/staff/enrol")
     await officer.send("/staff/enrol")
     assert officer.answer.status_code == 422 and "Fill in: Given names" in officer.text
-    await officer.send("/staff/enrol", given_name="Zawadi", family_name="Ngowi", born_year="1999", born_month="2",
-                       born_day="30", phone="0711000009")  # fmt: skip
+    await officer.send(
+        "/staff/enrol",
+        given_name="Zawadi",
+        family_name="Ngowi",
+        born_year="1999",
+        born_month="2",
+        born_day="30",
+        phone="0711000009",
+    )
     assert "Write a real date" in officer.text
     await officer.send("/staff/enrol", born_day="28", sex="female")
     assert "Check with the person" in officer.text and "Zawadi" in officer.text
@@ -208,8 +215,15 @@ async def test_an_officer_enrols_and_the_person_types_a_pin(surf, town):
 async def test_a_probable_duplicate_is_held_and_decided_by_a_person(surf, town):
     officer = await staff_in(surf, town, "officer")
     await officer.open("/staff/enrol")
-    await officer.send("/staff/enrol", given_name="Asha", family_name="Mrisho", born_year="1990", born_month="5",
-                       born_day="17", phone="0711000001")  # fmt: skip
+    await officer.send(
+        "/staff/enrol",
+        given_name="Asha",
+        family_name="Mrisho",
+        born_year="1990",
+        born_month="5",
+        born_day="17",
+        phone="0711000001",
+    )
     await officer.send("/staff/enrol/confirm")
     assert "may be registered already" in officer.text
     assert (await officer.open("/staff/duplicates")).status_code == 403, "who enrols does not decide"

@@ -76,9 +76,18 @@ def test_whatever_is_typed_as_a_phone_is_e164_or_nothing(typed):
 
 @pytest.mark.parametrize(
     ("typed", "ok"),
-    [("1988-3-27", True), ("1988--", True), ("1988-3-", True), ("1988-2-30", False), ("88-3-1", False), ("-3-1", False),
-     ("1988--4", False), ("2999-1-1", False), ("x-y-z", False)],
-)  # fmt: skip
+    [
+        ("1988-3-27", True),
+        ("1988--", True),
+        ("1988-3-", True),
+        ("1988-2-30", False),
+        ("88-3-1", False),
+        ("-3-1", False),
+        ("1988--4", False),
+        ("2999-1-1", False),
+        ("x-y-z", False),
+    ],
+)
 def test_dates_are_judged_as_far_as_they_are_known(typed, ok):
     assert (rules.date_wrong(typed, date(2026, 11, 21), SAY) == "") is ok
 
@@ -89,13 +98,18 @@ def test_known_parts_of_a_date_become_iso():
 
 
 def test_a_form_says_at_each_question_what_to_correct():
-    form = Form((
-        Field(name="a", label="Name"),
-        Field(name="b", label="Sex", kind="choice", options=(("F", "x"),), value="Q"),
-        Field(name="c", label="Note", optional=True, longest=3, value="long"),
-        Field(name="d", label="Age", value="9"),
-    ))  # fmt: skip
+    form = Form(
+        (
+            Field(name="a", label="Name"),
+            Field(name="b", label="Sex", kind="choice", options=(("F", "x"),), value="Q"),
+            Field(name="c", label="Note", optional=True, longest=3, value="long"),
+            Field(name="d", label="Age", value="9"),
+        )
+    )
     judged = rules.judged(form, SAY, {"d": lambda text: f"not {text}"})
     assert [f.wrong for f in judged.fields] == [
-        "Fill in: Name.", "Choose one of the answers.", "Use no more than 3 characters.", "not 9",
-    ]  # fmt: skip
+        "Fill in: Name.",
+        "Choose one of the answers.",
+        "Use no more than 3 characters.",
+        "not 9",
+    ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msingi.app import load_policies
+from msingi.app import introduce, load_policies
 from msingi.countries import load, shipped
 from msingi.kernel.context import BASES, PURPOSES
 from msingi.portal import rules, words
@@ -18,12 +18,33 @@ BLANK = re.compile(r"\{([a-z_]+)\}")
 FORMS = {"ar": {"zero", "one", "two", "few", "many", "other"}}
 # Acts that concern no person: nobody reads a line about them. They stand in an auditor's table under their code.
 NOBODYS = {
-    "channels.", "evidence.", "log.", "exchange.", "stewardship.", "consent.publish_agreement", "health.forget",
-    "health.immunisation-counts", "health.registry", "identity.count", "payments.approve-file", "payments.check-books",
-    "payments.issue", "payments.read-file", "payments.reread-ledger", "payments.run-file", "payments.upload-file",
-    "payments.write-batch", "payments.count-holders", "signin.add-", "signin.admit", "signin.client-token", "signin.push",
-    "signin.rotate-client-key", "signin.sweep",
-}  # fmt: skip
+    "channels.",
+    "evidence.",
+    "log.",
+    "exchange.",
+    "stewardship.",
+    "consent.publish_agreement",
+    "health.forget",
+    "health.immunisation-counts",
+    "health.registry",
+    "identity.count",
+    "payments.approve-file",
+    "payments.check-books",
+    "payments.issue",
+    "payments.read-file",
+    "payments.reread-ledger",
+    "payments.run-file",
+    "payments.upload-file",
+    "payments.write-batch",
+    "payments.open-months",
+    "payments.count-holders",
+    "signin.add-",
+    "signin.admit",
+    "signin.client-token",
+    "signin.push",
+    "signin.rotate-client-key",
+    "signin.sweep",
+}
 
 
 def entries(language: str) -> dict[str, words.Entry]:
@@ -58,10 +79,11 @@ def test_every_text_that_a_page_asks_for_exists():
             asked |= set(re.findall(r"\bt\('([a-z_.0-9-]+)'", page.read_text("utf-8")))
     whole = {key for key in asked if not key.endswith(("_", "."))}
     assert whole <= known, whole - known
-    assert rules.NEWS <= known
+    assert known >= rules.NEWS
 
 
 def test_every_act_about_a_person_is_told_in_words():
+    introduce()
     acts = set(load_policies().texts)
     told = {key.removeprefix("act.") for key in entries("en") if key.startswith("act.")}
     untold = {a for a in acts - told if not any(a == n or (n[-1] in ".-" and a.startswith(n)) for n in NOBODYS)}
@@ -100,9 +122,19 @@ def test_figures_run_from_left_to_right_between_arabic_words():
 
 @pytest.mark.parametrize(
     ("language", "n", "form"),
-    [("ar", 0, "zero"), ("ar", 2, "two"), ("ar", 7, "few"), ("ar", 11, "many"), ("ar", 100, "other"), ("ar", 103, "few"),
-     ("fr", 0, "one"), ("fr", 2, "other"), ("sw", 1, "one"), ("sw", 0, "other")],
-)  # fmt: skip
+    [
+        ("ar", 0, "zero"),
+        ("ar", 2, "two"),
+        ("ar", 7, "few"),
+        ("ar", 11, "many"),
+        ("ar", 100, "other"),
+        ("ar", 103, "few"),
+        ("fr", 0, "one"),
+        ("fr", 2, "other"),
+        ("sw", 1, "one"),
+        ("sw", 0, "other"),
+    ],
+)
 def test_plural_forms_are_those_of_cldr(language, n, form):
     assert words.plural(language, n) == form
 

@@ -34,7 +34,7 @@ SHOWN = 3
 @cache
 def texts() -> dict[str, dict[str, str]]:
     """What phones show, by language and name."""
-    return tomllib.loads((files(__package__) / "texts.toml").read_text("utf-8"))
+    return tomllib.loads((files("msingi.channels") / "texts.toml").read_text("utf-8"))
 
 
 class Talk:

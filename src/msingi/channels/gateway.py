@@ -73,7 +73,7 @@ class NoGateway:
 
 def gateway_of(stack: Stack) -> Gateway:
     """The gateway that the operator named; the simulated one in a sandbox without."""
-    url, key = getattr(stack.settings, "sms_url", ""), getattr(stack.settings, "sms_key", "")
+    url, key = stack.settings.sms_url, stack.settings.sms_key
     if url:
         return HttpGateway(url, key)
     return SimulatedGateway() if stack.settings.sandbox else NoGateway()

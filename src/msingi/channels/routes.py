@@ -29,7 +29,7 @@ class Shown(Struct, frozen=True):
 
 def check_gateway(stack: Stack, authorization: str) -> None:
     """Raises NotTheGateway unless the request shows the gateway's key; a sandbox, on loopback only, needs none."""
-    key = getattr(stack.settings, "ussd_key", "")
+    key = stack.settings.ussd_key
     if not key and stack.settings.sandbox:
         return
     shown = authorization.partition(" ")[2]

@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS channels.message (
   gateway text NOT NULL,
   reference text NOT NULL,
   simulated boolean NOT NULL,
-  phone text, -- personal: shown to the operator of a sandbox, keep 1 day
-  body text -- personal: shown to the operator of a sandbox, keep 1 day
+  phone text, -- personal: operations, keep 1 day
+  body text -- personal: operations, keep 1 day
 );
 CREATE INDEX IF NOT EXISTS message_at ON channels.message (at DESC);
 SELECT kernel.wall('channels', 'message', NULL);
@@ -20,7 +20,7 @@ SELECT kernel.wall('channels', 'message', NULL);
 -- distributed by session_key
 CREATE TABLE IF NOT EXISTS channels.dialogue (
   session_key bytea PRIMARY KEY,
-  sealed bytea NOT NULL, -- personal: continue a dialogue, keep 3 minutes
+  sealed bytea NOT NULL, -- personal: operations, keep 3 minutes
   expires_at timestamptz NOT NULL
 );
 CREATE INDEX IF NOT EXISTS dialogue_expires_at ON channels.dialogue (expires_at);
@@ -30,6 +30,6 @@ SELECT kernel.wall('channels', 'dialogue', NULL);
 -- distributed by line_key
 CREATE TABLE IF NOT EXISTS channels.tongue (
   line_key bytea PRIMARY KEY,
-  language text NOT NULL
+  language text NOT NULL -- personal: operations, keep until another is chosen
 );
 SELECT kernel.wall('channels', 'tongue', NULL);

@@ -40,8 +40,8 @@ def fsck(home: Path) -> None:
 async def _fsck(home: Path) -> int:
     from msingi.kernel.log import sequencer
     from msingi.kernel.log import store as log_store
-    from msingi.kernel.log.note import NoteBroken
     from msingi.kernel.log.audit import check_log
+    from msingi.kernel.log.note import NoteBroken
     from msingi.payments.audit import batch_roots, check_books
 
     wrong = 0

@@ -52,11 +52,11 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.embedded: EmbeddedServer | None = None
+        home = Path(settings.home)
+        home.mkdir(parents=True, exist_ok=True)
         if settings.database_url:
             self.owner_url = settings.database_url
         else:
-            home = Path(settings.home)
-            home.mkdir(parents=True, exist_ok=True)
             home.chmod(0o711)
             self.embedded = EmbeddedServer(home / "pg")
             self.owner_url = self.embedded.url

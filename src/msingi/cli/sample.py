@@ -28,6 +28,7 @@ from msingi.identity.model import Address, Birth, BirthOrder, Enrolled, Enrolmen
 from msingi.kernel import clock
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.ids import PersonId
+from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
 from msingi.payments.model import AccountKind, IssueOrder
@@ -106,11 +107,21 @@ async def make(stack: Stack, count: int, seed: int, *, progress: bool, say: Say)
             {"number": p["account"], "owner": p["number"], "currency": stack.profile.currency.code} for p in listed
         ],
     }
-    file = Path(stack.settings.home) / FILE
-    draft = file.with_suffix(".new")
+    _keep(stack.settings.home, document)
+
+
+def _keep(home: Path, document: dict[str, Any]) -> None:
+    draft = home / f"{FILE}.new"
+    draft.touch(0o600)
     draft.write_text(json.dumps(document, indent=1, ensure_ascii=False), "utf-8")
-    draft.chmod(0o600)
-    draft.replace(file)
+    draft.replace(home / FILE)
+
+
+def readdress(settings: Settings) -> None:
+    """Tell programs the address at which the stack starts now, if it is another than before."""
+    document = load(settings.home)
+    if document["base_url"] != settings.url:
+        _keep(settings.home, document | {"base_url": settings.url, "issuer": settings.url})
 
 
 def _months(born: date) -> int:

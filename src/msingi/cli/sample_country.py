@@ -26,6 +26,7 @@ STAFF = {
     "clerk": ("ministry", ["payment-clerk"]),
     "approver": ("ministry", ["payment-approver", "treasurer"]),
     "banker": ("bank", ["account-officer", "central-banker"]),
+    "caseworker": ("ministry", ["caseworker"]),
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
@@ -33,6 +34,7 @@ CALLBACK = "http://127.0.0.1:9100/callback"
 CLIENTS = {
     "bank-app": ("bank", "confidential", {"authenticate"}, "Mobile banking"),
     "clinic-app": ("clinic", "confidential", {"clinician"}, "Clinic records"),
+    "cases-app": ("ministry", "confidential", {"caseworker"}, "Case management"),
     "ministry-app": ("ministry", "fapi", {"authenticate"}, "Benefits online"),
 }
 

@@ -190,7 +190,7 @@ class Steps:
         sent = await self.me.submit(
             page, page.form("phone"), phone=self.juma["phone"], amount=str(amount), note="asante"
         )
-        say(f"She sees whom she pays before she pays: “{_clip(sent.main, self.juma['phone'][-3:])}”")
+        say(f"She sees whom she pays before she pays: “{_clip(sent.main, sent.heading, 170)}”")
         receipt = await self.me.submit(sent, sent.form(action="confirm"))
         must("receipts" in receipt.url, f"sending ended at {receipt.url}")
         say(f"{amount} sent to {self.juma['name']} by phone number: “{receipt.heading}”")

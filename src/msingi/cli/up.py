@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -74,23 +75,40 @@ async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
     began = time.perf_counter()
     say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
     say(f"Msingi: starting in {settings.home} ...")
+    door = _reserved(settings)
     server = Server(settings)
     try:
         remember(settings)
         await migrate(server.owner_url)
-        if sample and not samples.made(settings.home):
+        if samples.made(settings.home):
+            samples.readdress(settings)
+        elif sample:
             stack = await connected(settings, server)
             try:
                 await samples.make(stack, sample, seed, progress=not quiet and sys.stderr.isatty(), say=say)
             finally:
                 await stack.close()
-        await _serve(settings, server, say, began)
+        await _serve(settings, server, door, say, began)
     finally:
+        door.close()
         server.stop()
         say("Msingi: stopped. Nothing is lost.")
 
 
-async def _serve(settings: Settings, server: Server, say: Any, began: float) -> None:
+def _reserved(settings: Settings) -> socket.socket:
+    """The address to listen on, taken before any work is done. Raises OSError, with a remedy, if it cannot be had."""
+    door = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((settings.host, settings.port))
+    except OSError as no:
+        door.close()
+        where = f"port {settings.port} on {settings.host} cannot be used ({no.strerror})"
+        raise OSError(f"{where}: stop what listens there, or choose another with --port") from None
+    return door
+
+
+async def _serve(settings: Settings, server: Server, door: socket.socket, say: Any, began: float) -> None:
     import uvicorn
 
     from msingi import app, countries
@@ -127,12 +145,12 @@ async def _serve(settings: Settings, server: Server, say: Any, began: float) -> 
         asyncio.create_task(_keep_database(server)),
     ]
     with contextlib.suppress(asyncio.CancelledError):
-        await running.serve()
+        await running.serve([door])
     for task in besides:
         task.cancel()
     await asyncio.gather(*besides, return_exceptions=True)
     if not running.started:
-        raise OSError(f"port {settings.port} on {settings.host} cannot be used: choose another with --port")
+        raise OSError("the stack could not start; what it said last stands above")
 
 
 async def _keep_database(server: Server) -> None:

@@ -27,6 +27,7 @@ PURPOSES = frozenset(
         "audit",
         "fraud-prevention",
         "redress",
+        "public-service",
         "operations",
     )
 )

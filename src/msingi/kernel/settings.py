@@ -40,6 +40,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """debug, info, warning or error."""
     pool_size: int = 10
     """Database connections of this process."""
+    sms_url: str = ""
+    """Address of the gateway that takes text messages (POST of JSON); empty: in a sandbox they are simulated."""
+    sms_key: str = ""
+    """Bearer key for the text message gateway."""
+    ussd_key: str = ""
+    """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
     witnesses: str = ""
     """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
     witnessed_logs: str = ""

@@ -180,18 +180,18 @@ def _payer(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds, and the reference of that holder."""
     actor = ctx.actor
     if actor.kind is Kind.PERSON:
-        person = PersonId(UUID(actor.id))
+        person = parties.person_of(ctx)
         permit = policy.decide(ctx, act, person, holder="person", own_account=False)
-        return permit, parties.person_ref(stack, person)
+        return permit, parties.holder_ref(stack, f"person:{actor.id}")
     own = bool(actor.institution)
     permit = policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=own)
-    return permit, parties.institution_ref(stack, actor.institution)
+    return permit, parties.holder_ref(stack, f"institution:{actor.institution}")
 
 
 def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, PersonId | None]:
     """The permit to read accounts: the actor's own, a named person's, or those of the actor's institution."""
     if person is None and ctx.actor.kind is Kind.PERSON:
-        person = PersonId(UUID(ctx.actor.id))
+        person = parties.person_of(ctx)
     subject: Subject = person or policy.NOBODY
     permit = policy.decide(
         ctx,

@@ -98,8 +98,10 @@ def transfer_id(scope: str, key: str) -> UUID:
 
     Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else.
     """
-    raw = int.from_bytes(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
-    return UUID(int=raw & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62)
+    raw = bytearray(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x80
+    raw[8] = raw[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(raw))
 
 
 @lru_cache(maxsize=100_000)

@@ -1,8 +1,11 @@
-"""What each page shows, as plain nouns: filled by `views`, shown by the templates, imitated by the test fixtures."""
+"""What pages show, as plain nouns: filled by `views`, shown by the templates, imitated by the test fixtures.
+
+Here the frame, forms, and the pages for everybody and for people; those of staff stand in `model_staff`.
+"""
 
 from datetime import date, datetime
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from msingi.kernel.money import Money
 
@@ -245,12 +248,23 @@ class ConsentLine(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class SoftwareLine(Struct, frozen=True):
+    """Software that a person signs in to, and what it may learn of them, in words."""
+
+    id: str
+    name: str
+    institution: str
+    claims: tuple[str, ...]
+    since: date
+
+
 class Consents(Struct, frozen=True):
-    """All of a person's consents."""
+    """All that a person allowed: consents to institutions, and what services may learn at sign-in."""
 
     waiting: tuple[ConsentLine, ...]
     live: tuple[ConsentLine, ...]
     past: tuple[ConsentLine, ...]
+    services: tuple[SoftwareLine, ...] = ()
 
 
 class HealthLine(Struct, frozen=True):
@@ -288,167 +302,3 @@ class Sessions(Struct, frozen=True):
     """Where a person is signed in."""
 
     sessions: tuple[SessionLine, ...]
-
-
-class Desk(Struct, frozen=True):
-    """A member of staff's first page; `roles` are names of texts."""
-
-    name: str
-    institution: str
-    roles: tuple[str, ...]
-
-
-class EnrolPage(Struct, frozen=True):
-    """The form of enrolment, in groups of questions."""
-
-    groups: tuple[str, ...] = ("name", "birth", "home")
-
-
-class EnrolCheck(Struct, frozen=True):
-    """An enrolment to confirm; `order` is sealed for this session."""
-
-    order: str
-
-
-class Enrolled(Struct, frozen=True):
-    """How an enrolment ended: enrolled, or held as `case`. `person` is sealed, for the form that sets a PIN;
-    `pin` is ask, done or no-phone."""
-
-    outcome: str
-    name: str
-    number: str = ""
-    case: str = ""
-    person: str = ""
-    pin: str = ""
-
-
-class CaseLine(Struct, frozen=True):
-    """A held registration in the queue; it names nobody. `alike` counts candidates; `score` is the best one's evidence in bits."""
-
-    id: str
-    alike: int
-    score: int
-    at: datetime
-
-
-class Cases(Struct, frozen=True):
-    """A page of the duplicates queue."""
-
-    cases: tuple[CaseLine, ...]
-    total: int
-    newer: str = ""
-    older: str = ""
-
-
-class CompareRow(Struct, frozen=True):
-    """One field of two registrations. `verdict`: same, similar, differs or missing; `weight` as the score saw it."""
-
-    label: str
-    new: str
-    old: str
-    verdict: str
-    weight: str = ""
-
-
-class Comparison(Struct, frozen=True):
-    """A held registration beside one candidate; `score` is the evidence in bits, `number` as people write it."""
-
-    place: int
-    score: int
-    number: str
-    rows: tuple[CompareRow, ...]
-
-
-class CasePage(Struct, frozen=True):
-    """A held registration and everybody who may be the same person, the most alike first."""
-
-    id: str
-    comparisons: tuple[Comparison, ...]
-
-
-class FileLine(Struct, frozen=True):
-    """A payment file; `state`: waiting, running or done."""
-
-    id: str
-    name: str
-    state: str
-    lines: int
-    total: Money
-    at: datetime
-
-
-class Files(Struct, frozen=True):
-    """The payment files, newest first."""
-
-    files: tuple[FileLine, ...]
-    may_upload: bool = False
-
-
-class FaultLine(Struct, frozen=True):
-    """A line of a payment file that was not paid, and why."""
-
-    line: str
-    amount: Money
-    why: str
-
-
-class FilePage(Struct, frozen=True, kw_only=True):
-    """One payment file and how far it is. `mine`: the visitor handed it in, and cannot approve it."""
-
-    id: str
-    name: str
-    state: str
-    payer: str
-    lines: int
-    done: int
-    paid: int
-    failed: int
-    total: Money
-    uploaded_by: str
-    at: datetime
-    approved_by: str = ""
-    approved_at: datetime | None = None
-    may_approve: bool = False
-    mine: bool = False
-    faults: tuple[FaultLine, ...] = ()
-
-
-class LogState(Struct, frozen=True):
-    """The log's last signed state; `root` in base64."""
-
-    origin: str
-    size: int
-    root: str
-    pending: int = 0
-    at: datetime | None = None
-
-
-class MessageLine(Struct, frozen=True):
-    """A message of the simulated gateway."""
-
-    at: datetime
-    to: str
-    text: str
-
-
-class Console(Struct, frozen=True):
-    """The operator's console."""
-
-    log: LogState
-    messages: tuple[MessageLine, ...] = ()
-
-
-class CountRow(Struct, frozen=True):
-    """How often an act was done: ever, and in the last 24 hours."""
-
-    what: str
-    count: int
-    today: int
-
-
-class Audit(Struct, frozen=True):
-    """Access figures for an auditor: `total` entries in the log, `today` records of the last 24 hours."""
-
-    total: int
-    today: int
-    rows: tuple[CountRow, ...] = field(default_factory=tuple)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from msingi.countries import Colours, Profile
 from msingi.kernel import money
 from msingi.kernel.money import Money
-from msingi.portal import palette, words
+from msingi.portal import blocks, palette, words
 from msingi.portal.model import Form, Shell, Tongue
 
 HEADERS = {
@@ -38,9 +38,11 @@ MARK = (
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def _environment(rooms: tuple[str, ...]) -> jinja2.Environment:
+    with_pages = [room for room in rooms if (files(f"msingi.{room}") / "templates").is_dir()]
+    of_blocks = jinja2.PrefixLoader({room: jinja2.PackageLoader(f"msingi.{room}") for room in with_pages})
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("msingi.portal"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader("msingi.portal"), of_blocks]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -65,7 +67,7 @@ def _in_manner(name: str) -> Callable[..., Any]:
 @cache
 def style(colours: Colours) -> tuple[bytes, str]:
     """The style sheet of a country and the address that changes with its content."""
-    sheet = (files(__package__) / "style.css").read_text("utf-8")
+    sheet = (files("msingi.portal") / "style.css").read_text("utf-8")
     raw = (palette.style(colours) + sheet.partition("*/\n")[2]).encode()
     return raw, f"/assets/portal.{hashlib.sha256(raw).hexdigest()[:10]}.css"
 
@@ -133,7 +135,7 @@ class Manner:
 def html(profile: Profile, shell: Shell, template: str, view: Any, form: Form | None = None) -> str:
     """The page as HTML."""
     manner = Manner(profile, shell.lang)
-    found = _environment().get_template(template)
+    found = _environment(blocks.rooms()).get_template(template)
     return found.render(
         shell=shell,
         view=view,

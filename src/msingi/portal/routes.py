@@ -1,7 +1,6 @@
 """Doors for everybody: home, help, figures, sign-in and out, language, style; and the doors of people and staff."""
 
 from typing import Any
-from urllib.parse import quote
 
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
@@ -9,7 +8,6 @@ from litestar.params import FromPath
 from msingi.evidence import acts as evidence
 from msingi.evidence.errors import NoEdition
 from msingi.kernel import web
-from msingi.kernel.context import Kind
 from msingi.kernel.errors import NotFound
 from msingi.portal import model as m
 from msingi.portal import page, routes_files, routes_money, routes_person, routes_staff, rules, session, views

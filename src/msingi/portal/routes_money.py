@@ -13,6 +13,7 @@ from msingi.payments.model import Account, Alias, TransferOrder
 from msingi.portal import model as m
 from msingi.portal import rules, session, views
 from msingi.portal.errors import StaleForm
+from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 
 PAGE = 25
@@ -46,7 +47,7 @@ async def money(request: WebRequest) -> Response[bytes]:
         ctx = seen.ctx("subject-access", "legal-obligation")
         cursor = int(after) if after.isdecimal() and len(after) < 19 else None
         statement = await payments.statement(seen.stack, ctx, account.number, after=cursor, limit=PAGE)
-    view = views.money(account, statement, "/me/money" if after else "")
+    view = views.money(speaker(seen), account, statement, "/me/money" if after else "")
     return seen.page("person/money.html", view, area="person", here="money")
 
 

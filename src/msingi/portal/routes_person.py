@@ -1,5 +1,6 @@
 """Doors of a person: overview, card, health, consents, who looked, sessions. Money has doors of its own."""
 
+import contextlib
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,10 +17,11 @@ from msingi.kernel import clock
 from msingi.kernel.errors import NotFound
 from msingi.payments import acts as payments
 from msingi.portal import model as m
-from msingi.portal import page, views
+from msingi.portal import page, views, views_health
 from msingi.portal.views import Speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 from msingi.signin import acts as signin
+from msingi.signin.provider import acts as provider
 
 SETTLED_S = 3  # the log takes a line into its tree within seconds; before that there is no proof of it
 LINES = 50
@@ -113,10 +115,8 @@ async def summary(request: WebRequest) -> Response[bytes]:
     """The person's patient summary in words."""
     seen = await visit_as_person(request)
     view = m.HealthPage(())
-    try:
-        view = views.health(await _summary(seen))
-    except NotFound:
-        pass
+    with contextlib.suppress(NotFound):
+        view = views_health.health(await _summary(seen))
     return seen.page("person/health.html", view, area="person", here="health")
 
 
@@ -149,10 +149,13 @@ async def consents(request: WebRequest) -> Response[bytes]:
         views.consent(speak, c, await consent.agreement(stack, c.agreement, c.agreement_version)) for c in given.items
     ]
     seen.waiting = len(waiting)
+    agreed = await provider.list_agreements(stack, seen.ctx("consent-management", "consent"), me)
+    services = [views.software(speak, await signin.client(stack, a.client_id), a) for a in agreed]
     view = m.Consents(
         tuple(waiting),
         tuple(c for c in known if c.state == "live"),
         tuple(c for c in known if c.state != "live"),
+        tuple(services),
     )
     return seen.page("person/consents.html", view, area="person", here="consents")
 
@@ -221,6 +224,14 @@ async def withdraw(request: WebRequest, consent_id: FromPath[str]) -> Response[b
     return seen.go("/me/consents", "consent.withdrawn_now")
 
 
+@post("/me/consents/services/{client_id:str}/withdraw", status_code=303)
+async def leave_software(request: WebRequest, client_id: FromPath[str]) -> Response[bytes]:
+    """Take back what a service may learn at sign-in; its tokens end at once."""
+    seen = await visit_as_person(request)
+    await provider.withdraw(seen.stack, seen.ctx("consent-management", "consent"), seen.person_id, client_id)
+    return seen.go("/me/consents", "consent.withdrawn_now")
+
+
 @get("/me/accesses")
 async def accesses(request: WebRequest) -> Response[bytes]:
     """Who looked at the person's data, newest first."""
@@ -276,5 +287,23 @@ async def end_session(request: WebRequest, session_id: FromPath[str]) -> Respons
     return seen.go("/me/sessions", "sessions.ended")
 
 
-doors = [overview, card, pause_card, card_pdf, card_code, summary, summary_file, consents, consent_request, answer_request,
-         before_withdrawal, withdraw, accesses, access, proof, sessions, end_session]  # fmt: skip
+doors = [
+    overview,
+    card,
+    pause_card,
+    card_pdf,
+    card_code,
+    summary,
+    summary_file,
+    consents,
+    consent_request,
+    answer_request,
+    before_withdrawal,
+    withdraw,
+    leave_software,
+    accesses,
+    access,
+    proof,
+    sessions,
+    end_session,
+]

@@ -22,6 +22,7 @@ from msingi.kernel import clock
 from msingi.kernel.ids import PersonId, token
 from msingi.kernel.log import overview
 from msingi.portal import model as m
+from msingi.portal import model_staff as d
 from msingi.portal import page, rules, session, views, views_staff
 from msingi.portal.errors import StaleForm
 from msingi.portal.routes_person import speaker, uuid_in
@@ -57,7 +58,7 @@ async def desk(request: WebRequest) -> Response[bytes]:
     """What this member of staff can do here."""
     seen = await visit_as_staff(request)
     known = tuple(sorted(r for r in seen.actor.roles if seen.words.has(f"desk.role_{r}"))) or ("other",)
-    view = m.Desk(seen.actor.name, speaker(seen).institution(seen.actor.institution), known)
+    view = d.Desk(seen.actor.name, speaker(seen).institution(seen.actor.institution), known)
     return seen.page("staff/desk.html", view, area="staff", here="desk")
 
 
@@ -82,7 +83,7 @@ def _judge(seen: Visit, form: m.Form) -> m.Form:
 
 
 def _enrol_page(seen: Visit, form: m.Form) -> Response[bytes]:
-    return seen.page("staff/enrol.html", m.EnrolPage(), area="staff", here="enrol", form=form)
+    return seen.page("staff/enrol.html", d.EnrolPage(), area="staff", here="enrol", form=form)
 
 
 @get("/staff/enrol")
@@ -113,7 +114,7 @@ async def check_enrolment(request: WebRequest) -> Response[bytes]:
 def _check_page(seen: Visit, waiting: Enrolment) -> Response[bytes]:
     sealed = session.seal(seen.stack, "Enrolment", waiting)
     form = _enrol_form(seen, waiting.answers)
-    return seen.page("staff/enrol_check.html", m.EnrolCheck(sealed), area="staff", here="enrol", form=form)
+    return seen.page("staff/enrol_check.html", d.EnrolCheck(sealed), area="staff", here="enrol", form=form)
 
 
 def _waiting(seen: Visit, kind: Any, field: str = "order") -> Any:
@@ -151,7 +152,7 @@ async def confirm_enrolment(request: WebRequest) -> Response[bytes]:
     outcome = await identity.enrol(seen.stack, ctx, order, waiting.key)
     name = order.name.full
     if not isinstance(outcome, Enrolled):
-        view = m.Enrolled("held", name, case=str(outcome.case_id))
+        view = d.Enrolled("held", name, case=str(outcome.case_id))
         return seen.page("staff/enrolled.html", view, area="staff", here="enrol")
     new = NewPerson(waiting.sid, outcome.person_id, name, outcome.number)
     return _enrolled_page(seen, new, "ask" if order.phone else "no-phone")
@@ -160,10 +161,15 @@ async def confirm_enrolment(request: WebRequest) -> Response[bytes]:
 def _enrolled_page(seen: Visit, new: NewPerson, pin: str, wrong: str = "") -> Response[bytes]:
     sealed = session.seal(seen.stack, "NewPerson", new)
     ask = m.Field(
-        name="pin", label=seen.say("enrolled.pin"), kind="pin", hint=seen.say("enrolled.pin_hint"),
-        autocomplete="new-password", longest=8, wrong=wrong,
-    )  # fmt: skip
-    view = m.Enrolled("enrolled", new.name, new.number, person=sealed, pin=pin)
+        name="pin",
+        label=seen.say("enrolled.pin"),
+        kind="pin",
+        hint=seen.say("enrolled.pin_hint"),
+        autocomplete="new-password",
+        longest=8,
+        wrong=wrong,
+    )
+    view = d.Enrolled("enrolled", new.name, new.number, person=sealed, pin=pin)
     form = m.Form((ask,)) if pin == "ask" else None
     return seen.page("staff/enrolled.html", view, area="staff", here="enrol", form=form)
 
@@ -247,12 +253,12 @@ async def decide(request: WebRequest, case_id: FromPath[str]) -> Response[bytes]
 async def console(request: WebRequest) -> Response[bytes]:
     """The state of the log; in a sandbox also the simulated messages, which never stand in a person's page."""
     seen = await visit_as_staff(request, "operator")
-    messages: tuple[m.MessageLine, ...] = ()
+    messages: tuple[d.MessageLine, ...] = ()
     if seen.stack.settings.sandbox:
         newest = cast(NewestMessages, seen.stack.local[MESSAGES_OF])
         found = await newest(seen.stack, seen.ctx("operations", "public-task"), limit=MESSAGES)
-        messages = tuple(m.MessageLine(x.at, x.to, x.text) for x in found)
-    view = m.Console(await views.log_state(seen.stack), messages)
+        messages = tuple(d.MessageLine(x.at, x.to, x.text) for x in found)
+    view = d.Console(await views.log_state(seen.stack), messages)
     return seen.page("staff/console.html", view, area="staff", here="console")
 
 

@@ -15,9 +15,15 @@ from msingi.portal.model import Field, Form, MenuItem
 
 Say = Callable[..., str]
 NEWS = frozenset(
-    ("consent.granted_now", "consent.refused_now", "consent.withdrawn_now", "sessions.ended",
-     "duplicate.done_same", "duplicate.done_different")
-)  # fmt: skip
+    (
+        "consent.granted_now",
+        "consent.refused_now",
+        "consent.withdrawn_now",
+        "sessions.ended",
+        "duplicate.done_same",
+        "duplicate.done_different",
+    )
+)
 PERSON_MENU = (
     MenuItem("overview", "/me", "home"),
     MenuItem("card", "/me/card", "card"),

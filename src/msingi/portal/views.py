@@ -19,21 +19,15 @@ from msingi.kernel.money import plain as plain_money
 from msingi.kernel.stack import Stack
 from msingi.payments.model import Account, Statement
 from msingi.payments.model import Receipt as Paid
+from msingi.portal import blocks
 from msingi.portal import model as m
+from msingi.portal import model_staff as d
 from msingi.portal.words import Words
+from msingi.signin.model import Agreement as SigninAgreement
+from msingi.signin.model import Client
 from msingi.signin.model import Session as SignedIn
 
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
-SECTIONS = {
-    "48765-2": "allergies",
-    "10160-0": "medications",
-    "11450-4": "problems",
-    "11369-6": "immunizations",
-    "30954-2": "results",
-    "47519-4": "procedures",
-    "8716-3": "vital-signs",
-}  # LOINC codes of the IPS sections, in the order in which they are shown
-SHOWN_LINES = 60
 
 
 class Speaker:
@@ -43,12 +37,17 @@ class Speaker:
         self.profile = profile
         self.words = words
         self._institutions = {i.code: i.name for i in profile.institutions}
+        self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}
 
     def institution(self, code: str) -> str:
         """An institution's name; its code where the country does not list it."""
         name = self._institutions.get(code)
         return self.profile.say(name, self.words.language) if name else code
+
+    def party(self, name: str) -> str:
+        """The other side of a movement: an institution in the reader's language, anybody else as written."""
+        return self.institution(self._codes.get(name, "")) or name
 
     def word(self, section: str, name: str) -> str:
         """A text named by a code; the code itself where there is none."""
@@ -78,11 +77,24 @@ SIGN_IN = frozenset(
     ("signin.verify-pin", "signin.send-code", "signin.verify-code", "signin.authorize", "signin.token", "signin.revoke")
 )
 OWN_LOOKS = frozenset(
-    ("consent.accesses", "consent.access_proof", "consent.consents_of", "consent.requests_of", "consent.receipt",
-     "credentials.cards_of", "credentials.card_pdf",
-        "credentials.card_code", "health.summary", "payments.read-account",
-     "signin.list-sessions", "identity.read", "identity.read-photo", "identity.read-history")
-)  # fmt: skip
+    (
+        "consent.accesses",
+        "consent.access_proof",
+        "consent.consents_of",
+        "consent.requests_of",
+        "consent.receipt",
+        "credentials.cards_of",
+        "credentials.card_pdf",
+        "credentials.card_code",
+        "health.summary",
+        "payments.read-account",
+        "signin.list-sessions",
+        "signin.list-agreements",
+        "identity.read",
+        "identity.read-photo",
+        "identity.read-history",
+    )
+)
 
 
 def is_own(line: LogLine) -> bool:
@@ -95,7 +107,7 @@ def kind_of(line: LogLine) -> str:
 
     The first two are many and tell little; they are shown folded, and nothing is left out.
     """
-    if is_own(line) and line.act in OWN_LOOKS:
+    if is_own(line) and (line.act in OWN_LOOKS or blocks.is_look(line.act)):
         return "own"
     by_signin = line.actor == "signin" and line.actor_kind == "job" and line.purpose == "identity-proofing"
     return "sign-in" if line.act in SIGN_IN or by_signin else "other"
@@ -159,12 +171,18 @@ def default_account(accounts: list[Account], currency: str) -> Account | None:
     return next((a for a in own if a.is_default), own[0] if own else None)
 
 
-def money(account: Account | None, statement: Statement | None, newer: str) -> m.MoneyPage:
+def money(speaker: Speaker, account: Account | None, statement: Statement | None, newer: str) -> m.MoneyPage:
     """An account and a page of its movements."""
     if account is None or statement is None:
         return m.MoneyPage("", None)
     entries = tuple(
-        m.Entry(e.at, Money(e.amount_minor, statement.currency), e.other, KINDS.get(e.code, "other"), e.reference)
+        m.Entry(
+            e.at,
+            Money(e.amount_minor, statement.currency),
+            speaker.party(e.other),
+            KINDS.get(e.code, "other"),
+            e.reference,
+        )
         for e in statement.entries
     )
     older = f"/me/money?after={statement.next_after}" if statement.next_after is not None else ""
@@ -212,79 +230,19 @@ def consent(speaker: Speaker, given: Consent, agreement: Agreement) -> m.Consent
     )
 
 
+def software(speaker: Speaker, client: Client, agreed: SigninAgreement) -> m.SoftwareLine:
+    """What a service may learn at sign-in."""
+    claims = tuple(speaker.word("claim", c.rpartition(":")[2]) for c in agreed.claims)
+    institution = speaker.institution(client.institution)
+    return m.SoftwareLine(client.client_id, client.name, institution, claims, agreed.agreed_at.date())
+
+
 def _agreement_text(speaker: Speaker, agreement: Agreement) -> Any:
     texts = agreement.order.texts
     for lang in (speaker.words.language, speaker.profile.language, "en"):
         if lang in texts:
             return texts[lang]
     return next(iter(texts.values()))
-
-
-def health(document: Mapping[str, Any]) -> m.HealthPage:
-    """The sections of an International Patient Summary in words: what each entry is, and when."""
-    resources = {e.get("fullUrl", ""): e["resource"] for e in document.get("entry", ()) if "resource" in e}
-    by_name = {f"{r.get('resourceType')}/{r.get('id')}": r for r in resources.values()}
-    composition = next((r for r in resources.values() if r.get("resourceType") == "Composition"), {})
-    found: dict[str, list[m.HealthLine]] = {}
-    for section in composition.get("section", ()):
-        codes = [c.get("code", "") for c in section.get("code", {}).get("coding", ())]
-        name = next((SECTIONS[c] for c in codes if c in SECTIONS), "other")
-        for entry in section.get("entry", ()):
-            reference = entry.get("reference", "")
-            resource = resources.get(reference) or by_name.get(reference)
-            if resource:
-                line = _health_line(resource, by_name, resources)
-                if line.text:
-                    found.setdefault(name, []).append(line)
-        found.setdefault(name, [])
-    order = [*SECTIONS.values(), "other"]
-    return m.HealthPage(
-        tuple(m.HealthSection(name, tuple(found[name][:SHOWN_LINES])) for name in order if found.get(name) is not None)
-    )
-
-
-def _health_line(resource: Mapping[str, Any], by_name: Mapping[str, Any], by_url: Mapping[str, Any]) -> m.HealthLine:
-    concept = next(
-        (
-            resource[k]
-            for k in ("code", "vaccineCode", "medicationCodeableConcept", "type")
-            if isinstance(resource.get(k), dict)
-        ),
-        {},
-    )
-    reference = resource.get("medicationReference", {}).get("reference", "")
-    if reference:
-        concept = (by_url.get(reference) or by_name.get(reference) or {}).get("code", concept)
-    when = next(
-        (resource[k] for k in ("occurrenceDateTime", "onsetDateTime", "effectiveDateTime", "performedDateTime",
-                               "recordedDate", "authoredOn", "date") if isinstance(resource.get(k), str)),
-        resource.get("performedPeriod", {}).get("start", ""),
-    )  # fmt: skip
-    return m.HealthLine(_concept(concept), _quantity(resource), _day(when))
-
-
-def _concept(concept: Mapping[str, Any]) -> str:
-    coding = next(iter(concept.get("coding", ())), {})
-    return str(concept.get("text") or coding.get("display") or coding.get("code") or "")
-
-
-def _quantity(resource: Mapping[str, Any]) -> str:
-    value = resource.get("valueQuantity", {})
-    if "value" in value:
-        number = value["value"]
-        shown = f"{float(number):.4g}" if not isinstance(number, int) else str(number)
-        return f"{shown} {value.get('unit', '')}".strip()
-    if "valueCodeableConcept" in resource:
-        return _concept(resource["valueCodeableConcept"])
-    dose = next(iter(resource.get("protocolApplied", ())), {}).get("doseNumberPositiveInt", "")
-    return str(dose)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text[:10])
-    except ValueError:
-        return None
 
 
 def sessions(found: Iterable[SignedIn], proved_at: int) -> m.Sessions:
@@ -304,10 +262,10 @@ def uuid_of(text: str) -> UUID | None:
         return None
 
 
-async def log_state(stack: Stack) -> m.LogState:
+async def log_state(stack: Stack) -> d.LogState:
     """How the log stands."""
     found = await overview.standing(stack)
-    return m.LogState(found.origin, found.size, base64.b64encode(found.root).decode(), found.waiting, found.at)
+    return d.LogState(found.origin, found.size, base64.b64encode(found.root).decode(), found.waiting, found.at)
 
 
 def card(name: str, number: str, cards: Sequence[CardSummary]) -> m.CardPage:

@@ -1,6 +1,7 @@
 """From what the acts answer to what the pages of staff show: pure, one function per page."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from msingi.countries import Profile
 from msingi.identity.model import CaseView, Demographics, DuplicatePage, Person
@@ -10,6 +11,7 @@ from msingi.kernel.money import Money
 from msingi.payments.model import FileLine as PaidLine
 from msingi.payments.model import PaymentFile
 from msingi.portal import model as m
+from msingi.portal import model_staff as d
 from msingi.portal.views import Speaker
 
 Say = Callable[..., str]
@@ -46,7 +48,7 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[st
 
 def rows(
     say: Say, new: Mapping[str, str], old: Mapping[str, str], likeness: Iterable[Likeness]
-) -> tuple[m.CompareRow, ...]:
+) -> tuple[d.CompareRow, ...]:
     """The fields of two people side by side, with what the score made of each; empty ones on both sides left out."""
     by_field = {r.field: r for r in likeness}
     made = []
@@ -58,7 +60,7 @@ def rows(
         strongest = max(told, key=lambda r: abs(r.bits), default=None)
         verdict = _verdict(mine, theirs, strongest)
         weight = f"{strongest.bits:+.1f}".replace("-", "\u2212") if strongest else ""
-        made.append(m.CompareRow(say(f"duplicate.field_{name}"), mine, theirs, verdict, weight))
+        made.append(d.CompareRow(say(f"duplicate.field_{name}"), mine, theirs, verdict, weight))
     return tuple(made)
 
 
@@ -70,7 +72,7 @@ def _verdict(mine: str, theirs: str, strongest: Likeness | None) -> str:
     return "same" if mine == theirs else "differs"
 
 
-def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> m.CasePage:
+def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> d.CasePage:
     """A held registration beside each candidate."""
     new = facts(profile, lang, say, seen.held.demographics)
     pairs: Iterable[tuple[int, Person]] = enumerate(seen.candidates)
@@ -79,20 +81,20 @@ def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> m.CasePage:
         candidate = seen.case.candidates[place]
         old = facts(profile, lang, say, person.demographics)
         number = profile.number_text(person.number)
-        made.append(m.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons)))
-    return m.CasePage(str(seen.case.case_id), tuple(made))
+        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons)))
+    return d.CasePage(str(seen.case.case_id), tuple(made))
 
 
-def queue(page: DuplicatePage, after: str) -> m.Cases:
+def queue(page: DuplicatePage, after: str) -> d.Cases:
     """A page of the queue; it names nobody."""
     lines = tuple(
-        m.CaseLine(
+        d.CaseLine(
             str(c.case_id), len(c.candidates), round(max((x.bits for x in c.candidates), default=0)), c.opened_at
         )
         for c in page.cases
     )
     older = f"/staff/duplicates?after={page.next_after}" if page.next_after else ""
-    return m.Cases(lines, page.waiting, "/staff/duplicates" if after else "", older)
+    return d.Cases(lines, page.waiting, "/staff/duplicates" if after else "", older)
 
 
 def enrol_form(profile: Profile, lang: str, say: Say, languages: tuple[m.Tongue, ...]) -> m.Form:
@@ -100,10 +102,10 @@ def enrol_form(profile: Profile, lang: str, say: Say, languages: tuple[m.Tongue,
     example = profile.phone_prefix + "712345678"[: profile.phone_digits]
     regions = tuple(sorted(((r.code, profile.say(r.name, lang)) for r in profile.regions), key=lambda r: r[1]))
 
-    def ask(name: str, group: str, kind: str = "text", **more: object) -> m.Field:
+    def ask(name: str, group: str, kind: str = "text", **more: Any) -> m.Field:
         return m.Field(
             name=name, label=say(f"enrol.{name}"), kind=kind, group=group, optional=True, autocomplete="off", **more
-        )  # type: ignore[arg-type]
+        )
 
     return m.Form(
         (
@@ -119,10 +121,10 @@ def enrol_form(profile: Profile, lang: str, say: Say, languages: tuple[m.Tongue,
     )
 
 
-def audit(speaker: Speaker, counts: Iterable[ActCount], size: int) -> m.Audit:
+def audit(speaker: Speaker, counts: Iterable[ActCount], size: int) -> d.Audit:
     """Access figures: acts by their name in words, or by their code where only machines do them."""
-    rows = tuple(m.CountRow(speaker.word("act", c.act), c.count, c.last_day) for c in counts)
-    return m.Audit(size, sum(r.today for r in rows), rows)
+    rows = tuple(d.CountRow(speaker.word("act", c.act), c.count, c.last_day) for c in counts)
+    return d.Audit(size, sum(r.today for r in rows), rows)
 
 
 STATES = {"waiting": "waiting", "approved": "running", "running": "running", "finished": "done"}
@@ -133,11 +135,11 @@ def by_whom(told: str) -> str:
     return told.partition(":")[2] or told
 
 
-def files(found: Iterable[PaymentFile], may_upload: bool) -> m.Files:
+def files(found: Iterable[PaymentFile], may_upload: bool) -> d.Files:
     """The payment files of an institution."""
-    return m.Files(
+    return d.Files(
         tuple(
-            m.FileLine(
+            d.FileLine(
                 f.file_id, f.message_id, STATES[f.state], f.lines, Money(f.total_minor, f.currency), f.uploaded_at
             )
             for f in found
@@ -146,9 +148,9 @@ def files(found: Iterable[PaymentFile], may_upload: bool) -> m.Files:
     )
 
 
-def file(found: PaymentFile, faults: Iterable[PaidLine], payer: str, may_approve: bool, mine: bool) -> m.FilePage:
+def file(found: PaymentFile, faults: Iterable[PaidLine], payer: str, may_approve: bool, mine: bool) -> d.FilePage:
     """One payment file and how far it is."""
-    return m.FilePage(
+    return d.FilePage(
         id=found.file_id,
         name=found.message_id,
         state=STATES[found.state],
@@ -165,7 +167,9 @@ def file(found: PaymentFile, faults: Iterable[PaidLine], payer: str, may_approve
         may_approve=may_approve,
         mine=mine,
         faults=tuple(
-            m.FaultLine(x.end_to_end_id or str(x.line), Money(x.amount_minor, found.currency), f"{x.reason} {x.why}".strip())
+            d.FaultLine(
+                x.end_to_end_id or str(x.line), Money(x.amount_minor, found.currency), f"{x.reason} {x.why}".strip()
+            )
             for x in faults
         ),
     )

@@ -12,7 +12,7 @@ from msingi.kernel import web
 from msingi.kernel.context import ANYBODY, Actor, Context, Kind, context
 from msingi.kernel.errors import NotPermitted, NotSignedIn
 from msingi.kernel.ids import PersonId
-from msingi.portal import page, rules, session, words
+from msingi.portal import blocks, page, rules, session, words
 from msingi.portal.errors import BadUpload, StaleForm
 from msingi.portal.model import Form, Shell
 from msingi.portal.session import Session
@@ -86,10 +86,10 @@ class Visit:
             start="/" if self.session is None else "/staff" if staff else "/me",
             name=self.session.name if self.session else "",
             ticket=session.ticket(self.stack, self.session) if self.session else "",
-            menu=rules.menu_of(self.actor, self.waiting) if area != "public" else (),
+            menu=(*rules.menu_of(self.actor, self.waiting), *blocks.menu_of(self.actor)) if area != "public" else (),
             sandbox=self.stack.settings.sandbox,
             keeps_form=keeps_form,
-            said=self.say(said) if said in rules.NEWS else "",
+            said=self.say(said) if said in rules.NEWS or (blocks.is_news(said) and self.words.has(said)) else "",
         )
 
     def page(
@@ -115,9 +115,12 @@ class Visit:
         if said:
             to += ("&" if "?" in to else "?") + f"said={quote(said)}"
         return Response(
-            b"", status_code=303, headers={"Location": to, "Cache-Control": "no-store"}, cookies=self.cookies,
+            b"",
+            status_code=303,
+            headers={"Location": to, "Cache-Control": "no-store"},
+            cookies=self.cookies,
             media_type="text/plain",
-        )  # fmt: skip
+        )
 
     def download(self, raw: bytes, media_type: str, name: str) -> Response[bytes]:
         """A file to keep."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from msingi.portal import blocks
+
 Entry = str | dict[str, str] | list[str]
 _BLANK = re.compile(r"\{([a-z_]+)\}")
 _FIGURES = re.compile(r"^[+*#\d][\d\s*#+.,:-]*$")
@@ -68,9 +70,9 @@ class Words:
     def day(self, at: date | datetime, zone: tzinfo = UTC) -> Markup:
         """A date in words: 27 March 2026."""
         local = at.astimezone(zone) if isinstance(at, datetime) else at
-        return self.say(
-            "language.day", d=local.day, month=self.entries["language.months"][local.month - 1], y=local.year
-        )
+        months = self.entries["language.months"]
+        month = months[local.month - 1] if isinstance(months, list) else str(local.month)
+        return self.say("language.day", d=local.day, month=month, y=local.year)
 
     def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
         """The time of day."""
@@ -84,18 +86,31 @@ class Words:
 def languages() -> list[str]:
     """The languages that the portal speaks."""
     return sorted(
-        p.name.partition(".")[0] for p in files(__package__).joinpath("texts").iterdir() if p.name.count(".") == 1
+        p.name.partition(".")[0] for p in files("msingi.portal").joinpath("texts").iterdir() if p.name.count(".") == 1
     )
 
 
-@cache
 def load(language: str) -> Words:
-    """The texts of `language`. Raises ValueError if the portal does not speak it."""
+    """The texts of `language`, the portal's and the blocks'. Raises ValueError if the portal does not speak it."""
+    return _load(language, blocks.rooms())
+
+
+@cache
+def _load(language: str, rooms: tuple[str, ...]) -> Words:
+    entries = read("portal", language)
+    if not entries:
+        raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
+    for room in rooms:
+        entries |= read(room, "en") | read(room, language)  # English stands in for what a block does not say yet
+    return Words(language, entries)
+
+
+def read(room: str, language: str) -> dict[str, Entry]:
+    """The texts that a room brings in one language; none if it brings no folder `texts`."""
     entries: dict[str, Entry] = {}
-    for path in sorted(files(__package__).joinpath("texts").iterdir(), key=lambda p: p.name):
+    folder = files(f"msingi.{room}").joinpath("texts")
+    for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
         if path.name.partition(".")[0] == language:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
                 entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
-    if not entries:
-        raise ValueError(f"the portal does not speak {language}: add portal/texts/{language}.toml")
-    return Words(language, entries)
+    return entries

@@ -1,0 +1,59 @@
+"""Writers under load, each in a process of its own, to be killed: print the id of each acknowledged transfer.
+
+Run as `python load.py URL HOME FIRST`; FIRST is the first account index of ten accounts with money. Each seed on
+standard input starts one writer, which says `PID n`; `GONE` says that it has ended. (Everything is imported once.)
+"""
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+from uuid import UUID
+
+from msingi import app, countries
+from msingi.kernel import policy
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage
+from msingi.kernel.settings import Settings
+from msingi.kernel.stack import Stack
+from msingi.payments import parties, rules, writer
+from msingi.payments.model import Order
+
+CLIENTS = 40
+
+
+async def main(url: str, home: str, first: int, seed: int) -> None:
+    """Transfer at random between ten accounts for ever; some orders are sent again, as a client would after a doubt."""
+    stack = await Stack.open(Settings(home=Path(home)), url, countries.load("taifa"))
+    app.load_policies()
+    chance = random.Random(seed)
+    permit = policy.decide(job_context("payments-file-runner"), "payments.pay-line", policy.NOBODY)
+    text, owner = parties.permit_text(permit), parties.institution_ref(stack, "hazina")
+
+    async def client() -> None:
+        while True:
+            id = UUID(int=chance.getrandbits(128))
+            debit, credit = (rules.account_id(first + n, 0) for n in chance.sample(range(10), 2))
+            amount = chance.randrange(1, 50)
+            hashed = rules.body_hash(id, debit, credit, amount, "TZS", "P2P", "")
+            order = Order(id, owner, debit, credit, amount, "TZS", "P2P", hashed, permit, text)
+            for _ in range(chance.choice((1, 1, 1, 2))):
+                try:
+                    (ending,) = await writer.of(stack).post([order])
+                except Outage:
+                    await asyncio.sleep(0.05)
+                    continue
+                os.write(1, f"{id.hex} {ending.seq} {ending.reason}\n".encode())
+
+    await asyncio.gather(*[client() for _ in range(CLIENTS)])
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            os.write(1, f"PID {os.getpid()}\n".encode())
+            asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(line)))
+        os.waitpid(child, 0)
+        os.write(1, b"\nGONE\n")
