@@ -35,6 +35,8 @@ async def base_url(stack, ctx_of):
     )  # fmt: skip
     await acts.grant_right(stack, governor(ctx_of), order)
     port = free_port()
+    # The exchange takes messages for its public address only.
+    stack.settings = replace(stack.settings, base_url=f"http://127.0.0.1:{port}")
     config = uvicorn.Config(
         app.build(stack, background=False), port=port, lifespan="off", log_level="warning", access_log=False
     )
@@ -42,7 +44,7 @@ async def base_url(stack, ctx_of):
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
+    yield stack.settings.url
     server.should_exit = True
     await running
 
