@@ -71,10 +71,9 @@ async def test_the_whole_way_by_number_and_by_pseudonym(base_url, stack, ctx_of,
 
     fields = tuple(f"person-facts.{name}" for name in FIELDS)
     agreed = await consents.publish_agreement(stack, steward(ctx_of), agreement_order("facts", fields=fields))
-    asked = await consents.request_consent(
-        stack, steward(ctx_of), await consents.person_named(stack, steward(ctx_of), enrolled.number, agreed.order.agreement),
-        AskOrder(enrolled.number, agreed.order.agreement),
-    )  # fmt: skip
+    named = await consents.person_named(stack, steward(ctx_of), enrolled.number, agreed.order.agreement)
+    order = AskOrder(enrolled.number, agreed.order.agreement)
+    asked = await consents.request_consent(stack, steward(ctx_of), named, order)
     order = GrantOrder(agreed.order.agreement, agreed.version, request_id=asked.request_id)
     me = oneself(ctx_of, enrolled.person_id)
     receipt = await consents.grant(stack, me, enrolled.person_id, order)
