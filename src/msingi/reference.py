@@ -2,6 +2,7 @@
 
 import inspect
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from litestar import Response, Router, get
@@ -10,6 +11,7 @@ from msgspec import Struct
 
 from msingi import openapi
 from msingi.kernel.errors import NotFound, Refusal
+from msingi.portal import blocks
 from msingi.portal.visit import WebRequest, visit
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -122,6 +124,11 @@ def _summary(door: dict[str, Any]) -> str:
     return summary if " " in summary or not about else about.partition(". ")[0].partition("\n")[0].rstrip(".")
 
 
+def _charter(name: str) -> str:
+    """What a building block says of itself, in the first line of its charter."""
+    return (import_module(f"msingi.{name}").__doc__ or "").partition("\n")[0] if name in blocks.rooms() else ""
+
+
 def overview(document: dict[str, Any]) -> Overview:
     """The OpenAPI document as the page shows it: rooms by name, doors by path."""
     rooms: dict[str, list[Door]] = {}
@@ -143,7 +150,7 @@ def overview(document: dict[str, Any]) -> Overview:
             for tag in door.get("tags") or ["operations"]:
                 rooms.setdefault(tag, []).append(shown)
     info = document["info"]
-    listed = tuple(Room(name, ABOUT.get(name, ""), tuple(doors)) for name, doors in sorted(rooms.items()))
+    listed = tuple(Room(name, ABOUT.get(name) or _charter(name), tuple(doors)) for name, doors in sorted(rooms.items()))
     return Overview(info["title"], info["version"], info.get("description", ""), listed)
 
 

@@ -82,6 +82,15 @@ async def test_access_read_person(stack, officer, ctx_of):
         await acts.read_person(stack, person_ctx(ctx_of, one.person_id), two.person_id)
 
 
+async def test_staff_of_an_institution_read_what_a_person_consented_to_show_it(stack, officer, ctx_of):
+    one = await enrolled(stack, officer)
+    facts = {"roles": ["caseworker"], "institution": "hazina", "purpose": "public-service", "basis": "consent"}
+    asks = ctx_of(Kind.STAFF, "worker-1", consent="a-live-consent", **facts)
+    assert (await acts.read_person(stack, asks, one.person_id)).number == one.number
+    with pytest.raises(NotPermitted):
+        await acts.read_person(stack, ctx_of(Kind.STAFF, "worker-1", **facts), one.person_id)
+
+
 async def test_access_read_many(stack, officer, ctx_of):
     one, two = await enrolled(stack, officer), await enrolled(stack, officer)
     job = ctx_of(Kind.JOB, "cards", purpose="credential-issuance")

@@ -52,7 +52,11 @@ async def test_access_upload_payment_file(stack, source, people):
         await files.upload_payment_file(stack, STRANGER, raw)
     with pytest.raises(Malformed):
         await files.upload_payment_file(stack, CLERK, kit.pain_001("1234567890123", lines_for(people)))
-    software = context(Actor(Kind.CLIENT, "ministry-software", "hazina"), "social-protection", "public-task")
+    other = context(Actor(Kind.CLIENT, "ministry-site", "hazina"), "social-protection", "public-task")
+    with pytest.raises(NotPermitted):  # not every program of a ministry may hand in payments
+        await files.upload_payment_file(stack, other, raw)
+    actor = Actor(Kind.CLIENT, "ministry-software", "hazina", frozenset({"payment-clerk"}))
+    software = context(actor, "social-protection", "public-task")
     raw = kit.pain_001(source.number, lines_for(people), message="UP-2")
     assert (await files.upload_payment_file(stack, software, raw)).uploaded_by == "client:ministry-software"
 

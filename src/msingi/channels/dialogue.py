@@ -113,7 +113,8 @@ class Talk:
     async def _pin(self, said: str) -> tuple[Dialogue, Screen]:
         if said == "0":
             return self.menu()
-        place = Place(self.stack.keys.blind(f"channels.line|{self.dial.phone}"), "ussd", "USSD")
+        line = self.stack.keys.blind(f"channels.line|{self.dial.phone}")
+        place = Place(line, f"ussd {line.hex()}", "USSD")  # each line counts for itself, not all of the gateway's
         result = await signin.verify_pin(
             self.stack, signin.proving(self.request_id), self.dial.phone, said, place, "USSD"
         )

@@ -60,7 +60,8 @@ def new_files(name: str, root: Path) -> Files:
     """The files of the room, its migration and its tests, by path."""
     scaffold, source = files("msingi.cli") / "scaffold", root / "src" / "msingi"
     made = _templates(scaffold / "room", source / name) | _templates(scaffold / "tests", root / "tests" / name)
-    last = max(int(file.name[:4]) for file in (source / "migrations").glob("[0-9]*.sql"))
+    # Blocks have numbers of their own, so that a team can merge the house's next migrations without a clash.
+    last = max([1000, *(int(file.name[:4]) for file in (source / "migrations").glob("[1-9]*.sql"))])
     made[source / "migrations" / f"{last + 1:04d}_{name}.sql"] = made[source / name / "schema.sql"]
     return {path: made[path].replace("NAME", name).replace("TITLE", name.capitalize()) for path in sorted(made)}
 

@@ -290,11 +290,15 @@ async def person_by_number(stack: Stack, ctx: Context, number: str) -> PersonId:
     return await identity.person_by_number(stack, ctx, number)
 
 
-async def person_named(stack: Stack, ctx: Context, text: str) -> PersonId:
+async def person_named(stack: Stack, ctx: Context, text: str, agreement_name: str) -> PersonId:
     """Whom an institution means: by its own pseudonym of the person, or by identity number.
 
-    Raises what the identity room says no with.
+    Raises NotPermitted before anybody is looked up unless the institution may ask for this agreement, and what the
+    identity room says no with.
     """
+    offered = await agreement(stack, agreement_name)
+    own = offered.order.institution == ctx.actor.institution
+    policy.decide(ctx, "consent.request", policy.NOBODY, own_institution=own)
     try:
         return stack.pseudonym.person(ctx.actor.institution, text)
     except Malformed:

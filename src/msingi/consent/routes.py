@@ -103,7 +103,7 @@ async def requests(request: AnyRequest, after: After = "", limit: Limit = 50, op
 async def request_consent(request: AnyRequest, data: m.AskOrder) -> m.Request:
     """An institution asks a person for a consent to its own data agreement (signed request, RFC 9421)."""
     ctx = await _consenting(request)
-    person_id = await acts.person_named(web.stack(request), ctx, data.person)
+    person_id = await acts.person_named(web.stack(request), ctx, data.person, data.agreement)
     return await acts.request_consent(web.stack(request), ctx, person_id, data)
 
 

@@ -17,7 +17,7 @@ from msingi.health.recording import FIRST_PAGE, opened, types_of
 from msingi.health.searching import Pairs, Query
 from msingi.identity import acts as identity
 from msingi.kernel import log, once, policy
-from msingi.kernel.context import Context, job_context
+from msingi.kernel.context import Context, Kind, job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId, uuid7
@@ -38,6 +38,7 @@ async def store_bundle(stack: Stack, ctx: Context, bundle: object, *, key: str =
     identifier = bundle.get("identifier", {})
     if not key and identifier.get("value"):
         key = f"{identifier.get('system', '')}|{identifier['value']}"
+    policy.decide(ctx, "health.store-bundle", policy.NOBODY)  # who may not write learns nothing of who is known
     plan = await ownership.prepare(stack, ctx, entries)
     permit = policy.decide(ctx, "health.store-bundle", plan.subjects)
     async with stack.db.transaction(permit) as tx:
@@ -68,6 +69,7 @@ async def update(stack: Stack, ctx: Context, rtype: str, id: str, resource: obje
 
 
 async def _one(stack: Stack, ctx: Context, entry: rules.Entry, act: str) -> Outcome:
+    policy.decide(ctx, act, policy.NOBODY)
     plan = await ownership.prepare(stack, ctx, [entry])
     permit = policy.decide(ctx, act, plan.subjects)
     async with stack.db.transaction(permit) as tx:
@@ -142,6 +144,8 @@ async def search(stack: Stack, ctx: Context, rtype: str, pairs: Pairs, *, token:
         policy.decide(ctx, "health.registry", policy.NOBODY)
         async with stack.db.reading("health") as tx:
             return await finding.page_of(stack, tx, ctx, query, cursor, None, registry=True), query
+    if ctx.actor.kind is not Kind.PERSON:  # a person's right depends on whom the search is about
+        policy.decide(ctx, "health.search", policy.NOBODY)
     query, named = await finding.named_people(stack, ctx, query)
     permit = policy.decide(ctx, "health.search", named)
     async with stack.db.transaction(permit) as tx:

@@ -147,8 +147,15 @@ async def persons_by_number(
     return people
 
 
-async def person_by_number(stack: Stack, ctx: Context, number: str, *, any_status: bool = False) -> PersonId:
-    """The person behind an identity number. Raises NumberWrong, UnknownNumber, and NotInUse unless active."""
+async def person_by_number(
+    stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
+) -> PersonId:
+    """The person behind an identity number. Raises NumberWrong, UnknownNumber, and NotInUse unless active.
+
+    `to` names the act that the look-up is for: who may not do that does not learn either which numbers exist.
+    """
+    if to:
+        policy.decide(ctx, to, policy.NOBODY)
     key = number_key(stack, numbers.parse(number))
     permit = policy.decide(ctx, "identity.find", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:

@@ -244,7 +244,7 @@ async def read_person(
 ) -> PersonView:
     """A person's record, whatever its status. The person is told: who, for which purpose, when."""
     stack, ctx = web.stack(request), await _officer(request, purpose)
-    person_id = await acts.person_by_number(stack, ctx, number, any_status=True)
+    person_id = await acts.person_by_number(stack, ctx, number, any_status=True, to="identity.read")
     return _seen(stack.profile, await acts.read_person(stack, ctx, person_id))
 
 

@@ -70,10 +70,7 @@ class Policies:
         self.cache: dict[tuple[Any, ...], Decision] = {}
 
     def decide(self, key: tuple[Any, ...], request: dict[str, Any], entity: dict[str, Any]) -> Decision:
-        """The decision for a request; remembered by `key`, which holds every fact that the rules can see."""
-        known = self.cache.get(key)
-        if known is not None:
-            return known
+        """The decision for a request, kept in the cache by `key`, which holds every fact that the rules can see."""
         slice_ = self.slices.get(key[0])
         if slice_ is None:
             decision = Decision(False, (), (f"no policy speaks of {key[0]}",))
@@ -109,7 +106,14 @@ def load(rooms: Iterable[str], extra: dict[str, str] | None = None) -> Policies:
 def weigh(ctx: Context, act: str, subjects: tuple[PersonId, ...] | None, facts: dict[str, Fact]) -> Decision:
     """What the rules in force say of this act, without granting anything; `msingi policy explain` prints it."""
     actor = ctx.actor
-    own = actor.kind is Kind.PERSON and subjects is not None and [str(s) for s in subjects] == [actor.id]
+    own = actor.kind is Kind.PERSON and subjects is not None and len(subjects) == 1 and str(subjects[0]) == actor.id
+    job = actor.id if actor.kind is Kind.JOB else ""
+    # Everything that a rule can see, and nothing else: whoever differs in none of it gets the same decision.
+    who = (actor.kind, job, actor.roles, actor.institution, actor.assurance)
+    key = (act, who, ctx.purpose, ctx.basis, ctx.channel, bool(ctx.consent), own, tuple(facts.items()))
+    known = _policies.cache.get(key)
+    if known is not None:
+        return known
     seen: dict[str, Fact] = {
         "purpose": ctx.purpose,
         "basis": ctx.basis,
@@ -120,8 +124,6 @@ def weigh(ctx: Context, act: str, subjects: tuple[PersonId, ...] | None, facts: 
         "consent": bool(ctx.consent),
         **facts,
     }
-    job = actor.id if actor.kind is Kind.JOB else ""
-    key = (act, actor.kind, job, actor.roles, tuple(sorted(seen.items())))
     principal = {"type": actor.kind.capitalize(), "id": job or "actor"}
     request = {
         "principal": principal,

@@ -6,6 +6,7 @@ Balances live in `array('q')`, eight bytes each: a million Python objects would 
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ _POST, _POSTED, _REJECTED = int(Kind.POST), int(Status.POSTED), int(Status.REJEC
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=256)
 def instant(at_us: int) -> datetime:
     """The aware instant of microseconds since 1970-01-01 UTC, exactly."""
     return _EPOCH + timedelta(microseconds=at_us)
@@ -167,11 +169,12 @@ class Book:
                 continue
             reason, debit_after, credit_after = self._post(order, today, dirty)
             status = _REJECTED if reason else _POSTED
+            # fmt: off
             row = (
-                *(shard, seq, order.id, _POST, None, order.debit, order.credit, order.amount),
-                *(debit_after, credit_after, order.currency, order.code, status, reason),
-                *(order.body_hash, at, order.permit_text),
+                shard, seq, order.id, _POST, None, order.debit, order.credit, order.amount, debit_after, credit_after,
+                order.currency, order.code, status, reason, order.body_hash, at, order.permit_text,
             )
+            # fmt: on
             rows.append(row)
             leaves.append(chain.encode(row, at_us))
             outcome = Outcome(seq, reason, debit_after, credit_after, at_us)

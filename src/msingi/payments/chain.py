@@ -56,25 +56,16 @@ _NO_ID = bytes(16)
 
 def encode(row: Sequence[Any], at_us: int) -> bytes:
     """The canonical bytes of a journal row, given in the order of COLUMNS; `at_us` is its instant."""
-    (shard, seq, id_, kind, pending, debit, credit, amount, debit_after, credit_after) = row[:10]
-    (currency, code, status, reason, body, _, permit) = row[10:17]
+    # fmt: off
+    (
+        shard, seq, id_, kind, pending, debit, credit, amount, debit_after, credit_after,
+        currency, code, status, reason, body, _, permit,
+    ) = row
     fixed = _FIXED.pack(
-        1,
-        shard,
-        seq,
-        id_.bytes,
-        kind,
-        pending.bytes if pending is not None else _NO_ID,
-        debit,
-        credit,
-        amount,
-        debit_after,
-        credit_after,
-        status,
-        reason,
-        body,
-        at_us,
+        1, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
+        debit, credit, amount, debit_after, credit_after, status, reason, body, at_us,
     )
+    # fmt: on
     return fixed + _words(currency, code, permit)
 
 
@@ -92,19 +83,3 @@ def root(rows: Sequence[bytes]) -> bytes:
 def head(prev: bytes, shard: int, first_seq: int, n: int, batch_root: bytes) -> bytes:
     """The head of the chain after a batch: SHA-256(prev | shard (2) | first_seq (8) | n (4) | root)."""
     return sha256(prev + _HEAD.pack(shard, first_seq, n) + batch_root).digest()
-
-
-def audit_path(rows: Sequence[bytes], index: int) -> list[bytes]:
-    """The inclusion path of row `index` under `root(rows)` (RFC 6962, section 2.1.1), leaf side first."""
-    if not 0 <= index < len(rows):
-        raise IndexError("no such row in the batch")
-    level = [sha256(b"\0" + row).digest() for row in rows]
-    path = []
-    while len(level) > 1:
-        beside = index ^ 1
-        if beside < len(level):
-            path.append(level[beside])
-        pairs = [sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(pairs) * 2 :]
-        index //= 2
-    return path

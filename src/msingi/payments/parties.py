@@ -1,5 +1,7 @@
 """Who stands behind an account or an alias: references, names as strangers may see them, and payees found."""
 
+from uuid import UUID
+
 from msgspec import structs
 
 from msingi.identity import acts as identity
@@ -17,21 +19,39 @@ NAMES = "payments-names"
 ALIASES = ("phone", "identity", "account")
 
 
+def person_of(ctx: Context) -> PersonId:
+    """The person who acts; the id was made by the stack, so its form needs no judging."""
+    return PersonId(UUID(int=int(ctx.actor.id.replace("-", ""), 16)))
+
+
 def person_ref(stack: Stack, person: PersonId) -> int:
     """The ledger's reference of a person as holder: a keyed hash."""
-    return rules.owner_ref(stack.keys.mac("blind"), f"person:{person}")
+    return holder_ref(stack, f"person:{person}")
 
 
 def institution_ref(stack: Stack, institution: str) -> int:
     """The ledger's reference of an institution as holder: a keyed hash."""
-    return rules.owner_ref(stack.keys.mac("blind"), f"institution:{institution}")
+    return holder_ref(stack, f"institution:{institution}")
+
+
+def holder_ref(stack: Stack, holder: str) -> int:
+    """The ledger's reference of "person:<id>" or "institution:<code>"."""
+    return rules.owner_ref(_secret(stack), holder)
+
+
+def _secret(stack: Stack) -> bytes:
+    """The blinding secret, which is never rotated; kept, because it is needed for every order."""
+    found = stack.local.get("payments.secret")
+    if not isinstance(found, bytes):
+        found = stack.local["payments.secret"] = stack.keys.mac("blind")
+    return found
 
 
 def permit_text(permit: Permit) -> str:
     """What the journal keeps of a permit: who ordered, for which purpose, on which basis."""
     ctx = permit.context
     actor = ctx.actor
-    return f"{actor.kind.value}:{actor.id}@{actor.institution} {ctx.purpose} {ctx.basis}"
+    return f"{actor.kind}:{actor.id}@{actor.institution} {ctx.purpose} {ctx.basis}"
 
 
 def institution_name(stack: Stack, institution: str) -> str:

@@ -19,7 +19,7 @@ from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
-from msingi.signin import rules, store, wire
+from msingi.signin import limits, rules, store, wire
 from msingi.signin.errors import InvalidClient, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
@@ -167,7 +167,9 @@ async def verify_pin(
                 rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
             )
             tries = await store.open_place(tx, key, ctx.at)
-            result = PinResult(Verdict.LOCKED, retry_after_s=rules.locked_s(tries, ctx.at))
+            network = None if known else limits.network_place(stack, place, ctx.at)
+            wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
+            result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
             if not result.retry_after_s:
                 if await pin_is_right(stack, tx, subject, pin):
                     cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
@@ -176,6 +178,8 @@ async def verify_pin(
                 else:
                     result = PinResult(Verdict.WRONG)
                     await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
+                    if network:
+                        await store.add_failure(tx, network, ctx.at)
             log.append(
                 tx,
                 permit,
@@ -209,24 +213,22 @@ async def send_code(
 ) -> tuple[UUID, str]:
     """Send a one-time code by SMS; gives the challenge's id and the last two digits of the phone number.
 
-    `bound_to` is what the answer must come from (a browser, an institution); `text` names the message, the
-    language and the asking client. Raises NoPhone, and TooManyTries after six codes from one place.
+    `bound_to` is what the answer must come from (a browser, an institution), `place` where codes are counted (empty:
+    by browser); `text` names the message, the language and the asking client. Raises NoPhone, and TooManyTries
+    after six codes.
     """
     name, language, via = text
     act = "signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code"
     permit = policy.decide(ctx, act, who.person_id)
     phone = "" if who.staff_id else await _phone_of(stack, who.person_id)
-    wait = 0
     challenge_id = uuid7()
     async with stack.db.transaction(permit) as tx:
         if who.staff_id:
             account = await staff_account(stack, tx, who.person_id)
             phone = account.phone if account else ""
-        key = stack.keys.blind(f"signin.sms|{who.person_id}|{place}")
-        tries = await store.open_place(tx, key, ctx.at)
-        wait = rules.locked_s(tries, ctx.at)
+        key = await limits.code_place(stack, tx, who.person_id, bound_to, place, ctx.at)
+        wait = await limits.take_code(tx, key, ctx.at)
         if not wait:
-            await store.count_failure(tx, key, rules.after_failure(tries, ctx.at, rules.SMS_TRIES))
             code = f"{secrets.randbelow(10**6):06d}"
             hashed = stack.keys.blind(f"signin.code|{challenge_id}|{code}")
             until = ctx.at + timedelta(seconds=CODE_TTL_S)
@@ -263,6 +265,8 @@ async def verify_code(
         verdict = await try_code(stack, tx, ctx, who.person_id, challenge, place.device_hash, code)
         if verdict is Verdict.RIGHT:
             cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
+            key = await limits.code_place(stack, tx, who.person_id, place.device_hash, "", ctx.at)
+            await store.forget_place(tx, key)
             await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
         detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
         log.append(tx, permit, subject=who.person_id, detail=detail)
@@ -339,16 +343,20 @@ async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
 
 
 async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
-    """Set or replace somebody's PIN. Raises PinNotAcceptable."""
+    """Set or replace somebody's PIN; sign-ins with the old one end. Raises PinNotAcceptable."""
     rules.check_new_pin(pin)
     permit = policy.decide(ctx, "signin.set-pin", person_id)
     async with stack.db.transaction(permit) as tx:
         await _keep_pin(stack, tx, person_id, pin)
+        await store.end_everything(tx, person_id, ctx.at)
         log.append(tx, permit, subject=person_id)
 
 
 async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
-    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable."""
+    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable.
+
+    What was signed in before ends: tokens say the roles of their sign-in, and would keep those that were taken away.
+    """
     rules.check_new_pin(new.pin)
     rules.check_staff_id(new.staff_id)
     account = rules.staff_account_id(new.staff_id)
@@ -358,6 +366,7 @@ async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
         sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
         await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
         await _keep_pin(stack, tx, account, new.pin)
+        await store.end_everything(tx, account, ctx.at)
         detail: leaf.Detail = {
             "staff": new.staff_id,
             "institution": new.institution,

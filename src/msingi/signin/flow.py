@@ -105,8 +105,7 @@ async def with_code(request: WebRequest, flow: Flow, client: Client, who: Who) -
     stack = web.stack(request)
     place = page.place_of(request)
     lang = page.language(request, flow.language, flow.asked.ui_locales)
-    where = f"{place.network}|{place.device_hash.hex()}"
     ctx = acts.proving(web.request_id(request))
     text = ("sms_signin", lang, client.name)
-    challenge_id, tail = await acts.send_code(stack, ctx, who, place.device_hash, where, text)
+    challenge_id, tail = await acts.send_code(stack, ctx, who, place.device_hash, "", text)
     return msgspec.structs.replace(flow, who=who, challenge_id=challenge_id, tail=tail)

@@ -54,6 +54,15 @@ ON CONFLICT (place) DO UPDATE SET place = t.place RETURNING failures, since, loc
 -- Write a counter of wrong tries.
 UPDATE signin.tries SET failures = $2, since = $3, locked_until = $4 WHERE place = $1
 
+-- name: failures
+-- How many wrong tries a place has.
+SELECT failures FROM signin.tries WHERE place = $1
+
+-- name: add_failure
+-- Count one more wrong try of a place, in one statement that holds the counter for as short as possible.
+INSERT INTO signin.tries AS t (place, failures, since) VALUES ($1, 1, $2)
+ON CONFLICT (place) DO UPDATE SET failures = t.failures + 1
+
 -- name: forget_place
 -- A right attempt clears its place.
 DELETE FROM signin.tries WHERE place = $1

@@ -91,6 +91,16 @@ async def count_failure(tx: Tx, place: bytes, tries: Tries) -> None:
     await tx.do(Q.count_failure, place, tries.failures, tries.since, tries.locked_until)
 
 
+async def failures(tx: Tx, place: bytes) -> int:
+    """How many wrong tries a place has, without holding its counter."""
+    return await tx.value(Q.failures, place) or 0
+
+
+async def add_failure(tx: Tx, place: bytes, now: datetime) -> None:
+    """Count one more wrong try of a place that locks nobody by itself."""
+    await tx.do(Q.add_failure, place, now)
+
+
 async def forget_place(tx: Tx, place: bytes) -> None:
     """Clear a counter of wrong tries."""
     await tx.do(Q.forget_place, place)

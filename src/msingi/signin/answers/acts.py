@@ -1,6 +1,7 @@
 """Verbs of yes/no authentication: send a code, and answer a question."""
 
 import asyncio
+import unicodedata
 from contextlib import nullcontext
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from msingi.kernel.ids import PersonId, token, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
-from msingi.signin import rules, store, wire
+from msingi.signin import limits, rules, store, wire
 from msingi.signin.errors import FlowLost, NoPhone, TooManyTries
 from msingi.signin.model import CODE_TTL_S, Answer, CodeSent, Question, Verdict, Who
 
@@ -42,7 +43,7 @@ def _bound(ctx: Context) -> bytes:
 async def send_answer_code(stack: Stack, ctx: Context, question: Question, language: str, name: str) -> CodeSent:
     """Send the person a one-time code that they can tell the institution; `name` is how the message calls it.
 
-    Nobody's number gets the same receipt (law 1). Raises BadQuestion, and TooManyTries after six codes.
+    Nobody's number gets the same receipt, and the same no after six codes (law 1). Raises BadQuestion, TooManyTries.
     """
     begun = asyncio.get_running_loop().time()
     rules.check_question(question, sending=True)
@@ -55,9 +56,28 @@ async def send_answer_code(stack: Stack, ctx: Context, question: Question, langu
             challenge_id, _ = await signin.send_code(stack, ctx, Who(person_id), _bound(ctx), place, text)
         except NoPhone:
             person_id = None
+    if person_id is None:
+        await _count_nobody(stack, ctx, question)
     receipt = wire.seal(stack.seal, "challenge", (person_id or PersonId(uuid7()), challenge_id))
     await asyncio.sleep(max(0.0, begun + signin.ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
     return CodeSent(receipt, CODE_TTL_S)
+
+
+def _nobody(question: Question) -> str:
+    """What nobody is counted by: however a number is written, it is one number, as it would be somebody's."""
+    digits = "".join(c for c in unicodedata.normalize("NFKC", question.number) if c.isdecimal())
+    return digits[-9:] or question.pseudonym
+
+
+async def _count_nobody(stack: Stack, ctx: Context, question: Question) -> None:
+    """Count a code that was sent to nobody like one that was sent. Raises TooManyTries, as for somebody."""
+    permit = policy.decide(ctx, "signin.send-answer-code", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        key = stack.keys.blind(f"signin.sms|nobody|{_nobody(question)}|{ctx.actor.institution}")
+        wait_s = await limits.take_code(tx, key, ctx.at)
+        log.append(tx, permit, detail={"result": "locked" if wait_s else "sent"})
+    if wait_s:
+        raise TooManyTries(retry_after_s=wait_s)
 
 
 async def answer(stack: Stack, ctx: Context, question: Question) -> Answer:
@@ -72,7 +92,7 @@ async def answer(stack: Stack, ctx: Context, question: Question) -> Answer:
     gate = signin.pin_gate(stack) if method == "pin" else nullcontext()
     async with gate, stack.db.transaction(permit) as tx:
         place = f"institution:{ctx.actor.institution}"
-        named = str(person_id or question.number or question.pseudonym)
+        named = str(person_id or _nobody(question))
         key = stack.keys.blind(rules.place_key(named, None, place))
         tries = await store.open_place(tx, key, ctx.at)
         wait = rules.locked_s(tries, ctx.at)

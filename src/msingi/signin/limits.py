@@ -1,0 +1,48 @@
+"""Where guesses are counted (laws 2 and 3), so that nobody can guess on by changing what is cheap to change.
+
+A cookie is thrown away in a moment, so a device counts for itself only once two factors were proved on it. One PIN
+tried on many people fails once for each of them, so a network has a counter of its own as well.
+"""
+
+from datetime import datetime
+
+from msingi.kernel.db import Tx
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+from msingi.signin import rules, store
+from msingi.signin.model import Place
+
+NETWORK_TRIES = 100
+NETWORK_WINDOW_S = 15 * 60
+
+
+async def code_place(stack: Stack, tx: Tx, account: PersonId, device: bytes, place: str, at: datetime) -> bytes:
+    """The counter of codes sent to an account at the wish of `place`; an empty one means a browser.
+
+    A known device counts for itself, all new devices together count as one: who has the PIN and no phone must not
+    get further guesses with each new cookie. The owner still signs in on a known device.
+    """
+    if not place:
+        known = await store.device_known(tx, account, device, at)
+        place = f"device:{device.hex()}" if known else "new devices"
+    return stack.keys.blind(f"signin.sms|{account}|{place}")
+
+
+async def take_code(tx: Tx, place: bytes, at: datetime) -> int:
+    """Count one code to be sent; the seconds to wait if it must not be, else 0."""
+    tries = await store.open_place(tx, place, at)
+    wait_s = rules.locked_s(tries, at)
+    if not wait_s:
+        await store.count_failure(tx, place, rules.after_failure(tries, at, rules.SMS_TRIES))
+    return wait_s
+
+
+def network_place(stack: Stack, place: Place, at: datetime) -> bytes:
+    """The counter of wrong PINs from one network on new devices, whoever they were for, in the present window."""
+    return stack.keys.blind(f"signin.network|{place.network}|{int(at.timestamp()) // NETWORK_WINDOW_S}")
+
+
+async def network_wait_s(tx: Tx, network: bytes, at: datetime) -> int:
+    """The seconds until the next window if this network has had its wrong PINs, else 0."""
+    wrong = await store.failures(tx, network)
+    return NETWORK_WINDOW_S - int(at.timestamp()) % NETWORK_WINDOW_S if wrong >= NETWORK_TRIES else 0
