@@ -12,6 +12,7 @@ from litestar.openapi.spec import License
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from msingi import __version__
+from msingi import openapi as openapi_of
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
 from msingi.kernel.sql import Query
@@ -54,6 +55,8 @@ class EveryAnswer:
         rid = web.request_id(Request(scope))
         began = time.perf_counter()
         status = 500
+        # HEAD is GET whose content the server does not send (RFC 9110, section 9.3.2).
+        inner: Scope = scope if scope["method"] != "HEAD" else {**scope, "method": "GET"}  # type: ignore[typeddict-item]
 
         async def decorated(message: Message) -> None:
             nonlocal status
@@ -68,11 +71,11 @@ class EveryAnswer:
             await send(message)
 
         try:
-            await self.app(scope, receive, decorated)
+            await self.app(inner, receive, decorated)
         finally:
             facts = {
                 "method": scope.get("method", ""),
-                "door": scope.get("path_template", ""),
+                "door": inner.get("path_template", ""),
                 "status": status,
                 "ms": round((time.perf_counter() - began) * 1000, 1),
                 "request_id": rid,
@@ -100,7 +103,7 @@ async def readyz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def openapi(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """Every door as OpenAPI 3.1; the page /docs shows it to people, without the network."""
-    return Response(request.app.openapi_schema.to_schema(), headers={"Cache-Control": "public, max-age=60"})
+    return Response(openapi_of.document(request.app), headers={"Cache-Control": "public, max-age=60"})
 
 
 OPENAPI = OpenAPIConfig(

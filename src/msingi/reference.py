@@ -9,6 +9,7 @@ from litestar import Response, Router, get
 from litestar.params import FromPath
 from msgspec import Struct
 
+from msingi import openapi
 from msingi.kernel.errors import NotFound, Refusal
 from msingi.portal import blocks
 from msingi.portal.visit import WebRequest, visit
@@ -169,14 +170,14 @@ def problems() -> dict[str, Problem]:
 @get("/docs", include_in_schema=False)
 async def docs(request: WebRequest) -> Response[bytes]:
     """Every door of the API."""
-    view = overview(request.app.openapi_schema.to_schema())
+    view = overview(openapi.document(request.app))
     return (await visit(request)).page("public/reference.html", view)
 
 
 @get("/docs/{name:str}", include_in_schema=False)
 async def docs_of_room(request: WebRequest, name: FromPath[str]) -> Response[bytes]:
     """The doors of one room, with their parameters and answers."""
-    view = overview(request.app.openapi_schema.to_schema())
+    view = overview(openapi.document(request.app))
     for room in view.rooms:
         if room.name == name:
             return (await visit(request)).page("public/reference_room.html", room)

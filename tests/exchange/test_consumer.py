@@ -35,6 +35,8 @@ async def base_url(stack, ctx_of):
     )  # fmt: skip
     await acts.grant_right(stack, governor(ctx_of), order)
     port = free_port()
+    # The exchange takes messages for its public address only.
+    stack.settings = replace(stack.settings, base_url=f"http://127.0.0.1:{port}")
     config = uvicorn.Config(
         app.build(stack, background=False), port=port, lifespan="off", log_level="warning", access_log=False
     )
@@ -42,7 +44,7 @@ async def base_url(stack, ctx_of):
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
+    yield stack.settings.url
     server.should_exit = True
     await running
 
@@ -69,10 +71,9 @@ async def test_the_whole_way_by_number_and_by_pseudonym(base_url, stack, ctx_of,
 
     fields = tuple(f"person-facts.{name}" for name in FIELDS)
     agreed = await consents.publish_agreement(stack, steward(ctx_of), agreement_order("facts", fields=fields))
-    asked = await consents.request_consent(
-        stack, steward(ctx_of), await consents.person_named(stack, steward(ctx_of), enrolled.number, agreed.order.agreement),
-        AskOrder(enrolled.number, agreed.order.agreement),
-    )  # fmt: skip
+    named = await consents.person_named(stack, steward(ctx_of), enrolled.number, agreed.order.agreement)
+    order = AskOrder(enrolled.number, agreed.order.agreement)
+    asked = await consents.request_consent(stack, steward(ctx_of), named, order)
     order = GrantOrder(agreed.order.agreement, agreed.version, request_id=asked.request_id)
     me = oneself(ctx_of, enrolled.person_id)
     receipt = await consents.grant(stack, me, enrolled.person_id, order)

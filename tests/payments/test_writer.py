@@ -4,6 +4,7 @@ import asyncio
 import random
 
 import asyncpg
+import msgspec
 import pytest
 from tests.payments import kit
 
@@ -12,7 +13,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.errors import DifferentContent, Outage
 from msingi.kernel.ids import uuid7
 from msingi.payments import audit, book, rules, store, writer
-from msingi.payments.model import Reason
+from msingi.payments.model import Reason, TransfersPosted
 from msingi.payments.writer import Writer
 
 
@@ -53,6 +54,23 @@ async def test_futures_resolve_only_after_the_commit(stack, pair, owner_url):
     (row,) = await kit.owner_does(owner_url, "SELECT * FROM payments.journal WHERE seq = $1", ending.seq)
     assert row["debit_after"] == 900 and row["permit"].startswith("job:payments-file-runner@")
     await agree(stack)
+
+
+async def test_a_posted_batch_is_told_to_whoever_listens(stack, pair):
+    _, _, make = pair
+    heard = []
+
+    async def listen(_, payload):
+        heard.append(msgspec.json.decode(payload, type=TransfersPosted))
+
+    await writer.of(stack).post([make(1)])
+    stack.outbox.subscribe(writer.POSTED, listen)
+    try:
+        endings = await writer.of(stack).post([make(1), make(2000), make(1)])
+        await stack.outbox.drain(stack)
+    finally:
+        stack.outbox._doers.pop(writer.POSTED)
+    assert heard == [TransfersPosted(0, endings[0].seq, 3, 2)]
 
 
 async def test_a_batch_of_only_duplicates_writes_nothing_and_the_next_batch_works(stack, pair):

@@ -37,7 +37,14 @@ def check_gateway(stack: Stack, authorization: str) -> None:
         raise NotTheGateway()
 
 
-@post("/channels/ussd", status_code=200, tags=TAGS, summary="One step of a USSD dialogue", media_type="text/plain")
+@post(
+    "/channels/ussd",
+    status_code=200,
+    tags=TAGS,
+    summary="One step of a USSD dialogue",
+    media_type="text/plain",
+    opt={"takes": ("application/x-www-form-urlencoded",)},
+)
 async def ussd(request: Request[Any, Any, Any]) -> Response[str]:
     """Form fields sessionId, phoneNumber, text (and serviceCode, networkCode); the answer begins with CON or END.
 

@@ -158,7 +158,7 @@ class Steps:
 
     async def pay(self) -> None:
         """A clerk hands in a payment file, another official approves it; then one person sends money to another."""
-        paid = 25_000 * 10**self.profile.currency.digits
+        paid = self.profile.tiers[0].per_transfer_minor // 40  # well within what a first account may hold
         text = self._pain001([self.asha, self.juma, *self.known["people"][2:10]], paid)
         (self.folder / "payment.xml").write_text(text, "utf-8")
         clerk = await self.desk("clerk")
@@ -183,13 +183,12 @@ class Steps:
         shown = money.format(paid, self.profile.currency, self.profile.group_separator, self.profile.decimal_point)
         must(shown.split()[-1] in wallet.main, "the money did not arrive")
         say(f"{self.asha['name']} sees {shown} on her account")
-        await self._send(7_000)
+        await self._send(paid * 7 // 25)
 
-    async def _send(self, amount: int) -> None:
+    async def _send(self, minor: int) -> None:
+        amount = money.plain(minor, self.profile.currency).replace(".", self.profile.decimal_point)
         page = await self.me.open("/me/money/send")
-        sent = await self.me.submit(
-            page, page.form("phone"), phone=self.juma["phone"], amount=str(amount), note="asante"
-        )
+        sent = await self.me.submit(page, page.form("phone"), phone=self.juma["phone"], amount=amount, note="asante")
         say(f"She sees whom she pays before she pays: “{_clip(sent.main, sent.heading, 170)}”")
         receipt = await self.me.submit(sent, sent.form(action="confirm"))
         must("receipts" in receipt.url, f"sending ended at {receipt.url}")

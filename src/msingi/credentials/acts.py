@@ -28,6 +28,7 @@ from msingi.identity.model import Person
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
+from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
@@ -119,10 +120,13 @@ async def card_code(stack: Stack, ctx: Context, credential_id: CredentialId) -> 
 async def sheet_pdf(stack: Stack, ctx: Context, credential_ids: Sequence[CredentialId]) -> bytes:
     """A4 sheets with eight cards each and crop marks, fronts and backs, for a duplex printer.
 
-    Raises NoSuchCard, CardEnded, CardSuspended if one of the cards cannot be printed, TooManyCards above 200.
+    Raises NoSuchCard, CardEnded, CardSuspended if one of the cards cannot be printed, TooManyCards above 200,
+    Malformed for none.
     """
     from msingi.credentials import sheet
 
+    if not credential_ids:
+        raise Malformed("Name at least one card.", field="credential_ids", rule="at-least-one")
     if len(credential_ids) > rules.MAX_SHEET_CARDS:
         raise TooManyCards(most=rules.MAX_SHEET_CARDS)
     faces = await _faces(stack, ctx, "credentials.sheet_pdf", list(dict.fromkeys(credential_ids)))

@@ -116,19 +116,18 @@ async def status_lists(request: AnyRequest) -> Response[dict[str, list[str]]]:
     return Response({"status_lists": await publish.all_list_uris(web.stack(request))}, headers=headers)
 
 
-@get("/credentials/status/{list_id:int}", summary="A signed status list", media_type=statuslist.MEDIA_JWT)
-async def status_list(
-    request: AnyRequest,
-    list_id: int,
-    at_time: Annotated[
-        str | None, QueryParameter(name="time", description="Only the present list is published.")
-    ] = None,
-) -> Response[str | bytes]:
+@get(
+    "/credentials/status/{list_id:int}",
+    summary="A signed status list",
+    media_type=statuslist.MEDIA_JWT,
+    opt={"gives": (statuslist.MEDIA_JWT, statuslist.MEDIA_CWT)},
+)
+async def status_list(request: AnyRequest, list_id: int) -> Response[str | bytes]:
     """The status of up to a million credentials, as JWT, or as CWT if `Accept` asks for application/statuslist+cwt.
 
     Token Status List, section 8.1. 404 credentials.no-such-status-list; 501 credentials.history-not-kept.
     """
-    if at_time is not None:
+    if "time" in request.query_params:
         raise HistoryNotKept()
     token = await publish.status_list(web.stack(request), min(list_id, 2**31 - 1) if list_id > 0 else 0)
     headers = ANY_ORIGIN | {"Cache-Control": "public, max-age=60", "ETag": token.etag, "Vary": "Accept"}
@@ -175,7 +174,13 @@ async def asset(request: AnyRequest, name: str) -> Response[bytes]:
     return Response(style.encode(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
-@post("/verify/read", summary="Read a QR code from a picture", status_code=200, request_max_body_size=None)
+@post(
+    "/verify/read",
+    summary="Read a QR code from a picture",
+    status_code=200,
+    request_max_body_size=None,
+    opt={"takes": ("image/jpeg", "image/png", "image/webp")},
+)
 async def read_picture(request: AnyRequest) -> dict[str, str]:
     """The text of the QR code in a JPEG, PNG or WebP picture, for browsers that cannot read codes themselves.
 

@@ -43,6 +43,7 @@ def list_indicators(request: Request[Any, Any, Any], lang: str | None = None) ->
     tags=TAGS,
     raises=[],
     media_type="application/json",
+    opt={"gives": ("application/json", "text/csv", "application/vnd.sdmx.data+csv", "image/svg+xml")},
 )
 async def published(request: Request[Any, Any, Any], name: str, lang: str | None = None) -> Response[Any]:
     """The newest edition of an indicator: `16.9.1.json`, `.csv`, `.sdmx.csv` or `.svg`.

@@ -5,7 +5,7 @@ It reads a request, verifies it, hands the call to `acts.ask`, and signs what co
 
 import logging
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
 
 import msgspec
@@ -45,11 +45,10 @@ def message_of(scope: Any) -> Message:
     """The request line and header fields of an HTTP request, for verification (RFC 9421 sections 2.1 and 2.2)."""
     fields = signature.combine((n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"])
     authority = fields.get("host", "").lower()
-    default = ":443" if scope["scheme"] == "https" else ":80"
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     return Message(
         method=scope["method"],
-        authority=authority.removesuffix(default),
+        authority=authority.removesuffix(":443").removesuffix(":80"),  # TLS may end before us
         path=raw.partition(b"?")[0].decode("latin-1"),
         query=scope["query_string"].decode("latin-1"),
         fields=fields,
@@ -89,10 +88,13 @@ async def _holder(stack: Stack, kid: str) -> tuple[Caller, Ed25519PublicKey] | N
 
 
 async def recognise(stack: Stack, message: Message, body: bytes) -> tuple[Caller, signature.Verified]:
-    """Whose message this is, its signature verified and its client the key's own (law 4).
+    """Whose message this is: signed for this exchange, its signature verified, and its client the key's own (law 4).
 
     Raises SignatureRefused, BadCall.
     """
+    # What was signed for another host, such as a test installation, is not repeated here (RFC 9421 section 7.2.2).
+    if message.authority != urlsplit(stack.settings.url).netloc.lower().removesuffix(":443").removesuffix(":80"):
+        raise SignatureRefused("RFC 9421 2.2.3: @authority is not this exchange's public address", step=4)
     holder = await _holder(stack, signature.keyid_of(message.fields))
     now = int(clock.now().timestamp())
     proof = signature.verify(message, body, lambda _: holder[1] if holder else None, now)

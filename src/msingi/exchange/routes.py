@@ -112,7 +112,7 @@ async def keys(request: AnyRequest) -> dict[str, Any]:
     return {"keys": stack.keys.public("exchange"), "instance": gateway.instance_of(stack)}
 
 
-@get("/listClients")
+@get("/listClients", opt={"gives": ("text/xml", "application/json")})
 async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response[bytes]:
     """Members and subsystems, as JSON or XML (X-Road service metadata protocol, listClients)."""
     stack = web.stack(request)
@@ -121,7 +121,7 @@ async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response
     found = wire.client_list(instance, await acts.client_list(stack) if here else [])
     if "json" in request.headers.get("accept", ""):
         return Response(msgspec.json.encode({"member": found}), media_type="application/json")
-    return Response(wire.client_list_xml(found).encode(), media_type="text/xml; charset=utf-8")
+    return Response(wire.client_list_xml(found).encode(), media_type="text/xml")
 
 
 messages = asgi("/r1", is_mount=True, copy_scope=True)(gateway.gateway)

@@ -19,6 +19,7 @@ from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.stack import Stack
 
 Asked = Request[Any, Any, Any]
+TAKES_FHIR = {"takes": (wire.FHIR_JSON,)}
 _JSON = re.compile(r"(application/fhir\+json|application/json|text/json|application/\*|\*/\*|text/\*)", re.I)
 _NOT_JSON = re.compile(r"xml|turtle|ttl", re.I)
 
@@ -76,7 +77,7 @@ async def metadata(request: Asked) -> Response[bytes]:
     return _answer(wire.capability_statement(_address(request), clock.now(), __version__))
 
 
-@post("/", summary="A transaction or batch bundle")
+@post("/", summary="A transaction or batch bundle", status_code=200, opt=TAKES_FHIR)
 async def bundle(request: Asked) -> Response[bytes]:
     """Carry out a Bundle: a transaction as a whole, a batch entry by entry (FHIR R4 3.1.0.10)."""
     _speaks_json(request)
@@ -127,7 +128,7 @@ async def _batch_entry(stack: Stack, ctx: Context, index: int, entry: Any) -> Js
     return wire.transaction_response([outcome])["entry"][0]
 
 
-@post("/{rtype:str}", summary="Create a resource")
+@post("/{rtype:str}", summary="Create a resource", opt=TAKES_FHIR)
 async def create(request: Asked, rtype: str) -> Response[bytes]:
     """Create (FHIR R4 3.1.0.8); `If-None-Exist` makes it conditional."""
     _speaks_json(request)
@@ -136,7 +137,7 @@ async def create(request: Asked, rtype: str) -> Response[bytes]:
     return _written(request, await acts.create(web.stack(request), ctx, rtype, body, if_none_exist=condition))
 
 
-@put("/{rtype:str}/{id:str}", summary="Replace a resource by a new version")
+@put("/{rtype:str}/{id:str}", summary="Replace a resource by a new version", opt=TAKES_FHIR)
 async def update(request: Asked, rtype: str, id: str) -> Response[bytes]:
     """Update (FHIR R4 3.1.0.4); `If-Match` names the version that the change was made on."""
     _speaks_json(request)
@@ -195,7 +196,12 @@ async def search(request: Asked, rtype: str) -> Response[bytes]:
     return await _search(request, rtype, tuple(parse_qsl(request.url.query, keep_blank_values=True)))
 
 
-@post("/{rtype:str}/_search", summary="Search without parameters in the address", status_code=200)
+@post(
+    "/{rtype:str}/_search",
+    summary="Search without parameters in the address",
+    status_code=200,
+    opt={"takes": ("application/x-www-form-urlencoded",)},
+)
 async def search_by_form(request: Asked, rtype: str) -> Response[bytes]:
     """Search by form (FHIR R4 3.1.1.1): for numbers that must not stand in an address."""
     _speaks_json(request)
@@ -240,6 +246,7 @@ routers: list[Router] = [
     Router(
         path="/fhir",
         tags=["health"],
+        opt={"gives": (wire.FHIR_JSON,)},
         route_handlers=[
             metadata,
             bundle,

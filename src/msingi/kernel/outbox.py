@@ -43,6 +43,10 @@ class Outbox:
         """Call `doer(stack, payload)` for each event of this kind."""
         self._doers.setdefault(kind, []).append(doer)
 
+    def wanted(self, kind: str) -> bool:
+        """Whether any room listens to this kind of event; for emitters that tell thousands of things a second."""
+        return bool(self._doers.get(kind))
+
     async def emit(self, tx: Tx, kind: str, payload: Any) -> None:
         """Put an event (any msgspec-encodable payload) into the transaction."""
         await tx.do(Q.emit, kind, msgspec.json.encode(payload))

@@ -1,7 +1,7 @@
 """The edge: who calls, and how refusals are told. Doors decode and validate; acts decide."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -27,9 +27,7 @@ _dialects: dict[str, Dialect] = {}
 _nowhere: list[Page] = []
 
 
-def register(
-    authenticators: list[Authenticator], dialects: dict[str, Dialect], nowhere: Page | None = None
-) -> None:
+def register(authenticators: list[Authenticator], dialects: dict[str, Dialect], nowhere: Page | None = None) -> None:
     """Say how callers are recognised, in order, and which path prefixes speak which dialect of refusals.
 
     `nowhere` makes the page for people who ask for an address that no room has; programs get a problem.
@@ -92,11 +90,11 @@ def dialect_for(path: str) -> Dialect:
     return _dialects[max(fits, key=len)] if fits else problem
 
 
-def _answer(request: Request[Any, Any, Any], ending: Ending) -> Response[bytes]:
+def _answer(request: Request[Any, Any, Any], ending: Ending, more: Mapping[str, str] | None = None) -> Response[bytes]:
     rid = request_id(request)
     status = ending.status if isinstance(ending, Refusal) else 503
     body, media_type = dialect_for(request.url.path)(ending, rid)
-    headers = {"X-Request-Id": rid, "Cache-Control": "no-store"}
+    headers = {"X-Request-Id": rid, "Cache-Control": "no-store", **(more or {})}
     if isinstance(ending, Outage):
         headers["Retry-After"] = str(ending.retry_after_s)
     elif status == 401:
@@ -161,7 +159,9 @@ def on_http(request: Request[Any, Any, Any], raised: HTTPException) -> Response[
         ending = Malformed(raised.detail, field="request", rule=f"http-{raised.status_code}")
     else:
         return on_bug(request, raised)
-    return _answer(request, ending)
+    known = (raised.headers or {}).get("allow", "") if raised.status_code == 405 else ""
+    known += ", HEAD" if "GET" in known else ""
+    return _answer(request, ending, {"Allow": known} if known else None)
 
 
 def on_undecodable(request: Request[Any, Any, Any], _: RecursionError | UnicodeDecodeError) -> Response[bytes]:

@@ -103,48 +103,56 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    (ending,) = await transfer_many(stack, ctx, [order])
-    if isinstance(ending, Refusal):
-        raise ending
-    return ending
+    ready = await _ordered(stack, ctx, order)
+    (ending,) = await writer.of(stack).post((ready,))
+    told = _told(order, ready, ending)
+    if isinstance(told, Refusal):
+        raise told
+    return told
 
 
 async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrder]) -> list[Receipt | Refusal]:
     """Pay up to 1,000 orders at once, each under its own permit; receipts or refusals in the order of `orders`.
 
-    Raises NotPermitted if the first order is not permitted, Malformed for more than 1,000.
+    Raises Malformed for more than 1,000.
     """
     if len(orders) > writer.MAX_BATCH:
         raise Malformed("Send at most 1000 orders at once.", field="orders", rule="count<=1000")
-    endings: list[Receipt | Refusal | None] = [None] * len(orders)
+    told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
-    for place, wanted in enumerate(orders):
+    for wanted in orders:
         try:
             ready.append(await _ordered(stack, ctx, wanted))
-            places.append(place)
+            places.append(len(told))
+            told.append(_PENDING)
         except Refusal as refused:
-            if len(orders) == 1:
-                raise
-            endings[place] = refused
+            told.append(refused)
     for place, order, ending in zip(places, ready, await writer.of(stack).post(ready), strict=True):
-        if isinstance(ending, DifferentContent):
-            endings[place] = ending
-        elif ending.reason:
-            endings[place] = errors.refusal(ending.reason)
-        else:
-            endings[place] = Receipt(
-                str(order.id),
-                ending.seq,
-                orders[place].payer,
-                order.payee or rules.masked_number(orders[place].payee.value),
-                order.amount,
-                order.currency,
-                order.reference,
-                ending.debit_after,
-                book.instant(ending.at_us),
-            )
-    return [e for e in endings if e is not None]
+        told[place] = _told(orders[place], order, ending)
+    return told
+
+
+_PENDING = Refusal("Not decided yet.")
+
+
+def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt | Refusal:
+    """How an order ended, as its payer is told."""
+    if isinstance(ending, DifferentContent):
+        return ending
+    if ending.reason:
+        return errors.refusal(ending.reason)
+    return Receipt(
+        str(order.id),
+        ending.seq,
+        wanted.payer,
+        order.payee or rules.masked_number(wanted.payee.value),
+        order.amount,
+        order.currency,
+        order.reference,
+        ending.debit_after,
+        book.instant(ending.at_us),
+    )
 
 
 async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:

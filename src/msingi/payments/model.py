@@ -249,7 +249,10 @@ class FileLines(Struct, frozen=True):
 
 
 class TransfersPosted(Struct, frozen=True):
-    """Event payments.transfer-posted: one committed batch, journal rows [first_seq, first_seq + count) of a shard."""
+    """Event payments.transfer-posted: one committed batch, journal rows [first_seq, first_seq + count) of a shard.
+
+    It is emitted only where some room listens to it.
+    """
 
     shard: int
     first_seq: int

@@ -117,7 +117,7 @@ async def resolve(request: AnyRequest, data: JSONBody[AliasBody]) -> m.MaskedPay
     return await acts.resolve_alias(web.stack(request), await _paying(request), _alias(data))
 
 
-@post("/files", request_max_body_size=MAX_UPLOAD_BYTES)
+@post("/files", request_max_body_size=MAX_UPLOAD_BYTES, opt={"takes": ("application/xml",)})
 async def upload(request: AnyRequest) -> m.PaymentFile:
     """Hand in a payment file: the body is ISO 20022 pain.001.001.09 (application/xml). 400 names element and rule."""
     ctx = await _filing(request)
@@ -147,7 +147,7 @@ async def payment_file(
     return FileLines(await files.payment_file(stack, ctx, wanted), page.lines, page.next_after)
 
 
-@get("/files/{file_id:str}/pain.002")
+@get("/files/{file_id:str}/pain.002", opt={"gives": ("application/xml",)})
 async def report(request: AnyRequest, file_id: str) -> Response[bytes]:
     """The status report on a file as it stands: ISO 20022 pain.002.001.10. 404 payments.no-such-file."""
     ctx = await _filing(request)

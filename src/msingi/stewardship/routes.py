@@ -11,7 +11,13 @@ from msingi.stewardship import acts, wire
 TAGS = ["stewardship"]
 
 
-@get("/sbom.cdx.json", summary="What the stack is made of, as CycloneDX", tags=TAGS, sync_to_thread=True)
+@get(
+    "/sbom.cdx.json",
+    summary="What the stack is made of, as CycloneDX",
+    tags=TAGS,
+    sync_to_thread=True,
+    opt={"gives": ("application/vnd.cyclonedx+json",)},
+)
 def sbom() -> Response[dict[str, Any]]:
     """The software bill of materials of the running stack, CycloneDX 1.6, read from what is installed."""
     body = wire.cyclonedx(acts.inventory(), __version__, clock.now())

@@ -55,7 +55,14 @@ async def vkeys(request: AnyRequest) -> Response[str]:
     return Response("".join(f"{key}\n" for key in keys), media_type=MediaType.TEXT, headers=_FRESH)
 
 
-@post("/witness/add-checkpoint", media_type=MediaType.TEXT, status_code=200, tags=TAGS, summary="Cosign a log")
+@post(
+    "/witness/add-checkpoint",
+    media_type=MediaType.TEXT,
+    status_code=200,
+    tags=TAGS,
+    summary="Cosign a log",
+    opt={"takes": ("text/plain",)},
+)
 async def add_checkpoint(request: AnyRequest) -> Response[str]:
     """Cosign the tree head of a log that this stack follows (C2SP tlog-witness, add-checkpoint)."""
     try:

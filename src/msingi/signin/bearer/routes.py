@@ -13,7 +13,7 @@ from msingi.signin.page import WebRequest
 from msingi.signin.provider.acts import client_context
 from msingi.signin.provider.model import Shown
 from msingi.signin.provider.proofs import ALGORITHMS
-from msingi.signin.provider.routes import form, proven_client
+from msingi.signin.provider.routes import FORM_TYPE, form, proven_client
 
 
 def shown(request: WebRequest) -> Shown | None:
@@ -46,7 +46,7 @@ async def userinfo(request: WebRequest) -> Response[dict[str, Any]]:
     return Response(claims, headers={"Cache-Control": "no-store"})
 
 
-@post("/oauth/revoke", status_code=200, tags=["signin"])
+@post("/oauth/revoke", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def revoke(request: WebRequest) -> Response[dict[str, Any]]:
     """End a token and all of its grant; the answer is the same when there is nothing to end (RFC 7009, 2.2)."""
     params = await form(request)

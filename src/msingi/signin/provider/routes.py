@@ -111,7 +111,7 @@ async def jwks(request: WebRequest) -> Response[dict[str, Any]]:
     return Response({"keys": web.stack(request).keys.public("oidc")}, headers=headers)
 
 
-@post("/oauth/par", status_code=201, tags=["signin"])
+@post("/oauth/par", status_code=201, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def push(request: WebRequest) -> Response[Pushed]:
     """Accept a pushed authorization request (RFC 9126, section 2)."""
     stack = web.stack(request)
@@ -175,7 +175,7 @@ async def authorize_by_form(request: WebRequest) -> Response[Any]:
     return await _begin(request, await form(request))
 
 
-@post("/oauth/token", status_code=200, tags=["signin"])
+@post("/oauth/token", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def tokens(request: WebRequest) -> Response[Tokens]:
     """Tokens for a code, a refresh token, or an institution's software itself (RFC 6749, section 3.2)."""
     stack = web.stack(request)
