@@ -109,12 +109,13 @@ CREATE INDEX IF NOT EXISTS journal_debit ON payments.journal (debit, seq);
 CREATE INDEX IF NOT EXISTS journal_credit ON payments.journal (credit, seq);
 CREATE TABLE IF NOT EXISTS payments.journal_rest PARTITION OF payments.journal DEFAULT;
 
--- Make the journal's partitions from this month on; run by migrations and by the writer.
+-- Make the journal's partitions from this month on, two years at most; run by migrations and by the writer. pg_temp
+-- stands last in the search path, or a caller's temporary type called text would run here as the owner.
 CREATE OR REPLACE FUNCTION payments.open_months(months int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog AS $$
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE first timestamp; part text;  -- months begin at midnight UTC
 BEGIN
-  FOR n IN 0 .. months LOOP
+  FOR n IN 0 .. least(months, 24) LOOP
     first := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => n);
     part := 'journal_' || to_char(first, 'YYYY_MM');
     IF to_regclass('payments.' || part) IS NULL
