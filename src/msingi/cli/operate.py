@@ -8,7 +8,7 @@ import sys
 import tarfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,9 @@ async def _fsck(home: Path) -> int:
                 click.echo(f"\r{done:,} of {of:,}", nl=done >= of, err=True)
 
         async def entries() -> AsyncIterator[bytes]:
+            # Batches that were read while the stack went on must have their place before they are looked up.
+            with suppress(sequencer.LogBroken, NoteBroken):
+                await sequencer.catch_up(stack)
             async with stack.db.plumbing() as conn:
                 head = await log_store.newest(conn)
                 async for entry in log_store.every_entry(conn, head.size if head else 0):

@@ -198,7 +198,7 @@ async def _open_wallets(
     ministry = country.code_of("ministry")
     await payments.open_account(stack, ctx, country.code_of("bank"), AccountKind.ISSUE, label="issue")
     treasury = await payments.open_account(stack, ctx, ministry, AccountKind.GOVERNMENT, label="treasury")
-    order = IssueOrder("sample-issue", treasury.number, 5_000_000_000 * money, stack.profile.currency.code)
+    order = IssueOrder("sample-issue", treasury.number, 5_000_000_000 * money)
     await payments.issue(stack, job_context("setup", "operations"), order)
     country.document["treasury"] = {"institution": ministry, "number": treasury.number}
     return numbers

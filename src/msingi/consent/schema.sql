@@ -91,7 +91,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS request_one_open ON consent.request (person_id
 -- for a person whom the running permit reaches. It shows nothing else of this room. The shared lock makes a
 -- withdrawal wait for the decisions under way, and lets every decision after it see it (law 5).
 CREATE OR REPLACE FUNCTION consent.live(person uuid, asker text, why text, wanted text[], at timestamptz)
-RETURNS TABLE (consent_id uuid, epoch bigint) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+RETURNS TABLE (consent_id uuid, epoch bigint) LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE seen bigint;
 BEGIN
   IF cardinality(wanted) = 0 OR NOT (kernel.reach_all() OR person = ANY (kernel.reach())) THEN
