@@ -36,7 +36,7 @@ async def headers(stack, owner_url):
 
 async def test_a_person_reads_grants_receives_and_withdraws(doors, headers, agreement):
     offered = (await doors.get("/v1/consent/agreements")).json()
-    assert [a["order"]["agreement"] for a in offered["items"]] == ["doors"]
+    assert "doors" in [a["order"]["agreement"] for a in offered["items"]]
     order = {"agreement": "doors", "version": 1, "fields": ["person.name"], "term_days": 30}
     made = await doors.post("/v1/consent/consents", json=order, headers=headers)
     assert made.status_code == 201, made.text
