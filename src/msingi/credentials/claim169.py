@@ -5,7 +5,6 @@ writers are known to do: tag 61 around tag 18, a photo as text, a birth date wit
 """
 
 import base64
-import binascii
 import zlib
 from typing import Any
 
@@ -196,7 +195,7 @@ def _tolerated(key: int, value: Any, kind: type) -> Any:
     if key == 16 and isinstance(value, str):  # the specification's table says text, the libraries write bytes
         try:
             return base64.b64decode(value, validate=True)
-        except binascii.Error:
+        except ValueError:  # not base64, or not even ASCII
             raise Unreadable("The photo is not readable.", rule="claims") from None
     if key == 18 and isinstance(value, list | bytes) and all(type(finger) is int for finger in value):
         return tuple(value)

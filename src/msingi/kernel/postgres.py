@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import time
 import warnings
@@ -85,7 +86,9 @@ class EmbeddedServer:
                 self._server.start()
                 break
             except subprocess.CalledProcessError:
-                raise Outage(f"PostgreSQL does not start; its log is {self.directory / 'log'}") from None
+                # A server whose postmaster.pid was lost cannot be joined, and keeps the socket: it makes room first.
+                if not _stop_orphans(self.directory) or time.monotonic() > ends:
+                    raise Outage(f"PostgreSQL does not start; its log is {self.directory / 'log'}") from None
             except (subprocess.TimeoutExpired, AssertionError):
                 # The library gives PostgreSQL ten seconds; recovery after a power cut can take longer than that.
                 if time.monotonic() > ends:
@@ -132,7 +135,18 @@ def _forget_the_dead(directory: Path) -> None:
         if not (first.isdigit() and _is_postmaster(int(first), directory)):
             left = [p for p in psutil.process_iter() if _works_in(p, directory)]
             psutil.wait_procs(left, timeout=10)  # children of a dead postmaster end by themselves
-            file.unlink()
+            if file.read_text().partition("\n")[0].strip() == first:  # and not one that has started meanwhile
+                file.unlink()
+
+
+def _stop_orphans(directory: Path) -> bool:
+    """Stop servers of the directory that no postmaster.pid names, in good order; whether there were any."""
+    found = [p for p in psutil.process_iter() if _works_in(p, directory) and _is_postmaster(p.pid, directory)]
+    for process in found:
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGINT)
+    psutil.wait_procs(found, timeout=20)
+    return bool(found)
 
 
 def _began(pid: int) -> float:
