@@ -188,7 +188,11 @@ async def _replay(load: Load) -> None:
 
     async def again(made: Intention) -> None:
         async with limit:
-            assert await made.attempt(), f"{made.key} is not answered: {made.faults}"
+            for _ in range(60):  # an outage right after a start says: try again
+                if await made.attempt():
+                    return
+                await asyncio.sleep(0.5)
+            raise AssertionError(f"{made.key} is not answered: {made.faults}")
 
     await asyncio.gather(*(again(made) for made in waiting))
 
