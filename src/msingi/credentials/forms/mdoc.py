@@ -16,7 +16,6 @@ from msingi.credentials.cose import ALG_ES256, HEADER_ALG, HEADER_X5CHAIN, Signe
 from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Draft, Fact
 
-
 TAG_TDATE, TAG_FULL_DATE, TAG_ENCODED = 0, 1004, 24
 RANDOM_BYTES = 32
 _PROTECTED = cbor2.dumps({HEADER_ALG: ALG_ES256})
