@@ -57,7 +57,6 @@ async def test_fapi_client_without_proof_of_key_gets_no_token(site, browser):
         {"iat": int(time.time()) + 86_400},
         {"nbf": int(time.time()) + 86_400},
     ],
-    ids=str,
 )
 async def test_wrong_assertions_are_refused(site, changes):
     bank = site.party("bank")
