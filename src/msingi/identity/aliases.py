@@ -35,7 +35,7 @@ class AliasOrder(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=
     uses: int = 0
 
 
-class Alias(Struct, frozen=True, omit_defaults=True):
+class VirtualId(Struct, frozen=True, omit_defaults=True):
     """A virtual id of one's own. `state`: live, used-up, expired or revoked."""
 
     alias_id: AliasId
@@ -51,7 +51,7 @@ def alias_key(stack: Stack, number: str) -> bytes:
     return stack.keys.blind(f"alias:{number}")
 
 
-async def create_alias(stack: Stack, ctx: Context, person_id: PersonId, order: AliasOrder) -> Alias:
+async def create_alias(stack: Stack, ctx: Context, person_id: PersonId, order: AliasOrder) -> VirtualId:
     """Make a virtual id. Raises Malformed, TooManyAliases with 20 live ones, NotPermitted for anybody else's."""
     if not 0 <= order.days <= LONGEST_DAYS:
         raise Malformed("From 0 (until revoked) to 3650 days.", field="days", rule="0-3650")
@@ -74,10 +74,10 @@ async def create_alias(stack: Stack, ctx: Context, person_id: PersonId, order: A
             if await store_notices.add_alias(tx, key, alias_id, person_id, sealed, now, expires, uses):
                 break
         log.append(tx, permit, subject=person_id, detail={"what": "virtual id made", "days": order.days})
-    return Alias(alias_id, number, "live", now, expires, order.uses or None)
+    return VirtualId(alias_id, number, "live", now, expires, order.uses or None)
 
 
-async def list_aliases(stack: Stack, ctx: Context, person_id: PersonId, limit: int = 50) -> tuple[Alias, ...]:
+async def list_aliases(stack: Stack, ctx: Context, person_id: PersonId, limit: int = 50) -> tuple[VirtualId, ...]:
     """A person's virtual ids, newest first, ended ones included."""
     permit = policy.decide(ctx, "identity.list-aliases", person_id)
     now = clock.now()
@@ -87,7 +87,7 @@ async def list_aliases(stack: Stack, ctx: Context, person_id: PersonId, limit: i
             number = (await stack.seal.unseal(tx, person_id, row["sealed"], LABEL)).decode()
             left, ends = row["uses_left"], row["expires_at"]
             state = state_of(row["revoked_at"] is not None, ends, left, now)
-            made.append(Alias(AliasId(row["alias_id"]), number, state, row["made_at"], ends, left))
+            made.append(VirtualId(AliasId(row["alias_id"]), number, state, row["made_at"], ends, left))
         log.append(tx, permit, subject=person_id, detail={"what": "virtual ids listed"})
     return tuple(made)
 

@@ -71,7 +71,8 @@ async def revise(
 ) -> bool:
     """Write a new version of a locked record, with all that finds it; False if the present one is not `expected`.
 
-    `picture` is a photo in the register's form; `relink` tries again to let a phone find the person. Raises PhoneInUse if a new phone finds somebody else.
+    `picture` is a photo in the register's form; `relink` tries again to let a phone find the person.
+    Raises PhoneInUse if a new phone finds somebody else.
     """
     row, _ = (await store.people(tx, [person_id]))[person_id]
     if expected is not None and row["valid_from"] != expected:

@@ -14,7 +14,7 @@ from litestar.params import Body, FromPath, QueryParameter
 
 from msingi.identity import acts as identity
 from msingi.identity import aliases
-from msingi.identity.aliases import Alias, AliasOrder
+from msingi.identity.aliases import AliasOrder, VirtualId
 from msingi.identity.lifecycle import acts, guardians, relying
 from msingi.identity.lifecycle.model import (
     Amendment,
@@ -302,14 +302,14 @@ async def _me(request: Request) -> tuple[Context, PersonId]:
 
 
 @post("/v1/identity/me/aliases", tags=TAGS, summary="Make a virtual id", status_code=201)
-async def create_alias(request: Asked, data: AliasOrder) -> Alias:
+async def create_alias(request: Asked, data: AliasOrder) -> VirtualId:
     """Sixteen digits that stand for one's number, for some days or uses, or until revoked."""
     ctx, me = await _me(request)
     return await aliases.create_alias(web.stack(request), ctx, me, data)
 
 
 @get("/v1/identity/me/aliases", tags=TAGS, summary="One's own virtual ids")
-async def list_aliases(request: Asked) -> list[Alias]:
+async def list_aliases(request: Asked) -> list[VirtualId]:
     """One's newest 50 virtual ids, ended ones included."""
     ctx, me = await _me(request)
     return list(await aliases.list_aliases(web.stack(request), ctx, me))
