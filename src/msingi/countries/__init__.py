@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from msingi.countries import law as laws
-from msingi.countries.law import DataLaw
+from msingi.countries.law import ProtectionLaw
 from msingi.kernel.context import BASES, PURPOSES
 from msingi.kernel.money import Currency
 
@@ -122,7 +122,7 @@ class Profile(Strict, frozen=True):
     colours: Colours
     authority: Authority
     legal: Legal
-    law: DataLaw
+    law: ProtectionLaw
     tiers: list[Tier]
     purposes: list[PurposeRule]
     institutions: list[Member]

@@ -54,7 +54,7 @@ class Complaints(Part, frozen=True):
     checked: str
 
 
-class DataLaw(Part, frozen=True):
+class ProtectionLaw(Part, frozen=True):
     """The data-protection law in force: `source` says what the profile was written from."""
 
     citation: str
@@ -83,7 +83,7 @@ class DataLaw(Part, frozen=True):
         return next((d for d in self.duties if d.purpose == purpose), None)
 
 
-def mistakes(law: DataLaw, languages: list[str]) -> list[str]:
+def mistakes(law: ProtectionLaw, languages: list[str]) -> list[str]:
     """Every rule that the law's data breaks, as sentences; an empty list for a good one."""
     named = [r.right for r in law.rights]
     wrong = [f"law.rights: says nothing of {right}" for right in RIGHTS if right not in named]

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msingi.governance import acts, rules
 from msingi.governance.errors import CaseNotOpen
 from msingi.governance.model import Answer, Kind, Outcome
-from msingi.governance.pages import CasePage, CaseShown, case_page, file_name, order_of, questions, shown
+from msingi.governance.pages import file_name, order_of, questions
+from msingi.governance.views import CasePage, CaseShown, case_page, shown
 from msingi.identity import acts as identity
 from msingi.kernel.context import Context
 from msingi.kernel.errors import NotFound, Refusal

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
-from msingi.countries.law import DataLaw
+from msingi.countries.law import ProtectionLaw
 from msingi.governance import acts, pages, pages_staff, rules
 from msingi.governance.model import Answer, Case, CaseOrder, Dossier, Listed, NewExhibit, Page
 from msingi.kernel import web
@@ -60,7 +60,7 @@ async def _file(request: AnyRequest) -> NewExhibit:
 
 
 @get("/law")
-async def law(request: AnyRequest) -> DataLaw:
+async def law(request: AnyRequest) -> ProtectionLaw:
     """The data-protection law in force, as data: rights with deadlines, grounds to refuse, duties to keep."""
     return web.stack(request).profile.law
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from msingi.countries import Profile
-from msingi.countries.law import DataLaw
+from msingi.countries.law import ProtectionLaw
 from msingi.governance.errors import (
     CannotAppeal,
     CaseMalformed,
@@ -100,7 +100,7 @@ def check_open_cases(count: int) -> None:
 
 
 def opened(
-    order: CaseOrder, law: DataLaw, person_id: PersonId, case_id: CaseId, written: str, institution: str,
+    order: CaseOrder, law: ProtectionLaw, person_id: PersonId, case_id: CaseId, written: str, institution: str,
     now: datetime, actor: Actor, channel: str,
 ) -> Case:  # fmt: skip
     """A new case, with the law's own deadline from its first moment (law 1)."""
@@ -149,7 +149,7 @@ def check_waits(case: Case) -> None:
         raise CaseNotOpen()
 
 
-def answered(case: Case, answer: Answer, law: DataLaw, now: datetime, officer: str) -> Case:
+def answered(case: Case, answer: Answer, law: ProtectionLaw, now: datetime, officer: str) -> Case:
     """The case with its answer; the authority's answer closes it (law 3).
 
     Raises CaseNotOpen, GroundMissing for a refusal without a ground of this right, CaseMalformed.
@@ -175,14 +175,14 @@ def answered(case: Case, answer: Answer, law: DataLaw, now: datetime, officer: s
     )
 
 
-def appeal_until(case: Case, law: DataLaw) -> datetime | None:
+def appeal_until(case: Case, law: ProtectionLaw) -> datetime | None:
     """Until when the person can appeal; None when they cannot."""
     if case.state is not State.ANSWERED or case.answered_at is None or case.appealed:
         return None
     return case.answered_at + timedelta(days=law.complaints.appeal_days)
 
 
-def appealed(case: Case, law: DataLaw, now: datetime) -> Case:
+def appealed(case: Case, law: ProtectionLaw, now: datetime) -> Case:
     """The case before the authority, with the authority's deadline (law 3). Raises CannotAppeal."""
     until = appeal_until(case, law)
     if until is None or until <= now:
@@ -190,7 +190,7 @@ def appealed(case: Case, law: DataLaw, now: datetime) -> Case:
     return replace(_before_authority(case, law, now), appealed=True)
 
 
-def _before_authority(case: Case, law: DataLaw, now: datetime) -> Case:
+def _before_authority(case: Case, law: ProtectionLaw, now: datetime) -> Case:
     return replace(
         case,
         stage=Stage.AUTHORITY,
@@ -204,7 +204,7 @@ def _before_authority(case: Case, law: DataLaw, now: datetime) -> Case:
     )
 
 
-def after_deadline(case: Case, law: DataLaw, now: datetime) -> Case | None:
+def after_deadline(case: Case, law: ProtectionLaw, now: datetime) -> Case | None:
     """What becomes of a case by time alone (law 2); None if nothing does.
 
     An institution's missed deadline moves the case to the authority; the authority's own is marked as late; an
