@@ -164,7 +164,9 @@ async def measure(
 def questions(people: list[Somebody]) -> dict[str, list[dict[str, Any]]]:
     """The questions to ask, by kind: facts, and PINs."""
     return {
-        "facts": [{"number": p.number, "said": {"name": p.full_name, "birth_date": p.birth_date.isoformat()}} for p in people],
+        "facts": [
+            {"number": p.number, "said": {"name": p.full_name, "birth_date": p.birth_date.isoformat()}} for p in people
+        ],
         "PIN": [{"number": p.number, "pin": "4711"} for p in people],
     }
 
