@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from msingi.kernel.errors import Conflict, Malformed, NotFound, Refusal
+from msingi.signin.errors import InvalidClient
 
 
 class KindWrong(Malformed):
@@ -176,3 +177,15 @@ class InvalidNotification(CredentialRefusal):
     code = "credentials.invalid-notification"
     title = "The notification is malformed"
     oauth = "invalid_notification_request"
+
+
+class InvalidAttestation(InvalidClient):
+    """The wallet's attestation, or the proof beside it, is not valid; `rule` names the check that failed.
+
+    (Attestation-based client authentication, draft 10, section 8)
+    """
+
+    code = "credentials.invalid-attestation"
+    title = "The wallet's attestation is not accepted"
+    remedy = "Update the wallet, or use one whose provider is accepted here."
+    oauth = "invalid_client_attestation"

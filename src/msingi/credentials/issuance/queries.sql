@@ -168,7 +168,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10);
 -- name: hold_request
 -- One request, locked.
 SELECT person_id, request_id, holding_id, kind, institution, format, holders, client, secret_hash, state, document,
-       asked_at
+       asked_at, decided_by
 FROM credentials.request WHERE person_id = $1 AND request_id = $2 FOR UPDATE;
 
 -- name: waiting_requests
