@@ -28,6 +28,7 @@ BLOCKS: tuple[str, ...] = ()  # building blocks above the portal, which `msingi 
 ROOMS = (
     "kernel.log",
     "identity",
+    "identity.lifecycle",
     "consent",
     "signin",
     "credentials",

@@ -438,7 +438,7 @@ def test_law_3_what_was_ended_never_becomes_valid_again(news):
     ended = False
     for status in news:
         holding = rules.follow(holding, status)
-        ended = ended or status in ("deactivated", "deceased", "merged")
+        ended = ended or status in ("deactivated", "deceased")
         assert (holding.state is CardState.REVOKED) == ended
 
 

@@ -26,7 +26,7 @@ _STATES = {
     "active": (CardState.ACTIVE, Reason.HOLDER_REINSTATED),
     "deactivated": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
     "deceased": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
-    "merged": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
+    "merged": (CardState.SUSPENDED, Reason.HOLDER_SUSPENDED),  # a merge can be undone
 }
 
 
