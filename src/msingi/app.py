@@ -33,6 +33,7 @@ ROOMS = (
     "consent",
     "signin",
     "credentials",
+    "credentials.issuance",
     "payments",
     "health",
     "exchange",
