@@ -38,6 +38,7 @@ from msingi.kernel.stack import Stack
 from msingi.signin import acts, page
 from msingi.signin.model import Client, Place, Profile
 from msingi.signin.provider import acts as provider
+from msingi.signin.provider.model import Asked
 
 TARGET_PER_S = 100
 VERIFIES, SIGNS = 6, 2  # two assertions, three proofs, one access token; an access token and an ID token
@@ -89,7 +90,8 @@ async def signed_in(stack: Stack, person: Somebody, pin: str) -> str:
     await stack.outbox.drain(stack)
     code = re.findall(r"\d{6}", sent[-1])[0]
     _, cookie = await acts.verify_code(stack, acts.proving(), found.who, challenge, code, PLACE, "bench")
-    await provider.agree(stack, cookie, await acts.client(stack, "bank"), ("name", "birthdate"), "bench")
+    asked = Asked(client_id="bank", redirect_uri=BACK, scopes=("openid",), challenge="", request_id="", expires_at=0)
+    await provider.agree(stack, cookie, await acts.client(stack, "bank"), asked, ("name", "birthdate"), "bench")
     return cookie
 
 

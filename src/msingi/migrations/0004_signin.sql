@@ -14,6 +14,11 @@ CREATE TABLE IF NOT EXISTS signin.client (
   scopes text[] NOT NULL,
   claims text[] NOT NULL,
   first_party boolean NOT NULL,
+  auth text NOT NULL,
+  grants text[] NOT NULL,
+  dpop_nonce boolean NOT NULL,
+  userinfo_signed boolean NOT NULL,
+  backchannel_logout_uri text NOT NULL,
   active boolean NOT NULL DEFAULT true,
   made_at timestamptz NOT NULL DEFAULT now()
 );
@@ -105,6 +110,8 @@ CREATE TABLE IF NOT EXISTS signin.agreement (
   person_id uuid NOT NULL,
   client_id text NOT NULL,
   claims text[] NOT NULL,      -- personal: consent-management, keep until withdrawn
+  refused text[] NOT NULL,     -- personal: consent-management, keep until withdrawn
+  receipt text NOT NULL,       -- personal: consent-management, keep until withdrawn
   agreed_at timestamptz NOT NULL,
   PRIMARY KEY (person_id, client_id)
 );

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,14 +19,20 @@ from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import limits, rules, store, wire
-from msingi.signin.errors import InvalidClient, NoPhone, TooManyTries
+from msingi.signin.accounts import add_client as add_client
+from msingi.signin.accounts import add_staff as add_staff
+from msingi.signin.accounts import list_clients as list_clients
+from msingi.signin.accounts import retire_client as retire_client
+from msingi.signin.accounts import rotate_client_key as rotate_client_key
+from msingi.signin.accounts import set_pin as set_pin
+from msingi.signin.clients import client as client
+from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
-    Client,
-    NewStaff,
     PinResult,
     Place,
+    Proved,
     Session,
     StaffAccount,
     Verdict,
@@ -35,7 +40,6 @@ from msingi.signin.model import (
 )
 
 ANSWER_FLOOR_S = 0.25
-CLIENT_REMEMBERED_S = 2.0
 _PIN_GATE, _PIN_WAITERS = 2, 200
 
 
@@ -76,25 +80,6 @@ def _own_work() -> Context:
 def is_self(ctx: Context, account: PersonId) -> bool:
     """Whether a member of staff acts on their own account."""
     return ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account
-
-
-def _remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
-    return stack.local.setdefault("signin.clients", {})  # type: ignore[return-value]
-
-
-async def client(stack: Stack, client_id: str) -> Client:
-    """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
-    if not rules.is_client_id(client_id):
-        raise InvalidClient(rule="registered client_id")
-    known, now = _remembered(stack), time.monotonic()
-    if client_id in known and known[client_id][0] > now:
-        return known[client_id][1]
-    async with stack.db.reading("signin") as tx:
-        found = await store.client(tx, client_id)
-    if found is None:
-        raise InvalidClient(rule="registered client_id")
-    known[client_id] = (now + CLIENT_REMEMBERED_S, found)
-    return found
 
 
 async def find_account(stack: Stack, login: str, ctx: Context) -> PersonId | None:
@@ -273,13 +258,37 @@ async def verify_code(
     return verdict, cookie
 
 
-async def _open_session(stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place) -> str:
-    """Open a session and give the sealed cookie that names it."""
+async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place, via: str) -> str:
+    """Open a session for somebody who proved themselves by a factor of another room; the session's cookie.
+
+    Raises AccessDenied if the identity is out of use. Where two factors were proved, the device is known from now on.
+    """
+    if await active_person(stack, proved.person_id, _own_work()) is None:
+        raise AccessDenied(rule="identity in use")
+    permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
+    async with stack.db.transaction(permit) as tx:
+        cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
+        if proved.factors > 1:
+            await store.know_device(tx, proved.person_id, place.device_hash, ctx.at)
+        detail: leaf.Detail = {
+            "result": "right",
+            "to": via,
+            "by": " ".join(proved.methods),
+            "browser": rules.device_name(place.agent),
+        }
+        log.append(tx, permit, subject=proved.person_id, detail=detail)
+    return cookie
+
+
+async def _open_session(
+    stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place, factors: int = 0
+) -> str:
+    """Open a session and give the sealed cookie that names it; each method counts as a factor unless told."""
     secret = os.urandom(32)
     session = Session(
         person_id=who.person_id,
         session_id=uuid7(),
-        factors=len(methods),
+        factors=factors or len(methods),
         methods=methods,
         proved_at=ctx.at,
         seen_at=ctx.at,
@@ -334,64 +343,3 @@ async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int
         ended = await store.end_everything(tx, person_id, ctx.at)
         log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended
-
-
-async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
-    salt = os.urandom(16)
-    digest = await asyncio.to_thread(rules.pin_hash, pin, salt)
-    await store.put_pin(tx, account, await stack.seal.seal(tx, account, salt + digest, "signin.pin"))
-
-
-async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
-    """Set or replace somebody's PIN; sign-ins with the old one end. Raises PinNotAcceptable."""
-    rules.check_new_pin(pin)
-    permit = policy.decide(ctx, "signin.set-pin", person_id)
-    async with stack.db.transaction(permit) as tx:
-        await _keep_pin(stack, tx, person_id, pin)
-        await store.end_everything(tx, person_id, ctx.at)
-        log.append(tx, permit, subject=person_id)
-
-
-async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
-    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable.
-
-    What was signed in before ends: tokens say the roles of their sign-in, and would keep those that were taken away.
-    """
-    rules.check_new_pin(new.pin)
-    rules.check_staff_id(new.staff_id)
-    account = rules.staff_account_id(new.staff_id)
-    permit = policy.decide(ctx, "signin.add-staff", account)
-    async with stack.db.transaction(permit) as tx:
-        await stack.seal.create_key(tx, account)
-        sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
-        await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
-        await _keep_pin(stack, tx, account, new.pin)
-        await store.end_everything(tx, account, ctx.at)
-        detail: leaf.Detail = {
-            "staff": new.staff_id,
-            "institution": new.institution,
-            "roles": " ".join(sorted(new.roles)),
-        }
-        log.append(tx, permit, subject=account, detail=detail)
-    return account
-
-
-async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
-    """Register software of an institution, or replace its registration. Raises BadRegistration."""
-    rules.check_registration(new)
-    permit = policy.decide(ctx, "signin.add-client", policy.NOBODY)
-    async with stack.db.transaction(permit) as tx:
-        await store.put_client(tx, new)
-        tx.after_commit.append(_remembered(stack).clear)
-        log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
-
-
-async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:
-    """Replace a client's public keys; send old and new together first for a change without pause."""
-    registered = await client(stack, client_id)
-    rules.check_registration(msgspec.structs.replace(registered, jwks=jwks))
-    permit = policy.decide(ctx, "signin.rotate-client-key", policy.NOBODY)
-    async with stack.db.transaction(permit) as tx:
-        await store.put_client_keys(tx, client_id, jwks)
-        tx.after_commit.append(_remembered(stack).clear)
-        log.append(tx, permit, detail={"client": client_id, "keys": len(jwks)})

@@ -34,6 +34,9 @@ class Client(Struct, frozen=True, kw_only=True):
 
     `jwks` are its public keys; `scopes` what it may ask for; `claims` which claims about people it may get;
     `first_party` marks the stack's own portal, which asks no consent because no third party learns anything.
+    `auth` is how it proves itself; `grants` are grant types beyond the code, the refresh token and its own;
+    `dpop_nonce` says that its proofs must hold a nonce of ours; `userinfo_signed` that userinfo is a JWS;
+    `backchannel_logout_uri` is told when somebody's sign-in to it has ended.
     """
 
     client_id: str
@@ -46,6 +49,11 @@ class Client(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset({"openid"})
     claims: frozenset[str] = frozenset()
     first_party: bool = False
+    auth: str = "private_key_jwt"
+    grants: frozenset[str] = frozenset()
+    dpop_nonce: bool = False
+    userinfo_signed: bool = False
+    backchannel_logout_uri: str = ""
 
 
 class NewStaff(Struct, frozen=True, kw_only=True):
@@ -92,6 +100,17 @@ class Who(Struct, frozen=True):
     language: str = ""
 
 
+class Proved(Struct, frozen=True):
+    """What a factor of another room has proved: whose sign-in it is, how (RFC 8176 names), and how much it counts.
+
+    `factors` is 2 where possession and knowledge or biometry were proved together, else 1.
+    """
+
+    person_id: PersonId
+    methods: tuple[str, ...]
+    factors: int = 1
+
+
 class Verdict(StrEnum):
     """How an attempt ended."""
 
@@ -131,11 +150,16 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class Agreement(Struct, frozen=True):
-    """What somebody agreed that a client may learn, and when."""
+    """What somebody agreed that a client may learn, what they refused, and when.
+
+    `receipt` is the signed record of it: a JWS that the keys at /oauth/jwks verify.
+    """
 
     client_id: str
     claims: tuple[str, ...]
     agreed_at: datetime
+    refused: tuple[str, ...] = ()
+    receipt: str = ""
 
 
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -144,7 +144,7 @@ def check_registration(client: Client) -> None:
         raise BadRegistration(rule="a client id has 1 to 200 printable ASCII characters without blanks")
     if client.profile is Profile.PUBLIC and client.jwks:
         raise BadRegistration(rule="a public client holds no key")
-    if client.profile is not Profile.PUBLIC and not client.jwks:
+    if client.profile is not Profile.PUBLIC and not client.jwks and client.auth == "private_key_jwt":
         raise BadRegistration(rule="a confidential client registers at least one public key")
     if client.profile is Profile.PUBLIC and client.scopes & {"authenticate", "offline_access", "api"}:
         raise BadRegistration(rule="a public client has no scope authenticate, offline_access or api")
@@ -155,7 +155,8 @@ def check_registration(client: Client) -> None:
     for jwk in client.jwks:
         if secret_members(jwk):
             raise BadRegistration(rule="register public keys only")
-    for uri in (*client.redirect_uris, *client.logout_uris):
+    told = [client.backchannel_logout_uri] if client.backchannel_logout_uri else []
+    for uri in (*client.redirect_uris, *client.logout_uris, *told):
         check_redirect_form(uri)
 
 

@@ -15,8 +15,9 @@ from msingi.signin import acts as signin
 from msingi.signin import store, wire
 from msingi.signin.errors import FlowLost, InvalidGrant, InvalidProof, InvalidToken
 from msingi.signin.model import Client
-from msingi.signin.provider.acts import claim_once, claims_about, client_context
-from msingi.signin.provider.model import ACR, AccessClaims, Once, Shown, Terms
+from msingi.signin.provider.acts import claims_about, client_context
+from msingi.signin.provider.model import ACR, AccessClaims, Held, Once, Shown, Terms
+from msingi.signin.provider.onces import claim_once
 from msingi.signin.provider.proofs import verify_dpop
 from msingi.signin.provider.wire import USERINFO, read_access
 from msingi.signin.rules import staff_account_id
@@ -140,10 +141,9 @@ async def _end_software_token(stack: Stack, ctx: Context, claims: AccessClaims, 
     return True
 
 
-async def admit(stack: Stack, shown: Shown) -> Actor:
-    """Who calls one of the stack's own doors with this access token. Raises InvalidToken, naming the step."""
+async def _live(stack: Stack, shown: Shown, audience: str) -> AccessClaims:
     # 1. Signature, issuer, audience, time, and the proof of the key that the token is bound to.
-    claims, once = verify(stack, shown, (stack.settings.url,))
+    claims, once = verify(stack, shown, (audience,))
     # 2. The proof is new to this process.
     memory = stack.local.setdefault("signin.proofs", ProofMemory())
     assert isinstance(memory, ProofMemory)
@@ -153,6 +153,32 @@ async def admit(stack: Stack, shown: Shown) -> Actor:
     async with stack.db.reading("signin") as tx:
         if await store.grant_ended(tx, UUID(claims.grant)):
             raise InvalidToken(rule="ended")
+    return claims
+
+
+async def held(stack: Stack, shown: Shown, audience: str) -> Held:
+    """What a token opens at the doors under the path `audience`, which an upper room's scope or detail named.
+
+    Raises InvalidToken, naming the step. It leaves no leaf: what the upper room does with it is the act.
+    """
+    claims = await _live(stack, shown, stack.settings.url + audience)
+    if claims.kind != Kind.PERSON:
+        raise InvalidToken(rule="a person's token")
+    return Held(
+        person_id=owner(stack, claims),
+        grant_id=UUID(claims.grant),
+        client_id=claims.client_id,
+        institution=claims.sector,
+        scopes=tuple(claims.scope.split()),
+        details=claims.authorization_details,
+        passed=claims.passed,
+        jkt=(claims.cnf or {}).get("jkt", ""),
+    )
+
+
+async def admit(stack: Stack, shown: Shown) -> Actor:
+    """Who calls one of the stack's own doors with this access token. Raises InvalidToken, naming the step."""
+    claims = await _live(stack, shown, stack.settings.url)
     # 4. Who that is to us; for a person this links a pseudonym, which is an act of its own kind.
     roles, factors = frozenset(claims.roles), _FACTORS.get(claims.acr, 0)
     if claims.kind == Kind.CLIENT:

@@ -8,15 +8,17 @@ from msingi.kernel.errors import Malformed, NotPermitted, NotSignedIn, Outage, R
 from msingi.kernel.keys import Keystore
 from msingi.signin.errors import InvalidToken
 from msingi.signin.model import CLAIMS
+from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.model import ACR, AccessClaims
 from msingi.signin.provider.proofs import ALGORITHMS
+from msingi.signin.rules import SCOPES
 from msingi.signin.wire import verify_own
 
 ACCESS_TYPE = "at+jwt"
 USERINFO = "/oauth/userinfo"
 
 
-def metadata(issuer: str, languages: list[str]) -> dict[str, Any]:
+def metadata(issuer: str, languages: list[str], more: Extensions) -> dict[str, Any]:
     """The provider's metadata: OpenID Connect Discovery 1.0, section 3, and RFC 8414, section 2."""
     return {
         "issuer": issuer,
@@ -30,26 +32,29 @@ def metadata(issuer: str, languages: list[str]) -> dict[str, Any]:
         "require_pushed_authorization_requests": False,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", *more.grants],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["ES256"],
-        "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt", "none", *more.proofs],
         "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": True,
-        "scopes_supported": ["openid", "profile", "phone", "number", "offline_access", "api", "authenticate"],
+        "scopes_supported": [*sorted(SCOPES), *more.scopes],
+        "authorization_details_types_supported": list(more.details),
         "claim_types_supported": ["normal"],
         "claims_supported": ["sub", "acr", "amr", "auth_time", *CLAIMS],
         "claims_parameter_supported": True,
-        "request_parameter_supported": False,
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(ALGORITHMS),
         "request_uri_parameter_supported": False,
         "prompt_values_supported": ["none", "login", "consent", "select_account"],
         "acr_values_supported": list(ACR.values()),
         "ui_locales_supported": languages,
         "service_documentation": f"{issuer}/docs",
+        **more.metadata,
     }
 
 
