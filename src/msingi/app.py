@@ -31,6 +31,7 @@ ROOMS = (
     "consent",
     "signin",
     "credentials",
+    "credentials.presentation",
     "payments",
     "health",
     "exchange",

@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -37,6 +38,12 @@ def jwk_of(key: ec.EllipticCurvePrivateKey) -> dict[str, str]:
 def public_of(jwk: dict[str, str]) -> dict[str, str]:
     """The public half of a JWK."""
     return {name: value for name, value in jwk.items() if name != "d"}
+
+
+def raw_signature(key: ec.EllipticCurvePrivateKey, signed: bytes) -> bytes:
+    """r and s, 32 bytes each."""
+    r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(SHA256())))
+    return r.to_bytes(32) + s.to_bytes(32)
 
 
 def certificate(

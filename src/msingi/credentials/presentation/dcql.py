@@ -48,7 +48,9 @@ def read(raw: bytes) -> Query:
         _need(bool(query.credential_sets), "credential_sets", "not empty")
         for options in (s.options for s in query.credential_sets):
             _need(bool(options) and all(options), "credential_sets.options", "not empty")
-            _need({i for option in options for i in option} <= set(ids), "credential_sets.options", "ids of credentials")
+            _need(
+                {i for option in options for i in option} <= set(ids), "credential_sets.options", "ids of credentials"
+            )
     return query
 
 

@@ -238,11 +238,12 @@ def _in_date(validity: Any, now: int) -> int:
 def _device_jwk(mso: Mapping[Any, Any]) -> dict[str, str]:
     """The device key, a COSE_Key (RFC 9053, 7), as the JWK that says the same."""
     key = _map(_map(mso.get("deviceKeyInfo"), "deviceKeyInfo").get("deviceKey"), "deviceKey")
-    kind = {(2, 1): ("EC", "P-256"), (1, 6): ("OKP", "Ed25519")}.get((key.get(1), key.get(-1)), ("", ""))
-    parts = {"x": key.get(-2), "y": key.get(-3)} if kind[0] == "EC" else {"x": key.get(-2)}
-    if not all(isinstance(part, bytes) for part in parts.values()):
+    kinds: dict[tuple[Any, Any], tuple[str, str]] = {(2, 1): ("EC", "P-256"), (1, 6): ("OKP", "Ed25519")}
+    kind = kinds.get((key.get(1), key.get(-1)), ("", ""))
+    x, y = key.get(-2), key.get(-3) if kind[0] == "EC" else b""
+    if not isinstance(x, bytes) or not isinstance(y, bytes):
         raise NotHolder("The device key is malformed.", rule="deviceKey", clause="RFC 9053 7.1")
-    return {"kty": kind[0], "crv": kind[1]} | {name: to_base64url(part) for name, part in parts.items()}
+    return {"kty": kind[0], "crv": kind[1], "x": to_base64url(x), "y": to_base64url(y)}
 
 
 def _check_device(value: Any, mso: Mapping[Any, Any], kind: str, binding: Binding) -> None:
@@ -255,7 +256,9 @@ def _check_device(value: Any, mso: Mapping[Any, Any], kind: str, binding: Bindin
         # What a holder says of themselves is not what the issuer said: nothing asks for it, so nothing takes it.
         raise Refused("The device added elements of its own.", rule="DeviceNameSpaces", clause="law 3")
     if "deviceMac" in auth:
-        raise NotHolder("A MAC needs a reader's key; a signature is accepted.", rule="deviceMac", clause="OpenID4VP B.2.2")
+        raise NotHolder(
+            "A MAC needs a reader's key; a signature is accepted.", rule="deviceMac", clause="OpenID4VP B.2.2"
+        )
     signed = _sign1(auth.get("deviceSignature"))
     if signed.payload is not None:
         raise Unreadable("The device's signature is not detached.", rule="deviceSignature", clause=CLAUSE_DEVICE)

@@ -24,11 +24,6 @@ class ClaimQuery(Struct, frozen=True, omit_defaults=True):
     values: tuple[Value, ...] | UnsetType = UNSET
     intent_to_retain: bool | UnsetType = UNSET
 
-    @property
-    def field(self) -> str:
-        """The name by which rights and the log know this claim: "birth_date", "address.locality"."""
-        return ".".join(part for part in self.path if isinstance(part, str))
-
 
 class Authorities(Struct, frozen=True):
     """Whose credentials are wanted (6.1.1). Of the types only `aki` can be checked here."""
@@ -64,6 +59,20 @@ class Query(Struct, frozen=True, omit_defaults=True):
     credential_sets: tuple[CredentialSet, ...] | UnsetType = UNSET
 
 
+def fields_of(query: Query) -> tuple[str, ...]:
+    """The names by which rights and the log know the claims of a query: "birth_date", "address.locality".
+
+    An mdoc's namespace is no part of the name: `given_name` is the same fact in every form.
+    """
+    named = [
+        str(claim.path[-1]) if credential.format == MDOC else ".".join(p for p in claim.path if isinstance(p, str))
+        for credential in query.credentials
+        if credential.claims is not UNSET
+        for claim in credential.claims
+    ]
+    return tuple(dict.fromkeys(named))
+
+
 class Identify(StrEnum):
     """How the verifier names itself to the wallet (5.9.3)."""
 
@@ -77,7 +86,6 @@ class Mode(StrEnum):
 
     PLAIN = "direct_post"
     ENCRYPTED = "direct_post.jwt"
-    DC_API = "dc_api.jwt"
 
 
 class Across(StrEnum):
@@ -127,13 +135,15 @@ class Asker(Struct, frozen=True):
     actor: str
     institution: str
     name: str
+    roles: frozenset[str] = frozenset()
 
 
 class Asked(Struct, frozen=True, kw_only=True):
     """Everything of a request that does not change; nothing in it is about the person who will answer.
 
     `client_id` is the full prefixed identifier, `encryption_jwk` the public half of this request's own key,
-    `law` what the right rests on, `fields` the names of all claims asked for, `via` the rule that gave the right.
+    `certificate` the asker's in base64 DER, `law` what the right rests on, `response_uri` where the wallet answers (a
+    device's letter is added to it).
     """
 
     asker: Asker
@@ -142,6 +152,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     law: str
     query: Query
     transaction_data: tuple[str, ...]
+    certificate: str
     client_id: str
     prefix: Identify
     mode: Mode
@@ -157,8 +168,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of all claims that may come back, once each."""
-        wanted = [c.field for q in self.query.credentials if q.claims is not UNSET for c in q.claims]
-        return tuple(dict.fromkeys(wanted))
+        return fields_of(self.query)
 
 
 class Binding(Struct, frozen=True, kw_only=True):
@@ -233,10 +243,7 @@ class Credential(Struct, frozen=True):
 
 
 class Result(Struct, frozen=True):
-    """What became of a request; `credentials` is filled in state `answered`, `reason` in `failed` and `declined`.
-
-    `pseudonym` is the institution's own name for the person, where the credential was issued by this stack.
-    """
+    """What became of a request; `credentials` is filled in state `answered`, `reason` in `failed` and `declined`."""
 
     request_id: RequestId
     state: State
@@ -244,14 +251,43 @@ class Result(Struct, frozen=True):
     credentials: tuple[Credential, ...] = ()
     device: str = ""
     reason: str = ""
-    pseudonym: str = ""
+
+
+class Device(StrEnum):
+    """Where the wallet was: on the device with the page, or on another one."""
+
+    SAME = "s"
+    OTHER = "o"
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """A request as it stands in the table. `session` and `code` are hashes; `answer` is sealed."""
+
+    request_id: RequestId
+    asked: Asked
+    state: State
+    key: bytes
+    session: bytes
+    code: bytes
+    device: str
+    tries: int
+    answer: bytes
+    reason: str
+    collect_hash: bytes
+
+
+class Right(Struct, frozen=True):
+    """What an institution may ask to be shown, and the law that says so."""
+
+    law: str
+    fields: tuple[str, ...]
 
 
 class Made(Struct, frozen=True):
     """The receipt of a request: where the person goes, and what a wallet is given if there is no page.
 
-    `page` shows the request with QR code and link; `wallet_link` opens a wallet at once, for a caller with pages
-    of its own (then the device binding is the caller's task, and `return_to` must be given).
+    `page` shows the request to the person with a link and a QR code; `wallet_link` is what that QR code says, for a
+    caller's own screen.
     """
 
     request_id: RequestId

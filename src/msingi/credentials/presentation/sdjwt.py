@@ -128,7 +128,9 @@ def _disclosure(text: str) -> list[Any]:
     if not isinstance(value, list) or len(value) not in (2, 3) or not isinstance(value[0], str):
         raise Unreadable("A disclosure is malformed.", rule="disclosure", clause="RFC 9901 4.2")
     if len(value) == 3 and (not isinstance(value[1], str) or value[1] in ("_sd", "...")):
-        raise Unreadable("A disclosure has a name that is not allowed.", rule="disclosure-name", clause="RFC 9901 7.1 3c")
+        raise Unreadable(
+            "A disclosure has a name that is not allowed.", rule="disclosure-name", clause="RFC 9901 7.1 3c"
+        )
     return value
 
 
@@ -195,7 +197,7 @@ def _in_date(claims: Mapping[str, Any], now: int) -> int | None:
 
 
 def status_place(status: Any) -> StatusPlace | None:
-    """Where the status stands (Token Status List, 6.1), or None. Raises Unreadable for a reference that is malformed."""
+    """Where the status stands (Token Status List, 6.1), or None. Raises Unreadable for a malformed reference."""
     if status is None:
         return None
     reference = status.get("status_list") if isinstance(status, Mapping) else None

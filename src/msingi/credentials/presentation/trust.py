@@ -146,17 +146,9 @@ class Trusted:
         return known[1:]
 
     def _verified(self, chain: Sequence[bytes], now: int) -> tuple[x509.Certificate, Anchor, tuple[bytes, ...]]:
-        try:  # the library reads parts of a certificate only when they are asked for
-            certificates = [x509.load_der_x509_certificate(der) for der in chain]
-            akis = tuple(filter(None, map(aki_of, certificates)))
-            leaf = certificates[0]
-            itself, _, _ = leaf.issuer == leaf.subject, leaf.public_key(), _name_of(leaf)
-            exact = all(c.public_bytes(Encoding.DER) == der for c, der in zip(certificates, chain, strict=True))
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
-            exact = False
-        if not exact:
-            raise Unreadable("A certificate cannot be read.", rule="x5c", clause="RFC 5280 4.1")
-        if itself:
+        certificates, akis = _read(chain)
+        leaf = certificates[0]
+        if leaf.issuer == leaf.subject:
             raise IssuerNotTrusted("The issuer certified itself.", rule="self-signed", clause="HAIP 1.0 6.1.1")
         if self._store is None:
             raise IssuerNotTrusted("No issuer is trusted here.", rule="anchors")
@@ -164,15 +156,30 @@ class Trusted:
             PolicyBuilder()
             .store(self._store)
             .time(datetime.fromtimestamp(now, UTC))
-            .extension_policies(
-                ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all()
-            )
+            .extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=ExtensionPolicy.permit_all())
         )
         try:
             path = policy.build_client_verifier().verify(leaf, certificates[1:]).chain
         except (VerificationError, ValueError):
             raise IssuerNotTrusted("The chain ends at nobody trusted.", rule="x5c", clause="RFC 5280 6.1") from None
         return leaf, self.anchors[path[-1].fingerprint(SHA256())], akis
+
+
+def _read(chain: Sequence[bytes]) -> tuple[list[x509.Certificate], tuple[bytes, ...]]:
+    """The certificates, and their authority key identifiers. Raises Unreadable.
+
+    The library reads parts of a certificate only when they are asked for, so all that is used is asked for here.
+    """
+    try:
+        certificates = [x509.load_der_x509_certificate(der) for der in chain]
+        akis = tuple(filter(None, map(aki_of, certificates)))
+        for certificate, der in zip(certificates, chain, strict=True):
+            certificate.public_key(), certificate.issuer, _name_of(certificate), certificate.not_valid_after_utc
+            if certificate.public_bytes(Encoding.DER) != der:
+                raise ValueError("not DER")
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+        raise Unreadable("A certificate cannot be read.", rule="x5c", clause="RFC 5280 4.1") from None
+    return certificates, akis
 
 
 def _may_issue(allowed: frozenset[str], kinds: Sequence[str]) -> None:
