@@ -35,6 +35,7 @@ ROOMS = (
     "payments",
     "health",
     "exchange",
+    "exchange.federation",
     "evidence",
     "stewardship",
     "channels",
