@@ -37,6 +37,7 @@ from msingi.credentials.presentation.model import (
     Shown,
     State,
 )
+from msingi.credentials.presentation.standing import register_rights as register_rights
 from msingi.credentials.presentation.wire import json_of
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 from cryptography import x509
-from tests.presentation.bank import BANK, FIELDS, LAW, banks, browser, mdoc_query, order, running, sd_query
-from tests.presentation.wallet import NOW, Authority, b64u, raw_signature
+from tests.credentials.presentation.bank import BANK, FIELDS, LAW, banks, browser, mdoc_query, order, running, sd_query
+from tests.credentials.presentation.wallet import NOW, Authority, b64u, raw_signature
 
 from msingi.credentials.presentation import acts, envelope, errors
 from msingi.credentials.presentation.model import Device, State

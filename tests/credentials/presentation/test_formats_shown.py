@@ -12,8 +12,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.presentation.conftest import issue_mdoc, issue_sd
-from tests.presentation.wallet import DOCTYPE, NOW, SPACE, VCT, Authority, b64u, certificate, jwk_of, raw_signature
+from tests.credentials.presentation.conftest import issue_mdoc, issue_sd
+from tests.credentials.presentation.wallet import (
+    DOCTYPE,
+    NOW,
+    SPACE,
+    VCT,
+    Authority,
+    b64u,
+    certificate,
+    jwk_of,
+    raw_signature,
+)
 
 from msingi.credentials.presentation import errors, mdoc, sdjwt
 from msingi.credentials.presentation.model import Binding

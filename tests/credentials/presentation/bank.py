@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import msgspec
 import uvicorn
-from tests.presentation.conftest import issue_mdoc, issue_sd
-from tests.presentation.wallet import DOCTYPE, SPACE, VCT, Authority, Wallet, public_of
+from tests.credentials.presentation.conftest import issue_mdoc, issue_sd
+from tests.credentials.presentation.wallet import DOCTYPE, SPACE, VCT, Authority, Wallet, public_of
 
 from msingi import app, countries
 from msingi.credentials.presentation import acts, issuers, trust

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-JS = Path(__file__).parents[1] / "js"
+JS = Path(__file__).parents[2] / "js"
 NODE = shutil.which("node")
 HAS_WALLET = NODE is not None and (JS / "node_modules" / "@owf" / "mdoc").exists()
 NOW = 1_796_000_000

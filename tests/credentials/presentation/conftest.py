@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.presentation.wallet import DOCTYPE, HAS_WALLET, NOW, SPACE, VCT, Authority, Wallet, jwk_of, public_of
+from tests.credentials.presentation.wallet import (
+    DOCTYPE,
+    HAS_WALLET,
+    NOW,
+    SPACE,
+    VCT,
+    Authority,
+    Wallet,
+    jwk_of,
+    public_of,
+)
 
 CLAIMS = {
     "vct": VCT,
