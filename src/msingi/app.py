@@ -34,6 +34,7 @@ ROOMS = (
     "signin",
     "credentials",
     "credentials.issuance",
+    "credentials.presentation",
     "payments",
     "health",
     "exchange",
