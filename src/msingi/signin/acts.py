@@ -47,8 +47,14 @@ def proving(request_id: str = "") -> Context:
     return context(ANYBODY, "identity-proofing", "public-task", request_id=request_id)
 
 
-def _own_work() -> Context:
+def own_work() -> Context:
+    """The context of sign-in's own looks at the register."""
     return job_context("signin", "identity-proofing")
+
+
+def is_staff_login(login: str) -> bool:
+    """Whether what was typed is a staff id."""
+    return rules.is_staff_login(login)
 
 
 def is_self(ctx: Context, account: PersonId) -> bool:
@@ -124,7 +130,7 @@ async def verify_pin(
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    account = await find_account(stack, login, _own_work())
+    account = await find_account(stack, login, own_work())
     permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
     async with stack.db.transaction(permit) as tx:
         who = await load_who(stack, tx, account, login)
@@ -169,7 +175,7 @@ async def active_person(stack: Stack, person_id: PersonId, ctx: Context) -> Pers
 
 
 async def _phone_of(stack: Stack, person_id: PersonId) -> str:
-    person = await active_person(stack, person_id, _own_work())
+    person = await active_person(stack, person_id, own_work())
     if person is None or not person.demographics.phone:
         raise NoPhone()
     return person.demographics.phone
@@ -245,7 +251,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
 
     Raises AccessDenied if the identity is out of use. Where two factors were proved, the device is known from now on.
     """
-    if await active_person(stack, proved.person_id, _own_work()) is None:
+    if await active_person(stack, proved.person_id, own_work()) is None:
         raise AccessDenied(rule="identity in use")
     permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
     async with stack.db.transaction(permit) as tx:
