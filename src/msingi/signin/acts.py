@@ -34,6 +34,7 @@ from msingi.signin.model import (
     Place,
     Proved,
     Session,
+    SignedOut,
     StaffAccount,
     Verdict,
     Who,
@@ -320,8 +321,19 @@ async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id:
     permit = policy.decide(ctx, "signin.end-session", account, self=is_self(ctx, account))
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_session(tx, account, session_id, ctx.at)
+        if ended:
+            staff_id = ctx.actor.id if ctx.actor.kind is Kind.STAFF else ""
+            await _tell_clients(stack, tx, account, staff_id, session_id)
         log.append(tx, permit, subject=account, detail={"ended": ended})
     return ended
+
+
+async def _tell_clients(
+    stack: Stack, tx: Tx, account: PersonId, staff_id: str = "", session_id: UUID | None = None
+) -> None:
+    """Let the software that signed somebody in hear that this ended (OpenID Connect Back-Channel Logout 1.0)."""
+    for client_id in await store.clients_to_tell(tx, account, session_id):
+        await stack.outbox.emit(tx, "signin.signed-out", SignedOut(client_id, account, staff_id, session_id))
 
 
 async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
@@ -329,5 +341,6 @@ async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int
     permit = policy.decide(ctx, "signin.end-everything", person_id)
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_everything(tx, person_id, ctx.at)
+        await _tell_clients(stack, tx, person_id)
         log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended

@@ -14,6 +14,7 @@ from msingi.kernel.stack import Stack
 from msingi.signin import acts, store
 from msingi.signin.ciba import store as requests
 from msingi.signin.ciba.routes import offer as offer_approvals
+from msingi.signin.provider import goodbye
 
 logger = logging.getLogger("msingi.signin")
 PAUSE_S = 3600
