@@ -216,7 +216,7 @@ async def measure_answers(
     server, database = ((cpu_s(p) - b) / len(took) * 1e3 for p, b in zip(pids, before, strict=True))
     took.sort()
     print(
-        f"yes/no by {kind:6} {lanes:2} at a time         {len(took) / wall:8.0f}/s p50 {statistics.median(took):.0f} ms"
+        f"yes/no by {kind:6} {lanes:2} at a time        {len(took) / wall:8.0f}/s  p50 {statistics.median(took):.0f} ms"
         f"   p99 {took[int(len(took) * 0.99)]:.0f} ms   CPU: server {server:.2f}, database {database:.2f} ms each"
     )
     return 1e3 / server

@@ -49,11 +49,11 @@ async def poll(party, accepted, **more):
     return await party.post("/oauth/token", {"grant_type": GRANT, "auth_req_id": accepted["auth_req_id"]}, **more)
 
 
-async def decide(browser, decision: str, *claims: str):
+async def decide(browser, decision: str, *claims: str, origin: str = ISSUER):
     page = await browser.open("/signin/requests")
     token = html.unescape(re.findall(r'name="request" value="([^"]+)"', page.text)[0])
     form = {"request": token, "decision": decision, "claim": list(claims)}
-    answer = await browser.http.post("/signin/requests", data=form, headers={"Origin": ISSUER})
+    answer = await browser.http.post("/signin/requests", data=form, headers={"Origin": origin})
     return await browser._follow(answer)
 
 

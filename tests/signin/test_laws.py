@@ -20,6 +20,7 @@ from msingi.signin.errors import BadRegistration, InvalidClient, InvalidProof, I
 from msingi.signin.model import CLAIMS, Client, Profile
 from msingi.signin.provider import proofs
 from msingi.signin.provider import rules as provider
+from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.wire import oauth_dialect, read_access
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

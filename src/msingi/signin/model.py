@@ -151,7 +151,7 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class SignedOut(Struct, frozen=True):
-    """Event `signin.signed-out`, one for each client to tell: a session ended, or (without `session_id`) all of them."""
+    """Event `signin.signed-out`, one for each client to tell: a session ended, or all (without `session_id`)."""
 
     client_id: str
     person_id: PersonId

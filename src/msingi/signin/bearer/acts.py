@@ -138,9 +138,7 @@ async def revoke(stack: Stack, ctx: Context, client: Client, text: str, onces: t
     return ended
 
 
-async def introspect(
-    stack: Stack, ctx: Context, client: Client, text: str, onces: tuple[Once, ...]
-) -> dict[str, Any]:
+async def introspect(stack: Stack, ctx: Context, client: Client, text: str, onces: tuple[Once, ...]) -> dict[str, Any]:
     """What an access or refresh token is good for (RFC 7662, section 2.2); inactive where it is another's.
 
     Software learns only about tokens of its own institution: its own, and those that its services are shown.
@@ -159,7 +157,9 @@ async def introspect(
     if claims.sector != client.institution or await _ends(stack).ask(UUID(claims.grant)):
         return inactive
     told = msgspec.to_builtins(claims)
-    kept = {n: told[n] for n in ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "cnf", "acr") if n in told}
+    kept = {
+        n: told[n] for n in ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "cnf", "acr") if n in told
+    }
     return {"active": True, "token_type": "DPoP" if claims.cnf else "Bearer"} | kept
 
 
