@@ -150,6 +150,15 @@ class Session(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class SignedOut(Struct, frozen=True):
+    """Event `signin.signed-out`, one for each client to tell: a session ended, or all (without `session_id`)."""
+
+    client_id: str
+    person_id: PersonId
+    staff_id: str = ""
+    session_id: UUID | None = None
+
+
 class Agreement(Struct, frozen=True):
     """What somebody agreed that a client may learn, what they refused, and when.
 
