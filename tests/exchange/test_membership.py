@@ -184,18 +184,18 @@ def offer_order(**changes) -> OfferOrder:
     return replace(made, **changes)
 
 
-async def test_access_describe_service(stack, ctx_of):
+async def test_access_describe_offer(stack, ctx_of):
     steward = governor(ctx_of, ("data-steward",), "benki")
     with pytest.raises(NotPermitted):
-        await acts.describe_service(stack, governor(ctx_of, ("data-steward",), "hospitali"), offer_order())
-    made = await acts.describe_service(stack, steward, offer_order(level="answers within a second, all day"))
+        await acts.describe_offer(stack, governor(ctx_of, ("data-steward",), "hospitali"), offer_order())
+    made = await acts.describe_offer(stack, steward, offer_order(level="answers within a second, all day"))
     assert made.fields == ("sky", "wind_kmh") and made.title["en"] == "Weather of a place"
     found = await exchange.catalogue(stack, words="weather")
     assert "place-weather" in [o.service for o in found] and found[0].openapi
     with pytest.raises(InstitutionExists):  # another owner has the code
-        await acts.describe_service(stack, steward, offer_order(service="person"))
+        await acts.describe_offer(stack, steward, offer_order(service="person"))
     with pytest.raises(InstitutionUnknown):
-        await acts.describe_service(stack, steward, offer_order(owner=SubsystemId("COM/benki/unknown")))
+        await acts.describe_offer(stack, steward, offer_order(owner=SubsystemId("COM/benki/unknown")))
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Outcome(Struct, frozen=True, omit_defaults=True):
     no: crossing.No | None = None
 
 
-def service_of(room: str) -> ServiceCode:
+def carrier_code(room: str) -> ServiceCode:
     """The service that carries a room's acts."""
     return ServiceCode(f"{room}-acts")
 
@@ -138,7 +138,7 @@ async def _carry(stack: Stack, name: str, known: Crossing, ctx: Context, args: d
         "msingi-basis": "public-task",
         "content-type": "application/json",
     }
-    path = f"/r1/{instance}/{owner}/{service_of(known.room)}/{known.name}"
+    path = f"/r1/{instance}/{owner}/{carrier_code(known.room)}/{known.name}"
     try:
         returned = await outbound.send(
             stack, peer, outbound.prepared(stack, peer.url, "POST", path, "", body, fields), body
@@ -202,7 +202,7 @@ def offer(stack: Stack) -> None:
         }
         described = {"openapi": "3.1.0", "info": {"title": titles["en"], "version": "1"}, "paths": endpoints}
         registry.register_offer(
-            service_of(room), machine(stack, here), _doer(room), described, fields=("outcome",),
+            carrier_code(room), machine(stack, here), _doer(room), described, fields=("outcome",),
             purposes=tuple(sorted(PURPOSES)), bases=("public-task",), title=titles, about_person=False,
             document="outcome",
         )  # fmt: skip
@@ -270,7 +270,7 @@ async def admit_machine(stack: Stack, tx: Tx, peer: Peer) -> int:
         endpoints = tuple(f"POST /{one.name}" for one in crossing.known(room).values() if _may(stack, peer, one))
         for purpose in sorted(PURPOSES) if endpoints else ():
             right = Right(
-                name, service_of(room), purpose, "public-task", LAW, ("outcome",), endpoints, False, 1
+                name, carrier_code(room), purpose, "public-task", LAW, ("outcome",), endpoints, False, 1
             )  # fmt: skip
             await members.put_right(tx, right)
             granted += 1

@@ -205,14 +205,14 @@ def _own_software(ctx: Context) -> bool:
     return ctx.actor.kind == "client" and len(parts) == 3 and parts[1] == ctx.actor.institution
 
 
-async def describe_service(stack: Stack, ctx: Context, order: OfferOrder) -> Offer:
+async def describe_offer(stack: Stack, ctx: Context, order: OfferOrder) -> Offer:
     """Offer a service by its OpenAPI description, or describe it anew.
 
     Raises DescriptionWrong naming the place, BadCall, InstitutionUnknown, InstitutionExists for another's code.
     """
     institution = member_parts(order.owner, 3, "owner")[1]
     own = institution == ctx.actor.institution
-    permit = policy.decide(ctx, "exchange.describe_service", policy.NOBODY, own_institution=own)
+    permit = policy.decide(ctx, "exchange.describe_offer", policy.NOBODY, own_institution=own)
     offer = rules.offer_of(order, wire.description(order.openapi))
     async with stack.db.transaction(permit) as tx:
         if await exchange.institution_of(tx, order.owner) is None:

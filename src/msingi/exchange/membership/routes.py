@@ -151,7 +151,7 @@ async def stop_own_key(request: AnyRequest, kid: str) -> None:
 @post("/descriptions", status_code=201)
 async def describe(request: AnyRequest, data: m.OfferOrder) -> Offer:
     """Offer a service by its OpenAPI description (3.0 or 3.1, JSON or YAML). 400, 403, 404, 409."""
-    return await acts.describe_service(web.stack(request), await _governing(request), data)
+    return await acts.describe_offer(web.stack(request), await _governing(request), data)
 
 
 @get("/access-rights")
