@@ -31,6 +31,10 @@ UPDATE kernel.outbox SET tries = tries + 1, due = now() + make_interval(secs => 
 -- The wrapped key of a person.
 SELECT wrapped FROM kernel.person_key WHERE person_id = $1
 
+-- name: person_keys
+-- The wrapped keys of several people.
+SELECT person_id, wrapped FROM kernel.person_key WHERE person_id = ANY ($1::uuid[])
+
 -- name: make_person_key
 -- Keep the wrapped key of a new person.
 INSERT INTO kernel.person_key (person_id, wrapped) VALUES ($1, $2) ON CONFLICT (person_id) DO NOTHING

@@ -6,6 +6,7 @@ label as associated data (NIST SP 800-38D), so that a blob cannot be moved to an
 
 import os
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -33,6 +34,19 @@ class Seals:
         wrapped = await tx.value(Q.person_key, person_id)
         if wrapped is None:
             raise Erased()
+        return self._unwrapped(tx, person_id, wrapped)
+
+    async def without_key(self, tx: Tx, people: Iterable[PersonId]) -> set[PersonId]:
+        """Those of `people` who have no key; the keys of all others are at hand for the rest of the transaction."""
+        wanted = [person_id for person_id in set(people) if person_id not in tx.person_keys]
+        if not wanted:
+            return set()
+        found = {row["person_id"]: row["wrapped"] for row in await tx.rows(Q.person_keys, wanted)}
+        for person_id, wrapped in found.items():
+            self._unwrapped(tx, person_id, wrapped)
+        return set(wanted) - found.keys()
+
+    def _unwrapped(self, tx: Tx, person_id: PersonId, wrapped: bytes) -> AESGCM:
         # The row is read in each transaction, so an erased key is gone at once; only the unwrapping is remembered.
         known = self._fresh.get(wrapped)
         if known is None:
