@@ -15,4 +15,5 @@ echo "== tools of the tests: a browser and independent clients"
 sh tools/test-tools.sh
 
 echo "== tests"
-exec python -m pytest "$@"
+# A worker for each core; a file stays with one worker, because its tests share a stack.
+exec python -m pytest -n auto --dist loadfile --no-loadscope-reorder "$@"

@@ -213,7 +213,6 @@ def test_every_language_says_everything():
         {"scopes": frozenset(["openid", "api"])},
         {"profile": Profile.PUBLIC, "jwks": (), "scopes": frozenset(["openid", "offline_access"])},
     ],
-    ids=str,
 )
 def test_bad_registrations_are_refused(changes):
     with pytest.raises(BadRegistration):

@@ -57,7 +57,6 @@ async def test_fapi_client_without_proof_of_key_gets_no_token(site, browser):
         {"iat": int(time.time()) + 86_400},
         {"nbf": int(time.time()) + 86_400},
     ],
-    ids=str,
 )
 async def test_wrong_assertions_are_refused(site, changes):
     bank = site.party("bank")
@@ -117,7 +116,7 @@ async def test_confidential_client_cannot_pose_as_public(site):
         ({"response_type": "token"}, "unsupported_response_type"),
         ({"response_type": "code id_token"}, "unsupported_response_type"),
         ({"response_mode": "fragment"}, "invalid_request"),
-        ({"request": "eyJ"}, "request_not_supported"),
+        ({"request": "eyJ"}, "invalid_request_object"),
         ({"scope": "openid api"}, "invalid_scope"),
         ({"scope": "profile"}, "invalid_scope"),
         ({"prompt": "none login"}, "invalid_request"),

@@ -30,6 +30,7 @@ HEADER_ALG = 1
 HEADER_CRIT = 2
 HEADER_KID = 4
 HEADER_TYPE = 16
+HEADER_X5CHAIN = 33
 ALG_EDDSA = -8
 ALG_ES256 = -7
 # RFC 9864 gave both algorithms fully specified numbers; read, not yet written (claim 169 names -8 and -7).
@@ -132,7 +133,12 @@ def keys_of_jwks(jwks: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> dict[
     return {key.kid: key for key in keys}
 
 
-def sign(payload: bytes, signer: Signer, protected_extra: Mapping[int, Any] | None = None) -> bytes:
+def sign(
+    payload: bytes,
+    signer: Signer,
+    protected_extra: Mapping[int, Any] | None = None,
+    unprotected_extra: Mapping[int, Any] | None = None,
+) -> bytes:
     """`payload` as a tagged COSE_Sign1 (tag 18), signed by `signer`.
 
     The protected header holds the algorithm and `protected_extra`; the key's name stands in the unprotected
@@ -140,7 +146,8 @@ def sign(payload: bytes, signer: Signer, protected_extra: Mapping[int, Any] | No
     """
     protected = cbor2.dumps({HEADER_ALG: _ALG_OF_SIGNER[signer.alg], **(protected_extra or {})}, canonical=True)
     signature = signer.sign(_to_be_signed(protected, payload))
-    message = [protected, {HEADER_KID: signer.kid.encode()}, payload, signature]
+    beside = {HEADER_KID: signer.kid.encode(), **(unprotected_extra or {})}
+    message = [protected, beside, payload, signature]
     return cbor2.dumps(cbor2.CBORTag(TAG_SIGN1, message))
 
 

@@ -92,9 +92,11 @@ def inflate(bits: Any, lst: bytes) -> StatusList:
     return StatusList(bits, packed)
 
 
-def write_jwt(token: StatusToken, signer: cose.Signer) -> str:
-    """`token` as a Status List Token in JWT form, signed by `signer` (section 5.1)."""
-    header = {"alg": _JWT_ALG[signer.alg], "kid": signer.kid, "typ": TYP_JWT}
+def write_jwt(token: StatusToken, signer: cose.Signer, x5c: tuple[str, ...] = ()) -> str:
+    """`token` as a Status List Token in JWT form, signed by `signer`, with its certificates if any (section 5.1)."""
+    header: dict[str, Any] = {"alg": _JWT_ALG[signer.alg], "kid": signer.kid, "typ": TYP_JWT}
+    if x5c:
+        header["x5c"] = x5c
     lst = urlsafe_b64encode(compress(token.entries)).decode()
     claims: dict[str, Any] = {
         "sub": token.uri,
@@ -109,8 +111,8 @@ def write_jwt(token: StatusToken, signer: cose.Signer) -> str:
     return (signed + b"." + urlsafe_b64encode(signer.sign(signed))).decode()
 
 
-def write_cwt(token: StatusToken, signer: cose.Signer) -> bytes:
-    """`token` as a Status List Token in CWT form: COSE_Sign1, tag 18 (section 5.2)."""
+def write_cwt(token: StatusToken, signer: cose.Signer, certificate: bytes = b"") -> bytes:
+    """`token` as a Status List Token in CWT form: COSE_Sign1, tag 18, with `certificate` in DER (section 5.2)."""
     claims: dict[int, Any] = {
         CLAIM_SUB: token.uri,
         CLAIM_IAT: token.issued_at,
@@ -120,7 +122,8 @@ def write_cwt(token: StatusToken, signer: cose.Signer) -> bytes:
         claims[CLAIM_EXP] = token.expires
     if token.ttl_s is not None:
         claims[CLAIM_TTL] = token.ttl_s
-    return cose.sign(cbor2.dumps(claims, canonical=True), signer, {cose.HEADER_TYPE: MEDIA_CWT})
+    beside = {cose.HEADER_X5CHAIN: certificate} if certificate else {}
+    return cose.sign(cbor2.dumps(claims, canonical=True), signer, {cose.HEADER_TYPE: MEDIA_CWT}, beside)
 
 
 def read(token: str | bytes, keys: Mapping[bytes, cose.VerificationKey]) -> StatusToken:

@@ -23,7 +23,7 @@ from msingi.exchange.rules import Granted, Judgement, Page
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Malformed, NotPermitted, Outage, Refusal
+from msingi.kernel.errors import Erased, Malformed, NotPermitted, Outage, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -195,8 +195,10 @@ class Docket:
             if case.waiting.done():
                 continue
             try:
-                if len(batch) == 1 or isinstance(failure, Outage):
+                # Erased: a key that was remembered has gone; the second time it is looked for, and not found.
+                if isinstance(failure, Outage) or (len(batch) == 1 and not isinstance(failure, Erased)):
                     raise failure
+                case.judgement = self._judge(case.call, case.page, case.person_id is not None, case.by_number)
                 await self._sit([case])
             except Exception as own:
                 if not case.waiting.done():

@@ -12,11 +12,13 @@ from litestar.types import Receive, Scope, Send
 from msingi.exchange import acts, messages, signature
 from msingi.exchange.errors import BadCall, MessageTooLarge
 from msingi.exchange.messages import Exchange, instance_of, message_from
+from msingi.exchange.model import Caller
+from msingi.exchange.signature import Message, Verified
 from msingi.kernel.context import Actor
 from msingi.kernel.stack import Stack
 
 MOST_BODY_BYTES = 4 * 1024 * 1024
-__all__ = ["MOST_BODY_BYTES", "authenticate", "gateway", "instance_of"]
+__all__ = ["MOST_BODY_BYTES", "authenticate", "gateway", "instance_of", "message_of", "recognise"]
 
 
 class Received:
@@ -46,6 +48,13 @@ class Received:
         return b""
 
 
+async def recognise(stack: Stack, message: Message, body: bytes) -> tuple[Caller, Verified]:
+    """Whose message this is, its head and its body verified (law 4). Raises SignatureRefused, BadCall."""
+    found = await messages.recognise(stack, message)
+    signature.check_digest(message, body)
+    return found
+
+
 async def authenticate(stack: Stack, request: Request[Any, Any, Any]) -> Actor | None:
     """The software that signed a request to any door of the stack; None where there is no signature (RFC 9421).
 
@@ -56,15 +65,15 @@ async def authenticate(stack: Stack, request: Request[Any, Any, Any]) -> Actor |
     known = request.scope.get("msingi_client")
     if isinstance(known, Actor):
         return known
-    message = _message(request.scope)
-    caller, _ = await messages.recognise(stack, message)
-    signature.check_digest(message, await request.body())
+    message = message_of(request.scope)
+    caller, _ = await recognise(stack, message, await request.body())
     actor = await acts.admit(stack, caller, messages.message_uuid(message))
     request.scope["msingi_client"] = actor  # type: ignore[typeddict-unknown-key]
     return actor
 
 
-def _message(scope: Any) -> signature.Message:
+def message_of(scope: Any) -> Message:
+    """The request line and header fields of an ASGI request, for verification."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
     return message_from(scope["method"], path, query, scope["headers"])
@@ -73,7 +82,7 @@ def _message(scope: Any) -> signature.Message:
 async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one message (ASGI)."""
     stack: Stack = Request(scope).app.state.stack
-    asked = Exchange(_message(scope), list(scope["headers"]), Received(scope, receive))
+    asked = Exchange(message_of(scope), list(scope["headers"]), Received(scope, receive))
     reply = await messages.respond(stack, asked)
     if reply.stream is not None:  # no trailers here: a document is held, within the limit of its service
         reply.body = b"".join([chunk async for chunk in reply.stream])

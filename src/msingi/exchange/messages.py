@@ -190,7 +190,7 @@ async def _answer(stack: Stack, asked: Exchange) -> Reply:
     caller, proof = await recognise(stack, message, asked.trusted)
     body = await _first(asked)
     about_person = await acts.about_person(stack, aim.service)
-    call = wire.call_of(aim, message, body, caller, proof, about_person, instance, asked.arriving)
+    call = wire.call_of(aim, message, body, caller, proof, about_person, asked.arriving)
     released = await acts.ask(stack, caller, call)
     asked.read = True
     fields = {"x-road-service": f"{instance}/{aim.owner}/{aim.service}", **released.fields}

@@ -18,6 +18,7 @@ import msgspec
 
 from msingi.exchange import acts, messages, wire
 from msingi.exchange.errors import BadCall
+from msingi.exchange.federation import door
 from msingi.exchange.inbound import Inbound, Limits
 from msingi.exchange.messages import Exchange, Reply, message_from
 from msingi.kernel.stack import Stack
@@ -239,6 +240,9 @@ class Connection(asyncio.BufferedProtocol):
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/r1/"):
             return await self._outside(path.decode("latin-1"), query.decode("latin-1"), headers, keep and inbound.whole)
+        crossing = door.of_other_instances(path, messages.instance_of(self.server.stack).encode(), headers)
+        if crossing is not None:
+            return await self._across(crossing, method, path, query, headers, inbound, keep)
         message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers)
         asked = Exchange(message, headers, inbound, self.trusted)
         reply = await messages.respond(self.server.stack, asked)
@@ -278,6 +282,33 @@ class Connection(asyncio.BufferedProtocol):
             return False
         lines = "".join(f"{name}: {value}\r\n" for name, value in last.items())
         self.transport.write(f"0\r\n{lines}\r\n".encode("latin-1"))
+        return keep
+
+    async def _across(
+        self, crossing: door.Answerer, method: str, path: bytes, query: bytes, headers: list[tuple[bytes, bytes]],
+        inbound: Inbound, keep: bool,
+    ) -> bool:  # fmt: skip
+        """A message to another instance or from one: federation speaks ASGI, and holds bodies in memory."""
+        scope = {"method": method, "path": path.decode("latin-1"), "raw_path": path, "query_string": query,
+                 "headers": headers}  # fmt: skip
+        told: dict[str, Any] = {}
+
+        async def receive() -> Any:
+            try:
+                chunk = await inbound.next()
+            except BadCall:
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": chunk, "more_body": bool(chunk)}
+
+        async def send(event: Any) -> None:
+            told.update(event)
+
+        await door.answered(self.server.stack, cast(Any, scope), receive, send, crossing)
+        keep = keep and inbound.whole
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in told["headers"])
+        ending = b"" if keep else b"connection: close\r\n"
+        status = f"HTTP/1.1 {told['status']} {REASONS.get(told['status'], 'Status')}\r\n".encode()
+        self.transport.write(status + lines + ending + b"\r\n" + told["body"])
         return keep
 
     async def _outside(self, path: str, query: str, headers: list[tuple[bytes, bytes]], keep: bool) -> bool:

@@ -74,7 +74,7 @@ def client_of(fields: dict[str, str], instance: str) -> SubsystemId:
 
 
 def call_of(
-    aim: Target, message: Message, body: bytes, caller: Caller, proof: Verified, about_person: bool, instance: str,
+    aim: Target, message: Message, body: bytes, caller: Caller, proof: Verified, about_person: bool,
     inflow: Inflow | None = None,
 ) -> Call:  # fmt: skip
     """The call that a verified message makes. Raises BadCall naming the header that is wrong."""
@@ -108,13 +108,14 @@ def call_of(
         body=body,
         media_type=fields.get("content-type", ""),
         issue=fields.get("x-road-issue", "")[:200],
-        passed=_passed(fields, f"{instance}/{caller.subsystem}", f"{instance}/{aim.owner}/{aim.service}"),
+        passed=_passed(fields, f"{unquote(message.path.split('/', 3)[2])}/{aim.owner}/{aim.service}"),
         inflow=inflow,
     )
 
 
-def _passed(fields: dict[str, str], client: str, service: str) -> dict[str, str]:
+def _passed(fields: dict[str, str], service: str) -> dict[str, str]:
     """The header fields that reach the service: the client's, apart from those of connections, and who asks what."""
+    client = fields["x-road-client"].rpartition(",")[2].strip()  # the last one counts, and was verified
     named = {name.strip().lower() for name in fields.get("connection", "").split(",")}  # RFC 9110 section 7.6.1
     kept = {
         name: value for name, value in fields.items() if name not in _NOT_PASSED and name not in named

@@ -2,14 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from msingi.kernel.errors import LeafMissing, Malformed, Outage
+from msingi.kernel import sql
+from msingi.kernel.errors import Erased, LeafMissing, Malformed, Outage
 from msingi.kernel.ids import PersonId
+from msingi.kernel.inline import quoted, render
 from msingi.kernel.log import leaf
 from msingi.kernel.policy import Permit
 from msingi.kernel.sql import Query
@@ -17,6 +20,11 @@ from msingi.kernel.sql import Query
 if TYPE_CHECKING:
     from msingi.kernel.seal import Seals
 
+Q = sql.load(__name__)
+PLANS_LAST_S = 10.0
+MAX_STATEMENTS = 2_000
+INLINE_BYTES = 64 * 1024  # more than this is not worth writing as text
+KEYS_GONE = "MS410"
 Row = asyncpg.Record
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 _LOST = (
@@ -40,28 +48,42 @@ _DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 class Tx:
     """One open transaction. Only a room's `store.py` uses its statements.
 
-    `repeated` is set by `once.claim` when an earlier receipt is given again: then nothing is done and no leaf owed.
+    BEGIN and the session facts travel with the first statement that can carry them, what is `later` with the COMMIT.
+    `repeated` is set by `once.claim` when an earlier receipt is given again: then no leaf is owed, and nothing is
+    kept of what was done. `statements` counts round trips.
     """
 
     __slots__ = (
         "_conn",
+        "_opening",
         "after_commit",
+        "borrowed_keys",
+        "claims",
+        "events",
+        "later",
         "owed",
         "permits",
         "person_keys",
+        "receipts",
         "repeated",
         "roots",
         "staged",
         "statements",
     )
 
-    def __init__(self, conn: Connection, permits: Sequence[Permit]) -> None:
+    def __init__(self, conn: Connection, permits: Sequence[Permit], opening: str = "") -> None:
         self._conn = conn
+        self._opening = opening
         self.permits = permits
         self.owed = set(permits)
         self.staged: list[leaf.Staged] = []
         self.roots: list[tuple[bytes, int]] = []
         self.person_keys: dict[PersonId, AESGCM] = {}
+        self.borrowed_keys: dict[PersonId, bytes] | None = None  # from memory, to be looked up before anything counts
+        self.events: list[tuple[str, bytes]] = []
+        self.claims: dict[str, bytes] = {}  # keys claimed here, with the hash of their content
+        self.receipts: dict[str, bytes] = {}
+        self.later: list[tuple[Query, Sequence[Any]]] = []
         self.after_commit: list[Callable[[], Awaitable[None] | None]] = []
         self.repeated = False
         self.statements = 0
@@ -77,39 +99,108 @@ class Tx:
         self.owed.discard(permit)
         self.owed.add(other)
 
+    @property
+    def begun(self) -> bool:
+        """Whether the database knows of this transaction already."""
+        return not self._opening
+
+    def release(self, permit: Permit) -> None:
+        """Nothing was done or read under this permit after all: it owes no leaf.
+
+        A transaction in which no permit left a leaf is rolled back, so nothing can be done under a released one.
+        """
+        self.owed.discard(permit)
+
+    async def open(self) -> Connection:
+        """The connection, with the transaction begun and its session facts set."""
+        self.statements += 1
+        if self._opening:
+            opening, self._opening = self._opening, ""
+            self.statements += 1
+            await self._conn.execute(opening)
+        return self._conn
+
     async def rows(self, query: Query, *args: Any) -> list[Row]:
         """All rows of a statement."""
-        self.statements += 1
-        return await self._conn.fetch(query.text, *args)
+        return await (await self.open()).fetch(query.text, *args)
 
     async def row(self, query: Query, *args: Any) -> Row | None:
         """The first row of a statement, or None."""
-        self.statements += 1
-        return await self._conn.fetchrow(query.text, *args)
+        return await (await self.open()).fetchrow(query.text, *args)
 
     async def value(self, query: Query, *args: Any) -> Any:
         """The first column of the first row, or None."""
-        self.statements += 1
-        return await self._conn.fetchval(query.text, *args)
+        return await (await self.open()).fetchval(query.text, *args)
 
     async def do(self, query: Query, *args: Any) -> int:
         """Run a statement; the number of rows that it touched."""
+        return _touched(await (await self.open()).execute(query.text, *args))
+
+    async def first(self, query: Query, *args: Any) -> int:
+        """As `do`, in one round trip with the transaction's beginning if nothing was done yet.
+
+        The kernel's own statements only: see `inline.literal` for the values that can travel like this.
+        """
+        if self.begun or sum(map(_size, args)) > INLINE_BYTES:
+            return await self.do(query, *args)
+        text = f"{self._opening}; {render(query.text, args)}"
+        self._opening = ""
         self.statements += 1
-        status = await self._conn.execute(query.text, *args)
-        tail = status.rsplit(" ", 1)[-1]
-        return int(tail) if tail.isdigit() else 0
+        return _touched(await self._conn.execute(text))
 
     async def many(self, query: Query, args: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per argument list, in one round trip."""
-        self.statements += 1
-        await self._conn.executemany(query.text, args)
+        await (await self.open()).executemany(query.text, args)
 
     async def copy(self, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
         """Binary COPY of `records` into `schema.table`. Row-level security does not allow COPY: use it only for
         tables of the kernel's plumbing or of rooms that are walled without people."""
-        self.statements += 1
         schema, _, name = table.partition(".")
-        await self._conn.copy_records_to_table(name, schema_name=schema, columns=columns, records=records)
+        conn = await self.open()
+        await conn.copy_records_to_table(name, schema_name=schema, columns=columns, records=records)
+
+    async def end(self, keep: bool) -> None:
+        """Send what is left for the end, then COMMIT (or ROLLBACK unless `keep`), in one round trip if it is short.
+
+        Raises Erased if a key that was remembered is gone by now: then nothing of this transaction happens.
+        """
+        if not keep:
+            self.later.clear()
+        elif self.receipts:
+            self.later.append((Q.settle_many, (list(self.receipts), list(self.receipts.values()))))
+        if keep and self.events:
+            kinds, payloads = zip(*self.events, strict=True)
+            self.later.append((Q.emit_many, (kinds, payloads)))
+        if self.borrowed_keys:
+            self.later.append((Q.keys_hold, (list(self.borrowed_keys), list(self.borrowed_keys.values()))))
+        if self.later or self.begun:
+            await self._send_the_end("COMMIT" if keep else "ROLLBACK")
+
+    async def _send_the_end(self, ending: str) -> None:
+        try:
+            if sum(_size(arg) for _, args in self.later for arg in args) > INLINE_BYTES:
+                for query, args in self.later:
+                    await self.do(query, *args)
+                self.later.clear()
+            texts = [self._opening] if self._opening else []
+            texts += [render(query.text, args) for query, args in self.later]
+            self._opening = ""
+            self.statements += 1
+            status = await self._conn.execute("; ".join([*texts, ending]))
+        except asyncpg.PostgresError as raised:
+            if getattr(raised, "sqlstate", "") == KEYS_GONE:
+                raise Erased() from None
+            raise
+        if status != ending:
+            raise AssertionError(f"the transaction ended with {status}, not {ending}")
+
+
+class Link(asyncpg.Connection):
+    """A pooled connection that knows how old the plans of its statements can be."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.plans_from = [monotonic()]
 
 
 class Database:
@@ -125,7 +216,16 @@ class Database:
         """Open the pool in the application's role. Raises Outage when the server does not answer."""
         try:
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=size, reset=_no_reset, init=_set_codecs, command_timeout=60
+                dsn,
+                min_size=1,
+                max_size=size,
+                reset=_no_reset,
+                init=_set_codecs,
+                command_timeout=60,
+                connection_class=Link,
+                statement_cache_size=MAX_STATEMENTS,
+                max_cached_statement_lifetime=0,
+                max_cacheable_statement_size=64 * 1024,
             )
         except (*_LOST, OSError) as lost:
             raise Outage(f"the database does not answer: {type(lost).__name__}") from lost
@@ -140,30 +240,36 @@ class Database:
         """A transaction under `permit` (and further permits of the same room, for a batch).
 
         It commits when the block ends well and every permit left its leaf, and rolls back otherwise.
-        Raises LeafMissing for a forgotten leaf, Outage when the connection is lost.
+        Raises LeafMissing for a forgotten leaf, Erased for a key that went meanwhile, Outage for a lost connection.
         """
         permits = (permit, *more)
         if any(p.room != permit.room for p in more):
             raise ValueError("a transaction belongs to one room")
-        async with self._begun(f"BEGIN; {_facts(permits)}") as conn:
-            tx = Tx(conn, permits)
+        async with self._begun(f"BEGIN; {_facts(permits)}", permits) as tx:
+            tx.borrowed_keys = {}
             yield tx
-            await self._leave(tx)
-            await conn.execute("COMMIT")
+            try:
+                await tx.end(keep=await self._leave(tx))
+            except Erased:
+                if self.seals is not None:
+                    self.seals.forget(tx.borrowed_keys)
+                raise
         for call in tx.after_commit:
             waiting = call()
             if waiting is not None:
                 await waiting
 
-    async def _leave(self, tx: Tx) -> None:
-        if tx.repeated and not tx.staged and not tx.roots:
-            return
+    async def _leave(self, tx: Tx) -> bool:
+        """Prepare what the transaction leaves; False if it leaves nothing, and therefore must change nothing."""
+        if not tx.staged and not tx.roots and (tx.repeated or not tx.owed):
+            return False
         if tx.owed:
             acts = ", ".join(sorted({p.act for p in tx.owed}))
             raise LeafMissing(f"no leaf was left for: {acts}")
         if self.seals is None:
             raise RuntimeError("the database has no seals: start it through the stack")
         await leaf.flush(tx, self.seals)
+        return True
 
     @asynccontextmanager
     async def reading(self, room: str) -> AsyncIterator[Tx]:
@@ -171,25 +277,25 @@ class Database:
 
         Row-level security shows no row about a person, and PostgreSQL refuses every write.
         """
-        opening = f"BEGIN READ ONLY; SET LOCAL msingi.room = {_quoted(room)}; SET LOCAL msingi.reach = ''"
-        async with self._begun(opening) as conn:
-            yield Tx(conn, ())
-            await conn.execute("ROLLBACK")
+        opening = f"BEGIN READ ONLY; SET LOCAL msingi.room = {quoted(room)}; SET LOCAL msingi.reach = ''"
+        async with self._begun(opening, ()) as tx:
+            yield tx
+            await tx.end(keep=False)
 
     @asynccontextmanager
-    async def _begun(self, opening: str) -> AsyncIterator[Connection]:
-        """A connection in a transaction; whatever breaks, it goes back to the pool clean, or not at all.
+    async def _begun(self, opening: str, permits: Sequence[Permit]) -> AsyncIterator[Tx]:
+        """A transaction on a connection that, whatever breaks, goes back to the pool clean, or not at all.
 
         A driver's error on a connection that is dead is an Outage, whatever its name; a value that PostgreSQL cannot
         keep is Malformed, for it came from outside.
         """
         try:
             async with self._pool.acquire() as conn:
+                tx = Tx(conn, permits, _with_fresh_plans(conn, opening))
                 try:
-                    await conn.execute(opening)
-                    yield conn
+                    yield tx
                 except BaseException as failure:
-                    alive = await _roll_back(conn)
+                    alive = not tx.begun or await _roll_back(conn)
                     if alive and _is_unstorable(failure):
                         raise Malformed(
                             "A text holds a character, or a number is of a size, that cannot be kept.",
@@ -243,10 +349,28 @@ async def _set_codecs(conn: asyncpg.Connection) -> None:
         )
 
 
-def _quoted(text: str) -> str:
-    if "\0" in text:
-        raise ValueError("a session fact holds a NUL")
-    return "'" + text.replace("'", "''") + "'"
+def _with_fresh_plans(conn: Any, opening: str) -> str:
+    """The opening, with an order to forget statement plans if this connection's may be too old.
+
+    After five executions PostgreSQL keeps one plan for all values. Made while a table was almost empty it scans, and
+    goes on scanning while the table grows, until statistics are gathered. A new plan looks at the table's real size.
+    """
+    now = monotonic()
+    if now - conn.plans_from[0] < PLANS_LAST_S:
+        return opening
+    conn.plans_from[0] = now
+    return f"DISCARD PLANS; {opening}"
+
+
+def _touched(status: str) -> int:
+    tail = status.rsplit(" ", 1)[-1]
+    return int(tail) if tail.isdigit() else 0
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bytes | str):
+        return len(value)
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 8
 
 
 def _facts(permits: Sequence[Permit]) -> str:
@@ -266,4 +390,4 @@ def _facts(permits: Sequence[Permit]) -> str:
         "purpose": ctx.purpose,
         "basis": ctx.basis,
     }
-    return "; ".join(f"SET LOCAL msingi.{name} = {_quoted(value)}" for name, value in facts.items())
+    return "; ".join(f"SET LOCAL msingi.{name} = {quoted(value)}" for name, value in facts.items())

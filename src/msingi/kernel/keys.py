@@ -30,6 +30,7 @@ SIGNING = {
     "consent": "Ed25519",
     "witness": "Ed25519",
     "oidc": "ES256",
+    "issuer": "ES256",
 }
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}

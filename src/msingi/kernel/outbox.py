@@ -48,8 +48,8 @@ class Outbox:
         return bool(self._doers.get(kind))
 
     async def emit(self, tx: Tx, kind: str, payload: Any) -> None:
-        """Put an event (any msgspec-encodable payload) into the transaction."""
-        await tx.do(Q.emit, kind, msgspec.json.encode(payload))
+        """Put an event (any msgspec-encodable payload) into the transaction; it is written with the commit."""
+        tx.events.append((kind, msgspec.json.encode(payload)))
         if self._woken.set not in tx.after_commit:
             tx.after_commit.append(self._woken.set)
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -75,7 +76,7 @@ class Policies:
         if slice_ is None:
             decision = Decision(False, (), (f"no policy speaks of {key[0]}",))
         else:
-            result = cedarpy.is_authorized(request, slice_, json.dumps([entity]))
+            result = cedarpy.is_authorized(request, slice_, _parsed(json.dumps([entity])))
             names = result.diagnostics.id_annotations_by_reason
             decision = Decision(
                 bool(result.allowed),
@@ -86,6 +87,12 @@ class Policies:
             self.cache.clear()
         self.cache[key] = decision
         return decision
+
+
+@lru_cache(maxsize=2_000)
+def _parsed(entities: str) -> cedarpy.Entities:
+    """Entities as Cedar holds them: the same few combinations of kind, roles and institution come again and again."""
+    return cedarpy.Entities.from_json_str(entities)
 
 
 def _without_comments(text: str) -> str:
@@ -108,9 +115,12 @@ def weigh(ctx: Context, act: str, subjects: tuple[PersonId, ...] | None, facts: 
     actor = ctx.actor
     own = actor.kind is Kind.PERSON and subjects is not None and len(subjects) == 1 and str(subjects[0]) == actor.id
     job = actor.id if actor.kind is Kind.JOB else ""
-    # Everything that a rule can see, and nothing else: whoever differs in none of it gets the same decision.
+    # Everything that a rule can see, and nothing else: whoever differs in none of it gets the same decision. Types
+    # belong to it, because 1 and true are the same key and not the same fact. Whether a consent is still given is no
+    # such fact: rooms look that up in the act's own transaction, so that no decision here can be older than it.
     who = (actor.kind, job, actor.roles, actor.institution, actor.assurance)
-    key = (act, who, ctx.purpose, ctx.basis, ctx.channel, bool(ctx.consent), own, tuple(facts.items()))
+    told = (*facts.items(), *map(type, facts.values())) if facts else ()
+    key = (act, who, ctx.purpose, ctx.basis, ctx.channel, bool(ctx.consent), own, told)
     known = _policies.cache.get(key)
     if known is not None:
         return known

@@ -185,7 +185,7 @@ def program_path(name: str) -> Path:
 
 
 async def ensure_app_role(owner_url: str) -> None:
-    """Make the application's role on a server that does not have it yet; a dump does not carry roles."""
+    """Make the application's roles on a server that does not have them yet; a dump does not carry roles."""
     _, text = migrations()[0]
     role = text[text.index("DO $$") : text.index("END $$;") + len("END $$;")]
     conn = await asyncpg.connect(owner_url)
@@ -198,6 +198,11 @@ async def ensure_app_role(owner_url: str) -> None:
 def as_app(url: str, database: str | None = None) -> str:
     """The same server and database, in the application's role."""
     return rewritten(url, user="msingi_app", database=database)
+
+
+def as_sequencer(url: str) -> str:
+    """The same server and database, in the role that alone may grow the log's tree."""
+    return rewritten(url, user="msingi_sequencer")
 
 
 def rewritten(url: str, user: str | None = None, database: str | None = None) -> str:
@@ -249,6 +254,9 @@ async def migrate(owner_url: str, scripts: Sequence[tuple[str, str]] | None = No
                     digest,
                 )
             ran.append(name)
+        # Each time, because a dump does not carry it: temporary tables and types would be found before real ones.
+        database = await conn.fetchval("SELECT quote_ident(current_database())")
+        await conn.execute(f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")
     finally:
         with suppress(Exception):
             await asyncio.wait_for(conn.close(), 5)

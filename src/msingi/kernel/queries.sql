@@ -6,13 +6,22 @@ INSERT INTO kernel.once (key, content_hash) VALUES ($1, $2) ON CONFLICT (key) DO
 -- The first claim of a key: what it was about and its receipt.
 SELECT content_hash, receipt FROM kernel.once WHERE key = $1
 
--- name: settle
--- Keep the receipt of a claim.
-UPDATE kernel.once SET receipt = $2 WHERE key = $1
+-- name: claim_many
+-- Claim several keys in their order; those that somebody claimed before do not come back.
+INSERT INTO kernel.once (key, content_hash) SELECT * FROM unnest($1::text[], $2::bytea[]) AS wanted (k, h) ORDER BY k
+ON CONFLICT (key) DO NOTHING RETURNING key
 
--- name: emit
--- Put an event into the outbox, in the act's own transaction.
-INSERT INTO kernel.outbox (kind, payload) VALUES ($1, $2)
+-- name: claimed_many
+-- The first claims of several keys.
+SELECT key, content_hash, receipt FROM kernel.once WHERE key = ANY ($1::text[])
+
+-- name: settle_many
+-- Keep the receipts of claims.
+UPDATE kernel.once AS o SET receipt = s.r FROM unnest($1::text[], $2::bytea[]) AS s (k, r) WHERE o.key = s.k
+
+-- name: emit_many
+-- Put events into the outbox, in the act's own transaction.
+INSERT INTO kernel.outbox (kind, payload) SELECT * FROM unnest($1::text[], $2::bytea[])
 
 -- name: due_events
 -- Take events that are due, skipping those that another worker holds.
@@ -27,17 +36,18 @@ DELETE FROM kernel.outbox WHERE id = ANY ($1::uuid[])
 -- Try an event again after some seconds; the reason is kept once it has failed for good.
 UPDATE kernel.outbox SET tries = tries + 1, due = now() + make_interval(secs => $2), failed = $3 WHERE id = $1
 
--- name: person_key
--- The wrapped key of a person.
-SELECT wrapped FROM kernel.person_key WHERE person_id = $1
-
 -- name: person_keys
--- The wrapped keys of several people.
+-- The wrapped keys of people.
 SELECT person_id, wrapped FROM kernel.person_key WHERE person_id = ANY ($1::uuid[])
 
--- name: make_person_key
--- Keep the wrapped key of a new person.
-INSERT INTO kernel.person_key (person_id, wrapped) VALUES ($1, $2) ON CONFLICT (person_id) DO NOTHING
+-- name: make_person_keys
+-- Keep the wrapped keys of new people.
+INSERT INTO kernel.person_key (person_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+ON CONFLICT (person_id) DO NOTHING RETURNING person_id
+
+-- name: keys_hold
+-- Stop the transaction unless these people still have these wrapped keys.
+SELECT kernel.keys_hold($1, $2)
 
 -- name: erase_person_key
 -- Destroy a person's key, and with it all that was sealed.

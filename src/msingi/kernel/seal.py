@@ -18,7 +18,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.keys import Keystore
 
 Q = sql.load(__name__)
-_CACHED_KEYS = 4_096
+_CACHED_KEYS = 20_000
 
 
 class Seals:
@@ -26,44 +26,71 @@ class Seals:
 
     def __init__(self, keystore: Keystore) -> None:
         self._keystore = keystore
-        self._fresh: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._known: OrderedDict[PersonId, tuple[bytes, AESGCM]] = OrderedDict()
+        self._room_key = AESGCM(keystore.mac("room"))
 
     async def _person(self, tx: Tx, person_id: PersonId) -> AESGCM:
-        if person_id in tx.person_keys:
+        key = tx.person_keys.get(person_id)
+        if key is not None:
+            return key
+        # A remembered key is used at once, and looked up when the transaction ends: if its row is gone by then, the
+        # transaction fails as erased, and nothing that was opened or sealed with it leaves this process (law 6).
+        known = self._known.get(person_id) if tx.borrowed_keys is not None else None
+        if known is None:
+            await self.fetch(tx, (person_id,))
+            if person_id not in tx.person_keys:
+                raise Erased()
             return tx.person_keys[person_id]
-        wrapped = await tx.value(Q.person_key, person_id)
-        if wrapped is None:
-            raise Erased()
-        return self._unwrapped(tx, person_id, wrapped)
+        assert tx.borrowed_keys is not None
+        tx.borrowed_keys[person_id], tx.person_keys[person_id] = known
+        return known[1]
+
+    async def fetch(self, tx: Tx, person_ids: Iterable[PersonId]) -> None:
+        """Get the keys of several people in one round trip, for all that is sealed and opened after it."""
+        wanted = [p for p in person_ids if p not in tx.person_keys]
+        if not wanted:
+            return
+        for row in await tx.rows(Q.person_keys, wanted):
+            self._remember(tx, PersonId(row["person_id"]), bytes(row["wrapped"]))
 
     async def without_key(self, tx: Tx, people: Iterable[PersonId]) -> set[PersonId]:
-        """Those of `people` who have no key; the keys of all others are at hand for the rest of the transaction."""
-        wanted = [person_id for person_id in set(people) if person_id not in tx.person_keys]
-        if not wanted:
-            return set()
-        found = {row["person_id"]: row["wrapped"] for row in await tx.rows(Q.person_keys, wanted)}
-        for person_id, wrapped in found.items():
-            self._unwrapped(tx, person_id, wrapped)
-        return set(wanted) - found.keys()
+        """Those of `people` who have no key. Remembered keys are looked up when the transaction ends, as always."""
+        strangers = [p for p in set(people) if p not in tx.person_keys and p not in self._known]
+        await self.fetch(tx, strangers)
+        return {p for p in strangers if p not in tx.person_keys}
 
-    def _unwrapped(self, tx: Tx, person_id: PersonId, wrapped: bytes) -> AESGCM:
-        # The row is read in each transaction, so an erased key is gone at once; only the unwrapping is remembered.
-        known = self._fresh.get(wrapped)
-        if known is None:
-            known = self._fresh[wrapped] = AESGCM(self._keystore.unwrap(wrapped, person_id.bytes))
-            if len(self._fresh) > _CACHED_KEYS:
-                self._fresh.popitem(last=False)
-        tx.person_keys[person_id] = known
-        return known
+    def _remember(self, tx: Tx, person_id: PersonId, wrapped: bytes) -> None:
+        known = self._known.get(person_id)
+        if known is None or known[0] != wrapped:
+            known = (wrapped, AESGCM(self._keystore.unwrap(wrapped, person_id.bytes)))
+            self._known[person_id] = known
+            if len(self._known) > _CACHED_KEYS:
+                self._known.popitem(last=False)
+        tx.person_keys[person_id] = known[1]
+
+    def forget(self, person_ids: Iterable[PersonId]) -> None:
+        """Forget what is remembered of these people's keys."""
+        for person_id in person_ids:
+            self._known.pop(person_id, None)
 
     async def create_key(self, tx: Tx, person_id: PersonId) -> None:
         """Give a new person a key; a person who has one keeps it."""
-        wrapped = self._keystore.wrap(AESGCM.generate_key(256), person_id.bytes)
-        await tx.do(Q.make_person_key, person_id, wrapped)
+        await self.create_keys(tx, (person_id,))
+
+    async def create_keys(self, tx: Tx, person_ids: Iterable[PersonId]) -> None:
+        """Give new people a key each, in one round trip; those who have one keep it."""
+        secrets = {p: AESGCM.generate_key(256) for p in person_ids}
+        wrapped = {p: self._keystore.wrap(secret, p.bytes) for p, secret in secrets.items()}
+        for row in await tx.rows(Q.make_person_keys, list(wrapped), list(wrapped.values())):
+            tx.person_keys[row["person_id"]] = AESGCM(secrets[row["person_id"]])
 
     async def erase(self, tx: Tx, person_id: PersonId) -> None:
         """Destroy a person's key: what was sealed with it can never be read again."""
         tx.person_keys.pop(person_id, None)
+        if tx.borrowed_keys is not None:
+            tx.borrowed_keys.pop(person_id, None)
+        self.forget((person_id,))
+        tx.after_commit.append(lambda: self.forget((person_id,)))  # another act may have asked for it meanwhile
         await tx.do(Q.erase_person_key, person_id)
 
     async def seal(self, tx: Tx, person_id: PersonId, plaintext: bytes, label: str) -> bytes:
@@ -76,11 +103,11 @@ class Seals:
 
     def seal_with_room_key(self, label: str, plaintext: bytes) -> bytes:
         """`plaintext` sealed for the stack itself, for secrets that belong to no person."""
-        return _encrypt(AESGCM(self._keystore.mac("room")), plaintext, label)
+        return _encrypt(self._room_key, plaintext, label)
 
     def unseal_with_room_key(self, label: str, blob: bytes) -> bytes:
         """What `seal_with_room_key` sealed. Raises ValueError if it was changed."""
-        return _decrypt(AESGCM(self._keystore.mac("room")), blob, label)
+        return _decrypt(self._room_key, blob, label)
 
 
 def _encrypt(key: AESGCM, plaintext: bytes, label: str) -> bytes:

@@ -1,9 +1,13 @@
--- The kernel's walls and tables. Run by the database owner; the application itself connects as msingi_app.
+-- The kernel's walls and tables. Run by the database owner; the application itself connects as msingi_app, and its
+-- sequencer as msingi_sequencer, which alone takes entries of the log out of their queue and grows the tree.
 CREATE SCHEMA IF NOT EXISTS kernel;
 
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'msingi_app') THEN
     CREATE ROLE msingi_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'msingi_sequencer') THEN
+    CREATE ROLE msingi_sequencer LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS;
   END IF;
 END $$;
 GRANT USAGE ON SCHEMA kernel TO msingi_app;
@@ -67,6 +71,7 @@ CREATE TABLE IF NOT EXISTS kernel.once (
   at timestamptz NOT NULL DEFAULT now()
 );
 SELECT kernel.grant_plumbing('kernel', 'once');
+REVOKE DELETE ON kernel.once FROM msingi_app;  -- what was claimed stays claimed
 CREATE INDEX IF NOT EXISTS once_at ON kernel.once USING brin (at);
 
 -- Events that left with their transaction and wait for delivery.
@@ -94,3 +99,19 @@ DROP POLICY IF EXISTS wall ON kernel.person_key;
 CREATE POLICY wall ON kernel.person_key USING (
   (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[]));
 GRANT SELECT, INSERT, DELETE ON kernel.person_key TO msingi_app;
+
+-- Stop a transaction that used remembered keys of people if one of these keys is no longer there.
+CREATE OR REPLACE FUNCTION kernel.keys_hold(people uuid[], keys bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE held boolean;
+BEGIN
+  IF cardinality(people) = 1 THEN  -- as it mostly is, and then with a plan that is made once
+    SELECT EXISTS (SELECT FROM kernel.person_key WHERE person_id = people[1] AND wrapped = keys[1]) INTO held;
+  ELSE
+    SELECT count(*) = cardinality(people) INTO held FROM unnest(people, keys) AS used (p, w)
+    JOIN kernel.person_key k ON k.person_id = used.p AND k.wrapped = used.w;
+  END IF;
+  IF NOT held THEN
+    RAISE EXCEPTION 'a key was erased' USING ERRCODE = 'MS410';
+  END IF;
+END $$;

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import secrets
-import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,20 +13,26 @@ from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
+from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import limits, rules, store, wire
-from msingi.signin.errors import InvalidClient, NoPhone, TooManyTries
+from msingi.signin.accounts import add_client as add_client
+from msingi.signin.accounts import add_staff as add_staff
+from msingi.signin.accounts import list_clients as list_clients
+from msingi.signin.accounts import retire_client as retire_client
+from msingi.signin.accounts import rotate_client_key as rotate_client_key
+from msingi.signin.accounts import set_pin as set_pin
+from msingi.signin.clients import client as client
+from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
-    Client,
-    NewStaff,
     PinResult,
     Place,
+    Proved,
     Session,
     StaffAccount,
     Verdict,
@@ -35,33 +40,6 @@ from msingi.signin.model import (
 )
 
 ANSWER_FLOOR_S = 0.25
-CLIENT_REMEMBERED_S = 2.0
-_PIN_GATE, _PIN_WAITERS = 2, 200
-
-
-class _Gate:
-    """Lets two PIN hashes run at a time (16 MB and 50 ms each), and turns the 201st that waits away."""
-
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(_PIN_GATE)
-        self.waiting = 0
-
-    async def __aenter__(self) -> None:
-        if self.waiting >= _PIN_WAITERS:
-            raise Outage("too many sign-ins at once", retry_after_s=5)
-        self.waiting += 1
-        try:
-            await self.slots.acquire()
-        finally:
-            self.waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self.slots.release()
-
-
-def pin_gate(stack: Stack) -> _Gate:
-    """The gate of this stack."""
-    return stack.local.setdefault("signin.gate", _Gate())  # type: ignore[return-value]
 
 
 def proving(request_id: str = "") -> Context:
@@ -76,25 +54,6 @@ def _own_work() -> Context:
 def is_self(ctx: Context, account: PersonId) -> bool:
     """Whether a member of staff acts on their own account."""
     return ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account
-
-
-def _remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
-    return stack.local.setdefault("signin.clients", {})  # type: ignore[return-value]
-
-
-async def client(stack: Stack, client_id: str) -> Client:
-    """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
-    if not rules.is_client_id(client_id):
-        raise InvalidClient(rule="registered client_id")
-    known, now = _remembered(stack), time.monotonic()
-    if client_id in known and known[client_id][0] > now:
-        return known[client_id][1]
-    async with stack.db.reading("signin") as tx:
-        found = await store.client(tx, client_id)
-    if found is None:
-        raise InvalidClient(rule="registered client_id")
-    known[client_id] = (now + CLIENT_REMEMBERED_S, found)
-    return found
 
 
 async def find_account(stack: Stack, login: str, ctx: Context) -> PersonId | None:
@@ -139,12 +98,21 @@ async def staff_account(stack: Stack, tx: Tx, account: PersonId) -> StaffAccount
 
 async def pin_is_right(stack: Stack, tx: Tx, account: PersonId | None, pin: str) -> bool:
     """Whether this is the account's PIN. Works as long for nobody's account as for somebody's (law 1)."""
-    stored = None if account is None else await store.pin(tx, account)
+    stored = None if account is None else (await store.pins(tx, [account])).get(account)
+    return await pin_fits(stack, tx, account, stored, pin)
+
+
+async def stored_pins(tx: Tx, accounts: list[PersonId]) -> dict[PersonId, bytes]:
+    """The sealed PIN hashes of several accounts; those without PIN are absent."""
+    return await store.pins(tx, accounts)
+
+
+async def pin_fits(stack: Stack, tx: Tx, account: PersonId | None, stored: bytes | None, pin: str) -> bool:
+    """Whether a PIN is the one whose sealed hash was read."""
     blob = os.urandom(48)
     if account is not None and stored is not None:
         blob = await stack.seal.unseal(tx, account, stored, "signin.pin")
-    digest = await asyncio.to_thread(rules.pin_hash, pin[:64], blob[:16])
-    return wire.same(blob[16:], digest)
+    return wire.same(blob[16:], stack.keys.blind(rules.pin_text(account, blob[:16], pin[:64])))
 
 
 async def verify_pin(
@@ -156,37 +124,36 @@ async def verify_pin(
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    async with pin_gate(stack):
-        account = await find_account(stack, login, _own_work())
-        permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
-        async with stack.db.transaction(permit) as tx:
-            who = await load_who(stack, tx, account, login)
-            subject = None if who is None else who.person_id
-            known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
-            key = stack.keys.blind(
-                rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
-            )
-            tries = await store.open_place(tx, key, ctx.at)
-            network = None if known else limits.network_place(stack, place, ctx.at)
-            wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
-            result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
-            if not result.retry_after_s:
-                if await pin_is_right(stack, tx, subject, pin):
-                    cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
-                    result = PinResult(Verdict.RIGHT, who, cookie=cookie)
-                    await store.forget_place(tx, key)
-                else:
-                    result = PinResult(Verdict.WRONG)
-                    await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
-                    if network:
-                        await store.add_failure(tx, network, ctx.at)
-            log.append(
-                tx,
-                permit,
-                # While a place is locked nothing is tried, and strangers must not fill a person's record.
-                subject=None if result.verdict is Verdict.LOCKED else subject,
-                detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
-            )
+    account = await find_account(stack, login, _own_work())
+    permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
+    async with stack.db.transaction(permit) as tx:
+        who = await load_who(stack, tx, account, login)
+        subject = None if who is None else who.person_id
+        known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
+        key = stack.keys.blind(
+            rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
+        )
+        tries = await store.open_place(tx, key, ctx.at)
+        network = None if known else limits.network_place(stack, place, ctx.at)
+        wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
+        result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
+        if not result.retry_after_s:
+            if await pin_is_right(stack, tx, subject, pin):
+                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
+                result = PinResult(Verdict.RIGHT, who, cookie=cookie)
+                await store.forget_place(tx, key)
+            else:
+                result = PinResult(Verdict.WRONG)
+                await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
+                if network:
+                    await store.add_failure(tx, network, ctx.at)
+        log.append(
+            tx,
+            permit,
+            # While a place is locked nothing is tried, and strangers must not fill a person's record.
+            subject=None if result.verdict is Verdict.LOCKED else subject,
+            detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
+        )
     if result.verdict is not Verdict.RIGHT:
         await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
     return result
@@ -273,13 +240,37 @@ async def verify_code(
     return verdict, cookie
 
 
-async def _open_session(stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place) -> str:
-    """Open a session and give the sealed cookie that names it."""
+async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place, via: str) -> str:
+    """Open a session for somebody who proved themselves by a factor of another room; the session's cookie.
+
+    Raises AccessDenied if the identity is out of use. Where two factors were proved, the device is known from now on.
+    """
+    if await active_person(stack, proved.person_id, _own_work()) is None:
+        raise AccessDenied(rule="identity in use")
+    permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
+    async with stack.db.transaction(permit) as tx:
+        cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
+        if proved.factors > 1:
+            await store.know_device(tx, proved.person_id, place.device_hash, ctx.at)
+        detail: leaf.Detail = {
+            "result": "right",
+            "to": via,
+            "by": " ".join(proved.methods),
+            "browser": rules.device_name(place.agent),
+        }
+        log.append(tx, permit, subject=proved.person_id, detail=detail)
+    return cookie
+
+
+async def _open_session(
+    stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place, factors: int = 0
+) -> str:
+    """Open a session and give the sealed cookie that names it; each method counts as a factor unless told."""
     secret = os.urandom(32)
     session = Session(
         person_id=who.person_id,
         session_id=uuid7(),
-        factors=len(methods),
+        factors=factors or len(methods),
         methods=methods,
         proved_at=ctx.at,
         seen_at=ctx.at,
@@ -334,64 +325,3 @@ async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int
         ended = await store.end_everything(tx, person_id, ctx.at)
         log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended
-
-
-async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
-    salt = os.urandom(16)
-    digest = await asyncio.to_thread(rules.pin_hash, pin, salt)
-    await store.put_pin(tx, account, await stack.seal.seal(tx, account, salt + digest, "signin.pin"))
-
-
-async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
-    """Set or replace somebody's PIN; sign-ins with the old one end. Raises PinNotAcceptable."""
-    rules.check_new_pin(pin)
-    permit = policy.decide(ctx, "signin.set-pin", person_id)
-    async with stack.db.transaction(permit) as tx:
-        await _keep_pin(stack, tx, person_id, pin)
-        await store.end_everything(tx, person_id, ctx.at)
-        log.append(tx, permit, subject=person_id)
-
-
-async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
-    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable.
-
-    What was signed in before ends: tokens say the roles of their sign-in, and would keep those that were taken away.
-    """
-    rules.check_new_pin(new.pin)
-    rules.check_staff_id(new.staff_id)
-    account = rules.staff_account_id(new.staff_id)
-    permit = policy.decide(ctx, "signin.add-staff", account)
-    async with stack.db.transaction(permit) as tx:
-        await stack.seal.create_key(tx, account)
-        sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
-        await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
-        await _keep_pin(stack, tx, account, new.pin)
-        await store.end_everything(tx, account, ctx.at)
-        detail: leaf.Detail = {
-            "staff": new.staff_id,
-            "institution": new.institution,
-            "roles": " ".join(sorted(new.roles)),
-        }
-        log.append(tx, permit, subject=account, detail=detail)
-    return account
-
-
-async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
-    """Register software of an institution, or replace its registration. Raises BadRegistration."""
-    rules.check_registration(new)
-    permit = policy.decide(ctx, "signin.add-client", policy.NOBODY)
-    async with stack.db.transaction(permit) as tx:
-        await store.put_client(tx, new)
-        tx.after_commit.append(_remembered(stack).clear)
-        log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
-
-
-async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:
-    """Replace a client's public keys; send old and new together first for a change without pause."""
-    registered = await client(stack, client_id)
-    rules.check_registration(msgspec.structs.replace(registered, jwks=jwks))
-    permit = policy.decide(ctx, "signin.rotate-client-key", policy.NOBODY)
-    async with stack.db.transaction(permit) as tx:
-        await store.put_client_keys(tx, client_id, jwks)
-        tx.after_commit.append(_remembered(stack).clear)
-        log.append(tx, permit, detail={"client": client_id, "keys": len(jwks)})

@@ -27,12 +27,12 @@ class PushedRequestNeeded(InvalidRequest):
 
 
 class RequestNotSupported(InvalidRequest):
-    """A request object (`request`, RFC 9101) was sent, which this provider does not read; use PAR instead."""
+    """A `request_uri` was pushed, or one that this provider did not give: it fetches nothing from elsewhere."""
 
     code = "signin.request-not-supported"
-    title = "Request objects are not supported"
-    remedy = "Push the parameters to the pushed authorization request endpoint."
-    oauth = "request_not_supported"
+    title = "Requests by foreign reference are not supported"
+    remedy = "Push the parameters, or a signed request object, to the pushed authorization request endpoint."
+    oauth = "request_uri_not_supported"
 
 
 class UnsupportedResponseType(InvalidRequest):
@@ -42,6 +42,54 @@ class UnsupportedResponseType(InvalidRequest):
     title = "Only the authorization code is offered"
     remedy = "Use response_type=code."
     oauth = "unsupported_response_type"
+
+
+class InvalidAuthorizationDetails(Refusal):
+    """`authorization_details` is not a JSON array of objects, or names a type or a member that is not known.
+
+    (RFC 9396, section 5)
+    """
+
+    code = "signin.invalid-authorization-details"
+    status = 400
+    title = "The authorization details are not valid"
+    remedy = "Send a JSON array of objects whose type stands in this provider's metadata."
+    oauth: ClassVar[str] = "invalid_authorization_details"
+
+
+class InvalidRequestObject(InvalidRequest):
+    """The signed request (`request`, RFC 9101) is not signed by the client, has run out, or is for another provider.
+
+    `rule` names the step of the verification that failed.
+    """
+
+    code = "signin.invalid-request-object"
+    title = "The signed request is not valid"
+    remedy = "Sign a fresh request object: iss the client_id, aud the issuer, exp near, by a registered key."
+    oauth = "invalid_request_object"
+
+
+class UseDpopNonce(Refusal):
+    """The DPoP proof must hold a nonce of this provider, which the answer brings in its `DPoP-Nonce` header.
+
+    (RFC 9449, section 8)
+    """
+
+    code = "signin.use-dpop-nonce"
+    status = 400
+    title = "The DPoP proof needs a nonce"
+    remedy = "Make the proof again with the nonce in the DPoP-Nonce header, and repeat the request."
+    oauth: ClassVar[str] = "use_dpop_nonce"
+
+
+class UnmetAuthentication(Refusal):
+    """The client demanded (`acr` as an essential claim) a strength of sign-in that this provider does not offer."""
+
+    code = "signin.unmet-authentication"
+    status = 400
+    title = "This strength of sign-in is not offered"
+    remedy = "Ask for an acr that stands in acr_values_supported."
+    oauth: ClassVar[str] = "unmet_authentication_requirements"
 
 
 class RedirectMismatch(Refusal):
@@ -94,12 +142,12 @@ class InvalidGrant(Refusal):
 
 
 class UnsupportedGrant(Refusal):
-    """Only `authorization_code`, `refresh_token` and `client_credentials` are offered."""
+    """The grant type does not stand in `grant_types_supported` of this provider's metadata."""
 
     code = "signin.unsupported-grant"
     status = 400
     title = "This grant type is not offered"
-    remedy = "Use authorization_code, refresh_token or client_credentials."
+    remedy = "Use a grant type that stands in grant_types_supported."
     oauth: ClassVar[str] = "unsupported_grant_type"
 
 
@@ -223,9 +271,12 @@ class BadRegistration(Refusal):
 
 
 class BadQuestion(Refusal):
-    """A yes/no question names one person (`number` or `pseudonym`) and one proof (`pin`, or `challenge` and `code`)."""
+    """A yes/no question names one person (`number` or `pseudonym`) and at least one proof.
+
+    Proofs are what is `said` of the person, a `pin`, or a `challenge` with its `code`.
+    """
 
     code = "signin.bad-question"
     status = 400
     title = "The question is not complete"
-    remedy = "Give exactly one of number and pseudonym, and exactly one of pin and (challenge with code)."
+    remedy = "Give exactly one of number and pseudonym, and at least one of said, pin and (challenge with code)."

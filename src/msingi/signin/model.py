@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from msingi.identity.model import Said
 from msingi.kernel.ids import PersonId
 
 PIN_TRIES = 5
@@ -34,6 +35,9 @@ class Client(Struct, frozen=True, kw_only=True):
 
     `jwks` are its public keys; `scopes` what it may ask for; `claims` which claims about people it may get;
     `first_party` marks the stack's own portal, which asks no consent because no third party learns anything.
+    `auth` is how it proves itself; `grants` are grant types beyond the code, the refresh token and its own;
+    `dpop_nonce` says that its proofs must hold a nonce of ours; `userinfo_signed` that userinfo is a JWS;
+    `backchannel_logout_uri` is told when somebody's sign-in to it has ended.
     """
 
     client_id: str
@@ -46,6 +50,11 @@ class Client(Struct, frozen=True, kw_only=True):
     scopes: frozenset[str] = frozenset({"openid"})
     claims: frozenset[str] = frozenset()
     first_party: bool = False
+    auth: str = "private_key_jwt"
+    grants: frozenset[str] = frozenset()
+    dpop_nonce: bool = False
+    userinfo_signed: bool = False
+    backchannel_logout_uri: str = ""
 
 
 class NewStaff(Struct, frozen=True, kw_only=True):
@@ -92,6 +101,17 @@ class Who(Struct, frozen=True):
     language: str = ""
 
 
+class Proved(Struct, frozen=True):
+    """What a factor of another room has proved: whose sign-in it is, how (RFC 8176 names), and how much it counts.
+
+    `factors` is 2 where possession and knowledge or biometry were proved together, else 1.
+    """
+
+    person_id: PersonId
+    methods: tuple[str, ...]
+    factors: int = 1
+
+
 class Verdict(StrEnum):
     """How an attempt ended."""
 
@@ -131,21 +151,30 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class Agreement(Struct, frozen=True):
-    """What somebody agreed that a client may learn, and when."""
+    """What somebody agreed that a client may learn, what they refused, and when.
+
+    `receipt` is the signed record of it: a JWS that the keys at /oauth/jwks verify.
+    """
 
     client_id: str
     claims: tuple[str, ...]
     agreed_at: datetime
+    refused: tuple[str, ...] = ()
+    receipt: str = ""
 
 
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A yes/no question of an institution: is this the person? Exactly one of `number` and `pseudonym` names them.
 
-    `pin` or (`challenge` and `code`) is what the person gave as proof. `nonce` comes back in the answer.
+    What proves it: `said` of the person (name, birth date, address ...), their `pin`, or a `challenge` with the `code`
+    that they were sent; or several of these, and then all must be right. With `each`, the answer also tells yes or no
+    for each thing that was said; that is a right of its own. `nonce` comes back in the answer.
     """
 
     number: str = ""
     pseudonym: str = ""
+    said: Said | None = None
+    each: bool = False
     pin: str = ""
     challenge: str = ""
     code: str = ""
@@ -153,9 +182,35 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Answer(Struct, frozen=True):
-    """The signed answer to a question: a compact JWS whose claim `result` is yes or no, and nothing more."""
+    """The signed answer to a question: a compact JWS whose claim `result` is yes or no, and nothing more.
+
+    Where `each` was asked for, `said` holds yes or no for each thing that was said.
+    """
 
     answer: str
+
+
+class Alarm(Struct, frozen=True):
+    """An institution's software guesses: of `asked` questions within a quarter of an hour, `wrong` ones got a no.
+
+    `stopped` says whether it gets no further answers until the quarter of an hour is over.
+    """
+
+    institution: str
+    since: datetime
+    asked: int
+    wrong: int
+    stopped: bool
+
+
+class AlarmRaised(Struct, frozen=True):
+    """Event `signin.alarm`: an institution's software seems to guess PINs or facts about people."""
+
+    institution: str
+    since: datetime
+    asked: int
+    wrong: int
+    stopped: bool
 
 
 class CodeSent(Struct, frozen=True):

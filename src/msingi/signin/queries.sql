@@ -1,17 +1,31 @@
 -- name: client_by_id
 -- A client that may be used.
-SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party
+SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
+  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri
 FROM signin.client WHERE client_id = $1 AND active
+
+-- name: clients_after
+-- Registered clients by id, of one institution where $3 names it.
+SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
+  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri
+FROM signin.client WHERE active AND client_id > $1 AND ($3 = '' OR institution = $3) ORDER BY client_id LIMIT $2
+
+-- name: retire_client
+-- A client may no longer be used.
+UPDATE signin.client SET active = false WHERE client_id = $1 AND active RETURNING client_id
 
 -- name: put_client
 -- Register a client; a repetition replaces what was registered.
 INSERT INTO signin.client
-  (client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party)
-VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7::text[], $8::text[], $9::text[], $10)
+  (client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
+   auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7::text[], $8::text[], $9::text[], $10, $11, $12::text[], $13, $14, $15)
 ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, institution = excluded.institution,
   profile = excluded.profile, jwks = excluded.jwks, redirect_uris = excluded.redirect_uris,
   logout_uris = excluded.logout_uris, scopes = excluded.scopes, claims = excluded.claims,
-  first_party = excluded.first_party, active = true
+  first_party = excluded.first_party, auth = excluded.auth, grants = excluded.grants,
+  dpop_nonce = excluded.dpop_nonce, userinfo_signed = excluded.userinfo_signed,
+  backchannel_logout_uri = excluded.backchannel_logout_uri, active = true
 
 -- name: put_client_keys
 -- Replace the public keys of a client.
@@ -32,9 +46,9 @@ SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE p
 INSERT INTO signin.factor (person_id, kind, sealed) VALUES ($1, 'pin', $2)
 ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = now()
 
--- name: pin_of
--- The sealed PIN hash of an account.
-SELECT sealed FROM signin.factor WHERE person_id = $1 AND kind = 'pin'
+-- name: pins_of
+-- The sealed PIN hashes of accounts.
+SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) AND kind = 'pin'
 
 -- name: device_known
 -- Whether somebody has signed in on this device before; remembers the visit.
@@ -125,13 +139,13 @@ WITH gone AS (
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
--- name: agreed_claims
--- What somebody agreed that a client may learn.
-SELECT claims FROM signin.agreement WHERE person_id = $1 AND client_id = $2
+-- name: decided_claims
+-- What somebody agreed that a client may learn, and what they refused it.
+SELECT claims, refused FROM signin.agreement WHERE person_id = $1 AND client_id = $2
 
 -- name: agreements
 -- Everything that somebody agreed, newest first.
-SELECT client_id, claims, agreed_at FROM signin.agreement WHERE person_id = $1 ORDER BY agreed_at DESC LIMIT 200
+SELECT client_id, claims, refused, receipt, agreed_at FROM signin.agreement WHERE person_id = $1 ORDER BY agreed_at DESC LIMIT 200
 
 -- name: withdraw_agreement
 -- Forget what somebody agreed that a client may learn.
@@ -146,8 +160,10 @@ INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone
 
 -- name: put_agreement
 -- Remember what somebody agreed that a client may learn, in place of the earlier answer.
-INSERT INTO signin.agreement (person_id, client_id, claims, agreed_at) VALUES ($1, $2, $3::text[], $4)
-ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, agreed_at = excluded.agreed_at
+INSERT INTO signin.agreement (person_id, client_id, claims, refused, receipt, agreed_at)
+VALUES ($1, $2, $3::text[], $4::text[], $5, $6)
+ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, refused = excluded.refused,
+  receipt = excluded.receipt, agreed_at = excluded.agreed_at
 
 -- name: first_time
 -- Claim things that may arrive only once; those that came before do not come back.
@@ -185,9 +201,9 @@ INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone
 -- End a token that has no grant: an institution's software's own.
 INSERT INTO signin.ended (grant_id, until) VALUES ($1, $2) ON CONFLICT (grant_id) DO NOTHING
 
--- name: grant_ended
--- Whether a grant has ended before its tokens.
-SELECT 1 FROM signin.ended WHERE grant_id = $1
+-- name: grants_ended
+-- Which grants have ended before their tokens.
+SELECT grant_id FROM signin.ended WHERE grant_id = ANY ($1::uuid[])
 
 -- name: sweep_seen
 -- Forget what can no longer arrive.

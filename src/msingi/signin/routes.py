@@ -6,24 +6,25 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
-from litestar import Response, Router, delete, get, post
+from litestar import Response, Router, delete, get, post, route
 
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
 from msingi.kernel.ids import PersonId
-from msingi.signin import acts, flow, page
+from msingi.signin import acts, factors, flow, page
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.errors import AccessDenied, FlowLost
-from msingi.signin.model import Agreement, Verdict
+from msingi.signin.model import Agreement, Client, Verdict
 from msingi.signin.page import WebRequest
 from msingi.signin.provider import acts as provider
+from msingi.signin.provider import extend
 from msingi.signin.provider import routes as provider_routes
 from msingi.signin.provider.model import Flow
 from msingi.signin.provider.wire import oauth_dialect
 from msingi.signin.rules import is_client_id, staff_account_id
-from msingi.signin.wire import say
+from msingi.signin.wire import b64, say, secret_hash
 
 
 async def _form(request: WebRequest) -> dict[str, list[str]]:
@@ -52,6 +53,9 @@ def _step(
 ) -> Response[str]:
     text = flow.sealed(request, going)
     to = going.asked.redirect_uri
+    if name == "start":
+        ways = factors.of(web.stack(request)).ways.values()
+        facts["ways"] = [(flow.step(f"/with/{way.name}", text), way.says(lang)) for way in ways]
     return page.show(request, name, lang, status=status, goes_to=to, flow=text, here=here, **facts)
 
 
@@ -155,6 +159,8 @@ async def consent(request: WebRequest) -> Response[str]:
         client=client.name,
         institution=members.get(client.institution, client.institution),
         claims=list(dict.fromkeys(going.asked.claims + going.asked.id_claims)),
+        essential=going.asked.essential,
+        powers=[(p, extend.of(stack).says(p, going.asked.details, lang)) for p in going.asked.powers],
     )
 
 
@@ -167,10 +173,53 @@ async def consent_answer(request: WebRequest) -> Response[Any]:
         return page.go(flow.back(request, going.asked, **flow.told(AccessDenied())))
     stack, session = web.stack(request), page.cookie_of(request, page.SESSION)
     client = await acts.client(stack, going.asked.client_id)
-    wanted = dict.fromkeys(going.asked.claims + going.asked.id_claims)
-    ticked = tuple(c for c in wanted if c in fields.get("claim", []))
-    await provider.agree(stack, session, client, ticked, web.request_id(request))
+    wanted = dict.fromkeys(going.asked.claims + going.asked.id_claims + going.asked.powers)
+    # What the client cannot do without is agreed to with the button, or refused with the other one.
+    ticked = tuple(c for c in wanted if c in fields.get("claim", []) or c in going.asked.essential)
+    kept = tuple(c for c in ticked if not c.startswith("details:"))
+    await provider.agree(stack, session, client, going.asked, kept, web.request_id(request))
     return await flow.go_on(request, going, client, session, decided=ticked)
+
+
+async def _visit(request: WebRequest, name: str, text: str) -> tuple[factors.Factor, factors.Visit, Flow, Client]:
+    """A factor and this browser's try of it. Raises FlowLost, NotFound for a factor that is not offered."""
+    stack, going = web.stack(request), flow.opened(request, text)
+    way = factors.of(stack).ways.get(name)
+    if way is None:
+        raise NotFound()
+    client = await acts.client(stack, going.asked.client_id)
+    ticket = b64(secret_hash(f"{name}|{going.asked.request_id}".encode() + going.device_hash))
+    visit = factors.Visit(
+        stack=stack,
+        request=request,
+        ticket=ticket,
+        here=flow.step(f"/with/{name}", text),
+        done=flow.step(f"/with/{name}/done", text),
+        language=page.language(request, going.language, going.asked.ui_locales),
+        client=client.name,
+    )
+    return way, visit, going, client
+
+
+@get("/signin/with/{name:str}", include_in_schema=False)
+async def other_way(request: WebRequest, name: str) -> Response[Any]:
+    """Step 1 by a factor of another room."""
+    way, visit, _, _ = await _visit(request, name, request.query_params.get("flow", ""))
+    return await way.begin(visit)
+
+
+@route("/signin/with/{name:str}/done", http_method=["GET", "POST"], include_in_schema=False)
+async def other_way_done(request: WebRequest, name: str) -> Response[Any]:
+    """A factor of another room may have proved something: go on if it has, else show its page again."""
+    if request.method == "POST":
+        flow.check_origin(request)
+    way, visit, going, client = await _visit(request, name, request.query_params.get("flow", ""))
+    proved = await way.finish(visit)
+    if proved is None:
+        return page.go(visit.here)
+    stack, ctx = web.stack(request), acts.proving(web.request_id(request))
+    opened = await acts.accept_factor(stack, ctx, proved, page.place_of(request), client.name)
+    return await flow.go_on(request, going, client, opened, [page.cookie(stack, page.SESSION, opened)])
 
 
 @post("/signin/leave", include_in_schema=False)
@@ -248,6 +297,8 @@ pages = Router(
         code_again,
         consent,
         consent_answer,
+        other_way,
+        other_way_done,
         leave,
         *provider_routes.pages,
     ],

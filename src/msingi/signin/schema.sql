@@ -14,6 +14,11 @@ CREATE TABLE IF NOT EXISTS signin.client (
   scopes text[] NOT NULL,
   claims text[] NOT NULL,
   first_party boolean NOT NULL,
+  auth text NOT NULL,
+  grants text[] NOT NULL,
+  dpop_nonce boolean NOT NULL,
+  userinfo_signed boolean NOT NULL,
+  backchannel_logout_uri text NOT NULL,
   active boolean NOT NULL DEFAULT true,
   made_at timestamptz NOT NULL DEFAULT now()
 );
@@ -32,7 +37,7 @@ CREATE TABLE IF NOT EXISTS signin.staff (
 );
 SELECT kernel.wall('signin', 'staff', 'person_id');
 
--- What somebody proves themselves with: the salted scrypt hash of a PIN, sealed under their own key.
+-- What somebody proves themselves with: the salted hash of a PIN under a key of the keystore, sealed under their own key.
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS signin.factor (
   person_id uuid NOT NULL,
@@ -105,6 +110,8 @@ CREATE TABLE IF NOT EXISTS signin.agreement (
   person_id uuid NOT NULL,
   client_id text NOT NULL,
   claims text[] NOT NULL,      -- personal: consent-management, keep until withdrawn
+  refused text[] NOT NULL,     -- personal: consent-management, keep until withdrawn
+  receipt text NOT NULL,       -- personal: consent-management, keep until withdrawn
   agreed_at timestamptz NOT NULL,
   PRIMARY KEY (person_id, client_id)
 );
@@ -147,3 +154,15 @@ CREATE TABLE IF NOT EXISTS signin.seen (
 );
 SELECT kernel.wall('signin', 'seen', NULL);
 CREATE INDEX IF NOT EXISTS seen_until ON signin.seen USING brin (until);
+
+-- Institutions whose software seems to guess: how many questions and noes there were in a quarter of an hour.
+-- distributed by institution
+CREATE TABLE IF NOT EXISTS signin.alarm (
+  institution text NOT NULL,
+  since timestamptz NOT NULL,
+  asked int NOT NULL,
+  wrong int NOT NULL,
+  stopped boolean NOT NULL,
+  PRIMARY KEY (institution, since)
+);
+SELECT kernel.wall('signin', 'alarm', NULL);

@@ -1,5 +1,6 @@
 """The only file of the room that runs SQL on clients, accounts, factors, tries, codes and sessions."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,16 @@ async def client(tx: Tx, client_id: str) -> Client | None:
     return None if row is None else _client(row)
 
 
+async def clients_after(tx: Tx, after: str, limit: int, institution: str) -> list[Client]:
+    """Registered clients by id, of one institution where it is named."""
+    return [_client(row) for row in await tx.rows(Q.clients_after, after, limit, institution)]
+
+
+async def retire_client(tx: Tx, client_id: str) -> bool:
+    """A client may no longer be used; False if there was none."""
+    return await tx.value(Q.retire_client, client_id) is not None
+
+
 async def put_client(tx: Tx, new: Client) -> None:
     """Register a client or replace its registration."""
     await tx.do(
@@ -39,6 +50,11 @@ async def put_client(tx: Tx, new: Client) -> None:
         sorted(new.scopes),
         sorted(new.claims),
         new.first_party,
+        new.auth,
+        sorted(new.grants),
+        new.dpop_nonce,
+        new.userinfo_signed,
+        new.backchannel_logout_uri,
     )
 
 
@@ -64,9 +80,9 @@ async def put_pin(tx: Tx, person_id: PersonId, sealed: bytes) -> None:
     await tx.do(Q.put_pin, person_id, sealed)
 
 
-async def pin(tx: Tx, person_id: PersonId) -> bytes | None:
-    """The sealed PIN hash of an account."""
-    return await tx.value(Q.pin_of, person_id)
+async def pins(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, bytes]:
+    """The sealed PIN hashes of accounts; those without PIN are absent."""
+    return {PersonId(row["person_id"]): row["sealed"] for row in await tx.rows(Q.pins_of, list(person_ids))}
 
 
 async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
@@ -174,14 +190,23 @@ async def end_everything(tx: Tx, person_id: PersonId, now: datetime) -> int:
     return await tx.do(Q.end_all_sessions, person_id, now)
 
 
-async def agreed_claims(tx: Tx, person_id: PersonId, client_id: str) -> list[str]:
-    """What somebody agreed that a client may learn."""
-    return await tx.value(Q.agreed_claims, person_id, client_id) or []
+async def decided_claims(tx: Tx, person_id: PersonId, client_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What somebody agreed that a client may learn, and what they refused it."""
+    row = await tx.row(Q.decided_claims, person_id, client_id)
+    return ((), ()) if row is None else (tuple(row["claims"]), tuple(row["refused"]))
 
 
-async def put_agreement(tx: Tx, person_id: PersonId, client_id: str, claims: tuple[str, ...], now: datetime) -> None:
-    """Remember what somebody agreed that a client may learn."""
-    await tx.do(Q.put_agreement, person_id, client_id, list(claims), now)
+async def put_agreement(
+    tx: Tx,
+    person_id: PersonId,
+    client_id: str,
+    claims: tuple[str, ...],
+    refused: tuple[str, ...],
+    receipt: str,
+    now: datetime,
+) -> None:
+    """Remember what somebody agreed that a client may learn, what not, and the receipt that they can show."""
+    await tx.do(Q.put_agreement, person_id, client_id, list(claims), list(refused), receipt, now)
 
 
 async def agreements(tx: Tx, person_id: PersonId) -> list[Agreement]:
@@ -243,9 +268,9 @@ async def end_token(tx: Tx, grant_id: UUID, until: datetime) -> None:
     await tx.do(Q.end_token, grant_id, until)
 
 
-async def grant_ended(tx: Tx, grant_id: UUID) -> bool:
-    """Whether a grant ended before its tokens."""
-    return await tx.value(Q.grant_ended, grant_id) is not None
+async def grants_ended(tx: Tx, grant_ids: list[UUID]) -> set[UUID]:
+    """Which of these grants ended before their tokens."""
+    return {row["grant_id"] for row in await tx.rows(Q.grants_ended, grant_ids)}
 
 
 async def sweep(tx: Tx, now: datetime) -> int:

@@ -18,7 +18,7 @@ from joserfc.jws import JWSRegistry
 from msingi.kernel.ids import PersonId
 from msingi.kernel.keys import Keystore
 from msingi.kernel.seal import Seals
-from msingi.signin.errors import FlowLost, InvalidToken
+from msingi.signin.errors import FlowLost, InvalidRequest, InvalidToken
 
 T = TypeVar("T")
 FALLBACK = "en"
@@ -107,6 +107,14 @@ def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
     except (ValueError, JoseError):
         raise InvalidToken(rule="signature") from None
     return payload
+
+
+def own_claims(keys: Keystore, token: str, typ: str) -> dict[str, Any]:
+    """The claims of an ID token of ours that a client sends as a hint. Raises InvalidRequest."""
+    try:
+        return msgspec.json.decode(verify_own(keys, token, typ), type=dict[str, Any])
+    except InvalidToken:
+        raise InvalidRequest("id_token_hint is not ours.", field="id_token_hint", rule="signature") from None
 
 
 @lru_cache(4096)

@@ -113,7 +113,7 @@ def append_root(tx: "Tx", permit: "Permit", *, root: bytes, count: int) -> None:
 
 
 async def flush(tx: "Tx", seals: "Seals") -> None:
-    """Write what the transaction leaves; called once, just before its commit.
+    """Put what the transaction leaves at its end, to travel with its commit; called once.
 
     All records of a transaction share entry 0, so that one transaction leaves one leaf; batch roots follow.
     """
@@ -128,20 +128,21 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
             sealed.append(seals.seal_with_room_key(LABEL, plain))
         else:
             sealed.append(await seals.seal(tx, staged.subject, plain, LABEL))
-    await tx.do(
-        Q.leave,
-        pending_id,
-        b"".join(entries),
-        [0] * len(inner),
-        inner,
-        [s.subject for s in tx.staged],
-        [s.record_id for s in tx.staged],
-        [s.at for s in tx.staged],
-        [s.act for s in tx.staged],
-        [0] * len(tx.staged),
-        list(range(len(tx.staged))),
-        sealed,
-        range(len(entries) - len(tx.roots), len(entries)),
-        [root for root, _ in tx.roots],
-        [count for _, count in tx.roots],
+    tx.later.append(
+        (
+            Q.leave,
+            (
+                pending_id,
+                b"".join(entries),
+                inner,
+                [s.subject for s in tx.staged],
+                [s.record_id for s in tx.staged],
+                [s.at for s in tx.staged],
+                [s.act for s in tx.staged],
+                sealed,
+                len(entries) - len(tx.roots),
+                [root for root, _ in tx.roots],
+                [count for _, count in tx.roots],
+            ),
+        )
     )

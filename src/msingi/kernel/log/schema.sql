@@ -59,6 +59,31 @@ SELECT kernel.grant_plumbing('log', 'batch');
 REVOKE UPDATE, DELETE ON log.batch FROM msingi_app;
 CREATE INDEX IF NOT EXISTS batch_root ON log.batch (root);
 
+-- Leave what a transaction owes: its entries for the sequencer, the sealed records for their subjects (all under
+-- entry 0, whose inner commitments are kept if there are several), and batch roots from entry `roots_from` on.
+CREATE OR REPLACE FUNCTION log.leave(
+  pending uuid, entries bytea, commitments bytea[], people uuid[], records uuid[], times timestamptz[], acts text[],
+  sealed bytea[], roots_from int, roots bytea[], counts int[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO log.pending (id, entries) VALUES (pending, leave.entries);
+  IF cardinality(commitments) > 0 THEN
+    INSERT INTO log.inner (pending_id, entry_no, commitments) VALUES (pending, 0, leave.commitments[1]);
+  END IF;
+  IF cardinality(people) = 1 THEN
+    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed)
+    VALUES (people[1], records[1], times[1], acts[1], pending, 0, 0, leave.sealed[1]);
+  ELSIF cardinality(people) > 1 THEN
+    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed)
+    SELECT p, r, t, a, pending, 0, n - 1, s
+    FROM unnest(people, records, times, acts, leave.sealed) WITH ORDINALITY AS x (p, r, t, a, s, n);
+  END IF;
+  IF cardinality(roots) > 0 THEN
+    INSERT INTO log.batch (pending_id, entry_no, root, count)
+    SELECT pending, roots_from + n - 1, r, c FROM unnest(roots, counts) WITH ORDINALITY AS b (r, c, n);
+  END IF;
+END $$;
+
 -- The tree in tiles of 256 hashes (C2SP tlog-tiles); level -1 holds the entries themselves. A row grows until its
 -- tile is full and never changes before its end, so that each partial tile ever published is the beginning of it.
 -- local
@@ -69,7 +94,6 @@ CREATE TABLE IF NOT EXISTS log.tile (
   PRIMARY KEY (level, n)
 );
 SELECT kernel.grant_plumbing('log', 'tile');
-REVOKE DELETE ON log.tile FROM msingi_app;
 
 -- Where the entries of a transaction stand in the tree: at first_index and after it.
 -- local
@@ -79,7 +103,6 @@ CREATE TABLE IF NOT EXISTS log.placed (
   count int NOT NULL
 );
 SELECT kernel.grant_plumbing('log', 'placed');
-REVOKE UPDATE, DELETE ON log.placed FROM msingi_app;
 
 -- Every tree head that was ever signed. The primary key is the law that no size has two roots.
 -- local
@@ -90,7 +113,6 @@ CREATE TABLE IF NOT EXISTS log.checkpoint (
   at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 SELECT kernel.grant_plumbing('log', 'checkpoint');
-REVOKE UPDATE, DELETE ON log.checkpoint FROM msingi_app;
 
 -- What witnesses signed of our tree heads: one signature line each.
 -- local
@@ -115,3 +137,12 @@ CREATE TABLE IF NOT EXISTS log.followed (
 );
 SELECT kernel.grant_plumbing('log', 'followed');
 REVOKE DELETE ON log.followed FROM msingi_app;
+
+-- The wall inside the log: the application adds entries and reads; only the sequencer's role takes them out of the
+-- queue, grows the tree and publishes its heads, so that nothing which runs in the application's role can rewrite it.
+REVOKE UPDATE, DELETE ON log.pending FROM msingi_app;
+REVOKE INSERT, UPDATE, DELETE ON log.tile, log.placed, log.checkpoint FROM msingi_app;
+GRANT USAGE ON SCHEMA log TO msingi_sequencer;
+GRANT SELECT, DELETE ON log.pending TO msingi_sequencer;
+GRANT SELECT, INSERT, UPDATE ON log.tile TO msingi_sequencer;
+GRANT SELECT, INSERT ON log.placed, log.checkpoint TO msingi_sequencer;

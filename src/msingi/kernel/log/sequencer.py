@@ -21,6 +21,7 @@ from msingi.kernel.keys import Keystore, Signer
 from msingi.kernel.log import store
 from msingi.kernel.log.note import ED25519, Checkpoint, Note, Vkey, parse_checkpoint, parse_note, sign
 from msingi.kernel.log.tiles import Edge, grow
+from msingi.kernel.postgres import as_sequencer
 
 if TYPE_CHECKING:
     from msingi.kernel.stack import Stack
@@ -115,8 +116,8 @@ class Sequencer:
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the sequencer's own: its lock ends with it."""
-    conn = await asyncpg.connect(dsn, command_timeout=60)
+    """A connection of the sequencer's own, in its own role: its lock ends with it."""
+    conn = await asyncpg.connect(as_sequencer(dsn), command_timeout=60)
     try:
         yield conn
     finally:

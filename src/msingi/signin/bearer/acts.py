@@ -15,11 +15,13 @@ from msingi.signin import acts as signin
 from msingi.signin import store, wire
 from msingi.signin.errors import FlowLost, InvalidGrant, InvalidProof, InvalidToken
 from msingi.signin.model import Client
-from msingi.signin.provider.acts import claim_once, claims_about, client_context
-from msingi.signin.provider.model import ACR, AccessClaims, Once, Shown, Terms
+from msingi.signin.provider.acts import claims_about, client_context
+from msingi.signin.provider.model import ACR, AccessClaims, Held, Once, Shown, Terms
+from msingi.signin.provider.onces import claim_once
 from msingi.signin.provider.proofs import verify_dpop
-from msingi.signin.provider.wire import USERINFO, read_access
+from msingi.signin.provider.wire import USERINFO, SeenTokens, read_access
 from msingi.signin.rules import staff_account_id
+from msingi.signin.together import Together
 
 _PROOFS_KEPT = 200_000
 _FACTORS = {urn: count for count, urn in ACR.items()}
@@ -44,7 +46,9 @@ class ProofMemory:
 def verify(stack: Stack, shown: Shown, audiences: tuple[str, ...]) -> tuple[AccessClaims, Once | None]:
     """The claims of a shown access token, and what of its proof may not come twice. Raises InvalidToken."""
     now = clock.now().timestamp()
-    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now)
+    seen = stack.local.setdefault("signin.tokens", SeenTokens())
+    assert isinstance(seen, SeenTokens)
+    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now, seen)
     bound = (claims.cnf or {}).get("jkt", "")
     if not bound:
         if shown.scheme != "bearer":
@@ -140,19 +144,55 @@ async def _end_software_token(stack: Stack, ctx: Context, claims: AccessClaims, 
     return True
 
 
-async def admit(stack: Stack, shown: Shown) -> Actor:
-    """Who calls one of the stack's own doors with this access token. Raises InvalidToken, naming the step."""
+async def _live(stack: Stack, shown: Shown, audience: str) -> AccessClaims:
     # 1. Signature, issuer, audience, time, and the proof of the key that the token is bound to.
-    claims, once = verify(stack, shown, (stack.settings.url,))
+    claims, once = verify(stack, shown, (audience,))
     # 2. The proof is new to this process.
     memory = stack.local.setdefault("signin.proofs", ProofMemory())
     assert isinstance(memory, ProofMemory)
     if once is not None and not memory.first_time(once, clock.now().timestamp()):
         raise InvalidToken(rule="DPoP proof: used before")
     # 3. The grant has not ended.
-    async with stack.db.reading("signin") as tx:
-        if await store.grant_ended(tx, UUID(claims.grant)):
-            raise InvalidToken(rule="ended")
+    if await _ends(stack).ask(UUID(claims.grant)):
+        raise InvalidToken(rule="ended")
+    return claims
+
+
+def _ends(stack: Stack) -> Together[UUID, bool]:
+    """Whether grants have ended, asked of the database for all requests of the same moment together."""
+
+    async def look(grants: list[UUID]) -> list[bool | Exception]:
+        async with stack.db.reading("signin") as tx:
+            ended = await store.grants_ended(tx, grants)
+        return [grant in ended for grant in grants]
+
+    made = Together[UUID, bool](look)
+    return stack.local.setdefault("signin.ends", made)  # type: ignore[return-value]
+
+
+async def held(stack: Stack, shown: Shown, audience: str) -> Held:
+    """What a token opens at the doors under the path `audience`, which an upper room's scope or detail named.
+
+    Raises InvalidToken, naming the step. It leaves no leaf: what the upper room does with it is the act.
+    """
+    claims = await _live(stack, shown, stack.settings.url + audience)
+    if claims.kind != Kind.PERSON:
+        raise InvalidToken(rule="a person's token")
+    return Held(
+        person_id=owner(stack, claims),
+        grant_id=UUID(claims.grant),
+        client_id=claims.client_id,
+        institution=claims.sector,
+        scopes=tuple(claims.scope.split()),
+        details=claims.authorization_details,
+        passed=claims.passed,
+        jkt=(claims.cnf or {}).get("jkt", ""),
+    )
+
+
+async def admit(stack: Stack, shown: Shown) -> Actor:
+    """Who calls one of the stack's own doors with this access token. Raises InvalidToken, naming the step."""
+    claims = await _live(stack, shown, stack.settings.url)
     # 4. Who that is to us; for a person this links a pseudonym, which is an act of its own kind.
     roles, factors = frozenset(claims.roles), _FACTORS.get(claims.acr, 0)
     if claims.kind == Kind.CLIENT:

@@ -1,10 +1,7 @@
 """Verbs of the provider: push, authorize, agree, redeem, refresh, tell claims, revoke, and admit callers."""
 
-import hashlib
 import os
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+from datetime import timedelta
 
 import msgspec
 
@@ -19,20 +16,20 @@ from msingi.signin import store, wire
 from msingi.signin.errors import (
     AccessDenied,
     FlowLost,
-    InvalidClient,
     InvalidGrant,
-    InvalidProof,
 )
-from msingi.signin.model import NUMBER_CLAIM, Agreement, Client, Session
+from msingi.signin.model import Agreement, Client, Session
 from msingi.signin.provider import rules
+from msingi.signin.provider.minting import ID_TYPE as ID_TYPE
+from msingi.signin.provider.minting import Bound, subject_of, tokens
+from msingi.signin.provider.minting import claims_about as claims_about
+from msingi.signin.provider.minting import mint as mint
+from msingi.signin.provider.minting import software_token as software_token
 from msingi.signin.provider.model import (
     ACCESS_TTL_S,
-    ACR,
     CODE_TTL_S,
     FLOW_TTL_S,
-    ID_TTL_S,
     REFRESH_TTL_S,
-    AccessClaims,
     Asked,
     Flow,
     Once,
@@ -41,31 +38,15 @@ from msingi.signin.provider.model import (
     TokenOrder,
     Tokens,
 )
-from msingi.signin.provider.wire import ACCESS_TYPE, USERINFO
-from msingi.signin.rules import amr
+from msingi.signin.provider.onces import claim_once
 
-ID_TYPE = "JWT"
+RECEIPT_TYPE = "consent-receipt+jwt"
 
 
 def client_context(client: Client, proved: bool, request_id: str) -> Context:
     """The context of what a client's software asks for; `proved` when it showed its key."""
     actor = Actor(Kind.CLIENT, client.client_id, client.institution, assurance=int(proved), name=client.name)
     return context(actor, "identity-proofing", "contract", request_id=request_id, channel="api")
-
-
-async def claim_once(tx: Tx, onces: tuple[Once, ...]) -> None:
-    """Refuse what arrived before (RFC 7523, section 3, point 7; RFC 9449, section 11.1; RFC 9126, section 7.3)."""
-    if not onces:
-        return
-    hashes = {hashlib.sha256(once.what.encode()).digest(): once for once in onces}
-    until = [datetime.fromtimestamp(once.until, UTC) for once in hashes.values()]
-    new = await store.first_time(tx, list(hashes), until)
-    for kind in (once.what.partition("|")[0] for seen, once in hashes.items() if seen not in new):
-        if kind == "assertion":
-            raise InvalidClient(rule="jti was used before")
-        if kind == "dpop":
-            raise InvalidProof(rule="jti was used before")
-        raise FlowLost(rule="a request is used once")
 
 
 async def push(stack: Stack, ctx: Context, asked: Asked, onces: tuple[Once, ...]) -> str:
@@ -112,13 +93,16 @@ async def authorize(
     permit = policy.decide(ctx, "signin.authorize", account, self=own, first_party=client.first_party)
     async with stack.db.transaction(permit) as tx:
         session = await signin.live_session(stack, tx, ctx, pointer)
+        if session and asked.subject not in ("", subject_of(stack, client, account, session.staff_id)):
+            session = None  # the client named somebody else (OpenID Connect Core, sections 3.1.2.2 and 5.5.1)
         outcome = Outcome(session=session)
         if session is not None and rules.session_suffices(asked, flow.begun_at, session, ctx.at.timestamp()):
-            agreed: tuple[str, ...] = asked.claims + asked.id_claims
+            agreed: tuple[str, ...] = asked.claims + asked.id_claims + asked.powers
+            refused: tuple[str, ...] = ()
             if not client.first_party:
-                known = await store.agreed_claims(tx, account, client.client_id)
-                agreed = tuple(known) if decided is None else decided
-            undecided = rules.claims_to_ask(asked, client, agreed) if decided is None else ()
+                agreed, refused = await store.decided_claims(tx, account, client.client_id)
+                agreed = agreed if decided is None else decided
+            undecided = rules.claims_to_ask(asked, client, agreed, refused) if decided is None else ()
             outcome = Outcome(session=session, undecided=undecided)
             if not undecided:
                 outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, client, agreed))
@@ -135,7 +119,7 @@ async def _make_code(
     terms = Terms(
         redirect_uri=asked.redirect_uri,
         challenge=asked.challenge,
-        scopes=asked.scopes,
+        scopes=tuple(s for s in asked.scopes if f"scope:{s}" not in asked.powers or f"scope:{s}" in agreed),
         claims=tuple(c for c in asked.claims if c in agreed),
         id_claims=tuple(c for c in asked.id_claims if c in agreed),
         nonce=asked.nonce,
@@ -148,6 +132,12 @@ async def _make_code(
         roles=tuple(sorted(session.roles)),
         name=session.name,
         outlives="offline_access" in asked.scopes and not client.first_party,
+        details=tuple(
+            detail
+            for place, detail in enumerate(asked.details)
+            if f"details:{place}" not in asked.powers or f"details:{place}" in agreed
+        ),
+        passed=asked.passed,
     )
     secret, grant_id = os.urandom(32), uuid7()
     until = ctx.at + timedelta(seconds=CODE_TTL_S)
@@ -156,17 +146,49 @@ async def _make_code(
     return wire.seal(stack.seal, "code", wire.Pointer(account, grant_id, secret))
 
 
-async def agree(stack: Stack, cookie: str, client: Client, claims: tuple[str, ...], request_id: str) -> None:
-    """Keep what the person decided that a client may learn, in place of what they decided before."""
+async def agree(
+    stack: Stack, cookie: str, client: Client, asked: Asked, claims: tuple[str, ...], request_id: str
+) -> str:
+    """Keep what the person decided that a client may learn, in place of what they decided before; the receipt.
+
+    Claims that were asked for and are not among `claims` count as refused: they are asked for again only if the
+    client cannot work without them. The receipt is a JWS by the provider's key. Raises FlowLost if nobody is signed in.
+    """
     pointer = wire.unseal(stack.seal, "session", cookie, wire.Pointer)
     ctx = self_context(pointer, "consent-management", request_id)
     permit = policy.decide(ctx, "signin.agree", pointer.person_id)
+    wanted = dict.fromkeys(asked.claims + asked.id_claims)
     async with stack.db.transaction(permit) as tx:
         if await signin.live_session(stack, tx, ctx, pointer) is None:
             raise FlowLost(rule="signed in")
-        await store.put_agreement(tx, pointer.person_id, client.client_id, claims, ctx.at)
-        detail: leaf.Detail = {"to": client.name, "institution": client.institution, "claims": " ".join(claims)}
+        agreed, refused = await store.decided_claims(tx, pointer.person_id, client.client_id)
+        # What was decided earlier about claims that nobody asks for today stays.
+        agreed = tuple(dict.fromkeys((*(c for c in agreed if c not in wanted), *claims)))
+        refused = tuple(dict.fromkeys(c for c in (*refused, *wanted) if c not in agreed))
+        receipt = wire.sign(
+            stack.keys,
+            RECEIPT_TYPE,
+            {
+                "iss": stack.settings.url,
+                "iat": int(ctx.at.timestamp()),
+                "jti": token(12),
+                "sub": subject_of(stack, client, pointer.person_id, pointer.staff_id),
+                "controller": client.institution,
+                "software": {"client_id": client.client_id, "name": client.name},
+                "purpose": "identity-proofing",
+                "claims": list(agreed),
+                "refused": list(refused),
+            },
+        )
+        await store.put_agreement(tx, pointer.person_id, client.client_id, agreed, refused, receipt, ctx.at)
+        detail: leaf.Detail = {
+            "to": client.name,
+            "institution": client.institution,
+            "claims": " ".join(agreed),
+            "refused": " ".join(refused),
+        }
         log.append(tx, permit, subject=pointer.person_id, detail=detail)
+    return receipt
 
 
 async def list_agreements(stack: Stack, ctx: Context, person_id: PersonId) -> list[Agreement]:
@@ -238,133 +260,8 @@ async def redeem(
         log.append(tx, permit, subject=person_id, detail=detail)
     if twice:
         raise InvalidGrant("The code was used before; what came of it has ended.", rule="used once")
-    return await _tokens(stack, ctx, client, pointer, terms, scopes, jkt, refresh)
-
-
-def subject_of(stack: Stack, client: Client, person_id: PersonId, staff_id: str) -> str:
-    """`sub`: a person's pseudonym at the client's institution (law 7), or a member of staff's id."""
-    return staff_id or stack.pseudonym.of(client.institution, person_id)
-
-
-async def _tokens(
-    stack: Stack,
-    ctx: Context,
-    client: Client,
-    pointer: wire.Pointer,
-    terms: Terms,
-    scopes: tuple[str, ...],
-    jkt: str,
-    refresh: str,
-) -> Tokens:
-    now, issuer = int(ctx.at.timestamp()), stack.settings.url
-    sub = subject_of(stack, client, pointer.person_id, terms.staff_id)
-    access = AccessClaims(
-        iss=issuer,
-        sub=sub,
-        aud=issuer if "api" in scopes else issuer + USERINFO,
-        exp=now + ACCESS_TTL_S,
-        iat=now,
-        jti=token(12),
-        client_id=client.client_id,
-        scope=" ".join(scopes),
-        sector=client.institution,
-        kind=Kind.STAFF if terms.staff_id else Kind.PERSON,
-        grant=str(pointer.item_id),
-        acr=ACR[terms.factors],
-        auth_time=terms.proved_at,
-        roles=terms.roles,
-        institution=terms.institution,
-        name=terms.name,
-        cnf={"jkt": jkt} if jkt else None,
-    )
-    identity_claims: dict[str, Any] = {
-        "iss": issuer,
-        "sub": sub,
-        "aud": client.client_id,
-        "exp": now + ID_TTL_S,
-        "iat": now,
-        "auth_time": terms.proved_at,
-        "acr": ACR[terms.factors],
-        "amr": amr(terms.methods),
-    }
-    if terms.nonce:
-        identity_claims["nonce"] = terms.nonce
-    if terms.id_claims:
-        identity_claims |= await claims_about(
-            stack, ctx, client, (pointer.person_id, pointer.item_id), terms, terms.id_claims
-        )
-    return Tokens(
-        access_token=wire.sign(stack.keys, ACCESS_TYPE, access),
-        token_type="DPoP" if jkt else "Bearer",
-        expires_in=ACCESS_TTL_S,
-        scope=" ".join(scopes),
-        id_token=wire.sign(stack.keys, ID_TYPE, identity_claims) if "openid" in scopes else "",
-        refresh_token=refresh,
-    )
-
-
-async def claims_about(
-    stack: Stack, ctx: Context, client: Client, owner: tuple[PersonId, UUID], terms: Terms, names: tuple[str, ...]
-) -> dict[str, Any]:
-    """The claims of these names that are known; one without value is left out (OpenID Connect Core, 5.3.2).
-
-    `owner` is the person and the grant, which is the consent that a third party's reading rests on.
-    Raises InvalidGrant if the identity is out of use.
-    """
-    if terms.staff_id:
-        return {"name": terms.name} if "name" in names else {}
-    if not names:
-        return {}
-    basis = ("public-task", "") if client.first_party else ("consent", str(owner[1]))
-    reading = msgspec.structs.replace(ctx, basis=basis[0], consent=basis[1])
-    person = await signin.active_person(stack, owner[0], reading)
-    if person is None:
-        raise InvalidGrant(rule="identity in use")
-    of = person.demographics
-    known = {
-        "name": of.name.full,
-        "given_name": of.name.given,
-        "family_name": of.name.family,
-        "birthdate": of.birth.date,
-        "phone_number": of.phone,
-        NUMBER_CLAIM: person.number,
-    }
-    return {name: known[name] for name in names if known.get(name)}
-
-
-async def software_token(
-    stack: Stack, ctx: Context, client: Client, scope: str, jkt: str, onces: tuple[Once, ...]
-) -> Tokens:
-    """An access token for an institution's software itself (RFC 6749, section 4.4); its scopes become roles.
-
-    Raises UnauthorizedClient for a public client, InvalidScope for scopes about people or not registered.
-    """
-    scopes = rules.check_software_scopes(client, scope)
-    rules.check_token_key(client, jkt)
-    permit = policy.decide(ctx, "signin.client-token", policy.NOBODY)
-    async with stack.db.transaction(permit) as tx:
-        await claim_once(tx, onces)
-        log.append(tx, permit, detail={"client": client.client_id, "scopes": " ".join(scopes)})
-    now = int(ctx.at.timestamp())
-    claims = AccessClaims(
-        iss=stack.settings.url,
-        sub=client.client_id,
-        aud=stack.settings.url,
-        exp=now + ACCESS_TTL_S,
-        iat=now,
-        jti=token(12),
-        client_id=client.client_id,
-        scope=" ".join(scopes),
-        sector=client.institution,
-        kind=Kind.CLIENT,
-        grant=str(uuid7()),
-        roles=scopes,
-        institution=client.institution,
-        name=client.name,
-        cnf={"jkt": jkt} if jkt else None,
-    )
-    signed = wire.sign(stack.keys, ACCESS_TYPE, claims)
-    return Tokens(signed, "DPoP" if jkt else "Bearer", ACCESS_TTL_S, " ".join(scopes))
+    bound = Bound(person_id, grant_id, row["session_id"], jkt)
+    return await tokens(stack, ctx, client, bound, terms, scopes, refresh)
 
 
 def is_subject(stack: Stack, client: Client, cookie: str, sub: str) -> bool:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from msingi.kernel.ids import PersonId
 from msingi.signin.model import Session, Who
 
 REQUEST_TTL_S = 90
@@ -16,6 +17,8 @@ REFRESH_TTL_S = 90 * 86_400
 PROOF_AGE_S = 60
 SKEW_S = 30
 ASSERTION_LONGEST_S = 10 * 60
+REQUEST_LONGEST_S = 60 * 60
+NONCE_S = 5 * 60
 ACR = {1: "urn:msingi:acr:1", 2: "urn:msingi:acr:2"}
 REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 
@@ -26,6 +29,8 @@ class Asked(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `claims` go to userinfo and `id_claims` into the ID token, both already cut to what the client may have;
     `factors` is how many factors must be proved; `max_age_s` -1 when the sign-in may be of any age;
     `request_id` lets it be used once; `expires_at` is a Unix time; `jkt` the key that the code is bound to, if any.
+    `essential` are claims without which the client cannot do its work; `details` and `passed` belong to upper rooms,
+    `powers` is what the person is asked about besides claims; `subject` the `sub` that must be signed in, if named.
     """
 
     client_id: str
@@ -42,6 +47,11 @@ class Asked(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     id_claims: tuple[str, ...] = ()
+    essential: tuple[str, ...] = ()
+    details: tuple[dict[str, Any], ...] = ()
+    powers: tuple[str, ...] = ()
+    passed: dict[str, str] = {}
+    subject: str = ""
     login_hint: str = ""
     ui_locales: str = ""
 
@@ -81,6 +91,8 @@ class Terms(Struct, frozen=True, kw_only=True):
     methods: tuple[str, ...]
     proved_at: int
     outlives: bool = False
+    details: tuple[dict[str, Any], ...] = ()
+    passed: dict[str, str] = {}
     staff_id: str = ""
     institution: str = ""
     roles: tuple[str, ...] = ()
@@ -139,6 +151,7 @@ class Tokens(Struct, frozen=True, omit_defaults=True):
     scope: str
     id_token: str = ""
     refresh_token: str = ""
+    authorization_details: list[dict[str, Any]] = []
 
 
 class Pushed(Struct, frozen=True):
@@ -148,7 +161,7 @@ class Pushed(Struct, frozen=True):
     expires_in: int
 
 
-class AccessClaims(Struct, frozen=True, kw_only=True):
+class AccessClaims(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an access token of ours says (RFC 9068, section 2.2).
 
     `grant` is absent in tokens of institutions' software; `sector` is whose pseudonym `sub` is.
@@ -171,3 +184,21 @@ class AccessClaims(Struct, frozen=True, kw_only=True):
     institution: str = ""
     name: str = ""
     cnf: dict[str, Any] | None = None
+    authorization_details: tuple[dict[str, Any], ...] = ()
+    passed: dict[str, str] = {}
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What an access token opens at a door of an upper room: whose it is, which software holds it, and for what.
+
+    `client_id` is empty for anonymous software; `jkt` the thumbprint of the key that it showed, if any.
+    """
+
+    person_id: PersonId
+    grant_id: UUID
+    client_id: str
+    institution: str
+    scopes: tuple[str, ...]
+    details: tuple[dict[str, Any], ...] = ()
+    passed: dict[str, str] = {}
+    jkt: str = ""

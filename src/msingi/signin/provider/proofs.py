@@ -10,9 +10,18 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
-from msingi.signin.errors import InvalidClient, InvalidProof
+from msingi.kernel.keys import Keystore
+from msingi.signin.errors import InvalidClient, InvalidProof, InvalidRequestObject, UseDpopNonce
 from msingi.signin.model import Client
-from msingi.signin.provider.model import ASSERTION_LONGEST_S, PROOF_AGE_S, SKEW_S, Once, Proof
+from msingi.signin.provider.model import (
+    ASSERTION_LONGEST_S,
+    NONCE_S,
+    PROOF_AGE_S,
+    REQUEST_LONGEST_S,
+    SKEW_S,
+    Once,
+    Proof,
+)
 from msingi.signin.rules import secret_members
 from msingi.signin.wire import b64, public_key, unverified
 
@@ -38,6 +47,7 @@ class _Dpop(msgspec.Struct):
     iat: float
     jti: str
     ath: str = ""
+    nonce: str = ""
 
 
 def assertion_client(assertion: str) -> str:
@@ -64,9 +74,7 @@ def verify_assertion(assertion: str, client: Client, issuer: str, now: float) ->
     if alg not in ALGORITHMS:
         raise InvalidClient(rule=f"alg is one of {', '.join(ALGORITHMS)}")
     # 2. Signature by a key that the client registered (RFC 7523, section 3, point 9).
-    kid = header.get("kid")
-    fitting = [k for k in client.jwks if k.get("kty") == _KEY_TYPES[alg] and (not kid or k.get("kid", kid) == kid)]
-    if not any(_verifies(assertion, key) for key in fitting):
+    if not signed_by(assertion, header, client):
         raise InvalidClient(rule="signature by a registered key")
     # 3. Form of the claims: aud a single string, jti and exp present (section 3, points 3, 4 and 7).
     try:
@@ -89,10 +97,32 @@ def verify_assertion(assertion: str, client: Client, issuer: str, now: float) ->
     return Once(f"assertion|{client.client_id}|{claims.jti}", int(claims.exp) + SKEW_S)
 
 
-def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str = "") -> Proof:
+def known_nonces(keys: Keystore, now: float) -> tuple[str, str]:
+    """The nonce that is given out now, and the one before it, which is still taken (RFC 9449, section 8).
+
+    They are the same for everybody and last five to ten minutes: they show that a proof was made lately, whatever the
+    clock of the device says; that it is used once is its jti's affair.
+    """
+    window = int(now) // NONCE_S
+    newest, before = (b64(keys.blind(f"signin.dpop-nonce|{w}")[:18]) for w in (window, window - 1))
+    return newest, before
+
+
+def verify_dpop(
+    proof: str,
+    method: str,
+    url: str,
+    now: float,
+    access_token: str = "",
+    *,
+    nonces: tuple[str, ...] | None = None,
+    nonce_demanded: bool = False,
+) -> Proof:
     """The key that a DPoP proof shows, once verified for this method and address (RFC 9449, section 4.3).
 
-    With `access_token`, the proof must hold its hash. Raises InvalidProof, naming the step.
+    With `access_token`, the proof must hold its hash. A proof with one of `nonces` is fresh by that; one with an old
+    or foreign nonce, or without a demanded one, raises UseDpopNonce. Doors that give no nonces pass None.
+    Raises InvalidProof, naming the step.
     """
     # 1-3. One well-formed JWT with typ dpop+jwt and an asymmetric algorithm.
     try:
@@ -116,8 +146,11 @@ def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str
         raise InvalidProof(rule="htm")
     if not _same_address(claims.htu, url):
         raise InvalidProof(rule="htu")
-    # 6. Fresh (section 11.1).
-    if not now - PROOF_AGE_S <= claims.iat <= now + SKEW_S:
+    # 6. Fresh: by our nonce (section 8), else by the client's clock (section 11.1).
+    by_nonce = nonces is not None and claims.nonce in nonces
+    if nonces is not None and not by_nonce and (claims.nonce or nonce_demanded):
+        raise UseDpopNonce()
+    if not by_nonce and not now - PROOF_AGE_S <= claims.iat <= now + SKEW_S:
         raise InvalidProof(rule="iat is now")
     if not 0 < len(claims.jti) <= 500:
         raise InvalidProof(rule="jti")
@@ -125,7 +158,55 @@ def verify_dpop(proof: str, method: str, url: str, now: float, access_token: str
     if access_token and not hmac.compare_digest(claims.ath.encode(), token_hash(access_token).encode()):
         raise InvalidProof(rule="ath")
     thumbprint = public_key(jwk).thumbprint()
-    return Proof(thumbprint, Once(f"dpop|{thumbprint}|{claims.jti}", int(claims.iat) + PROOF_AGE_S + SKEW_S))
+    until = now + 2 * NONCE_S if by_nonce else claims.iat + PROOF_AGE_S + SKEW_S
+    return Proof(thumbprint, Once(f"dpop|{thumbprint}|{claims.jti}", int(until)))
+
+
+def verify_request_object(text: str, client: Client, issuer: str, now: float) -> tuple[dict[str, str], Once | None]:
+    """The parameters inside a signed authorization request, and its jti if it has one (RFC 9101, sections 4 and 6).
+
+    Raises InvalidRequestObject, naming the step.
+    """
+    # 1. A JWT with an algorithm of ours, signed by a registered key of the client; typ as in section 10.8, or JWT.
+    try:
+        header, payload = unverified(text)
+        claims = msgspec.json.decode(payload, type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError):
+        raise InvalidRequestObject(field="request", rule="a signed JWT") from None
+    if header.get("typ", "JWT") not in ("oauth-authz-req+jwt", "JWT", "jwt"):
+        raise InvalidRequestObject(field="request", rule="typ is oauth-authz-req+jwt")
+    if header.get("alg") not in ALGORITHMS:
+        raise InvalidRequestObject(field="request", rule=f"alg is one of {', '.join(ALGORITHMS)}")
+    if not signed_by(text, header, client):
+        raise InvalidRequestObject(field="request", rule="signature by a registered key")
+    # 2. From the client, for this provider alone.
+    if claims.get("iss") != client.client_id or claims.get("client_id", client.client_id) != client.client_id:
+        raise InvalidRequestObject(field="request", rule="iss and client_id are the client's")
+    if claims.get("aud") not in (issuer, [issuer]):
+        raise InvalidRequestObject(field="request", rule="aud is the issuer")
+    # 3. In its time: at most an hour long (FAPI 2.0 Message Signing, section 5.3.1).
+    times = [claims.get(name, 0) for name in ("exp", "nbf", "iat")]
+    if not all(isinstance(t, int | float) for t in times):
+        raise InvalidRequestObject(field="request", rule="exp, nbf and iat are numbers")
+    exp, nbf, iat = times
+    if not now - SKEW_S < exp <= now + REQUEST_LONGEST_S + SKEW_S:
+        raise InvalidRequestObject(field="request", rule="exp lies ahead, by at most an hour")
+    if max(nbf, iat) > now + SKEW_S or (nbf and nbf < now - REQUEST_LONGEST_S - SKEW_S):
+        raise InvalidRequestObject(field="request", rule="nbf is at most an hour ago")
+    # 4. It holds no request itself (section 4), and nothing beside it counts (section 6.3).
+    if {"request", "request_uri"} & set(claims):
+        raise InvalidRequestObject(field="request", rule="no request inside a request")
+    inside = {n: v if isinstance(v, str) else msgspec.json.encode(v).decode() for n, v in claims.items()}
+    jti = claims.get("jti")
+    return inside, Once(f"assertion|{client.client_id}|{jti}", int(exp) + SKEW_S) if jti else None
+
+
+def signed_by(text: str, header: dict[str, Any], client: Client) -> bool:
+    """Whether a registered key of the client made this signature."""
+    kid = header.get("kid")
+    kty = _KEY_TYPES[header["alg"]]
+    fitting = [k for k in client.jwks if k.get("kty") == kty and (not kid or k.get("kid", kid) == kid)]
+    return any(_verifies(text, key) for key in fitting)
 
 
 def token_hash(access_token: str) -> str:

@@ -9,6 +9,7 @@ from litestar import Response, Router, get, post
 from msingi.kernel import clock, web
 from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import token
+from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import flow as flows
 from msingi.signin import page, wire
@@ -17,13 +18,16 @@ from msingi.signin.errors import (
     InvalidClient,
     InvalidProof,
     InvalidRequest,
-    InvalidToken,
+    InvalidRequestObject,
     RedirectMismatch,
+    RequestNotSupported,
+    UnauthorizedClient,
     UnsupportedGrant,
+    UseDpopNonce,
 )
 from msingi.signin.model import Client, Profile
 from msingi.signin.page import WebRequest
-from msingi.signin.provider import acts, rules
+from msingi.signin.provider import acts, extend, rules
 from msingi.signin.provider.model import (
     FLOW_TTL_S,
     REQUEST_TTL_S,
@@ -35,7 +39,13 @@ from msingi.signin.provider.model import (
     TokenOrder,
     Tokens,
 )
-from msingi.signin.provider.proofs import assertion_client, verify_assertion, verify_dpop
+from msingi.signin.provider.proofs import (
+    assertion_client,
+    known_nonces,
+    verify_assertion,
+    verify_dpop,
+    verify_request_object,
+)
 from msingi.signin.provider.wire import metadata
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -62,7 +72,9 @@ async def form(request: WebRequest) -> dict[str, str]:
     return rules.single(pairs)
 
 
-async def proven_client(request: WebRequest, params: dict[str, str]) -> tuple[Client, tuple[Once, ...]]:
+async def proven_client(
+    request: WebRequest, params: dict[str, str], *, anonymous: bool = False
+) -> tuple[Client, tuple[Once, ...]]:
     """The client that asks, proved as its registration promises, and what of the proof may not come twice.
 
     Raises InvalidClient. (RFC 6749, section 2.3; RFC 7521, section 4.2)
@@ -70,9 +82,17 @@ async def proven_client(request: WebRequest, params: dict[str, str]) -> tuple[Cl
     stack = web.stack(request)
     assertion = params.get("client_assertion", "")
     if not assertion:
+        for added in extend.of(stack).proofs.values():
+            found = await added.prove(request, params)
+            if found is not None:
+                if found[0].auth != added.method:
+                    raise InvalidClient(rule=f"registered for {found[0].auth}")
+                return found
+        if anonymous and "client_id" not in params:
+            return extend.ANONYMOUS, ()
         client = await signin.client(stack, params.get("client_id", ""))
         if client.profile is not Profile.PUBLIC:
-            raise InvalidClient(rule="private_key_jwt")
+            raise InvalidClient(rule=client.auth)
         return client, ()
     if params.get("client_assertion_type") != ASSERTION_TYPE:
         raise InvalidClient(rule="client_assertion_type")
@@ -80,20 +100,37 @@ async def proven_client(request: WebRequest, params: dict[str, str]) -> tuple[Cl
     if params.get("client_id", client_id) != client_id:
         raise InvalidClient(rule="client_id is the assertion's sub")
     client = await signin.client(stack, client_id)
+    if client.auth != "private_key_jwt":
+        raise InvalidClient(rule=f"registered for {client.auth}")
     once = verify_assertion(assertion, client, stack.settings.url, clock.now().timestamp())
     return client, (once,)
 
 
-def shown_key(request: WebRequest) -> tuple[str, tuple[Once, ...]]:
-    """The key that a DPoP proof of this request shows, empty without proof. Raises InvalidProof."""
+def shown_key(request: WebRequest, client: Client) -> tuple[str, tuple[Once, ...]]:
+    """The key that a DPoP proof of this request shows, empty without proof. Raises InvalidProof, UseDpopNonce."""
     proofs = request.headers.getall("dpop", [])
     if not proofs:
         return "", ()
     if len(proofs) > 1:
         raise InvalidProof(rule="one DPoP header")
-    url = web.stack(request).settings.url + request.url.path
-    proof = verify_dpop(proofs[0], request.method, url, clock.now().timestamp())
+    stack, now = web.stack(request), clock.now().timestamp()
+    url = stack.settings.url + request.url.path
+    proof = verify_dpop(
+        proofs[0], request.method, url, now, nonces=known_nonces(stack.keys, now), nonce_demanded=client.dpop_nonce
+    )
     return proof.jkt, (proof.once,)
+
+
+def fresh(request: WebRequest) -> dict[str, str]:
+    """Headers of an answer that nobody keeps, with the nonce for the next DPoP proof (RFC 9449, section 8.2)."""
+    return NO_STORE | {"DPoP-Nonce": known_nonces(web.stack(request).keys, clock.now().timestamp())[0]}
+
+
+def with_nonce(request: WebRequest, refused: UseDpopNonce) -> Response[bytes]:
+    """The refusal of a proof without our nonce, with that nonce (RFC 9449, section 8)."""
+    answer = web.on_refusal(request, refused)
+    answer.headers.update(fresh(request))
+    return answer
 
 
 @get(["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"], tags=["signin"])
@@ -101,7 +138,7 @@ async def provider_metadata(request: WebRequest) -> Response[dict[str, Any]]:
     """What this provider offers (OpenID Connect Discovery 1.0; RFC 8414)."""
     stack = web.stack(request)
     headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-    return Response(metadata(stack.settings.url, page.offered(stack)), headers=headers)
+    return Response(metadata(stack.settings.url, page.offered(stack), extend.of(stack)), headers=headers)
 
 
 @get("/oauth/jwks", tags=["signin"])
@@ -113,24 +150,46 @@ async def jwks(request: WebRequest) -> Response[dict[str, Any]]:
 
 @post("/oauth/par", status_code=201, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def push(request: WebRequest) -> Response[Pushed]:
-    """Accept a pushed authorization request (RFC 9126, section 2)."""
+    """Accept a pushed authorization request (RFC 9126, section 2), also as a signed request object (RFC 9101)."""
     stack = web.stack(request)
     params = await form(request)
     client, onces = await proven_client(request, params)
-    jkt, proofs = shown_key(request)
-    rules.check_destination(client, params.get("redirect_uri", ""))
-    now = int(clock.now().timestamp())
-    asked = rules.read_request(params, client, pushed=True, request_id=token(16), now=now, jkt=jkt)
+    jkt, proofs = shown_key(request, client)
     ctx = acts.client_context(client, bool(onces), web.request_id(request))
-    sealed = await acts.push(stack, ctx, asked, onces + proofs)
-    return Response(Pushed(REQUEST_URI + sealed, REQUEST_TTL_S), status_code=201, headers=NO_STORE)
+    now = int(clock.now().timestamp())
+    params, signed = _unpacked(stack, params, client)
+    rules.check_destination(client, params.get("redirect_uri", ""))
+    more = extend.of(stack)
+    asked = rules.read_request(params, client, more, pushed=True, request_id=token(16), now=now, jkt=jkt)
+    sealed = await acts.push(stack, ctx, _hinted(stack, params, asked), onces + proofs + signed)
+    return Response(Pushed(REQUEST_URI + sealed, REQUEST_TTL_S), status_code=201, headers=fresh(request))
+
+
+def _unpacked(stack: Stack, params: dict[str, str], client: Client) -> tuple[dict[str, str], tuple[Once, ...]]:
+    """The parameters inside a signed request object, and nothing beside it (RFC 9101, section 6.3)."""
+    if "request" not in params:
+        return params, ()
+    inside, once = verify_request_object(params["request"], client, stack.settings.url, clock.now().timestamp())
+    if params.get("client_id", client.client_id) != client.client_id:
+        raise InvalidRequestObject(rule="client_id")
+    return inside, (once,) if once else ()
+
+
+def _hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
+    """The request with the subject that `id_token_hint` names (OpenID Connect Core, section 3.1.2.1)."""
+    if hint := params.get("id_token_hint", ""):
+        sub = rules.hinted_subject(wire.own_claims(stack.keys, hint, acts.ID_TYPE), asked.client_id)
+        if asked.subject not in ("", sub):
+            raise InvalidRequest("id_token_hint and claims name different people.", field="id_token_hint", rule="sub")
+        return msgspec.structs.replace(asked, subject=sub)
+    return asked
 
 
 def _pushed(request: WebRequest, request_uri: str, client: Client) -> Asked:
     """The request that was pushed. Raises FlowLost for another's, an old or an invented one (RFC 9126, section 4)."""
     text = request_uri.removeprefix(REQUEST_URI)
     if text == request_uri:
-        raise InvalidRequest("request_uri is one that this provider gave.", field="request_uri", rule="PAR")
+        raise RequestNotSupported(field="request_uri", rule="request_uri is one that this provider gave")
     asked = wire.unseal(web.stack(request).seal, "request", text, Asked)
     if asked.client_id != client.client_id:
         raise FlowLost(rule="request_uri of this client")
@@ -147,10 +206,12 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
         rules.check_destination(client, asked.redirect_uri)
     else:
         # Until the address is known to be the client's own, a refusal is a page (law 6).
-        rules.check_destination(client, params.get("redirect_uri", ""))
         rules.check_route(client, pushed=False)
+        params, _ = _unpacked(stack, params, client)
+        rules.check_destination(client, params.get("redirect_uri", ""))
         try:
-            asked = rules.read_request(params, client, pushed=False, request_id=token(16), now=now)
+            asked = rules.read_request(params, client, extend.of(stack), pushed=False, request_id=token(16), now=now)
+            asked = _hinted(stack, params, asked)
         except Refusal as refusal:
             known = {**flows.told(refusal), "state": params.get("state", ""), "iss": stack.settings.url}
             return page.go(rules.with_query(params["redirect_uri"], known))
@@ -177,12 +238,13 @@ async def authorize_by_form(request: WebRequest) -> Response[Any]:
 
 @post("/oauth/token", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def tokens(request: WebRequest) -> Response[Tokens]:
-    """Tokens for a code, a refresh token, or an institution's software itself (RFC 6749, section 3.2)."""
+    """Tokens for a code, a refresh token, a grant of another room, or software itself (RFC 6749, section 3.2)."""
     stack = web.stack(request)
     params = await form(request)
     grant = params.get("grant_type", "")
-    client, onces = await proven_client(request, params)
-    jkt, proofs = shown_key(request)
+    added = extend.of(stack).grants.get(grant)
+    client, onces = await proven_client(request, params, anonymous=added is not None and added.anonymous)
+    jkt, proofs = shown_key(request, client)
     ctx = acts.client_context(client, bool(onces), web.request_id(request))
     if grant == "client_credentials":
         answer = await acts.software_token(stack, ctx, client, params.get("scope", ""), jkt, onces + proofs)
@@ -196,9 +258,14 @@ async def tokens(request: WebRequest) -> Response[Tokens]:
             scope=params.get("scope", ""),
         )
         answer = await acts.redeem(stack, ctx, client, order, jkt, onces + proofs)
+    elif added is not None:
+        if added.registered and grant not in client.grants:
+            raise UnauthorizedClient(field="grant_type", rule="registered for this grant")
+        ask = extend.TokenAsk(stack=stack, ctx=ctx, client=client, params=params, jkt=jkt, onces=onces + proofs)
+        answer = await added.redeem(ask)
     else:
         raise UnsupportedGrant(field="grant_type")
-    return Response(answer, status_code=200, headers=NO_STORE)
+    return Response(answer, status_code=200, headers=fresh(request))
 
 
 async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[str, bool]:
@@ -209,13 +276,9 @@ async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[s
     stack = web.stack(request)
     client_id, sub = params.get("client_id", ""), ""
     if hint := params.get("id_token_hint", ""):
-        try:
-            claims = msgspec.json.decode(wire.verify_own(stack.keys, hint, acts.ID_TYPE), type=dict[str, Any])
-        except InvalidToken:
-            raise InvalidRequest("id_token_hint is not ours.", field="id_token_hint", rule="signature") from None
-        if client_id and claims["aud"] != client_id:
-            raise InvalidRequest("id_token_hint is another client's.", field="id_token_hint", rule="aud")
-        client_id, sub = str(claims["aud"]), str(claims["sub"])
+        claims = wire.own_claims(stack.keys, hint, acts.ID_TYPE)
+        sub = rules.hinted_subject(claims, client_id or str(claims["aud"]))
+        client_id = str(claims["aud"])
     to = params.get("post_logout_redirect_uri", "")
     if not to and not sub:
         return "", False
@@ -270,4 +333,9 @@ async def logout_by_form(request: WebRequest) -> Response[Any]:
 
 
 pages = [authorize, authorize_by_form, logout, logout_by_form]
-doors = Router("/", route_handlers=[provider_metadata, jwks, push, tokens], request_max_body_size=64 * 1024)
+doors = Router(
+    "/",
+    route_handlers=[provider_metadata, jwks, push, tokens],
+    request_max_body_size=64 * 1024,
+    exception_handlers={UseDpopNonce: with_nonce},
+)

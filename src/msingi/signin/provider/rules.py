@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from msingi.signin.errors import (
+    InvalidAuthorizationDetails,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
@@ -17,9 +18,11 @@ from msingi.signin.errors import (
     RedirectMismatch,
     RequestNotSupported,
     UnauthorizedClient,
+    UnmetAuthentication,
     UnsupportedResponseType,
 )
 from msingi.signin.model import SCOPE_CLAIMS, Client, Profile, Session
+from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.model import ACR, FLOW_TTL_S, REQUEST_TTL_S, Asked, Terms
 from msingi.signin.wire import b64
 
@@ -57,16 +60,23 @@ def check_route(client: Client, pushed: bool) -> None:
 
 
 def read_request(
-    params: Mapping[str, str], client: Client, *, pushed: bool, request_id: str, now: int, jkt: str = ""
+    params: Mapping[str, str],
+    client: Client,
+    more: Extensions,
+    *,
+    pushed: bool,
+    request_id: str,
+    now: int,
+    jkt: str = "",
 ) -> Asked:
-    """The checked authorization request; its redirect address was checked before.
+    """The checked authorization request; its redirect address was checked before, a request object was unpacked.
 
-    `jkt` is the thumbprint of a DPoP proof that came with a pushed request.
-    Raises InvalidRequest or one of its kin, and InvalidScope, naming the field.
+    `jkt` is the thumbprint of a DPoP proof that came with a pushed request; `more` is what upper rooms added.
+    Raises InvalidRequest or one of its kin, InvalidScope and InvalidAuthorizationDetails, naming the field.
     """
-    # 1. What this provider does not read must not be ignored silently (RFC 9101, section 6.1).
-    if "request" in params or (pushed and "request_uri" in params):
-        raise RequestNotSupported(field="request")
+    # 1. A request by reference to elsewhere is not fetched, and not ignored silently (RFC 9126, section 2.1).
+    if "request_uri" in params:
+        raise RequestNotSupported(field="request_uri")
     # 2. Only codes (RFC 6749, section 4.1.1), returned in the query.
     if params.get("response_type") != "code":
         raise UnsupportedResponseType(field="response_type")
@@ -76,18 +86,14 @@ def read_request(
     challenge = params.get("code_challenge", "")
     if params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise InvalidRequest("PKCE with S256 is needed.", field="code_challenge", rule="PKCE S256")
-    # 4. Scopes that the client was registered for; openid always.
-    scopes = read_scopes(params.get("scope", ""), client)
-    if "openid" not in scopes:
+    # 4. Scopes that the client was registered for, and details of a known type; openid unless an upper room is meant.
+    scopes = read_scopes(params.get("scope", ""), client, more)
+    details = more.check_details(client, read_details(params.get("authorization_details", "")))
+    if "openid" not in scopes and not details and not set(scopes) & set(more.scopes):
         raise InvalidScope("The scope openid is needed.", field="scope", rule="openid")
     # 5. A key named in two ways must be the same key (RFC 9449, section 10.1).
-    named = params.get("dpop_jkt", "")
-    if named and not _CHALLENGE.fullmatch(named):
-        raise InvalidRequest("dpop_jkt is a SHA-256 thumbprint.", field="dpop_jkt", rule="RFC 7638")
-    if jkt and named and not hmac.compare_digest(jkt, named):
-        raise InvalidRequest("dpop_jkt is not the key of the proof.", field="dpop_jkt", rule="same key")
-    claims, id_claims, acr = _read_claims(params.get("claims", ""), scopes, client)
-    prompt = _read_prompt(params.get("prompt", ""))
+    bound = _named_key(params.get("dpop_jkt", ""), jkt)
+    claims = read_claims(params.get("claims", ""), scopes, client)
     max_age = params.get("max_age", "-1")
     if not re.fullmatch(r"-1|[0-9]{1,9}", max_age):
         raise InvalidRequest("max_age is a number of seconds.", field="max_age", rule="seconds")
@@ -100,29 +106,60 @@ def read_request(
         expires_at=now + (REQUEST_TTL_S if pushed else FLOW_TTL_S),
         state=params.get("state", ""),
         nonce=params.get("nonce", ""),
-        jkt=jkt or named,
-        factors=factors_asked(f"{acr} {params.get('acr_values', '')}".split()),
+        jkt=bound,
+        factors=factors_asked(f"{claims.acr} {params.get('acr_values', '')}".split(), demanded=claims.acr_demanded),
         max_age_s=int(max_age),
-        prompt=prompt,
-        claims=claims,
-        id_claims=id_claims,
+        prompt=_read_prompt(params.get("prompt", "")),
+        claims=claims.userinfo,
+        id_claims=claims.id_token,
+        essential=claims.essential,
+        details=details,
+        powers=() if client.first_party else more.powers(scopes, details),
+        passed={name: params[name] for name in sorted(more.passed) if params.get(name)},
+        subject=claims.subject,
         login_hint=params.get("login_hint", "")[:100],
         ui_locales=params.get("ui_locales", "")[:100],
     )
 
 
-def read_scopes(text: str, client: Client) -> tuple[str, ...]:
+def _named_key(named: str, shown: str) -> str:
+    if named and not _CHALLENGE.fullmatch(named):
+        raise InvalidRequest("dpop_jkt is a SHA-256 thumbprint.", field="dpop_jkt", rule="RFC 7638")
+    if shown and named and not hmac.compare_digest(shown, named):
+        raise InvalidRequest("dpop_jkt is not the key of the proof.", field="dpop_jkt", rule="same key")
+    return shown or named
+
+
+def read_details(text: str) -> list[dict[str, Any]]:
+    """`authorization_details` as objects (RFC 9396, section 2). Raises InvalidAuthorizationDetails."""
+    if not text:
+        return []
+    try:
+        return msgspec.json.decode(text, type=list[dict[str, Any]])
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidAuthorizationDetails(field="authorization_details", rule="a JSON array of objects") from None
+
+
+def read_scopes(text: str, client: Client, more: Extensions | None = None) -> tuple[str, ...]:
     """The scopes that were asked for. Raises InvalidScope for one that the client may not have."""
     asked = tuple(dict.fromkeys(text.split()))
-    foreign = [s for s in asked if s not in client.scopes]
+    added = more.scopes if more else {}
+    foreign = [s for s in asked if s not in client.scopes and not (s in added and added[s].open)]
     if foreign:
         raise InvalidScope("A scope is not registered for this client.", field="scope", rule="registered")
     return asked
 
 
-def factors_asked(values: list[str]) -> int:
-    """How many factors must be proved: the first acr value that is known, two where none is."""
-    return next((_FACTORS[v] for v in values if v in _FACTORS), 2)
+def factors_asked(values: list[str], *, demanded: bool = False) -> int:
+    """How many factors must be proved: the first acr value that is known, two where none is.
+
+    Raises UnmetAuthentication where the client demanded one of values that are all unknown (OpenID Connect Core,
+    section 5.5.1.1).
+    """
+    known = [_FACTORS[v] for v in values if v in _FACTORS]
+    if demanded and not known:
+        raise UnmetAuthentication(field="acr", rule="acr_values_supported")
+    return known[0] if known else 2
 
 
 def _read_prompt(text: str) -> tuple[str, ...]:
@@ -132,35 +169,57 @@ def _read_prompt(text: str) -> tuple[str, ...]:
     return prompt
 
 
-def _read_claims(text: str, scopes: tuple[str, ...], client: Client) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Claims for userinfo, claims for the ID token, and an acr that was asked for, cut to what the client may have.
+class Wanted(msgspec.Struct, frozen=True):
+    """Claims that were asked for, cut to what the client may have; and what was asked about the sign-in itself."""
+
+    userinfo: tuple[str, ...]
+    id_token: tuple[str, ...]
+    essential: tuple[str, ...] = ()
+    acr: str = ""
+    acr_demanded: bool = False
+    subject: str = ""
+
+
+def read_claims(text: str, scopes: tuple[str, ...], client: Client) -> Wanted:
+    """The claims of the scopes and of the `claims` parameter. Raises InvalidRequest unless that is well formed.
 
     (OpenID Connect Core, sections 5.4 and 5.5; a claim that may not be given is left out, section 5.5.1)
     """
     wanted = [c for s in scopes for c in SCOPE_CLAIMS.get(s, ())]
-    in_id: list[str] = []
-    acr = ""
+    asked: dict[str, dict[str, dict[str, Any] | None] | None] = {}
     if text:
         try:
-            asked: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-            members = [asked.get(part) or {} for part in ("userinfo", "id_token")]
-            wanted += [str(c) for c in members[0]]
-            in_id += [str(c) for c in members[1]]
-            acr = _asked_acr(members[1].get("acr"))
-        except (msgspec.DecodeError, AttributeError, TypeError):
+            asked = msgspec.json.decode(text, type=dict[str, dict[str, dict[str, Any] | None] | None])
+        except (msgspec.DecodeError, RecursionError):
             raise InvalidRequest(
                 "claims is a JSON object with userinfo and id_token.", field="claims", rule="JSON"
             ) from None
+    in_info, in_id = ((asked.get(part) or {}) for part in ("userinfo", "id_token"))
     allowed = client.claims - _PROTOCOL_CLAIMS
-    cut = [tuple(c for c in dict.fromkeys(some) if c in allowed) for some in (wanted, in_id)]
-    return cut[0], cut[1], acr
+    info, token = (tuple(c for c in dict.fromkeys(some) if c in allowed) for some in ([*wanted, *in_info], in_id))
+    needed = [c for part in (in_info, in_id) for c, how in part.items() if how and how.get("essential") is True]
+    acr = in_id.get("acr") or {}
+    subject = str((in_id.get("sub") or {}).get("value") or "")
+    return Wanted(
+        userinfo=info,
+        id_token=token,
+        essential=tuple(c for c in dict.fromkeys(needed) if c in allowed),
+        acr=_asked_acr(acr),
+        acr_demanded=acr.get("essential") is True,
+        subject=subject,
+    )
 
 
-def _asked_acr(member: Any) -> str:
-    if not isinstance(member, dict):
-        return ""
+def _asked_acr(member: dict[str, Any]) -> str:
     values = member.get("values") or [member.get("value")]
-    return " ".join(str(v) for v in values if v)
+    return " ".join(str(v) for v in values if v) if isinstance(values, list) else ""
+
+
+def hinted_subject(claims: Mapping[str, Any], client_id: str) -> str:
+    """The `sub` of an ID token of ours that this client was given, however old. Raises InvalidRequest."""
+    if claims.get("aud") != client_id:
+        raise InvalidRequest("id_token_hint is another client's.", field="id_token_hint", rule="aud")
+    return str(claims["sub"])
 
 
 def session_suffices(asked: Asked, begun_at: float, session: Session | None, now: float) -> bool:
@@ -173,15 +232,18 @@ def session_suffices(asked: Asked, begun_at: float, session: Session | None, now
     return not ({"login", "select_account"} & set(asked.prompt)) or proved_at >= begun_at
 
 
-def claims_to_ask(asked: Asked, client: Client, agreed: Iterable[str]) -> tuple[str, ...]:
-    """The claims that the person must still decide about; none for the stack's own first-party client."""
-    wanted = tuple(dict.fromkeys(asked.claims + asked.id_claims))
+def claims_to_ask(asked: Asked, client: Client, agreed: Iterable[str], refused: Iterable[str] = ()) -> tuple[str, ...]:
+    """What the person must still decide about; nothing for the stack's own first-party client.
+
+    What was refused before is asked for again only if the client needs it, or asks for the page.
+    """
+    wanted = tuple(dict.fromkeys(asked.claims + asked.id_claims + asked.powers))
     if client.first_party:
         return ()
     if "consent" in asked.prompt:
         return wanted
-    known = set(agreed)
-    return tuple(c for c in wanted if c not in known)
+    known, no = set(agreed), set(refused) - set(asked.essential)
+    return tuple(c for c in wanted if c not in known and c not in no)
 
 
 def verify_pkce(verifier: str, challenge: str) -> None:

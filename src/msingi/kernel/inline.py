@@ -1,0 +1,83 @@
+"""Statements with their values written into them, so that several travel to the database in one message.
+
+The extended protocol, which binds values beside a statement, takes one statement a round trip; the simple protocol
+takes many, but no values. What opens and what closes a transaction goes the second way. Every value is written as a
+literal that means the same whatever `standard_conforming_strings` is, and that can be nothing but a value.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from msingi.kernel.errors import Malformed
+
+_PARAMETER = re.compile(r"\$([1-9][0-9]?)\b")
+_LINE_COMMENT = re.compile(r"--[^\n]*")
+
+
+def quoted(text: str) -> str:
+    """A text literal. Raises Malformed for a NUL, which PostgreSQL cannot hold and which would end the message."""
+    if "\0" in text:
+        raise Malformed("A text holds a NUL character.", field="request", rule="storable")
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def literal(value: Any) -> str:
+    """A value as a literal: None, a number, text, bytes, a UUID, an instant, or a list of one kind of these.
+
+    Raises TypeError for anything else: a JSON value, for example, needs the type of its column.
+    """
+    kind = type(value)
+    if kind is bytes:
+        return f"E'\\\\x{value.hex()}'"
+    if kind is list or kind is tuple:
+        return quoted("{" + ",".join(map(_element, value)) + "}") if value else "'{}'"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value) if value >= 0 else f"({value})"
+    if value is None:
+        return "NULL"
+    return quoted(_plain(value))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return "\\x" + value.hex()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} has no literal")
+
+
+def _element(value: Any) -> str:
+    kind = type(value)
+    if kind is bytes:
+        return f'"\\\\x{value.hex()}"'
+    if kind is int:
+        return str(value)
+    if kind is bool:
+        return "t" if value else "f"
+    if value is None:
+        return "NULL"
+    return '"' + _plain(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@cache
+def _pieces(text: str) -> tuple[str, tuple[tuple[int, str], ...]]:
+    """A statement without comments, cut at its parameters: what is before the first, then (number, what follows)."""
+    found = _PARAMETER.split(_LINE_COMMENT.sub("", text))
+    return found[0], tuple((int(n) - 1, after) for n, after in zip(found[1::2], found[2::2], strict=True))
+
+
+def render(text: str, args: Sequence[Any]) -> str:
+    """A statement of a `queries.sql` with its parameters replaced by literals, without its comments."""
+    first, rest = _pieces(text)
+    written = [literal(arg) for arg in args]
+    return first + "".join([written[n] + after for n, after in rest])

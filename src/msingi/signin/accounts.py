@@ -1,0 +1,97 @@
+"""Verbs on accounts: PINs, staff, and the software of institutions."""
+
+import os
+
+import msgspec
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import Context
+from msingi.kernel.db import Tx
+from msingi.kernel.ids import PersonId
+from msingi.kernel.log import leaf
+from msingi.kernel.stack import Stack
+from msingi.signin import rules, store
+from msingi.signin.clients import client, remembered
+from msingi.signin.model import Client, NewStaff
+
+
+async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
+    salt = os.urandom(16)
+    digest = stack.keys.blind(rules.pin_text(account, salt, pin))
+    await store.put_pin(tx, account, await stack.seal.seal(tx, account, salt + digest, "signin.pin"))
+
+
+async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> None:
+    """Set or replace somebody's PIN; sign-ins with the old one end. Raises PinNotAcceptable."""
+    rules.check_new_pin(pin)
+    permit = policy.decide(ctx, "signin.set-pin", person_id)
+    async with stack.db.transaction(permit) as tx:
+        await _keep_pin(stack, tx, person_id, pin)
+        await store.end_everything(tx, person_id, ctx.at)
+        log.append(tx, permit, subject=person_id)
+
+
+async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
+    """Give a member of staff an account, or replace it; gives the account's id. Raises PinNotAcceptable.
+
+    What was signed in before ends: tokens say the roles of their sign-in, and would keep those that were taken away.
+    """
+    rules.check_new_pin(new.pin)
+    rules.check_staff_id(new.staff_id)
+    account = rules.staff_account_id(new.staff_id)
+    permit = policy.decide(ctx, "signin.add-staff", account)
+    async with stack.db.transaction(permit) as tx:
+        await stack.seal.create_key(tx, account)
+        sealed = await stack.seal.seal(tx, account, msgspec.json.encode((new.name, new.phone)), "signin.staff")
+        await store.put_staff(tx, account, new.staff_id, new.institution, new.roles, sealed)
+        await _keep_pin(stack, tx, account, new.pin)
+        await store.end_everything(tx, account, ctx.at)
+        detail: leaf.Detail = {
+            "staff": new.staff_id,
+            "institution": new.institution,
+            "roles": " ".join(sorted(new.roles)),
+        }
+        log.append(tx, permit, subject=account, detail=detail)
+    return account
+
+
+async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
+    """Register software of an institution, or replace its registration. Raises BadRegistration."""
+    rules.check_registration(new)
+    permit = policy.decide(ctx, "signin.add-client", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await store.put_client(tx, new)
+        tx.after_commit.append(remembered(stack).clear)
+        log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+
+
+async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:
+    """Replace a client's public keys; send old and new together first for a change without pause."""
+    registered = await client(stack, client_id)
+    rules.check_registration(msgspec.structs.replace(registered, jwks=jwks))
+    permit = policy.decide(ctx, "signin.rotate-client-key", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await store.put_client_keys(tx, client_id, jwks)
+        tx.after_commit.append(remembered(stack).clear)
+        log.append(tx, permit, detail={"client": client_id, "keys": len(jwks)})
+
+
+async def list_clients(
+    stack: Stack, ctx: Context, after: str = "", limit: int = 50, institution: str = ""
+) -> list[Client]:
+    """Registered software by id, `limit` (1 to 200) after the id `after`; of one institution where it is named."""
+    permit = policy.decide(ctx, "signin.list-clients", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.clients_after(tx, after, max(1, min(limit, 200)), institution)
+        log.append(tx, permit, detail={"clients": len(found)})
+    return found
+
+
+async def retire_client(stack: Stack, ctx: Context, client_id: str) -> bool:
+    """Let a client be used no longer; its tokens run out within minutes. False if there was none."""
+    permit = policy.decide(ctx, "signin.retire-client", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        gone = await store.retire_client(tx, client_id)
+        tx.after_commit.append(remembered(stack).clear)
+        log.append(tx, permit, detail={"client": client_id, "retired": gone})
+    return gone
