@@ -1,9 +1,10 @@
-"""Endless work of governance: the clock of cases."""
+"""Endless work of governance: the clock of cases, and retention."""
 
 import asyncio
 import logging
 
 from msingi.governance import acts
+from msingi.governance.keeping import acts as keeping
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
@@ -11,6 +12,7 @@ from msingi.kernel.stack import Stack
 logger = logging.getLogger("msingi.governance")
 EVERY_S = 60.0
 BATCH = 100
+RETENTION_EVERY_S = 3600.0
 
 
 async def keep_the_clock(stack: Stack) -> None:
@@ -25,4 +27,15 @@ async def keep_the_clock(stack: Stack) -> None:
             await asyncio.sleep(EVERY_S)
 
 
-loops = [keep_the_clock]
+async def retain(stack: Stack) -> None:
+    """Destroy what has had its time, once an hour; a run that breaks off goes on where it was (law 5)."""
+    while True:
+        await asyncio.sleep(RETENTION_EVERY_S)
+        try:
+            made = await keeping.sweep(stack, job_context("retention"))
+            logger.info("retention", extra={"certificates": len(made)})
+        except Outage as outage:
+            logger.warning("retention waits: %s", outage)
+
+
+loops = [keep_the_clock, retain]

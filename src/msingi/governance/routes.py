@@ -9,6 +9,7 @@ from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from msingi.countries.law import ProtectionLaw
 from msingi.governance import acts, pages, pages_staff, rules
+from msingi.governance.keeping import routes as keeping
 from msingi.governance.model import Answer, Case, CaseOrder, Dossier, Listed, NewExhibit, Page
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
@@ -180,6 +181,7 @@ routers = [
         ],
         tags=["governance"],
     ),
+    keeping.router,
     pages.router,
     pages_staff.router,
 ]  # fmt: skip
