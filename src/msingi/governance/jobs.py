@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from msingi.governance import acts
+from msingi.governance.figures import acts as figures
 from msingi.governance.keeping import acts as keeping
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
@@ -28,12 +29,17 @@ async def keep_the_clock(stack: Stack) -> None:
 
 
 async def retain(stack: Stack) -> None:
-    """Destroy what has had its time, once an hour; a run that breaks off goes on where it was (law 5)."""
+    """Destroy what has had its time, and publish the last quarter's figures, once an hour (laws 5 and 8).
+
+    A run that breaks off goes on where it was.
+    """
     while True:
         await asyncio.sleep(RETENTION_EVERY_S)
         try:
             made = await keeping.sweep(stack, job_context("retention"))
             logger.info("retention", extra={"certificates": len(made)})
+            figures_ctx = job_context("case-figures", "statistics")
+            await figures.publish_figures(stack, figures_ctx, figures.before(figures_ctx.at))
         except Outage as outage:
             logger.warning("retention waits: %s", outage)
 

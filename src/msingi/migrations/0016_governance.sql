@@ -245,3 +245,12 @@ REVOKE ALL ON FUNCTION governance.held, governance.destroy_due, governance.destr
   governance.reseal FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
   governance.reseal TO msingi_app;
+
+-- Published figures of cases, one edition a quarter: protected by noise, about nobody, never changed.
+-- reference table
+CREATE TABLE IF NOT EXISTS governance.edition (
+  period text PRIMARY KEY,
+  at timestamptz NOT NULL,
+  body jsonb NOT NULL
+);
+SELECT kernel.wall_append_only('governance', 'edition', NULL);
