@@ -107,7 +107,11 @@ class Legal(Strict, frozen=True):
 
 
 class Profile(Strict, frozen=True):
-    """A validated country profile. `languages` are ISO 639-1 codes, the default first."""
+    """A validated country profile. `languages` are ISO 639-1 codes, the default first.
+
+    `credentials` are the kinds of credentials that institutions award, as `credentials.toml` describes them; the room
+    of credentials reads and checks them.
+    """
 
     code: str
     alpha2: str
@@ -135,6 +139,7 @@ class Profile(Strict, frozen=True):
     under_five_share: float
     adult_share: float
     utc_offset_minutes: int = 0
+    credentials: list[dict[str, Any]] = []
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -192,6 +197,12 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
+    kinds = folder / "credentials.toml"
+    if kinds.is_file():
+        try:
+            parts["credentials"] = tomllib.loads(kinds.read_text("utf-8")).get("kinds", [])
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+            raise ProfileWrong([f"credentials.toml cannot be read: {wrong}"]) from None
     parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family", "streets")}
     parts["regions"] = [_region(row) for row in rows]
     try:

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import msgspec
 
-from msingi.identity.model import Event, PersonDeactivated, PersonMerged, PersonSuspended
+from msingi.identity.model import Status, StatusChanged
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 from msingi.signin import acts, store
+from msingi.signin.ciba import store as requests
+from msingi.signin.ciba.routes import offer as offer_approvals
+from msingi.signin.provider import goodbye
 
 logger = logging.getLogger("msingi.signin")
 PAUSE_S = 3600
@@ -21,7 +25,7 @@ async def sweep(stack: Stack) -> int:
     ctx = job_context("signin")
     permit = policy.decide(ctx, "signin.sweep", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        gone = await store.sweep(tx, ctx.at)
+        gone = await store.sweep(tx, ctx.at) + await requests.sweep(tx, ctx.at - timedelta(days=1))
         log.append(tx, permit, detail={"removed": gone})
     return gone
 
@@ -38,9 +42,11 @@ async def sweep_for_ever(stack: Stack) -> None:
 
 async def end_everything(stack: Stack, payload: bytes) -> None:
     """A person's identity went out of use: so do the sessions and tokens."""
-    person_id = msgspec.json.decode(payload, type=Event).person_id
-    await acts.end_everything(stack, job_context("signin"), person_id)
+    news = msgspec.json.decode(payload, type=StatusChanged)
+    if news.status is not Status.ACTIVE:  # late news ends a session too many, never one too few
+        await acts.end_everything(stack, job_context("signin"), news.person_id)
 
 
-doers = {kind.kind: end_everything for kind in (PersonSuspended, PersonDeactivated, PersonMerged)}
+doers = {StatusChanged.kind: end_everything, "signin.signed-out": goodbye.tell}
 loops = [sweep_for_ever]
+starts = [offer_approvals]
