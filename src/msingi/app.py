@@ -29,6 +29,7 @@ ROOMS = (
     "kernel.log",
     "identity",
     "identity.lifecycle",
+    "identity.civil",
     "consent",
     "signin",
     "credentials",

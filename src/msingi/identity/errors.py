@@ -153,3 +153,27 @@ class UnknownGuardianship(NotFound):
     code = "identity.unknown-guardianship"
     title = "No such guardianship"
     remedy = "Read the person's guardians."
+
+
+class UnknownNotification(NotFound):
+    """There is no notification of a birth or death with this id."""
+
+    code = "identity.unknown-notification"
+    title = "No such notification"
+    remedy = "List the notifications that wait at /v1/identity/notifications."
+
+
+class NotWaiting(Conflict):
+    """The notification was registered or rejected before. `state` says which."""
+
+    code = "identity.not-waiting"
+    title = "This was decided before"
+    remedy = "Read the notification; what was rejected by mistake is notified again."
+
+
+class NoEntry(NotFound):
+    """The civil register holds no such entry of this person, or it was made void."""
+
+    code = "identity.no-entry"
+    title = "There is no such entry in the civil register"
+    remedy = "Register the event, also late; a certificate follows from its entry."
