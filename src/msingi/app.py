@@ -30,6 +30,7 @@ ROOMS = (
     "identity",
     "identity.lifecycle",
     "identity.civil",
+    "identity.reception",
     "consent",
     "signin",
     "credentials",

@@ -239,7 +239,7 @@ async def verify_certificate(stack: Stack, ctx: Context, code: str) -> Verdict:
         rows = [r for r in await store.entries(tx, person_id, kind) if r["version"] == said.version]
         log.append(tx, permit, subject=person_id if rows else None, detail={"what": "certificate verified"})
     known = rows[0] if rows and rows[0]["entry_number"] == said.entry else None
-    state = "unknown" if known is None else {"registered": "valid"}.get(known["state"], known["state"])
+    state = "unknown" if known is None else str(known["state"]).replace(EntryState.REGISTERED, "valid")
     return Verdict(state, said.kind, said.entry, said.facts)
 
 
