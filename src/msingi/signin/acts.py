@@ -13,7 +13,7 @@ from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
+from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
@@ -34,38 +34,13 @@ from msingi.signin.model import (
     Place,
     Proved,
     Session,
+    SignedOut,
     StaffAccount,
     Verdict,
     Who,
 )
 
 ANSWER_FLOOR_S = 0.25
-_PIN_GATE, _PIN_WAITERS = 2, 200
-
-
-class _Gate:
-    """Lets two PIN hashes run at a time (16 MB and 50 ms each), and turns the 201st that waits away."""
-
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(_PIN_GATE)
-        self.waiting = 0
-
-    async def __aenter__(self) -> None:
-        if self.waiting >= _PIN_WAITERS:
-            raise Outage("too many sign-ins at once", retry_after_s=5)
-        self.waiting += 1
-        try:
-            await self.slots.acquire()
-        finally:
-            self.waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self.slots.release()
-
-
-def pin_gate(stack: Stack) -> _Gate:
-    """The gate of this stack."""
-    return stack.local.setdefault("signin.gate", _Gate())  # type: ignore[return-value]
 
 
 def proving(request_id: str = "") -> Context:
@@ -73,8 +48,14 @@ def proving(request_id: str = "") -> Context:
     return context(ANYBODY, "identity-proofing", "public-task", request_id=request_id)
 
 
-def _own_work() -> Context:
+def own_work() -> Context:
+    """The context of sign-in's own looks at the register."""
     return job_context("signin", "identity-proofing")
+
+
+def is_staff_login(login: str) -> bool:
+    """Whether what was typed is a staff id."""
+    return rules.is_staff_login(login)
 
 
 def is_self(ctx: Context, account: PersonId) -> bool:
@@ -124,12 +105,21 @@ async def staff_account(stack: Stack, tx: Tx, account: PersonId) -> StaffAccount
 
 async def pin_is_right(stack: Stack, tx: Tx, account: PersonId | None, pin: str) -> bool:
     """Whether this is the account's PIN. Works as long for nobody's account as for somebody's (law 1)."""
-    stored = None if account is None else await store.pin(tx, account)
+    stored = None if account is None else (await store.pins(tx, [account])).get(account)
+    return await pin_fits(stack, tx, account, stored, pin)
+
+
+async def stored_pins(tx: Tx, accounts: list[PersonId]) -> dict[PersonId, bytes]:
+    """The sealed PIN hashes of several accounts; those without PIN are absent."""
+    return await store.pins(tx, accounts)
+
+
+async def pin_fits(stack: Stack, tx: Tx, account: PersonId | None, stored: bytes | None, pin: str) -> bool:
+    """Whether a PIN is the one whose sealed hash was read."""
     blob = os.urandom(48)
     if account is not None and stored is not None:
         blob = await stack.seal.unseal(tx, account, stored, "signin.pin")
-    digest = await asyncio.to_thread(rules.pin_hash, pin[:64], blob[:16])
-    return wire.same(blob[16:], digest)
+    return wire.same(blob[16:], stack.keys.blind(rules.pin_text(account, blob[:16], pin[:64])))
 
 
 async def verify_pin(
@@ -141,37 +131,36 @@ async def verify_pin(
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    async with pin_gate(stack):
-        account = await find_account(stack, login, _own_work())
-        permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
-        async with stack.db.transaction(permit) as tx:
-            who = await load_who(stack, tx, account, login)
-            subject = None if who is None else who.person_id
-            known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
-            key = stack.keys.blind(
-                rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
-            )
-            tries = await store.open_place(tx, key, ctx.at)
-            network = None if known else limits.network_place(stack, place, ctx.at)
-            wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
-            result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
-            if not result.retry_after_s:
-                if await pin_is_right(stack, tx, subject, pin):
-                    cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
-                    result = PinResult(Verdict.RIGHT, who, cookie=cookie)
-                    await store.forget_place(tx, key)
-                else:
-                    result = PinResult(Verdict.WRONG)
-                    await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
-                    if network:
-                        await store.add_failure(tx, network, ctx.at)
-            log.append(
-                tx,
-                permit,
-                # While a place is locked nothing is tried, and strangers must not fill a person's record.
-                subject=None if result.verdict is Verdict.LOCKED else subject,
-                detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
-            )
+    account = await find_account(stack, login, own_work())
+    permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
+    async with stack.db.transaction(permit) as tx:
+        who = await load_who(stack, tx, account, login)
+        subject = None if who is None else who.person_id
+        known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
+        key = stack.keys.blind(
+            rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
+        )
+        tries = await store.open_place(tx, key, ctx.at)
+        network = None if known else limits.network_place(stack, place, ctx.at)
+        wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
+        result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
+        if not result.retry_after_s:
+            if await pin_is_right(stack, tx, subject, pin):
+                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
+                result = PinResult(Verdict.RIGHT, who, cookie=cookie)
+                await store.forget_place(tx, key)
+            else:
+                result = PinResult(Verdict.WRONG)
+                await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
+                if network:
+                    await store.add_failure(tx, network, ctx.at)
+        log.append(
+            tx,
+            permit,
+            # While a place is locked nothing is tried, and strangers must not fill a person's record.
+            subject=None if result.verdict is Verdict.LOCKED else subject,
+            detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
+        )
     if result.verdict is not Verdict.RIGHT:
         await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
     return result
@@ -187,7 +176,7 @@ async def active_person(stack: Stack, person_id: PersonId, ctx: Context) -> Pers
 
 
 async def _phone_of(stack: Stack, person_id: PersonId) -> str:
-    person = await active_person(stack, person_id, _own_work())
+    person = await active_person(stack, person_id, own_work())
     if person is None or not person.demographics.phone:
         raise NoPhone()
     return person.demographics.phone
@@ -263,7 +252,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
 
     Raises AccessDenied if the identity is out of use. Where two factors were proved, the device is known from now on.
     """
-    if await active_person(stack, proved.person_id, _own_work()) is None:
+    if await active_person(stack, proved.person_id, own_work()) is None:
         raise AccessDenied(rule="identity in use")
     permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
     async with stack.db.transaction(permit) as tx:
@@ -332,8 +321,19 @@ async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id:
     permit = policy.decide(ctx, "signin.end-session", account, self=is_self(ctx, account))
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_session(tx, account, session_id, ctx.at)
+        if ended:
+            staff_id = ctx.actor.id if ctx.actor.kind is Kind.STAFF else ""
+            await _tell_clients(stack, tx, account, staff_id, session_id)
         log.append(tx, permit, subject=account, detail={"ended": ended})
     return ended
+
+
+async def _tell_clients(
+    stack: Stack, tx: Tx, account: PersonId, staff_id: str = "", session_id: UUID | None = None
+) -> None:
+    """Let the software that signed somebody in hear that this ended (OpenID Connect Back-Channel Logout 1.0)."""
+    for client_id in await store.clients_to_tell(tx, account, session_id):
+        await stack.outbox.emit(tx, "signin.signed-out", SignedOut(client_id, account, staff_id, session_id))
 
 
 async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
@@ -341,5 +341,6 @@ async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int
     permit = policy.decide(ctx, "signin.end-everything", person_id)
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_everything(tx, person_id, ctx.at)
+        await _tell_clients(stack, tx, person_id)
         log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended

@@ -46,9 +46,9 @@ SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE p
 INSERT INTO signin.factor (person_id, kind, sealed) VALUES ($1, 'pin', $2)
 ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = now()
 
--- name: pin_of
--- The sealed PIN hash of an account.
-SELECT sealed FROM signin.factor WHERE person_id = $1 AND kind = 'pin'
+-- name: pins_of
+-- The sealed PIN hashes of accounts.
+SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) AND kind = 'pin'
 
 -- name: device_known
 -- Whether somebody has signed in on this device before; remembers the visit.
@@ -128,6 +128,11 @@ WITH gone AS (
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
+-- name: clients_to_tell
+-- Software that wants to hear that sign-ins of somebody ended: of one session, or of all ($2 null).
+SELECT DISTINCT g.client_id FROM signin.oauth_grant g JOIN signin.client c ON c.client_id = g.client_id
+WHERE g.person_id = $1 AND ($2::uuid IS NULL OR g.session_id = $2) AND c.active AND c.backchannel_logout_uri <> ''
+
 -- name: end_all_sessions
 -- End every session of somebody.
 UPDATE signin.session SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL
@@ -201,9 +206,9 @@ INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone
 -- End a token that has no grant: an institution's software's own.
 INSERT INTO signin.ended (grant_id, until) VALUES ($1, $2) ON CONFLICT (grant_id) DO NOTHING
 
--- name: grant_ended
--- Whether a grant has ended before its tokens.
-SELECT 1 FROM signin.ended WHERE grant_id = $1
+-- name: grants_ended
+-- Which grants have ended before their tokens.
+SELECT grant_id FROM signin.ended WHERE grant_id = ANY ($1::uuid[])
 
 -- name: sweep_seen
 -- Forget what can no longer arrive.

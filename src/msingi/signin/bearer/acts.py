@@ -15,12 +15,14 @@ from msingi.signin import acts as signin
 from msingi.signin import store, wire
 from msingi.signin.errors import FlowLost, InvalidGrant, InvalidProof, InvalidToken
 from msingi.signin.model import Client
+from msingi.signin.provider import extend
 from msingi.signin.provider.acts import claims_about, client_context
 from msingi.signin.provider.model import ACR, AccessClaims, Held, Once, Shown, Terms
 from msingi.signin.provider.onces import claim_once
 from msingi.signin.provider.proofs import verify_dpop
-from msingi.signin.provider.wire import USERINFO, read_access
+from msingi.signin.provider.wire import USERINFO, SeenTokens, read_access
 from msingi.signin.rules import staff_account_id
+from msingi.signin.together import Together
 
 _PROOFS_KEPT = 200_000
 _FACTORS = {urn: count for count, urn in ACR.items()}
@@ -45,7 +47,9 @@ class ProofMemory:
 def verify(stack: Stack, shown: Shown, audiences: tuple[str, ...]) -> tuple[AccessClaims, Once | None]:
     """The claims of a shown access token, and what of its proof may not come twice. Raises InvalidToken."""
     now = clock.now().timestamp()
-    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now)
+    seen = stack.local.setdefault("signin.tokens", SeenTokens())
+    assert isinstance(seen, SeenTokens)
+    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now, seen)
     bound = (claims.cnf or {}).get("jkt", "")
     if not bound:
         if shown.scheme != "bearer":
@@ -73,8 +77,10 @@ def owner(stack: Stack, claims: AccessClaims) -> PersonId:
         raise InvalidToken(rule="a person's token") from None
 
 
-async def userinfo(stack: Stack, shown: Shown, request_id: str) -> dict[str, Any]:
-    """The claims that the person granted, for the software that shows the token. Raises InvalidToken.
+async def userinfo(stack: Stack, shown: Shown, request_id: str) -> tuple[dict[str, Any], Client]:
+    """The claims that the person granted, for the software that shows the token, and which that is.
+
+    Raises InvalidToken.
 
     (OpenID Connect Core, section 5.3)
     """
@@ -98,7 +104,7 @@ async def userinfo(stack: Stack, shown: Shown, request_id: str) -> dict[str, Any
         log.append(tx, permit, subject=person_id, detail={"to": client.name, "claims": " ".join(terms.claims)})
     try:
         owned = (person_id, UUID(claims.grant))
-        return {"sub": claims.sub, **await claims_about(stack, ctx, client, owned, terms, terms.claims)}
+        return {"sub": claims.sub, **await claims_about(stack, ctx, client, owned, terms, terms.claims)}, client
     except InvalidGrant:
         raise InvalidToken(rule="identity in use") from None
 
@@ -132,6 +138,31 @@ async def revoke(stack: Stack, ctx: Context, client: Client, text: str, onces: t
     return ended
 
 
+async def introspect(stack: Stack, ctx: Context, client: Client, text: str, onces: tuple[Once, ...]) -> dict[str, Any]:
+    """What an access or refresh token is good for (RFC 7662, section 2.2); inactive where it is another's.
+
+    Software learns only about tokens of its own institution: its own, and those that its services are shown.
+    """
+    inactive: dict[str, Any] = {"active": False}
+    audiences = [stack.settings.url + path for path in ("", USERINFO)]
+    audiences += [stack.settings.url + s.audience for s in extend.of(stack).scopes.values() if s.audience]
+    permit = policy.decide(ctx, "signin.introspect", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await claim_once(tx, onces)
+        log.append(tx, permit, detail={"client": client.client_id})
+    try:
+        claims = read_access(stack.keys, text, stack.settings.url, tuple(audiences), ctx.at.timestamp())
+    except InvalidToken:
+        return inactive
+    if claims.sector != client.institution or await _ends(stack).ask(UUID(claims.grant)):
+        return inactive
+    told = msgspec.to_builtins(claims)
+    kept = {
+        n: told[n] for n in ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "cnf", "acr") if n in told
+    }
+    return {"active": True, "token_type": "DPoP" if claims.cnf else "Bearer"} | kept
+
+
 async def _end_software_token(stack: Stack, ctx: Context, claims: AccessClaims, onces: tuple[Once, ...]) -> bool:
     permit = policy.decide(ctx, "signin.revoke", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
@@ -150,10 +181,21 @@ async def _live(stack: Stack, shown: Shown, audience: str) -> AccessClaims:
     if once is not None and not memory.first_time(once, clock.now().timestamp()):
         raise InvalidToken(rule="DPoP proof: used before")
     # 3. The grant has not ended.
-    async with stack.db.reading("signin") as tx:
-        if await store.grant_ended(tx, UUID(claims.grant)):
-            raise InvalidToken(rule="ended")
+    if await _ends(stack).ask(UUID(claims.grant)):
+        raise InvalidToken(rule="ended")
     return claims
+
+
+def _ends(stack: Stack) -> Together[UUID, bool]:
+    """Whether grants have ended, asked of the database for all requests of the same moment together."""
+
+    async def look(grants: list[UUID]) -> list[bool | Exception]:
+        async with stack.db.reading("signin") as tx:
+            ended = await store.grants_ended(tx, grants)
+        return [grant in ended for grant in grants]
+
+    made = Together[UUID, bool](look)
+    return stack.local.setdefault("signin.ends", made)  # type: ignore[return-value]
 
 
 async def held(stack: Stack, shown: Shown, audience: str) -> Held:
