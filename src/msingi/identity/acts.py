@@ -8,26 +8,24 @@ from uuid import UUID
 
 import msgspec
 
-from msingi.identity import adjudication, blocking, bulk, enrolment, numbers, photo, rules, store
+from msingi.identity import adjudication, aliases, bulk, enrolment, numbers, photo, rules, standing, store
+from msingi.identity.answering import match_many as match_many
+from msingi.identity.answering import tidy_said as tidy_said
 from msingi.identity.enrolment import PHOTO, number_key, phone_key, unseal_version
-from msingi.identity.errors import NotInUse, PhoneInUse, UnknownNumber
+from msingi.identity.errors import NotInUse, UnknownNumber
 from msingi.identity.model import (
     BirthOrder,
     BirthRegistered,
     CaseId,
     CaseView,
+    Cause,
     Decided,
     Decision,
     DuplicatePage,
     Enrolled,
     EnrolmentOrder,
-    Event,
     Outcome,
     Person,
-    PersonChanged,
-    PersonDeactivated,
-    PersonReactivated,
-    PersonSuspended,
     Progress,
     Row,
     RowOutcome,
@@ -135,11 +133,15 @@ async def persons_by_number(
 
     With `any_status`, suspended and deactivated people are found too. Raises NumberWrong for a malformed number.
     """
-    keys = {number_key(stack, numbers.parse(text)): text for text in wanted}
+    wanted = list(wanted)
+    keys = {number_key(stack, numbers.parse(text)): text for text in wanted if not numbers.is_alias(text)}
     permit = policy.decide(ctx, "identity.find", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         found = await store.by_numbers(tx, keys)
         people = {keys[k]: p for k, (p, status) in found.items() if any_status or status is Status.ACTIVE}
+        for text in wanted:
+            if numbers.is_alias(text) and (meant := await aliases.resolve(tx, stack, ctx, text)):
+                people |= {text: meant[0]} if any_status or meant[1] is Status.ACTIVE else {}
         for person_id in dict.fromkeys(people.values()):
             log.append(tx, permit, subject=person_id, detail={"what": "found by number"})
         if not people:
@@ -150,16 +152,20 @@ async def persons_by_number(
 async def person_by_number(
     stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
 ) -> PersonId:
-    """The person behind an identity number. Raises NumberWrong, UnknownNumber, and NotInUse unless active.
+    """The person behind an identity number or a virtual id. Raises NumberWrong, UnknownNumber, NotInUse unless active.
 
     `to` names the act that the look-up is for: who may not do that does not learn either which numbers exist.
     """
     if to:
         policy.decide(ctx, to, policy.NOBODY)
-    key = number_key(stack, numbers.parse(number))
+    alias = numbers.is_alias(number)
+    key = b"" if alias else number_key(stack, numbers.parse(number))
     permit = policy.decide(ctx, "identity.find", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        found = (await store.by_numbers(tx, [key])).get(key)
+        if alias:
+            found = await aliases.resolve(tx, stack, ctx, number)
+        else:
+            found = (await store.by_numbers(tx, [key])).get(key)
         person_id = found and found[0]
         log.append(tx, permit, subject=person_id, detail={"what": "found by number" if found else "nobody found"})
     if found is None:
@@ -264,59 +270,61 @@ async def set_phone(stack: Stack, ctx: Context, person_id: PersonId, phone: str)
     wanted = rules.phone(phone, stack.profile)
     permit = policy.decide(ctx, "identity.set-phone", person_id)
     async with stack.db.transaction(permit) as tx:
-        await _lock(tx, person_id)
-        row, _ = (await store.people(tx, [person_id]))[person_id]
-        before = await unseal_version(tx, stack, person_id, row["sealed"])
+        rules.check_living(await _lock(tx, person_id))
+        before = (await adjudication.read_people(tx, stack, [person_id]))[person_id].demographics
         after = msgspec.structs.replace(before, phone=wanted)
-        if before.phone:
-            await store.unlink_phone(tx, phone_key(stack, before.phone), person_id)
-        if wanted and not await store.link_phones(tx, {phone_key(stack, wanted): person_id}):
-            raise PhoneInUse()
-        secret = stack.keys.mac("blind")
-        old, new = (set(blocking.search_keys(secret, blocking.traits(v))) for v in (before, after))
-        await store.drop_search_keys(tx, old - new, person_id)
-        await store.add_search_keys(tx, [(key, person_id) for key in new - old])
-        sealed = await enrolment.seal_version(tx, stack, person_id, after)
-        at = rules.next_valid_from(row["valid_from"], clock.now())
-        await store.add_version(tx, person_id, sealed, "phone changed", at)
+        await standing.revise(tx, stack, person_id, after, "phone changed", relink=True)
         log.append(tx, permit, subject=person_id, detail={"what": "phone changed"})
-        await stack.outbox.emit(tx, PersonChanged.kind, PersonChanged(person_id))
 
 
 async def _lock(tx: Tx, person_id: PersonId) -> Status:
     """A person's status, locked. Raises NotFound."""
-    found = await store.lock_person(tx, person_id)
+    return (await standing.locked(tx, person_id))[0]
+
+
+async def status_of(stack: Stack, ctx: Context, person_id: PersonId) -> tuple[Status, PersonId | None]:
+    """Where a record stands now, and whom it was merged into; for rooms that follow it. Raises NotFound."""
+    permit = policy.decide(ctx, "identity.read-status", person_id)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.status_of(tx, person_id)
+        subject = None if found is None else person_id
+        log.append(tx, permit, subject=subject, detail={"what": "status read" if found else "nobody found"})
     if found is None:
         raise NotFound()
-    return found[0]
+    return found
 
 
-async def suspend(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+async def suspend(stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER) -> None:
     """Suspend an identity for now. Raises NotFound, NotInThisState, Malformed without a reason."""
-    await _change(stack, ctx, "identity.suspend", person_id, Status.SUSPENDED, because, PersonSuspended)
+    await _change(stack, ctx, "identity.suspend", person_id, Status.SUSPENDED, because, cause)
 
 
-async def reactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
-    """Make a suspended or deactivated identity usable again. Raises as `suspend`."""
-    await _change(stack, ctx, "identity.reactivate", person_id, Status.ACTIVE, because, PersonReactivated)
+async def reactivate(
+    stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER
+) -> None:
+    """Make a suspended or deactivated identity usable again; never a dead one (law 8). Raises as `suspend`."""
+    await _change(stack, ctx, "identity.reactivate", person_id, Status.ACTIVE, because, cause)
 
 
-async def deactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+async def deactivate(
+    stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER
+) -> None:
     """Take an identity out of use; its number is never given to anybody else. Raises as `suspend`."""
-    await _change(stack, ctx, "identity.deactivate", person_id, Status.DEACTIVATED, because, PersonDeactivated)
+    await _change(stack, ctx, "identity.deactivate", person_id, Status.DEACTIVATED, because, cause)
 
 
 async def _change(
-    stack: Stack, ctx: Context, act: str, person_id: PersonId, wanted: Status, because: str, news: type[Event]
+    stack: Stack, ctx: Context, act: str, person_id: PersonId, wanted: Status, because: str, cause: Cause
 ) -> None:
     """One change of status (law 7); a held record changes by the decision of its case only."""
     why = rules.reason(because)
+    if cause in (Cause.DEATH, Cause.DUPLICATE):
+        raise Malformed("A death is registered, a duplicate is merged.", field="cause", rule="cause-of-an-officer")
     permit = policy.decide(ctx, act, person_id)
     async with stack.db.transaction(permit) as tx:
         rules.check_officer_change(await _lock(tx, person_id), wanted)
-        await store.change_status(tx, person_id, wanted, why, clock.now())
+        await standing.change(tx, stack, person_id, wanted, cause, why)
         log.append(tx, permit, subject=person_id, detail={"what": wanted.value})
-        await stack.outbox.emit(tx, news.kind, news(person_id))
 
 
 async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dict[tuple[str, str], int]:

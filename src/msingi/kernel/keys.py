@@ -30,6 +30,7 @@ SIGNING = {
     "consent": "Ed25519",
     "witness": "Ed25519",
     "oidc": "ES256",
+    "issuer": "ES256",
     "access": "ES256",  # requests for presentations, and the authority that certifies who asks
     "access-authority": "ES256",
 }
