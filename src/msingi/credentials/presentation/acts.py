@@ -3,15 +3,16 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 import msgspec
 from msgspec import Struct
 
+from msingi.credentials.issuance import kinds
 from msingi.credentials.presentation import access, dcql, envelope, issuers, rules, standing, store
 from msingi.credentials.presentation.errors import (
     NoSuchRequest,
@@ -48,19 +49,12 @@ from msingi.kernel.stack import Stack
 ROOM = "credentials"
 CHANNEL = "wallet"
 _ANSWER, _KEY = "credentials.presentation", "credentials.presentation-key"
-HolderOf = Callable[[Tx, int, int], Awaitable[PersonId | None]]
-_HOLDER = "presentation.holder"
 
 
 class Answered(Struct, frozen=True):
     """What a wallet is told: where to send the browser, or nothing (empty)."""
 
     redirect_uri: str = ""
-
-
-def register_holder(stack: Stack, holder_of: HolderOf) -> None:
-    """Say who knows whose credential stands at a place of a status list of ours."""
-    stack.local[_HOLDER] = holder_of
 
 
 def hashed(*parts: str) -> bytes:
@@ -218,14 +212,13 @@ def _asking(ctx: Context, asked: Asked) -> Context:
 
 async def _whose(stack: Stack, tx: Tx, found: list[tuple[str, Shown]]) -> list[PersonId]:
     """Whose credentials of this stack's own they are, for the record that the person reads; nobody else learns it."""
-    holder_of: Any = stack.local.get(_HOLDER)
     prefix = f"{stack.settings.url}/credentials/status/"
     people: list[PersonId] = []
     for _, shown in found:
-        if holder_of is None or not shown.own or shown.status is None or not shown.status.uri.startswith(prefix):
+        number = shown.status.uri.removeprefix(prefix) if shown.own and shown.status else ""
+        if shown.status is None or not number.isdigit() or len(number) > 9 or shown.status.index >= 2**31:
             continue
-        number = shown.status.uri.removeprefix(prefix)
-        person = await holder_of(tx, int(number), shown.status.index) if number.isdigit() else None
+        person = await store.holder_of_copy(tx, int(number), shown.status.index)
         if person is not None and person not in people:
             people.append(person)
     return people
@@ -346,6 +339,27 @@ async def collect_presentation(stack: Stack, ctx: Context, request_id: str, code
     if row.collect_hash and hashed(row.request_id, code) != row.collect_hash:
         raise NoSuchRequest("The answer is collected with the code that the browser brought back.")
     return result_of(stack, row)
+
+
+def askable_fields(stack: Stack) -> tuple[str, ...]:
+    """The names of all facts that the country's kinds of credentials state, for rights to ask for them."""
+    claims = [claim for kind in kinds.of_profile(stack.profile) for claim in kind.claims]
+    named = {".".join(claim.path) for claim in claims} | {claim.element[1] for claim in claims if claim.element}
+    return tuple(sorted(named))
+
+
+async def holder_shown(stack: Stack, ctx: Context, request_id: str, code: str, mark: str) -> PersonId | None:
+    """Who answered a request of sign-in's own, once the browser has come back; None before, and for a stranger.
+
+    `mark` must stand in the address to which that request returns: so an answer given in one browser signs nobody in
+    in another. Raises NoSuchRequest.
+    """
+    result = await collect_presentation(stack, ctx, request_id, code)
+    row = await look(stack, request_id)
+    if result.state is not State.ANSWERED or not row.answer or not mark or mark not in row.asked.return_to:
+        return None
+    _, people = _unsealed(stack, row)
+    return PersonId(UUID(people[0])) if len(people) == 1 else None
 
 
 def result_of(stack: Stack, row: Row) -> Result:
