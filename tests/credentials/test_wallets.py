@@ -69,7 +69,7 @@ class Node:
         pipe = asyncio.subprocess.PIPE
         made = cls(
             await asyncio.create_subprocess_exec(
-                "node", str(JS / "wallet.mjs"), stdin=pipe, stdout=pipe, stderr=pipe, limit=2**22
+                "node", str(JS / "fetch_credentials.mjs"), stdin=pipe, stdout=pipe, stderr=pipe, limit=2**22
             )
         )
         made.say(json.dumps(order))

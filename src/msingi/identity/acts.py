@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from msingi.identity import adjudication, aliases, bulk, enrolment, numbers, photo, rules, standing, store
+from msingi.identity.answering import match_many as match_many
+from msingi.identity.answering import tidy_said as tidy_said
 from msingi.identity.enrolment import PHOTO, number_key, phone_key, unseal_version
 from msingi.identity.errors import NotInUse, UnknownNumber
 from msingi.identity.model import (

@@ -161,6 +161,12 @@ async def people(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, tuple
     return {PersonId(row["person_id"]): (row, tuple(links.get(row["person_id"], ()))) for row in found}
 
 
+async def current(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, Row]:
+    """Rows (status, sealed) of people with their newest versions, without their ties; unknown ids are absent."""
+    rows = await tx.rows(Q.people, list(person_ids))
+    return {PersonId(row["person_id"]): row for row in rows}
+
+
 async def versions(tx: Tx, person_id: PersonId) -> list[Row]:
     """Rows (valid_from, reason, sealed) of a person, oldest first."""
     return await tx.rows(Q.versions, person_id)
