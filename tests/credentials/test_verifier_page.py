@@ -317,7 +317,10 @@ async def test_pictures_are_read_on_the_device_and_sent_only_on_demand(page, sho
     for content in (blurred(shop.card.qr_text), portrait("card", "female")):
         await page.set_input_files("#picture", {"name": "p.png", "mimeType": "image/png", "buffer": content})
         await page.wait_for_selector("#send:not([hidden])")
-        assert await page.inner_text("#progress") == "There is no QR code in the picture. Take it again: close, sharp, in good light."
+        assert (
+            await page.inner_text("#progress")
+            == "There is no QR code in the picture. Take it again: close, sharp, in good light."
+        )
     assert posted == []
     await shoot(page, "verify-not-read")
     await page.click("#send")

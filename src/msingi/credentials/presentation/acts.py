@@ -6,13 +6,11 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import httpx
 import msgspec
 from msgspec import Struct
 
-from msingi.credentials.issuance import kinds
 from msingi.credentials.presentation import access, dcql, envelope, issuers, rules, standing, store
 from msingi.credentials.presentation.errors import (
     NoSuchRequest,
@@ -38,6 +36,7 @@ from msingi.credentials.presentation.model import (
     Shown,
     State,
 )
+from msingi.credentials.presentation.standing import askable_fields as askable_fields
 from msingi.credentials.presentation.standing import register_rights as register_rights
 from msingi.credentials.presentation.wire import json_of
 from msingi.kernel import clock, log, policy
@@ -341,39 +340,19 @@ async def collect_presentation(stack: Stack, ctx: Context, request_id: str, code
     return result_of(stack, row)
 
 
-def askable_fields(stack: Stack) -> tuple[str, ...]:
-    """The names of all facts that the country's kinds of credentials state, for rights to ask for them."""
-    claims = [claim for kind in kinds.of_profile(stack.profile) for claim in kind.claims]
-    named = {".".join(claim.path) for claim in claims} | {claim.element[1] for claim in claims if claim.element}
-    return tuple(sorted(named))
-
-
-async def holder_shown(stack: Stack, ctx: Context, request_id: str, code: str, mark: str) -> PersonId | None:
-    """Who answered a request of sign-in's own, once the browser has come back; None before, and for a stranger.
-
-    `mark` must stand in the address to which that request returns: so an answer given in one browser signs nobody in
-    in another. Raises NoSuchRequest.
-    """
-    result = await collect_presentation(stack, ctx, request_id, code)
-    row = await look(stack, request_id)
-    if result.state is not State.ANSWERED or not row.answer or not mark or mark not in row.asked.return_to:
-        return None
-    _, people = _unsealed(stack, row)
-    return PersonId(UUID(people[0])) if len(people) == 1 else None
-
-
 def result_of(stack: Stack, row: Row) -> Result:
     """The result that a request stands at."""
     state = rules.state_now(row, _seconds())
     expires_at = datetime.fromtimestamp(row.asked.expires_at, UTC)
     credentials: tuple[Credential, ...] = ()
     if state is State.ANSWERED and row.answer:
-        credentials, _ = _unsealed(stack, row)
+        credentials, _ = unsealed(stack, row)
     device = Device(row.device).name.lower() if row.device else ""
     return Result(row.request_id, state, expires_at, credentials, device, row.reason)
 
 
-def _unsealed(stack: Stack, row: Row) -> tuple[tuple[Credential, ...], list[str]]:
+def unsealed(stack: Stack, row: Row) -> tuple[tuple[Credential, ...], list[str]]:
+    """What was shown, and the ids of the people whose credentials of this stack's own it were."""
     plain = stack.seal.unseal_with_room_key(_ANSWER + row.request_id, row.answer)
     return msgspec.json.decode(plain, type=tuple[tuple[Credential, ...], list[str]])
 
