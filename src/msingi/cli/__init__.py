@@ -28,6 +28,7 @@ COMMANDS = {
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
+    "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),
     "token": ("msingi.cli.token", "token", "Give a program of the sample an access token, to try the API with."),
     "room": ("msingi.cli.room", "room", "Scaffold a new building block with tests that say what is missing."),
