@@ -34,6 +34,7 @@ ROOMS = (
     "payments",
     "health",
     "exchange",
+    "exchange.federation",
     "evidence",
     "stewardship",
     "channels",

@@ -29,6 +29,7 @@ COMMANDS = {
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
     "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
+    "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),
     "token": ("msingi.cli.token", "token", "Give a program of the sample an access token, to try the API with."),
     "room": ("msingi.cli.room", "room", "Scaffold a new building block with tests that say what is missing."),

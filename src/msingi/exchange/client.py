@@ -42,7 +42,10 @@ class Prepared(Struct, frozen=True):
 
 
 class Answered(Struct, frozen=True):
-    """A verified answer; `error` is the X-Road error type, empty when there is none, and `record` names the leaf."""
+    """A verified answer; `error` is the X-Road error type, empty when there is none, and `record` names the leaf.
+
+    `origin` is the proof of another instance's exchange, where the answer came from one: see `verify_origin`.
+    """
 
     status: int
     body: bytes
@@ -50,6 +53,7 @@ class Answered(Struct, frozen=True):
     error: str = ""
     problem: str = ""
     record: str = ""
+    origin: str = ""
 
     @property
     def json(self) -> Any:
@@ -131,7 +135,7 @@ def opened(
         raise SignatureRefused("this answer is to another message", step=8)
     return Answered(
         status, body, fields.get("content-type", ""), fields.get("x-road-error", ""), fields.get("msingi-problem", ""),
-        fields.get("msingi-record", ""),
+        fields.get("msingi-record", ""), fields.get("msingi-origin", ""),
     )  # fmt: skip
 
 
@@ -145,6 +149,17 @@ async def send(prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]]) -
             prepared.method, prepared.url, content=prepared.body or None, headers=prepared.headers
         )
     return opened(prepared, answer.status_code, list(answer.headers.multi_items()), answer.content, exchange_keys)
+
+
+def verify_origin(prepared: Prepared, answer: Answered, origin_keys: Iterable[Mapping[str, str]]) -> int:
+    """The status that another instance's exchange signed, if it signed this answer to `prepared` with `origin_keys`.
+
+    So an institution need not believe the exchange between. Raises SignatureRefused.
+    """
+    from msingi.exchange.federation import wire  # only who asks other instances needs it
+
+    now = int(clock.now().timestamp())
+    return wire.verify_proof(answer.origin, prepared.message, answer.body, [dict(k) for k in origin_keys], now)
 
 
 async def keys_of(base_url: str) -> list[dict[str, str]]:

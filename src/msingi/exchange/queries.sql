@@ -12,14 +12,14 @@ SELECT * FROM exchange.institution WHERE institution = $1;
 UPDATE exchange.institution SET standing = $2 WHERE institution = $1;
 
 -- name: institutions_after
--- Members by code.
-SELECT * FROM exchange.institution WHERE institution > $1 ORDER BY institution LIMIT $2;
+-- Members by code; those of other instances, whose code has a colon, stand in their own directories.
+SELECT * FROM exchange.institution WHERE institution > $1 AND strpos(institution, ':') = 0 ORDER BY institution LIMIT $2;
 
 -- name: clients
 -- Active members and their software, for the X-Road client list.
 SELECT i.institution, i.member_class, i.name, u.subsystem, u.name AS subsystem_name
 FROM exchange.institution i LEFT JOIN exchange.subsystem u USING (institution)
-WHERE i.standing = 'active' ORDER BY i.institution, u.subsystem;
+WHERE i.standing = 'active' AND strpos(i.institution, ':') = 0 ORDER BY i.institution, u.subsystem;
 
 -- name: put_subsystem
 -- A new piece of software; nothing when its code is taken.

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from msingi.exchange import acts, gateway, wire
 from msingi.exchange import model as m
+from msingi.exchange.federation.door import door
 from msingi.kernel import web
 from msingi.kernel.context import Context
 
@@ -124,7 +125,7 @@ async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response
     return Response(wire.client_list_xml(found).encode(), media_type="text/xml")
 
 
-messages = asgi("/r1", is_mount=True, copy_scope=True)(gateway.gateway)
+messages = asgi("/r1", is_mount=True, copy_scope=True)(door)
 
 routers = [
     Router(

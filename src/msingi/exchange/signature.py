@@ -26,8 +26,8 @@ REQUEST_COVERS = (
 )  # fmt: skip
 # Fields that change what is decided or recorded: signed whenever they are sent.
 DECISIVE = (
-    "content-type", "msingi-basis", "msingi-fields", "msingi-purpose", "x-road-issue", "x-road-represented-party",
-    "x-road-security-server", "x-road-userid",
+    "content-type", "msingi-about", "msingi-basis", "msingi-fields", "msingi-purpose", "msingi-reply", "x-road-issue",
+    "x-road-represented-party", "x-road-security-server", "x-road-userid",
 )  # fmt: skip
 ANSWER_COVERS = ('"@status"', '"content-digest"', '"x-road-id"', '"@method";req', '"@path";req', '"@query";req')
 ANSWER_DECISIVE = (

@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """User PIN of the PKCS#11 token."""
     sandbox: bool = False
     """A sample country with simulated messages that can be read back; only on a loopback address."""
+    rooms: str = ""
+    """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
     metrics: bool = False
     """Serve Prometheus metrics at /metrics."""
     otel_endpoint: str = ""

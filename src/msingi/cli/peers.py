@@ -1,0 +1,119 @@
+"""`msingi peers`: which other installations this one exchanges with."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag
+
+import click
+import httpx
+import msgspec
+
+from msingi.cli.running import at_work, home_option
+from msingi.exchange.federation import acts, wire
+from msingi.exchange.federation.errors import AnchorWrong
+from msingi.exchange.federation.model import Anchor, Peer
+from msingi.kernel.context import job_context
+
+
+@click.group()
+def peers() -> None:
+    """Connect this installation to another: another country, or a machine that runs some rooms of this one.
+
+    The two authorities exchange anchors (`msingi peers anchor`), compare the fingerprints by telephone, and each adds
+    the other's: `msingi peers add FILE`. From then on the stacks fetch each other's signed directories.
+    """
+
+
+def _work(home: Path, ask: Any) -> Any:
+    async def run() -> Any:
+        async with at_work(home) as stack:
+            try:
+                return await ask(stack)
+            finally:
+                from msingi.exchange.federation import outbound
+
+                await outbound.close(stack)
+
+    return asyncio.run(run())
+
+
+def _line(peer: Peer) -> str:
+    until = f", directory {peer.version} until {peer.expires:%Y-%m-%d %H:%M} UTC" if peer.expires else ""
+    rooms = f", runs {', '.join(peer.rooms)}" if peer.rooms else ""
+    return f"{peer.peer}  {peer.standing.value}  {peer.url}  fingerprint {peer.keys[0].kid}{rooms}{until}"
+
+
+def fetched_anchor(place: str) -> Anchor:
+    """The anchor in a file, or at `URL#fingerprint`; an address without a fingerprint is asked for it.
+
+    Raises AnchorWrong if the fingerprint is another, click.ClickException where nothing answers.
+    """
+    if not place.startswith(("http://", "https://")):
+        return wire.anchor_of(Path(place).read_bytes())
+    url, wanted = urldefrag(place)
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/v1/exchange/anchor", timeout=15, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{url} gives no anchor: {lost}") from None
+    found = wire.anchor_of(answer.content)
+    if wanted and wanted not in {key.kid for key in found.keys}:
+        raise AnchorWrong(f"the fingerprint there is {found.fingerprint}", field="fingerprint")
+    if not wanted:
+        asked = f"{url} has the fingerprint {found.fingerprint}. Did the other authority tell you the same?"
+        click.confirm(asked, abort=True)
+    return found
+
+
+@peers.command()
+@home_option
+def anchor(home: Path) -> None:
+    """Print this installation's anchor, for the other authority to add."""
+    found = _work(home, acts.anchor)
+    click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+    click.secho(f"Fingerprint, to be compared by telephone: {found.fingerprint}", err=True)
+
+
+@peers.command()
+@home_option
+@click.argument("place", metavar="FILE|URL[#FINGERPRINT]")
+@click.option("--proposed", is_flag=True, help="Only propose it; an officer approves it in the portal.")
+def add(home: Path, place: str, proposed: bool) -> None:
+    """Make another installation known by its anchor, and exchange with it from now on."""
+    told, ctx = fetched_anchor(place), job_context("setup", "data-exchange")
+
+    async def ask(stack: Any) -> Peer:
+        made = await acts.propose_peer(stack, ctx, told)
+        if proposed:
+            return made
+        await acts.approve_peer(stack, ctx, made.peer)
+        return await acts.refresh_peer(stack, ctx, made.peer)
+
+    click.echo(_line(_work(home, ask)))
+
+
+@peers.command("list")
+@home_option
+def list_peers(home: Path) -> None:
+    """List the peers with their fingerprints and how old their directories are."""
+    for one in _work(home, acts.peers):
+        click.echo(_line(one))
+
+
+@peers.command()
+@home_option
+@click.argument("peer")
+def refresh(home: Path, peer: str) -> None:
+    """Fetch a peer's directory now."""
+    click.echo(_line(_work(home, lambda stack: acts.refresh_peer(stack, job_context("setup"), peer))))
+
+
+@peers.command()
+@home_option
+@click.argument("peer")
+@click.option("--because", required=True, help="Why; it stands in the log.")
+def suspend(home: Path, peer: str, because: str) -> None:
+    """Exchange nothing more with a peer, at once."""
+    ctx = job_context("setup", "data-exchange")
+    click.echo(_line(_work(home, lambda stack: acts.suspend_peer(stack, ctx, peer, because))))

@@ -1,0 +1,209 @@
+"""Verbs of federation: anchors, peers, directories, and messages that go to another instance or come from one."""
+
+import time
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from msingi.exchange import store as members
+from msingi.exchange.acts import CHANNEL, client_actor
+from msingi.exchange.errors import InstitutionExists, MessageSeen, NotStanding
+from msingi.exchange.federation import outbound, rules, store, wire
+from msingi.exchange.federation.errors import InstanceUnknown, PeerUnknown
+from msingi.exchange.federation.model import (
+    TTL_S,
+    Anchor,
+    Directory,
+    Peer,
+    PeerId,
+    PeerStanding,
+    PublicKey,
+    Returned,
+)
+from msingi.exchange.model import Caller, Standing
+from msingi.exchange.signature import Message
+from msingi.kernel import clock, log, policy
+from msingi.kernel.context import Context, Kind
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+
+SHELF_S = 1.0  # how long peers are remembered between messages
+ISSUED_S = 60.0  # how long a signed directory is handed out before a new one is made
+_SHELF, _ISSUED = "exchange.peers", "exchange.directory"
+
+
+def own_keys(stack: Stack) -> tuple[PublicKey, ...]:
+    """The keys that this installation signs with, the newest first."""
+    return tuple(PublicKey(key["kid"], key["x"]) for key in stack.keys.public("exchange"))
+
+
+def rooms_here(stack: Stack) -> tuple[str, ...]:
+    """The rooms that this machine was started for; empty for a whole stack."""
+    return tuple(sorted(name.strip() for name in stack.settings.rooms.split(",") if name.strip()))
+
+
+async def anchor(stack: Stack) -> Anchor:
+    """What another authority needs to know this installation; public, and worth comparing by telephone."""
+    profile = stack.profile
+    return Anchor(profile.alpha2, dict(profile.name), stack.settings.url, own_keys(stack), rooms_here(stack))
+
+
+async def directory(stack: Stack) -> str:
+    """This instance's members and keys, signed, with a version that only grows; public."""
+    known = stack.local.get(_ISSUED)
+    if isinstance(known, tuple) and known[1] > time.monotonic():
+        return known[0]
+    at = int(clock.now().timestamp())
+    async with stack.db.reading("exchange") as tx:
+        listed, services = await store.own_members(tx), await store.own_services(tx)
+    made = Directory(
+        stack.profile.alpha2, stack.settings.url, at, at, at + TTL_S, own_keys(stack), listed, services
+    )  # fmt: skip
+    signer = stack.keys.signer("exchange")
+    token = wire.signed(made, signer.kid, signer.sign)
+    stack.local[_ISSUED] = (token, time.monotonic() + ISSUED_S)
+    return token
+
+
+async def peers(stack: Stack, *, fresh: bool = False) -> list[Peer]:
+    """All peers; public, because with whom a country exchanges is everybody's business."""
+    known = stack.local.get(_SHELF)
+    if not fresh and isinstance(known, tuple) and known[1] > time.monotonic():
+        return known[0]
+    async with stack.db.reading("exchange") as tx:
+        found = await store.peers(tx)
+    stack.local[_SHELF] = (found, time.monotonic() + SHELF_S)
+    return found
+
+
+async def peer_of_instance(stack: Stack, instance: str) -> Peer:
+    """The peer that is this instance, if it may be used now. Raises InstanceUnknown, PeerNotActive."""
+    for found in await peers(stack):
+        if found.instance == instance and not found.rooms:
+            return rules.usable(found, clock.now())
+    raise InstanceUnknown(instance=instance[:40])
+
+
+async def propose_peer(stack: Stack, ctx: Context, told: Anchor) -> Peer:
+    """Make another installation known by its anchor; a second person approves it (law 1).
+
+    Raises AnchorWrong, and InstitutionExists while an active peer has this name.
+    """
+    permit = policy.decide(ctx, "exchange.propose_peer", policy.NOBODY)
+    name = rules.check_anchor(told, stack.profile.alpha2)
+    made = Peer(
+        name, told.instance, told.name, told.url.rstrip("/"), told.keys, told.rooms, PeerStanding.PROPOSED,
+        ctx.actor.id, "", ctx.at, 0, None,
+    )  # fmt: skip
+    async with stack.db.transaction(permit) as tx:
+        if not await store.put_peer(tx, made):
+            raise InstitutionExists("this peer is active; suspend it before its anchor is replaced")
+        log.append(tx, permit, detail={"peer": name, "fingerprint": told.fingerprint, "url": made.url})
+    stack.local.pop(_SHELF, None)
+    return made
+
+
+async def _peer(stack: Stack, name: str) -> Peer:
+    async with stack.db.reading("exchange") as tx:
+        found = await store.peer(tx, name)
+    if found is None:
+        raise PeerUnknown(peer=name[:60])
+    return found
+
+
+async def approve_peer(stack: Stack, ctx: Context, name: str) -> Peer:
+    """Exchange with a proposed or suspended peer from now on. Raises PeerUnknown, SameEyes."""
+    permit = policy.decide(ctx, "exchange.approve_peer", policy.NOBODY)
+    found = await _peer(stack, name)
+    now = rules.approved(found, ctx.actor.id, alone=ctx.actor.kind is Kind.JOB)
+    return await _keep(stack, permit, now, {"peer": name, "proposed_by": found.proposed_by})
+
+
+async def suspend_peer(stack: Stack, ctx: Context, name: str, because: str) -> Peer:
+    """Exchange nothing more with a peer, at once. Raises PeerUnknown."""
+    permit = policy.decide(ctx, "exchange.suspend_peer", policy.NOBODY)
+    found = await _peer(stack, name)
+    now = replace(found, standing=PeerStanding.SUSPENDED)
+    return await _keep(stack, permit, now, {"peer": name, "because": because[:500]})
+
+
+async def _keep(stack: Stack, permit: policy.Permit, now: Peer, what: dict[str, str | int | bool]) -> Peer:
+    async with stack.db.transaction(permit) as tx:
+        await store.save_peer(tx, now)
+        log.append(tx, permit, detail=what)
+    stack.local.pop(_SHELF, None)
+    return now
+
+
+async def accept_directory(stack: Stack, ctx: Context, name: str, token: str) -> Peer:
+    """Believe a peer's directory, and make its members known here under its instance (laws 1, 2, 3).
+
+    Raises PeerUnknown, DirectoryRefused.
+    """
+    permit = policy.decide(ctx, "exchange.accept_directory", policy.NOBODY)
+    found = await _peer(stack, name)
+    kid, told = wire.opened(token, found.keys)
+    now = rules.accepted(found, kid, told, ctx.at)
+    async with stack.db.transaction(permit) as tx:
+        await store.save_peer(tx, now)
+        if not now.rooms:  # a machine of our own instance tells of no members of its own
+            await store.mirror(tx, now.instance, told.members, ctx.at)
+        what = {"peer": name, "version": told.version, "members": len(told.members), "signed_by": kid}
+        log.append(tx, permit, detail=what)
+    stack.local.pop(_SHELF, None)
+    stack.local.pop("exchange.keys", None)
+    return now
+
+
+async def refresh_peer(stack: Stack, ctx: Context, name: str) -> Peer:
+    """Fetch a peer's directory and believe it if it is the peer's. Raises PeerFailed, DirectoryRefused."""
+    policy.decide(ctx, "exchange.accept_directory", policy.NOBODY)
+    found = await _peer(stack, name)
+    token = await outbound.fetched(stack, f"{found.url}/v1/exchange/directory")
+    return await accept_directory(stack, ctx, PeerId(name), token.decode("ascii", "replace"))
+
+
+async def forward(
+    stack: Stack, caller: Caller, peer: Peer, message: Message, body: bytes, purpose: str, basis: str,
+    person_id: PersonId | None,
+) -> Returned:  # fmt: skip
+    """Pass a member's verified message to another instance: recorded here first, with the person as we know them.
+
+    `person_id` is who the member says the message is about, by its own pseudonym, or None (law 4).
+    Raises NotStanding, MessageSeen, PeerFailed.
+    """
+    fields = message.fields
+    message_id = UUID(fields["x-road-id"])
+    ctx = Context(client_actor(caller), purpose, basis, str(message_id), clock.now(), CHANNEL)
+    permit = policy.decide(ctx, "exchange.forwarded", policy.NOBODY if person_id is None else person_id)
+    parts = message.path.split("/", 7)
+    async with stack.db.transaction(permit) as tx:
+        held = await members.key_by_kid(tx, caller.kid)
+        if held is None or not held.key.active or held.standing is not Standing.ACTIVE:
+            raise NotStanding("the institution, its subsystem or this key is not active")
+        if not await members.claim_message(tx, caller.subsystem, message_id, ctx.at):
+            raise MessageSeen()
+        what: dict[str, str | int | bool] = {
+            "to": peer.instance,
+            "owner": "/".join(parts[3:6]),
+            "service": parts[6][:64],
+            "method": message.method,
+        }
+        log.append(tx, permit, subject=person_id, detail=what)
+    passed = {
+        name: fields.get(name, "")
+        for name in ("x-road-client", "x-road-id", "msingi-purpose", "msingi-basis", "msingi-fields", "content-type",
+                     "accept", "x-road-issue", "x-road-userid")
+    }  # fmt: skip
+    sent = outbound.prepared(stack, peer.url, message.method, message.path, message.query, body, passed)
+    return await outbound.send(stack, peer, sent, body)
+
+
+async def foreign_caller(stack: Stack, peer: Peer, subsystem: str) -> Caller:
+    """The software of a peer's member as this exchange knows it, by its newest active key. Raises NotStanding."""
+    found = rules.member_of(peer.directory, subsystem)
+    if found is None or not found[1]:
+        raise NotStanding("the other instance's directory does not list this software with a key")
+    member, keys = found
+    here = f"{peer.instance}/{subsystem}"
+    return Caller(rules.mirrored(peer.instance, member.institution), here, subsystem, keys[-1].kid)  # type: ignore[arg-type]

@@ -1,0 +1,165 @@
+"""Two countries, each with its own program and database, exchange with only public keys in common."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner
+from msgspec.structs import replace
+from tests.running import Running
+
+from msingi.cli import cli
+from msingi.cli.running import at_work
+from msingi.consent import acts as consents
+from msingi.exchange import client, governance
+from msingi.exchange.errors import SignatureRefused
+from msingi.exchange.model import RightOrder, ServiceCode, SubsystemId
+from msingi.identity import acts as identity
+from msingi.kernel.context import Actor, Kind, context, job_context
+
+XT_CLINIC = "XT/GOV/zahanati/records"
+XW_REGISTRY = "XW/GOV/etat-civil/identity"
+
+
+@pytest.fixture(scope="module")
+def countries(tmp_path_factory):
+    """Taifa and Wahat side by side, each peer of the other; their anchors went from hand to hand as files."""
+    folder = tmp_path_factory.mktemp("two")
+    both = {name: Running(folder / name, 6, country=name) for name in ("taifa", "wahat")}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda one: one.start(), both.values()))
+        anchors = {}
+        for name, one in both.items():
+            anchors[name] = folder / f"{name}.anchor.json"
+            anchors[name].write_bytes(httpx.get(f"{one.url}/v1/exchange/anchor").content)
+    for name, other in (("taifa", "wahat"), ("wahat", "taifa")):
+        assert "active" in command(both[name], "add", str(anchors[other]))
+    yield both
+    for one in both.values():
+        one.stop()
+
+
+def command(one: Running, *args: str) -> str:
+    """A command of the operator at one of the machines; gives what it prints."""
+    done = CliRunner().invoke(cli, ["peers", args[0], "--home", str(one.home), *args[1:]], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def jwk(one: Running, code: str) -> dict[str, str]:
+    return next(i["jwk"] for i in one.sample["institutions"] if i["code"] == code)
+
+
+def keys(one: Running) -> list[dict[str, str]]:
+    return httpx.get(f"{one.url}/v1/exchange/keys").json()["keys"]
+
+
+async def grant(one: Running, client_id: str, service: str, fields: tuple[str, ...], law: str) -> None:
+    """The governing authority of one country grants a right to another country's clinic."""
+    order = RightOrder(
+        SubsystemId(client_id), ServiceCode(service), "identity-proofing", "public-task", law, fields, by_number=True
+    )
+    async with at_work(one.home) as stack:
+        await governance.grant_right(stack, job_context("setup", "data-exchange"), order)
+
+
+def ask_for(one: Running, person: str, **headers: str) -> client.Prepared:
+    named = {"msingi-purpose": "identity-proofing"} | {n.replace("_", "-"): v for n, v in headers.items()}
+    path = client.service_path(f"{XW_REGISTRY}/person-facts", person)
+    return client.prepare(one.url, XT_CLINIC, jwk(one, "zahanati"), path, headers=named)
+
+
+async def test_a_clinic_of_one_country_asks_the_registry_of_the_other(countries):
+    here, there = countries["taifa"], countries["wahat"]
+    someone = there.sample["people"][0]
+    refused = await client.send(ask_for(here, someone["number"]), keys(here))
+    assert (refused.status, refused.problem) == (403, "exchange.no-right")
+    await grant(there, XT_CLINIC, "person-facts", ("name.given", "birth_date"), "Treaty of the Two Lakes, article 4")
+
+    prepared = ask_for(here, someone["number"])
+    answer = await client.send(prepared, keys(here))
+    assert answer.status == 200 and answer.json["birth_date"] == someone["birth_date"], answer.body
+    assert set(answer.json) == {"name", "birth_date"} and set(answer.json["name"]) == {"given"}
+    # End to end: the other country's key signed this body for this request; the exchange between is not believed.
+    assert client.verify_origin(prepared, answer, keys(there)) == 200
+    with pytest.raises(SignatureRefused):
+        client.verify_origin(prepared, replace(answer, body=answer.body + b" "), keys(there))
+    with pytest.raises(SignatureRefused):
+        client.verify_origin(prepared, answer, keys(here))
+    with pytest.raises(SignatureRefused):  # the proof of one answer does not serve for another question
+        client.verify_origin(ask_for(here, someone["number"]), answer, keys(there))
+
+
+async def test_both_logs_remember_each_with_its_own_name_of_the_person(countries):
+    here, there = countries["taifa"], countries["wahat"]
+    someone, mine = there.sample["people"][0], here.sample["people"][0]
+    own = await pseudonym(here, mine["number"], "zahanati")
+    answer = await client.send(ask_for(here, someone["number"], msingi_about=own), keys(here))
+    assert answer.status == 200
+    sent = await lines(here, mine["number"], "exchange.forwarded")
+    told = await lines(there, someone["number"], "exchange.answered")
+    assert sent[0]["detail"]["to"] == "XW" and sent[0]["institution"] == "zahanati"
+    assert told[0]["institution"] == "XT:zahanati" and told[0]["detail"]["law"].startswith("Treaty")
+    assert someone["number"] not in json.dumps(sent) and mine["number"] not in json.dumps(told)
+    assert own not in json.dumps(told)
+
+
+async def pseudonym(one: Running, number: str, institution: str) -> str:
+    """How an institution names somebody."""
+    async with at_work(one.home) as stack:
+        who = await identity.person_by_number(stack, job_context("setup", "identity-proofing"), number)
+        return stack.pseudonym.of(institution, who)
+
+
+async def lines(one: Running, number: str, act: str) -> list[dict[str, Any]]:
+    """A person's own record of who looked, newest first, only of one act."""
+    async with at_work(one.home) as stack:
+        who = await identity.person_by_number(stack, job_context("setup", "identity-proofing"), number)
+        me = context(Actor(Kind.PERSON, str(who), assurance=2), "subject-access", "legal-obligation")
+        page = await consents.accesses(stack, me, who)
+    return [{"institution": x.institution, "detail": x.detail} for x in page.items if x.act == act]
+
+
+async def test_a_light_consumer_asks_the_other_country_directly(countries):
+    """Its own key signs, its country's directory vouches for it; no server of its own country is between."""
+    here, there = countries["taifa"], countries["wahat"]
+    someone = there.sample["people"][1]
+    path = client.service_path(f"{XW_REGISTRY}/person-facts", someone["number"])
+    named = {"msingi-purpose": "identity-proofing"}
+    prepared = client.prepare(there.url, XT_CLINIC, jwk(here, "zahanati"), path, headers=named)
+    answer = await client.send(prepared, keys(there))
+    assert answer.status == 200 and answer.json["birth_date"] == someone["birth_date"]
+    again = await client.send(prepared, keys(there))
+    assert (again.status, again.problem) == (409, "exchange.message-seen")
+    stranger = client.prepare(there.url, XT_CLINIC, client.new_key(), path, headers=named)
+    assert (await client.send(stranger, keys(there))).problem == "exchange.signature-refused"
+    other = client.prepare(there.url, "XT/GOV/hospitali/records", jwk(here, "zahanati"), path, headers=named)
+    assert (await client.send(other, keys(there))).problem == "exchange.signature-refused"
+
+
+async def test_metadata_and_noes_travel_too(countries):
+    here, there = countries["taifa"], countries["wahat"]
+    key, own = jwk(here, "zahanati"), keys(here)
+    listed = await client.send(client.prepare(here.url, XT_CLINIC, key, f"/r1/{XW_REGISTRY}/listMethods"), own)
+    assert [s["service_code"] for s in listed.json["service"]] == ["person-facts"]
+    unknown = client.prepare(here.url, XT_CLINIC, key, "/r1/XZ/GOV/a/b/c", headers={"msingi-purpose": "payment"})
+    assert (await client.send(unknown, own)).problem == "exchange.instance-unknown"
+    unsigned = httpx.get(f"{here.url}/r1/{XW_REGISTRY}/person-facts/1", headers={"x-road-client": XT_CLINIC})
+    assert (unsigned.status_code, unsigned.headers["msingi-problem"]) == (401, "exchange.signature-refused")
+    bad = client.prepare(here.url, XT_CLINIC, key, f"/r1/{XW_REGISTRY}/person-facts/1")
+    assert (await client.send(bad, own)).problem == "exchange.bad-call"
+    assert httpx.get(f"{there.url}/v1/exchange/peers").json()[0]["standing"] == "active"
+    names = [i["institution"] for i in httpx.get(f"{there.url}/v1/exchange/institutions").json()]
+    assert "XT:zahanati" not in names  # strangers are not listed as members
+
+
+async def test_a_suspended_peer_is_cut_off_at_once(countries):
+    here, there = countries["taifa"], countries["wahat"]
+    words = await asyncio.to_thread(command, there, "suspend", "XT", "--because", "their authority asked for it")
+    assert "suspended" in words
+    await asyncio.sleep(1.1)  # peers are remembered for a second
+    answer = await client.send(ask_for(here, there.sample["people"][0]["number"]), keys(here))
+    assert (answer.status, answer.problem) == (403, "exchange.peer-not-active")
