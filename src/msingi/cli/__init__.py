@@ -18,6 +18,8 @@ COMMANDS = {
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),
     "verify": ("msingi.cli.verify", "verify", "Check a card, or a proof from the log, offline."),
     "fsck": ("msingi.cli.operate", "fsck", "Check the whole log and all the books."),
+    "audit": ("msingi.cli.audit", "audit", "Check a copy of a log, with nothing but its public keys."),
+    "witness": ("msingi.cli.witness", "witness", "Watch a log from outside, and sign that it only grew."),
     "backup": ("msingi.cli.operate", "backup", "Write database and keystore into one file."),
     "restore": ("msingi.cli.operate", "restore", "Make a new home from a backup."),
     "export": (

@@ -49,7 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ussd_key: str = ""
     """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
     witnesses: str = ""
-    """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
+    """Witnesses to ask for cosignatures: `vkey url` each (or `vkey vkey url`), separated by commas."""
+    witness_quorum: int = 0
+    """How many witnesses must have cosigned a tree head before it is shown; 0: none, and none is waited for."""
     witnessed_logs: str = ""
     """Logs that this stack witnesses: vkeys, separated by commas."""
 

@@ -57,6 +57,21 @@ FROM recent r LEFT JOIN log.cosignature c USING (size)
 WHERE r.at >= (SELECT max(at) FROM recent) - interval '10 seconds'
 GROUP BY r.size, r.note ORDER BY count(c.line) DESC, r.size DESC LIMIT 1
 
+-- name: witnessed_checkpoint
+-- The newest tree head of at least $1 leaves that $2 witnesses or more cosigned.
+SELECT c.size, c.note, array_agg(s.line ORDER BY s.witness) AS lines
+FROM log.checkpoint c JOIN log.cosignature s USING (size)
+WHERE c.size = (
+  SELECT size FROM log.cosignature WHERE size >= $1 GROUP BY size HAVING count(*) >= $2 ORDER BY size DESC LIMIT 1)
+GROUP BY c.size, c.note
+
+-- name: heads_after
+-- Signed heads of more than $1 leaves, in order, with what witnesses signed of them.
+SELECT c.note, array_remove(array_agg(s.line ORDER BY s.witness), NULL) AS lines
+FROM (SELECT size, note FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2) c
+LEFT JOIN log.cosignature s USING (size)
+GROUP BY c.size, c.note ORDER BY c.size
+
 -- name: place_of
 -- Where a record's entry stands (first_index is NULL while it waits), and the commitments it is among, if several.
 SELECT r.entry_no, r.inner_no, p.first_index, i.commitments

@@ -4,14 +4,14 @@ Clauses: C2SP tlog-tiles (APIs), tlog-witness (HTTP Interface). Nothing here is 
 commitments. Every answer may be read from any web page, so that anybody's page can verify a proof.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import MediaType, Request, Response, Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
-from msingi.kernel.log import errors, store, witness
+from msingi.kernel.log import errors, notary, note, store, witness
 from msingi.kernel.log.tiles import parse_path
 
 _STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
@@ -26,10 +26,20 @@ AnyRequest = Request[Any, Any, Any]
 async def checkpoint(request: AnyRequest) -> Response[str]:
     """The signed head of the log with the cosignatures of its witnesses (C2SP tlog-tiles, Checkpoints)."""
     async with web.stack(request).db.plumbing() as conn:
-        text = await store.served(conn)
+        text = await store.served(conn, quorum=web.stack(request).settings.witness_quorum)
     if text is None:
         raise Outage("the log is being started", retry_after_s=1)
     return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
+
+
+@get("/checkpoints", tags=TAGS, summary="Earlier signed tree heads")
+async def checkpoints(
+    request: AnyRequest, after: Annotated[int, QueryParameter(ge=-1, le=note.MAX_TREE_SIZE)] = -1
+) -> Response[list[str]]:
+    """The signed heads of more than `after` leaves that are kept, a hundred at most, in order, for auditors."""
+    async with web.stack(request).db.plumbing() as conn:
+        found = await store.heads_after(conn, after, 100)
+    return Response(found, headers=_FRESH)
 
 
 @get("/tile/{where:path}", media_type="application/octet-stream", tags=TAGS, summary="A tile of the tree")
@@ -67,18 +77,17 @@ async def add_checkpoint(request: AnyRequest) -> Response[str]:
     """Cosign the tree head of a log that this stack follows (C2SP tlog-witness, add-checkpoint)."""
     try:
         line = await witness.add_checkpoint(web.stack(request), await request.body())
-    except witness.StaleSize as stale:
+    except notary.StaleSize as stale:
         return Response(f"{stale.size}\n", status_code=409, headers=_STALE)
     return Response(line, media_type=MediaType.TEXT)
 
 
-@get("/witness/vkey", media_type=MediaType.TEXT, tags=TAGS, summary="The key with which this stack cosigns")
+@get("/witness/vkey", media_type=MediaType.TEXT, tags=TAGS, summary="The keys with which this stack cosigns")
 async def witness_vkey(request: AnyRequest) -> Response[str]:
-    """The verifier key of this stack as a witness (C2SP tlog-cosignature)."""
+    """The verifier keys of this stack as a witness, Ed25519 and ML-DSA-44, one a line (C2SP tlog-cosignature)."""
     stack = web.stack(request)
-    return Response(
-        f"{witness.own_vkey(stack.keys, witness.own_name(stack))}\n", media_type=MediaType.TEXT, headers=_FRESH
-    )
+    keys = witness.own_vkeys(stack.keys, witness.own_name(stack))
+    return Response("".join(f"{key}\n" for key in keys), media_type=MediaType.TEXT, headers=_FRESH)
 
 
 @get("/witness/{origin_hash:str}/checkpoint", media_type=MediaType.TEXT, tags=TAGS, summary="A witnessed log")
@@ -94,6 +103,5 @@ async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response
     return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
 
 
-routers = [
-    Router("/log", route_handlers=[checkpoint, tile, vkeys, add_checkpoint, witness_vkey, witnessed], tags=["log"])
-]
+doors = [checkpoint, checkpoints, tile, vkeys, add_checkpoint, witness_vkey, witnessed]
+routers = [Router("/log", route_handlers=doors, tags=["log"])]

@@ -93,10 +93,22 @@ async def origin(conn: "Connection") -> str | None:
     return note.parse_checkpoint(note.parse_note(text).text).origin if text else None
 
 
-async def served(conn: "Connection", at_least: int = 0) -> str | None:
-    """The note to show for a tree of `at_least` leaves or more, with the cosignatures there are; None if none."""
-    row = await conn.fetchrow(Q.served_checkpoint.text, at_least)
+async def served(conn: "Connection", at_least: int = 0, quorum: int = 0) -> str | None:
+    """The note to show for a tree of `at_least` leaves or more, with the cosignatures there are; None if none.
+
+    With a `quorum`, one that so many witnesses cosigned.
+    """
+    if quorum:
+        row = await conn.fetchrow(Q.witnessed_checkpoint.text, at_least, quorum)
+    else:
+        row = await conn.fetchrow(Q.served_checkpoint.text, at_least)
     return row["note"] + "".join(row["lines"]) if row else None
+
+
+async def heads_after(conn: "Connection", size: int, limit: int) -> list[str]:
+    """The notes of signed heads of more than `size` leaves, in order, with the cosignatures there are."""
+    rows = await conn.fetch(Q.heads_after.text, size, limit)
+    return [row["note"] + "".join(row["lines"]) for row in rows]
 
 
 async def tiles(conn: "Connection", wanted: Iterable[tuple[int, int]]) -> Tiles:
