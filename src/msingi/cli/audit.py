@@ -25,6 +25,11 @@ import click
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder to keep a copy in, with all heads seen."
 )
+@click.option(
+    "--authority",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="PEM file of the time-stamping authority's certificates: check its time stamps, too.",
+)
 @click.option("--quorum", default=0, type=click.IntRange(0), help="How many witnesses must have cosigned the head.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def audit(
@@ -33,6 +38,7 @@ def audit(
     trust_file: Path | None,
     seen: tuple[Path, ...],
     keep: Path | None,
+    authority: Path | None,
     quorum: int,
     as_json: bool,
 ) -> None:
@@ -45,7 +51,7 @@ def audit(
     shown as a fork. With --keep each run remembers the heads of earlier ones. Exit code 0: sound. 1: not. 2: no copy.
     """
     from msingi import trust
-    from msingi.kernel.log import note, outsider
+    from msingi.kernel.log import note, outsider, timestamps
 
     try:
         vkeys = [note.parse_vkey(text) for text in (*vkey, *(trust.read(trust_file).log if trust_file else ()))]
@@ -63,9 +69,10 @@ def audit(
     if not web and not Path(copy).is_dir():
         raise click.ClickException(f"{copy} is neither an address nor a folder.")
     place = outsider.Address(copy) if web else outsider.Folder(Path(copy))
+    trusted = timestamps.roots(str(authority)) if authority else ()
     held = [_head_of(file) for file in seen]
     try:
-        found = outsider.audit(place, vkeys, held, outsider.Folder(keep) if keep else None, quorum, progress)
+        found = outsider.audit(place, vkeys, held, outsider.Folder(keep) if keep else None, quorum, trusted, progress)
     except outsider.NoCopy as why:
         click.secho(f"Nothing to audit: {why}.", fg="red", err=True)
         raise click.exceptions.Exit(2) from None
@@ -89,6 +96,9 @@ def _tell(found: "object") -> None:
     assert isinstance(found, Report)
     click.echo(f"{found.origin}: {found.size} entries, {found.heads} signed heads")
     click.echo(f"cosigned by {', '.join(found.cosigned) or 'no witness whose key was given'}")
+    if found.stamped:
+        size = max(found.stamped)
+        click.echo(f"{len(found.stamped)} time stamps hold, the newest over {size} entries: {found.stamped[size]}")
     for problem in found.problems:
         click.secho(f"{problem.where}: {problem.text} ({problem.code})", fg="red")
     if found.unlisted:

@@ -138,6 +138,26 @@ CREATE TABLE IF NOT EXISTS log.followed (
 SELECT kernel.grant_plumbing('log', 'followed');
 REVOKE DELETE ON log.followed FROM msingi_app;
 
+-- Tokens of a time-stamping authority (RFC 3161) over signed heads: that they existed at the time in the token.
+-- local
+CREATE TABLE IF NOT EXISTS log.timestamp (
+  size bigint PRIMARY KEY,
+  token bytea NOT NULL,
+  stamped_at timestamptz NOT NULL
+);
+SELECT kernel.grant_plumbing('log', 'timestamp');
+REVOKE UPDATE, DELETE ON log.timestamp FROM msingi_app;
+
+-- Old heads are thinned by the sequencer alone, and young ones by nobody: the wall stands in the database.
+ALTER TABLE log.checkpoint ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS shown ON log.checkpoint;
+CREATE POLICY shown ON log.checkpoint FOR SELECT USING (true);
+DROP POLICY IF EXISTS published ON log.checkpoint;
+CREATE POLICY published ON log.checkpoint FOR INSERT WITH CHECK (true);
+DROP POLICY IF EXISTS thinned ON log.checkpoint;
+CREATE POLICY thinned ON log.checkpoint FOR DELETE USING (size > 0 AND at < now() - interval '1 hour');
+CREATE INDEX IF NOT EXISTS checkpoint_at ON log.checkpoint (at);
+
 -- The wall inside the log: the application adds entries and reads; only the sequencer's role takes them out of the
 -- queue, grows the tree and publishes its heads, so that nothing which runs in the application's role can rewrite it.
 REVOKE UPDATE, DELETE ON log.pending FROM msingi_app;
@@ -146,3 +166,6 @@ GRANT USAGE ON SCHEMA log TO msingi_sequencer;
 GRANT SELECT, DELETE ON log.pending TO msingi_sequencer;
 GRANT SELECT, INSERT, UPDATE ON log.tile TO msingi_sequencer;
 GRANT SELECT, INSERT ON log.placed, log.checkpoint TO msingi_sequencer;
+GRANT DELETE ON log.checkpoint TO msingi_sequencer;
+GRANT SELECT, DELETE ON log.cosignature TO msingi_sequencer;
+GRANT SELECT ON log.timestamp TO msingi_sequencer;

@@ -57,6 +57,14 @@ class NoSuchTile(NotFound):
     remedy = "Read /log/checkpoint first, and ask for tiles that a tree of this size has."
 
 
+class NoSuchTimestamp(NotFound):
+    """No time stamp is kept over a tree head of this size: heads are stamped from time to time, not each of them."""
+
+    code = "log.no-such-timestamp"
+    title = "There is no such time stamp"
+    remedy = "Take the size of a head from /log/checkpoints; a stamp over a larger tree covers all entries before it."
+
+
 class UnknownLog(NotFound):
     """This stack is not a witness for the log that issued the checkpoint (C2SP tlog-witness: 404)."""
 

@@ -7,13 +7,14 @@ root over all entries before it. So what was changed, removed or moved is found,
 signed head of the time before is known; and two signed histories are a fork, whoever holds the second one.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, build_opener
 
 import msgspec
+from cryptography.x509 import Certificate
 from msgspec import Struct, field
 
 from msingi.kernel.log import merkle, note
@@ -103,13 +104,17 @@ class Address:
 
 
 class Report(Struct):
-    """What was checked, and what is wrong; `forks` are two signed heads each that contradict one another."""
+    """What was checked, and what is wrong; `forks` are two signed heads each that contradict one another.
+
+    `stamped` says of which size a time-stamping authority saw the head, and when (RFC 3339).
+    """
 
     origin: str = ""
     size: int = 0
     root: bytes = b""
     heads: int = 0
     cosigned: tuple[str, ...] = ()
+    stamped: dict[int, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     unlisted: int = 0
     forks: list[tuple[str, str]] = field(default_factory=list)
@@ -246,9 +251,12 @@ def audit(
     seen: Iterable[str] = (),
     keep: Folder | None = None,
     quorum: int = 0,
+    authority: Sequence[Certificate] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Check a whole copy: entries, tiles, heads, and that it contains every head of `seen` (notes that others hold).
+
+    With the certificates of a time-stamping `authority`, its tokens over the heads are checked, too.
 
     With `keep`, what was read is kept there as a copy of its own. Raises NoCopy without a head by one of `vkeys`.
     """
@@ -276,9 +284,33 @@ def audit(
         if progress is not None:
             progress(min((n + 1) * WIDTH, point.size), point.size)
     work.upper_edge()
+    if authority:
+        _check_stamps(copy, report, heads, list(authority), keep)
     if keep is not None and not report.problems:
         keep.write("checkpoint", raw)
     return report
+
+
+def _check_stamps(
+    copy: Copy,
+    report: Report,
+    heads: Mapping[int, tuple[bytes, str]],
+    authority: list[Certificate],
+    keep: Folder | None,
+) -> None:
+    from msingi.kernel.log import timestamps
+
+    for size, (_, text) in sorted(heads.items()):
+        token = copy.read(f"timestamp/{size}") if size else None
+        if token is None:
+            continue
+        try:
+            report.stamped[size] = timestamps.verify(token, text, authority).isoformat()
+        except timestamps.TokenRefused as why:
+            report.add("timestamp-wrong", f"timestamp/{size}", f"The token does not stamp this head: {why}.")
+            continue
+        if keep is not None:
+            keep.write(f"timestamp/{size}", token)
 
 
 def _newer_heads(report: Report, point: Checkpoint, heads: Mapping[int, tuple[bytes, str]]) -> None:

@@ -160,3 +160,39 @@ SELECT (SELECT at FROM log.checkpoint ORDER BY size DESC LIMIT 1) AS at,
 -- How many records each act has left, and how many of them since $1.
 SELECT act, count(*) AS count, count(*) FILTER (WHERE at >= $1) AS last_day
 FROM log.record GROUP BY act ORDER BY 2 DESC, 1
+
+-- name: thin_heads
+-- Remove heads older than an hour, but for the newest, the newest cosigned and those with a time stamp of each minute;
+-- and for those older than a week, of each hour. The newest of all and the empty tree's always stay.
+WITH old AS (
+  SELECT c.size, EXISTS (SELECT FROM log.cosignature s WHERE s.size = c.size) AS cosigned,
+         date_trunc(CASE WHEN c.at < now() - interval '7 days' THEN 'hour' ELSE 'minute' END, c.at) AS span
+  FROM log.checkpoint c
+  WHERE c.at < now() - interval '1 hour' AND c.size > 0
+    AND NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+), ranked AS (
+  SELECT size, row_number() OVER (PARTITION BY span, cosigned ORDER BY size DESC) AS place FROM old
+), gone AS (
+  DELETE FROM log.checkpoint WHERE size IN (SELECT size FROM ranked WHERE place > 1)
+    AND size < (SELECT max(size) FROM log.checkpoint) RETURNING size
+)
+DELETE FROM log.cosignature WHERE size IN (SELECT size FROM gone)
+
+-- name: heads_to_stamp
+-- Heads without a time stamp, the newest first, and then those of the last week that stay when old ones are thinned.
+(SELECT size, note FROM log.checkpoint c WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+ AND size > 0 ORDER BY size DESC LIMIT 1)
+UNION ALL
+(SELECT size, note FROM (
+  SELECT DISTINCT ON (date_trunc('hour', at)) size, note, at FROM log.checkpoint
+  WHERE at BETWEEN now() - interval '7 days' AND date_trunc('hour', now()) AND size > 0
+  ORDER BY date_trunc('hour', at), size DESC) hourly
+ WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = hourly.size) ORDER BY size LIMIT $1)
+
+-- name: keep_timestamp
+-- Keep the token of a time-stamping authority.
+INSERT INTO log.timestamp (size, token, stamped_at) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING
+
+-- name: timestamp_of
+-- The token over a head, if there is one.
+SELECT token FROM log.timestamp WHERE size = $1

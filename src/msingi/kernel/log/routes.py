@@ -11,7 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
-from msingi.kernel.log import errors, notary, note, store, witness
+from msingi.kernel.log import errors, notary, note, store, timestamps, witness
 from msingi.kernel.log.tiles import parse_path
 
 _STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
@@ -56,6 +56,21 @@ async def tile(request: AnyRequest, where: FromPath[str]) -> Response[bytes]:
     if raw is None:
         raise errors.NoSuchTile()
     return Response(raw, media_type="application/octet-stream", headers=_FOREVER)
+
+
+@get("/timestamp/{size:int}", media_type=timestamps.REPLY, tags=TAGS, summary="A time stamp over a tree head")
+async def timestamp(request: AnyRequest, size: FromPath[int]) -> Response[bytes]:
+    """The token of a time-stamping authority over the head of `size` leaves (RFC 3161, section 2.4.2).
+
+    What is stamped is the SHA-256 of the head's text, up to the empty line before its signatures.
+    """
+    token = None
+    if 0 < size <= note.MAX_TREE_SIZE:
+        async with web.stack(request).db.plumbing() as conn:
+            token = await store.timestamp_of(conn, size)
+    if token is None:
+        raise errors.NoSuchTimestamp()
+    return Response(token, media_type=timestamps.REPLY, headers=_FOREVER)
 
 
 @get("/vkeys", media_type=MediaType.TEXT, tags=TAGS, summary="The keys with which proofs are verified")
@@ -103,5 +118,5 @@ async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response
     return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
 
 
-doors = [checkpoint, checkpoints, tile, vkeys, add_checkpoint, witness_vkey, witnessed]
+doors = [checkpoint, checkpoints, tile, timestamp, vkeys, add_checkpoint, witness_vkey, witnessed]
 routers = [Router("/log", route_handlers=doors, tags=["log"])]

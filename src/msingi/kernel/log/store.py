@@ -2,6 +2,7 @@
 except the lock, which lives as long as its connection."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -183,6 +184,26 @@ async def cosigned_size(conn: "Connection", witness: str) -> int:
 async def add_cosignature(conn: "Connection", size: int, witness: str, line: str) -> None:
     """Keep the signature line of a witness under the tree head of `size`."""
     await conn.execute(Q.add_cosignature.text, size, witness, line)
+
+
+async def thin_heads(conn: "Connection") -> None:
+    """Remove old heads that nobody needs: see the query. For the sequencer's role."""
+    await conn.execute(Q.thin_heads.text)
+
+
+async def heads_to_stamp(conn: "Connection", limit: int) -> list[tuple[int, str]]:
+    """Heads without a time stamp, (size, note): the newest, then at most `limit` older ones."""
+    return list(dict.fromkeys((row["size"], row["note"]) for row in await conn.fetch(Q.heads_to_stamp.text, limit)))
+
+
+async def keep_timestamp(conn: "Connection", size: int, token: bytes, at: datetime) -> None:
+    """Keep a verified token."""
+    await conn.execute(Q.keep_timestamp.text, size, token, at)
+
+
+async def timestamp_of(conn: "Connection", size: int) -> bytes | None:
+    """The token over the head of this size."""
+    return await conn.fetchval(Q.timestamp_of.text, size)
 
 
 async def lock_followed(conn: "Connection", of: str) -> Head:
