@@ -24,13 +24,17 @@ from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 from msingi.portal import blocks
 
+ABOVE = ("governance",)  # rooms of the house that stand above the portal and bring pages of their own
 BLOCKS: tuple[str, ...] = ()  # building blocks above the portal, which `msingi room NAME` adds here
 ROOMS = (
     "kernel.log",
     "identity",
+    "identity.lifecycle",
     "consent",
     "signin",
     "credentials",
+    "credentials.issuance",
+    "credentials.presentation",
     "payments",
     "health",
     "exchange",
@@ -39,6 +43,7 @@ ROOMS = (
     "stewardship",
     "channels",
     "portal",
+    *ABOVE,
     *BLOCKS,
 )
 
@@ -56,8 +61,8 @@ def load_policies() -> policy.Policies:
 
 
 def introduce() -> None:
-    """Tell the portal what building blocks add to it: pages, texts, entries of the menus."""
-    for room in BLOCKS:
+    """Tell the portal what the rooms above it add to it: pages, texts, entries of the menus."""
+    for room in (*ABOVE, *BLOCKS):
         blocks.add(import_module(f"msingi.{room}.routes").block)
 
 

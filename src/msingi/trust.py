@@ -24,15 +24,16 @@ class Trust(msgspec.Struct, frozen=True):
     exchange: dict[str, list[dict[str, Any]]]
 
 
-def _keys(keystore: Keystore, name: str) -> dict[str, list[dict[str, Any]]]:
-    return {"keys": [dict(k) for k in keystore.public(name)]}
+def _keys(keystore: Keystore, *names: str) -> dict[str, list[dict[str, Any]]]:
+    return {"keys": [dict(k) for name in names for k in keystore.public(name)]}
 
 
 async def of(stack: Stack) -> Trust:
     """What the running stack publishes at /.well-known/msingi-trust.json."""
     vkeys = await witness.published_vkeys(stack)
-    names = ("credentials", "consent", "exchange")
-    return Trust(stack.settings.url, [str(k) for k in vkeys], *(_keys(stack.keys, n) for n in names))
+    # Cards are signed with one key, wallets' credentials and all status lists with the document signer's.
+    names = (("credentials", "issuer"), ("consent",), ("exchange",))
+    return Trust(stack.settings.url, [str(k) for k in vkeys], *(_keys(stack.keys, *n) for n in names))
 
 
 async def write(stack: Stack) -> None:

@@ -27,6 +27,8 @@ STAFF = {
     "approver": ("ministry", ["payment-approver", "treasurer"]),
     "banker": ("bank", ["account-officer", "central-banker"]),
     "caseworker": ("ministry", ["caseworker"]),
+    "dpo": ("registry", ["data-protection-officer"]),
+    "protector": ("regulator", ["data-protection-authority"]),
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
@@ -109,7 +111,8 @@ async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
     from msingi.signin.model import NewStaff
 
     kind, roles = STAFF[role]
-    institution = next(m.code for m in stack.profile.institutions if m.kind == kind)
+    members = {m.kind: m.code for m in reversed(stack.profile.institutions)}
+    institution = (members | {"regulator": stack.profile.law.authority})[kind]
     phone = staff_phone(stack.profile, place)
     new = NewStaff(
         staff_id=f"{role}-1",

@@ -1,7 +1,7 @@
 """A country is data: everything that differs between two countries stands in one profile folder.
 
 A profile folder holds `profile.toml` (names, languages, currency, number format, colours, tiers, products,
-purposes, institutions, immunisation schedule), `regions.csv` and `names.toml`. `load` validates all of it.
+purposes, institutions, immunisation schedule), `law.toml`, `regions.csv` and `names.toml`. `load` validates all of it.
 
 Law: code never names a country; whatever the code needs to know of one, it reads from a `Profile`.
 """
@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from msingi.countries import law as laws
+from msingi.countries.law import ProtectionLaw
 from msingi.kernel.context import BASES, PURPOSES
 from msingi.kernel.money import Currency
 
@@ -102,12 +104,14 @@ class Legal(Strict, frozen=True):
 
     data_protection: Text
     regulator: Text
-    complaint_days: int
-    access_days: int
 
 
 class Profile(Strict, frozen=True):
-    """A validated country profile. `languages` are ISO 639-1 codes, the default first."""
+    """A validated country profile. `languages` are ISO 639-1 codes, the default first.
+
+    `credentials` are the kinds of credentials that institutions award, as `credentials.toml` describes them; the room
+    of credentials reads and checks them.
+    """
 
     code: str
     alpha2: str
@@ -122,6 +126,7 @@ class Profile(Strict, frozen=True):
     colours: Colours
     authority: Authority
     legal: Legal
+    law: ProtectionLaw
     tiers: list[Tier]
     purposes: list[PurposeRule]
     institutions: list[Member]
@@ -134,6 +139,7 @@ class Profile(Strict, frozen=True):
     under_five_share: float
     adult_share: float
     utc_offset_minutes: int = 0
+    credentials: list[dict[str, Any]] = []
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -183,6 +189,7 @@ def read(folder: Path) -> Profile:
     parts: dict[str, Any] = {}
     try:
         parts = tomllib.loads((folder / "profile.toml").read_text("utf-8"))
+        parts["law"] = tomllib.loads((folder / "law.toml").read_text("utf-8"))
         names = tomllib.loads((folder / "names.toml").read_text("utf-8"))
         with (folder / "regions.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -190,6 +197,12 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
+    kinds = folder / "credentials.toml"
+    if kinds.is_file():
+        try:
+            parts["credentials"] = tomllib.loads(kinds.read_text("utf-8")).get("kinds", [])
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
+            raise ProfileWrong([f"credentials.toml cannot be read: {wrong}"]) from None
     parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family", "streets")}
     parts["regions"] = [_region(row) for row in rows]
     try:
@@ -238,6 +251,7 @@ def mistakes(profile: Profile) -> list[str]:
     for label, value in msgspec.structs.asdict(profile.colours).items():
         if len(value) != 7 or not value.startswith("#"):
             wrong.append(f"colours.{label}: must look like #1a2b3c")
+    wrong += laws.mistakes(profile.law, profile.languages)
     if profile.authority.member not in {m.code for m in profile.institutions}:
         wrong.append("authority.member: names no institution")
     return wrong

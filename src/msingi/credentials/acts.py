@@ -23,6 +23,7 @@ from msingi.credentials.model import (
     Reason,
     StatusChange,
 )
+from msingi.credentials.issuance import awards
 from msingi.identity import acts as identity
 from msingi.identity.model import Person
 from msingi.kernel import clock, log, once, policy
@@ -37,7 +38,7 @@ if TYPE_CHECKING:  # drawing libraries are loaded when the first card is drawn
 
 ROOM = "credentials"
 _FACE_LABEL = "credentials.face"
-_ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"  # no vowels, so no words; nothing that looks like something else
+ALPHABET = "23456789BCDFGHJKMNPQRTVWXYZ"  # no vowels, so no words; nothing that looks like something else
 _DRAWS = 16  # random entries tried at once; a list counts as full when all of them are taken
 _printing = asyncio.Lock()  # one card is drawn at a time: it costs CPU, and must not starve the doors
 
@@ -163,7 +164,7 @@ async def cards_of(stack: Stack, ctx: Context, person_id: PersonId) -> tuple[Car
 
 
 async def follow_identity(stack: Stack, ctx: Context, person_id: PersonId, status: str) -> int:
-    """Bring all cards of the person in line with the status of the identity; the number of cards that changed."""
+    """Bring all cards and other credentials of the person in line with the identity; how many changed."""
     permit = policy.decide(ctx, "credentials.follow_identity", person_id)
     changed = 0
     async with stack.db.transaction(permit) as tx:
@@ -172,7 +173,19 @@ async def follow_identity(stack: Stack, ctx: Context, person_id: PersonId, statu
             if wanted is not card:
                 await _write_state(stack, tx, card, wanted.state, Reason(wanted.reason or Reason.HOLDER_REINSTATED))
                 changed += 1
+        changed += await awards.follow(stack, tx, person_id, status)
         log.append(tx, permit, subject=person_id, detail={"identity": status, "cards": changed})
+    return changed
+
+
+async def change_all(stack: Stack, tx: Tx, person_id: PersonId, wanted: CardState, reason: Reason) -> int:
+    """Bring every live card of the person into a state, inside the act of the credential that they show."""
+    changed, today = 0, clock.today()
+    for card in await store.cards_of(tx, person_id):
+        if rules.state_on(card, today) in ("expired", CardState.REVOKED, wanted):
+            continue
+        await _write_state(stack, tx, card, wanted, reason)
+        changed += 1
     return changed
 
 
@@ -270,7 +283,7 @@ async def _new_face(stack: Stack, tx: Tx, person: Person, photo: bytes) -> tuple
 
 async def _take_number(tx: Tx, person_id: PersonId) -> CredentialId:
     while True:
-        drawn = CredentialId("".join(secrets.choice(_ALPHABET) for _ in range(9)))
+        drawn = CredentialId("".join(secrets.choice(ALPHABET) for _ in range(9)))
         if await store.take_number(tx, drawn, person_id):
             return drawn
 

@@ -1,34 +1,31 @@
 """What the room does on news from identity: a person's cards follow the person's status."""
 
-from collections.abc import Awaitable, Callable
-
 import msgspec
 
 from msingi.credentials import acts
-from msingi.identity.model import PersonDeactivated, PersonMerged, PersonReactivated, PersonSuspended
+from msingi.identity import acts as identity
+from msingi.identity.model import StatusChanged
 from msingi.kernel.context import job_context
+from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 
 class _Named(msgspec.Struct):
-    """The one member of identity's events that matters here."""
+    """The one member of identity's news that matters here: of whom. The status itself is asked for."""
 
     person_id: PersonId
 
 
-def _following(status: str) -> Callable[[Stack, bytes], Awaitable[None]]:
-    async def follow(stack: Stack, payload: bytes) -> None:
-        """Bring the person's cards in line; safe to repeat, because it goes by the cards' present state."""
-        person_id = msgspec.json.decode(payload, type=_Named).person_id
-        await acts.follow_identity(stack, job_context("credentials", "credential-issuance"), person_id, status)
+async def follow(stack: Stack, payload: bytes) -> None:
+    """Bring the person's cards in line. News may overtake news, so the present status counts; safe to repeat."""
+    person_id = msgspec.json.decode(payload, type=_Named).person_id
+    ctx = job_context("credentials", "credential-issuance")
+    try:
+        status, _ = await identity.status_of(stack, ctx, person_id)
+    except NotFound:
+        return
+    await acts.follow_identity(stack, ctx, person_id, status.value)
 
-    return follow
 
-
-doers = {
-    PersonSuspended.kind: _following("suspended"),
-    PersonReactivated.kind: _following("active"),
-    PersonDeactivated.kind: _following("deactivated"),
-    PersonMerged.kind: _following("merged"),
-}
+doers = {StatusChanged.kind: follow}

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from msingi.credentials import rules, statuslist, store
 from msingi.credentials.errors import NoSuchStatusList
+from msingi.credentials.issuance import certificates
 from msingi.kernel import clock
 from msingi.kernel.stack import Stack
 
@@ -31,7 +32,7 @@ class Published(Struct, frozen=True):
 
 def issuer_keys(stack: Stack) -> dict[str, object]:
     """The issuer's address and its public keys as a JWK Set (RFC 7517), all versions that still verify."""
-    return {"issuer": stack.settings.url, "keys": stack.keys.public("credentials")}
+    return {"issuer": stack.settings.url, "keys": [*stack.keys.public("credentials"), *stack.keys.public("issuer")]}
 
 
 def list_uri(stack: Stack, list_id: int) -> str:
@@ -47,7 +48,8 @@ async def status_list(stack: Stack, list_id: int) -> Published:
     kept = stack.local.setdefault(_KEPT, {})
     assert isinstance(kept, dict)
     known: Published | None = kept.get(list_id)
-    signer = stack.keys.signer("credentials")
+    issuer = certificates.issuer(stack)
+    signer = issuer.signer
     now = int(clock.now().timestamp())
     async with stack.db.reading(ROOM) as tx:
         version = await store.version_of(tx, list_id)
@@ -65,7 +67,8 @@ async def status_list(stack: Stack, list_id: int) -> Published:
         expires=now + rules.LIST_LIFE_S,
         ttl_s=rules.LIST_TTL_S,
     )
-    made = Published(version, signer.kid, now, statuslist.write_jwt(token, signer), statuslist.write_cwt(token, signer))
+    jwt = statuslist.write_jwt(token, signer, issuer.x5c)
+    made = Published(version, signer.kid, now, jwt, statuslist.write_cwt(token, signer, issuer.certificate))
     kept[list_id] = made
     return made
 

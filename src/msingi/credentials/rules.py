@@ -22,7 +22,8 @@ MAX_SHEET_CARDS = 200
 _IDENTITY_STATES = {
     "suspended": (CardState.SUSPENDED, Reason.HOLDER_SUSPENDED),
     "deactivated": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
-    "merged": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
+    "deceased": (CardState.REVOKED, Reason.HOLDER_DEACTIVATED),
+    "merged": (CardState.SUSPENDED, Reason.HOLDER_SUSPENDED),  # a merge can be undone
     "active": (CardState.ACTIVE, Reason.HOLDER_REINSTATED),
 }
 

@@ -9,6 +9,7 @@ Laws
 5. The index holds no plain names: every key in it is a number made with the country's blinding secret.
 6. Nobody is turned away for a missing document, photo, phone, address or birth date.
 7. A life cycle has no short cuts: only the changes of status that `rules.CHANGES` lists ever happen.
+8. One officer alone never merges, parts, kills or revives: see the laws of `identity.lifecycle`.
 
 Each law has a property test in tests/identity.
 

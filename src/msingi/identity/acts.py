@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
-from msingi.identity import adjudication, blocking, bulk, enrolment, numbers, photo, rules, store
-from msingi.identity.enrolment import PHOTO, phone_key, unseal_version
-from msingi.identity.errors import PhoneInUse
+from msingi.identity import adjudication, bulk, enrolment, numbers, photo, rules, standing, store
+from msingi.identity.answering import match_many as match_many
+from msingi.identity.answering import tidy_said as tidy_said
+from msingi.identity.enrolment import PHOTO, unseal_version
 from msingi.identity.finding import person_by_number as person_by_number
 from msingi.identity.finding import person_by_phone as person_by_phone
 from msingi.identity.finding import persons_by_number as persons_by_number
@@ -19,18 +20,14 @@ from msingi.identity.model import (
     BirthRegistered,
     CaseId,
     CaseView,
+    Cause,
     Decided,
     Decision,
     DuplicatePage,
     Enrolled,
     EnrolmentOrder,
-    Event,
     Outcome,
     Person,
-    PersonChanged,
-    PersonDeactivated,
-    PersonReactivated,
-    PersonSuspended,
     Progress,
     Row,
     RowOutcome,
@@ -211,59 +208,61 @@ async def set_phone(stack: Stack, ctx: Context, person_id: PersonId, phone: str)
     wanted = rules.phone(phone, stack.profile)
     permit = policy.decide(ctx, "identity.set-phone", person_id)
     async with stack.db.transaction(permit) as tx:
-        await _lock(tx, person_id)
-        row, _ = (await store.people(tx, [person_id]))[person_id]
-        before = await unseal_version(tx, stack, person_id, row["sealed"])
+        rules.check_living(await _lock(tx, person_id))
+        before = (await adjudication.read_people(tx, stack, [person_id]))[person_id].demographics
         after = msgspec.structs.replace(before, phone=wanted)
-        if before.phone:
-            await store.unlink_phone(tx, phone_key(stack, before.phone), person_id)
-        if wanted and not await store.link_phones(tx, {phone_key(stack, wanted): person_id}):
-            raise PhoneInUse()
-        secret = stack.keys.mac("blind")
-        old, new = (set(blocking.search_keys(secret, blocking.traits(v))) for v in (before, after))
-        await store.drop_search_keys(tx, old - new, person_id)
-        await store.add_search_keys(tx, [(key, person_id) for key in new - old])
-        sealed = await enrolment.seal_version(tx, stack, person_id, after)
-        at = rules.next_valid_from(row["valid_from"], clock.now())
-        await store.add_version(tx, person_id, sealed, "phone changed", at)
+        await standing.revise(tx, stack, person_id, after, "phone changed", relink=True)
         log.append(tx, permit, subject=person_id, detail={"what": "phone changed"})
-        await stack.outbox.emit(tx, PersonChanged.kind, PersonChanged(person_id))
 
 
 async def _lock(tx: Tx, person_id: PersonId) -> Status:
     """A person's status, locked. Raises NotFound."""
-    found = await store.lock_person(tx, person_id)
+    return (await standing.locked(tx, person_id))[0]
+
+
+async def status_of(stack: Stack, ctx: Context, person_id: PersonId) -> tuple[Status, PersonId | None]:
+    """Where a record stands now, and whom it was merged into; for rooms that follow it. Raises NotFound."""
+    permit = policy.decide(ctx, "identity.read-status", person_id)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.status_of(tx, person_id)
+        subject = None if found is None else person_id
+        log.append(tx, permit, subject=subject, detail={"what": "status read" if found else "nobody found"})
     if found is None:
         raise NotFound()
-    return found[0]
+    return found
 
 
-async def suspend(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+async def suspend(stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER) -> None:
     """Suspend an identity for now. Raises NotFound, NotInThisState, Malformed without a reason."""
-    await _change(stack, ctx, "identity.suspend", person_id, Status.SUSPENDED, because, PersonSuspended)
+    await _change(stack, ctx, "identity.suspend", person_id, Status.SUSPENDED, because, cause)
 
 
-async def reactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
-    """Make a suspended or deactivated identity usable again. Raises as `suspend`."""
-    await _change(stack, ctx, "identity.reactivate", person_id, Status.ACTIVE, because, PersonReactivated)
+async def reactivate(
+    stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER
+) -> None:
+    """Make a suspended or deactivated identity usable again; never a dead one (law 8). Raises as `suspend`."""
+    await _change(stack, ctx, "identity.reactivate", person_id, Status.ACTIVE, because, cause)
 
 
-async def deactivate(stack: Stack, ctx: Context, person_id: PersonId, because: str) -> None:
+async def deactivate(
+    stack: Stack, ctx: Context, person_id: PersonId, because: str, cause: Cause = Cause.OFFICER
+) -> None:
     """Take an identity out of use; its number is never given to anybody else. Raises as `suspend`."""
-    await _change(stack, ctx, "identity.deactivate", person_id, Status.DEACTIVATED, because, PersonDeactivated)
+    await _change(stack, ctx, "identity.deactivate", person_id, Status.DEACTIVATED, because, cause)
 
 
 async def _change(
-    stack: Stack, ctx: Context, act: str, person_id: PersonId, wanted: Status, because: str, news: type[Event]
+    stack: Stack, ctx: Context, act: str, person_id: PersonId, wanted: Status, because: str, cause: Cause
 ) -> None:
     """One change of status (law 7); a held record changes by the decision of its case only."""
     why = rules.reason(because)
+    if cause in (Cause.DEATH, Cause.DUPLICATE):
+        raise Malformed("A death is registered, a duplicate is merged.", field="cause", rule="cause-of-an-officer")
     permit = policy.decide(ctx, act, person_id)
     async with stack.db.transaction(permit) as tx:
         rules.check_officer_change(await _lock(tx, person_id), wanted)
-        await store.change_status(tx, person_id, wanted, why, clock.now())
+        await standing.change(tx, stack, person_id, wanted, cause, why)
         log.append(tx, permit, subject=person_id, detail={"what": wanted.value})
-        await stack.outbox.emit(tx, news.kind, news(person_id))
 
 
 async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dict[tuple[str, str], int]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from msingi.identity import enrolment, rules, store
+from msingi.identity import enrolment, rules, standing, store, store_notices
 from msingi.identity.enrolment import phone_key, seal_number, unseal_number, unseal_version
 from msingi.identity.errors import AlreadyDecided, UnknownCase
 from msingi.identity.model import (
     BirthRegistered,
     CaseId,
     CaseView,
+    Cause,
     Decided,
     Person,
     PersonEnrolled,
@@ -61,9 +62,9 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
     case, decided, decided_as = found
     if same_as is not None and not 0 <= same_as < len(case.candidates):
         raise Malformed("There is no such candidate.", field="same_as", rule="candidate-of-the-case")
-    target = None if same_as is None else await _now(tx, case.candidates[same_as].person_id)
+    target = None if same_as is None else await standing.kept(tx, case.candidates[same_as].person_id)
     if decided:
-        before = None if decided_as is None else await _now(tx, decided_as)
+        before = None if decided_as is None else await standing.kept(tx, decided_as)
         if before != target:
             raise AlreadyDecided()
         log.append(tx, permit, subject=case.person_id, detail={"what": "decision repeated; nothing changed"})
@@ -72,11 +73,10 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
     held = await store.lock_person(tx, case.person_id)
     rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
     if target is None:
-        await _enrol_held(tx, stack, case.person_id, because)
+        await enrol_held(tx, stack, case.person_id, Cause.OFFICER, because)
         log.append(tx, permit, subject=case.person_id, detail={"what": "enrolled: not a duplicate"})
     else:
-        await store.change_status(tx, case.person_id, Status.MERGED, because, at, merged_into=target)
-        await stack.outbox.emit(tx, PersonMerged.kind, PersonMerged(case.person_id, target))
+        await join(tx, stack, case.person_id, target, because)
         for subject in (case.person_id, target):
             log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
     if await store.settle_birth(tx, case.person_id, target, at):
@@ -86,28 +86,25 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
     return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
 
 
-async def _now(tx: Tx, person_id: PersonId) -> PersonId:
-    """Whom a record stands for now: itself, or whom it was merged into, however often.
-
-    It ends: candidates were there before the record that they are candidates of, so merges only lead back in time.
-    """
-    found = await store.lock_person(tx, person_id)
-    while found is not None and found[1] is not None:
-        person_id = PersonId(found[1])
-        found = await store.lock_person(tx, person_id)
-    return person_id
-
-
-async def _enrol_held(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> None:
-    """The held person gets what an enrolment gives: number, phone, event."""
+async def enrol_held(tx: Tx, stack: Stack, person_id: PersonId, cause: Cause, because: str) -> None:
+    """A held person, or one that was merged while held, gets what an enrolment gives: number, phone, event."""
     at = clock.now()
     person = (await read_people(tx, stack, [person_id]))[person_id].demographics
     number = (await enrolment.issue_numbers(tx, stack, [person_id], at))[person_id]
     sealed = await seal_number(tx, stack, person_id, number)
-    await store.change_status(tx, person_id, Status.ACTIVE, because, at, number_sealed=sealed)
+    await standing.change(tx, stack, person_id, Status.ACTIVE, cause, because, number_sealed=sealed)
     if person.phone:
         await store.link_phones(tx, {phone_key(stack, person.phone): person_id})
     await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
+
+
+async def join(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: str) -> None:
+    """Write that the record `merged` is of the person `kept`, and tell everybody; nothing of either is lost."""
+    at = clock.now()
+    await standing.change(tx, stack, merged, Status.MERGED, Cause.DUPLICATE, because, merged_into=kept)
+    await store_notices.tell(tx, merged, "merged", at, other=kept)
+    await store_notices.rely_on_kept(tx, merged, kept, at)
+    await stack.outbox.emit(tx, PersonMerged.kind, PersonMerged(merged, kept))
 
 
 async def _answer(tx: Tx, stack: Stack, case_id: CaseId, person_id: PersonId, *, merged: bool) -> Decided:

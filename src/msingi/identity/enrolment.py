@@ -12,6 +12,8 @@ import msgspec
 
 from msingi.identity import blocking, numbers, photo, rules, scoring, store
 from msingi.identity.blocking import Traits
+from msingi.identity.lifecycle import store as lifecycle_store
+from msingi.identity.lifecycle.model import GuardianKind, Guardianship
 from msingi.identity.model import (
     Candidate,
     CaseId,
@@ -35,6 +37,7 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 
 VERSION, NUMBER, PHOTO = "identity.version", "identity.number", "identity.photo"
+GUARDIANS = {LinkKind.GUARDIAN: GuardianKind.KIN, LinkKind.MOTHER: GuardianKind.PARENT}
 STRIPES = 1024
 COMPARED = 20
 SHOWN = 10
@@ -67,11 +70,16 @@ async def prepare(stack: Stack, order: EnrolmentOrder) -> Prepared:
     """Check and normalise an order. Raises Malformed (NumberWrong, PhotoRefused), naming field and rule."""
     person = rules.demographics(order, stack.profile, clock.today())
     links = rules.link_numbers(order)
-    picture = await asyncio.to_thread(photo.normalised, order.photo) if order.photo is not None else None
+    taken = await picture(order.photo)
     secret = stack.keys.mac("blind")
     traits = blocking.traits(person)
     keys, names = blocking.search_keys(secret, traits), blocking.name_keys(secret, traits)
-    return Prepared(order, PersonId(uuid7()), person, traits, keys, names, links, picture, [])
+    return Prepared(order, PersonId(uuid7()), person, traits, keys, names, links, taken, [])
+
+
+async def picture(raw: bytes | None) -> bytes | None:
+    """A photo in the register's form, made beside the other work; None without one. Raises PhotoRefused."""
+    return None if raw is None else await asyncio.to_thread(photo.normalised, raw)
 
 
 async def resolve_links(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> dict[int, Malformed]:
@@ -213,6 +221,20 @@ async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mappin
         names[totals[person_id.int % len(totals)]] += 1
     await store.add_people(tx, new, "enrolment", at)
     await store.count_names(tx, names)
+    await _write_guardians(tx, stack, batch, at)
+
+
+async def _write_guardians(tx: Tx, stack: Stack, batch: Sequence[Prepared], at: datetime) -> None:
+    """Whoever brought a child as guardian, and its mother, may act for it until it is an adult."""
+    rights = []
+    for prepared in batch:
+        until = rules.majority(prepared.demographics.birth, stack.profile.adult_age)
+        for link in prepared.links:
+            if link.kind in GUARDIANS:
+                right = GUARDIANS[link.kind]
+                rights.append(Guardianship(prepared.person_id, link.other, right, at.date(), until))
+    if rights:
+        await lifecycle_store.add_enrolled_guardians(tx, rights, at.date(), at)
 
 
 def number_key(stack: Stack, number: str) -> bytes:

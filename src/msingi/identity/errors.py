@@ -100,3 +100,67 @@ class MappingWrong(Malformed):
     code = "identity.mapping-wrong"
     title = "The column mapping does not fit the file"
     remedy = "Correct the named entry of the mapping file; every column is either mapped or listed under ignore."
+
+
+class UnknownAlias(NotFound):
+    """The person has no such virtual id, or the record is not in use and gets none."""
+
+    code = "identity.unknown-alias"
+    title = "No such virtual id"
+    remedy = "List the virtual ids of the person; make a new one if this one has ended."
+
+
+class TooManyAliases(Conflict):
+    """The person has as many live virtual ids as anybody may have at once. `most` says how many."""
+
+    code = "identity.too-many-aliases"
+    title = "Too many virtual ids at once"
+    remedy = "Revoke those that are no longer needed."
+
+
+class SameHands(Conflict):
+    """What changes who somebody is needs two people: whoever proposed it cannot also approve it."""
+
+    code = "identity.same-hands"
+    title = "Somebody else must approve this"
+    remedy = "Let a colleague who did not propose it look at the evidence and decide."
+
+
+class UnknownProposal(NotFound):
+    """There is no proposal with this id, or none that the caller may see."""
+
+    code = "identity.unknown-proposal"
+    title = "No such proposal"
+    remedy = "List the proposals that wait at /v1/identity/proposals."
+
+
+class Overtaken(Conflict):
+    """The record changed after the proposal was made, so what was proposed no longer rests on what is known."""
+
+    code = "identity.overtaken"
+    title = "The record has changed since"
+    remedy = "Refuse this proposal, read the record again, and propose anew."
+
+
+class EvidenceMissing(Malformed):
+    """A change of name, birth date or sex needs evidence: a document, or a sworn statement before the officer."""
+
+    code = "identity.evidence-missing"
+    title = "Evidence is needed"
+    remedy = "Name at least one document; without any, write down a sworn statement and who took it."
+
+
+class GuardianAlready(Conflict):
+    """This guardian has a right over the person in that time already; one guardian has one right on any day."""
+
+    code = "identity.guardian-already"
+    title = "This guardian has this right already"
+    remedy = "Read the person's guardians; end the present right first if it should be another one."
+
+
+class UnknownGuardianship(NotFound):
+    """This guardian has no right over the person that could end today."""
+
+    code = "identity.unknown-guardianship"
+    title = "No such guardianship"
+    remedy = "Read the person's guardians."

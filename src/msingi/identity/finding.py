@@ -6,7 +6,7 @@ counted for whoever asked, in the transaction of its leaf, and after too many th
 
 from collections.abc import Iterable
 
-from msingi.identity import numbers, rules, store
+from msingi.identity import aliases, numbers, rules, store
 from msingi.identity.enrolment import number_key, phone_key
 from msingi.identity.errors import NotInUse, TooManyMisses, UnknownNumber
 from msingi.identity.model import Status
@@ -54,38 +54,49 @@ async def persons_by_number(
 ) -> dict[str, PersonId]:
     """The person behind each identity number (written in any way); numbers in use by nobody are absent.
 
-    With `any_status`, suspended and deactivated people are found too. Raises NumberWrong,
+    With `any_status`, suspended and deactivated people are found too. Raises NumberWrong for a malformed number,
     TooManyMisses.
     """
-    keys = {number_key(stack, numbers.parse(text)): text for text in wanted}
+    wanted = list(wanted)
+    keys = {number_key(stack, numbers.parse(text)): text for text in wanted if not numbers.is_alias(text)}
     permit = policy.decide(ctx, "identity.find", policy.ANYONE)
     misses = _Misses(stack, ctx, lists=True)
     async with stack.db.transaction(permit) as tx:
         found = await store.by_numbers(tx, keys)
         people = {keys[k]: p for k, (p, status) in found.items() if any_status or status is Status.ACTIVE}
+        unknown = len(keys) - len(found)
+        for text in filter(numbers.is_alias, wanted):
+            meant = await aliases.resolve(tx, stack, ctx, text)
+            unknown += meant is None
+            if meant is not None and (any_status or meant[1] is Status.ACTIVE):
+                people[text] = meant[0]
         for person_id in dict.fromkeys(people.values()):
             log.append(tx, permit, subject=person_id, detail={"what": "found by number"})
         if not people:
             log.append(tx, permit, detail={"what": "nobody found by number"})
-        await misses.add(tx, len(keys) - len(found))
+        await misses.add(tx, unknown)
     return people
 
 
 async def person_by_number(
     stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
 ) -> PersonId:
-    """The person behind an identity number. Raises NumberWrong, UnknownNumber, NotInUse unless active,
+    """The person behind an identity number or a virtual id. Raises NumberWrong, UnknownNumber, NotInUse unless active,
     TooManyMisses.
 
     `to` names the act that the look-up is for: who may not do that does not learn either which numbers exist.
     """
     if to:
         policy.decide(ctx, to, policy.NOBODY)
-    key = number_key(stack, numbers.parse(number))
+    alias = numbers.is_alias(number)
+    key = b"" if alias else number_key(stack, numbers.parse(number))
     permit = policy.decide(ctx, "identity.find", policy.ANYONE)
     misses = _Misses(stack, ctx)
     async with stack.db.transaction(permit) as tx:
-        found = (await store.by_numbers(tx, [key])).get(key)
+        if alias:
+            found = await aliases.resolve(tx, stack, ctx, number)
+        else:
+            found = (await store.by_numbers(tx, [key])).get(key)
         person_id = found and found[0]
         log.append(tx, permit, subject=person_id, detail={"what": "found by number" if found else "nobody found"})
         await misses.add(tx, not found)

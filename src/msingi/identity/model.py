@@ -31,7 +31,19 @@ class Status(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     DEACTIVATED = "deactivated"
+    DECEASED = "deceased"
     MERGED = "merged"
+
+
+class Cause(StrEnum):
+    """Why a status changed, in one word that may travel: the officer's own words stay in the record."""
+
+    OFFICER = "officer"
+    FRAUD = "suspected-fraud"
+    OWN_REQUEST = "own-request"
+    DEATH = "death"
+    DUPLICATE = "duplicate"
+    ERROR = "put-right"
 
 
 class LinkKind(StrEnum):
@@ -206,21 +218,6 @@ class Person(Struct, frozen=True):
     links: tuple[Link, ...] = ()
 
     @property
-    def full_name(self) -> str:
-        """Given and family name."""
-        return self.demographics.name.full
-
-    @property
-    def given_name(self) -> str:
-        """The given name, or empty."""
-        return self.demographics.name.given
-
-    @property
-    def family_name(self) -> str:
-        """The family name, or empty."""
-        return self.demographics.name.family
-
-    @property
     def birth_date(self) -> Day | None:
         """The birth date, if it is known to the day."""
         return self.demographics.birth.day
@@ -253,6 +250,16 @@ class Version(Struct, frozen=True):
     valid_to: datetime | None
     reason: str
     demographics: Demographics
+
+
+class StatusPeriod(Struct, frozen=True):
+    """A status that a person had, from `valid_from` until before `valid_to` (None: still), and why."""
+
+    valid_from: datetime
+    valid_to: datetime | None
+    status: Status
+    cause: Cause
+    because: str
 
 
 class Reason(Struct, frozen=True):
@@ -331,22 +338,13 @@ class PersonChanged(Event, frozen=True):
     kind: ClassVar[str] = "identity.person-changed"
 
 
-class PersonSuspended(Event, frozen=True):
-    """A person's identity must not be relied on for now."""
+class StatusChanged(Event, frozen=True):
+    """A person's status is another one: only an `active` identity can be relied on. News may overtake news, so
+    whoever acts on it asks `acts.status_of` for the present one."""
 
-    kind: ClassVar[str] = "identity.person-suspended"
-
-
-class PersonReactivated(Event, frozen=True):
-    """A suspended or deactivated identity can be relied on again."""
-
-    kind: ClassVar[str] = "identity.person-reactivated"
-
-
-class PersonDeactivated(Event, frozen=True):
-    """A person's identity is out of use."""
-
-    kind: ClassVar[str] = "identity.person-deactivated"
+    kind: ClassVar[str] = "identity.status-changed"
+    status: Status
+    because: Cause
 
 
 class PersonMerged(Event, frozen=True):
@@ -356,12 +354,73 @@ class PersonMerged(Event, frozen=True):
     into: PersonId
 
 
+class PersonUnmerged(Event, frozen=True):
+    """The records of `person_id` and `parted_from` are of two people after all; each stands for itself again."""
+
+    kind: ClassVar[str] = "identity.person-unmerged"
+    parted_from: PersonId
+
+
+class GuardiansChanged(Event, frozen=True):
+    """Who may act for `person_id`, a child or a person under guardianship, is no longer the same."""
+
+    kind: ClassVar[str] = "identity.guardians-changed"
+
+
 class BirthRegistered(Event, frozen=True):
     """A birth was registered; `person_id` is the child."""
 
     kind: ClassVar[str] = "identity.birth-registered"
 
 
+class DeathRegistered(Event, frozen=True):
+    """A death was registered."""
+
+    kind: ClassVar[str] = "identity.death-registered"
+
+
+EVENTS = {
+    event.kind: event
+    for event in (
+        PersonEnrolled, PersonChanged, StatusChanged, PersonMerged, PersonUnmerged, GuardiansChanged, BirthRegistered,
+        DeathRegistered,
+    )
+}  # fmt: skip
+
+
 def encoded(value: Any) -> bytes:
     """A struct as it is sealed or kept as a receipt (MessagePack)."""
     return msgspec.msgpack.encode(value)
+
+
+class Said(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What somebody says of a person; empty means nothing was said. `birth_date` is YYYY, YYYY-MM or YYYY-MM-DD.
+
+    `region` is a code of the profile, `address` any words of the lines of the address.
+    """
+
+    name: str = ""
+    given_name: str = ""
+    family_name: str = ""
+    birth_date: str = ""
+    sex: str = ""
+    phone: str = ""
+    address: str = ""
+    locality: str = ""
+    postal_code: str = ""
+    region: str = ""
+
+
+class Supposed(Struct, frozen=True):
+    """A supposition: the person with this number (or id) is so. `said` None asks only whether there is such a one."""
+
+    number: str = ""
+    person_id: PersonId | None = None
+    said: Said | None = None
+
+
+class Matched(Struct, frozen=True):
+    """Whom a supposition is about (None: nobody whose identity is in use), and what of it is so."""
+
+    person_id: PersonId | None
+    so: dict[str, bool]

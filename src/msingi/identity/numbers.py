@@ -79,3 +79,41 @@ def parse(text: str, field: str = "number") -> str:
     if not is_valid(digits):
         raise NumberWrong("The check digit does not fit: at least one digit is wrong.", field=field, rule="check-digit")
     return digits
+
+
+ALIAS_DIGITS = 16
+
+
+def _digits(text: str) -> str:
+    """The decimal digits in a text of digits, blanks and hyphens of any script; empty if it holds anything else."""
+    digits = ""
+    for letter in text[:64]:
+        value = unicodedata.decimal(letter, None)
+        if value is not None:
+            digits += str(value)
+        elif not (letter.isspace() or unicodedata.category(letter) in ("Pd", "Cf")):
+            return ""
+    return digits
+
+
+def is_alias(text: str) -> bool:
+    """Whether a text has the sixteen digits of a virtual id, right or wrong."""
+    return len(_digits(text)) == ALIAS_DIGITS
+
+
+def draw_alias() -> str:
+    """A random virtual id with its check digit; its length alone tells it from a number."""
+    payload = str(10 ** (ALIAS_DIGITS - 2) + secrets.randbelow(9 * 10 ** (ALIAS_DIGITS - 2)))
+    return payload + check_digit(payload)
+
+
+def parse_alias(text: str, field: str = "number") -> str:
+    """The sixteen digits of a virtual id. Raises NumberWrong with rule `16-digits`, `first-digit` or `check-digit`."""
+    digits = _digits(text)
+    if len(digits) != ALIAS_DIGITS:
+        raise NumberWrong(field=field, rule="16-digits")
+    if digits[0] == "0":
+        raise NumberWrong(field=field, rule="first-digit")
+    if _checksum(digits, 0) != 0:
+        raise NumberWrong("The check digit does not fit: at least one digit is wrong.", field=field, rule="check-digit")
+    return digits

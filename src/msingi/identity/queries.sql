@@ -38,11 +38,16 @@ SELECT u.number_key, u.person_id, $3 FROM unnest($1::bytea[], $2::uuid[]) AS u (
 ON CONFLICT (number_key) DO NOTHING RETURNING number_key
 
 -- name: add_people
--- New records of people, held ones included.
-INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
-SELECT u.person_id, u.status, u.region, u.birth_year, u.sex, u.number_sealed, $7
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
-  AS u (person_id, status, region, birth_year, sex, number_sealed)
+-- New records of people, held ones included, and the beginning of the history of their status.
+WITH new AS (
+  INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
+  SELECT u.person_id, u.status, u.region, u.birth_year, u.sex, u.number_sealed, $7
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
+    AS u (person_id, status, region, birth_year, sex, number_sealed)
+  RETURNING person_id, status
+)
+INSERT INTO identity.status_change (person_id, at, status, cause, because)
+SELECT person_id, $7, status, 'officer', 'enrolment' FROM new
 
 -- name: add_versions
 -- New versions, each valid from $4 on until the next one begins.
@@ -129,7 +134,8 @@ WHERE person_id = $1
 
 -- name: note_status
 -- The history of changes of status.
-INSERT INTO identity.status_change (person_id, at, status, because) VALUES ($1, $2, $3, $4)
+INSERT INTO identity.status_change (person_id, at, status, cause, because)
+SELECT $1, greatest($2, max(at) + interval '1 microsecond'), $3, $4, $5 FROM identity.status_change WHERE person_id = $1
 
 -- name: drop_search_keys
 -- Search keys that a person has no longer.
@@ -168,8 +174,8 @@ UPDATE identity.birth SET registered_at = $2 WHERE person_id = $1 AND registered
 
 -- name: move_held_birth
 -- A held child was a known person: the birth becomes that person's, unless it is registered already.
-INSERT INTO identity.birth (person_id, mother_id, born_month, region, place, notified_on, registered_at)
-SELECT $2, mother_id, born_month, region, place, notified_on, $3 FROM identity.birth
+INSERT INTO identity.birth (person_id, mother_id, born_month, region, place, notified_on, registered_at, moved_from)
+SELECT $2, mother_id, born_month, region, place, notified_on, $3, $1 FROM identity.birth
 WHERE person_id = $1 AND registered_at IS NULL
 ON CONFLICT (person_id) DO NOTHING
 
@@ -189,3 +195,83 @@ WHERE status IN ('active', 'suspended') AND birth_year <= $1 GROUP BY region ORD
 SELECT region, sex, count(*) AS people FROM identity.person
 WHERE person_id = ANY ($1::uuid[]) AND status IN ('active', 'suspended') AND birth_year <= $2
 GROUP BY region, sex ORDER BY region, sex
+
+-- name: drop_moved_birth
+-- The record that a birth had moved away from stands for itself again, so the birth goes back.
+DELETE FROM identity.birth WHERE person_id = $2 AND moved_from = $1
+
+-- name: status_of
+-- Where a person's record stands, and whom it merged into.
+SELECT status, merged_into FROM identity.person WHERE person_id = $1
+
+-- name: statuses
+-- Every status that a person had, oldest first.
+SELECT at, status, cause, because FROM identity.status_change WHERE person_id = $1 ORDER BY at
+
+-- name: restate
+-- The few facts that stand in clear for statistics, as a new version has them.
+UPDATE identity.person SET region = $2, birth_year = $3, sex = $4 WHERE person_id = $1
+
+-- name: rely
+-- An institution relies on a person from now on.
+INSERT INTO identity.relying (person_id, institution, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
+
+-- name: rely_no_more
+-- An institution relies on a person no longer.
+DELETE FROM identity.relying WHERE person_id = $1 AND institution = $2
+
+-- name: rely_on_kept
+-- Whoever relied on a merged record relies on the kept one too.
+INSERT INTO identity.relying (person_id, institution, since)
+SELECT $2, institution, $3 FROM identity.relying WHERE person_id = $1 ON CONFLICT DO NOTHING
+
+-- name: tell
+-- Tell every institution that relies on a person.
+INSERT INTO identity.notice (institution, person_id, kind, status, other_id, at)
+SELECT institution, $1, $2, $3, $4, $5 FROM identity.relying WHERE person_id = $1
+
+-- name: notices
+-- What an institution is told after its cursor (transaction, notice). Only what was told before the oldest transaction
+-- that is still under way: a later one could otherwise show up behind a cursor that has passed it.
+SELECT xact::text AS xact, notice_id, person_id, kind, status, other_id, at FROM identity.notice
+WHERE institution = $1 AND (xact, notice_id) > ($2::text::xid8, $3::uuid)
+  AND xact < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xact, notice_id LIMIT $4
+
+-- name: forget_notices
+-- Forget what was told long ago.
+DELETE FROM identity.notice WHERE at < $1
+
+-- name: add_alias
+-- A new virtual id, unless that number was ever one before.
+INSERT INTO identity.alias (alias_key, alias_id, person_id, sealed, made_at, expires_at, uses_left)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (alias_key) DO NOTHING RETURNING alias_id
+
+-- name: aliases
+-- The virtual ids of a person, newest first.
+SELECT alias_id, sealed, made_at, expires_at, uses_left, revoked_at FROM identity.alias
+WHERE person_id = $1 ORDER BY alias_id DESC LIMIT $2
+
+-- name: live_aliases
+-- How many virtual ids of a person still lead somewhere.
+SELECT count(*) FROM identity.alias
+WHERE person_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2) AND uses_left IS DISTINCT FROM 0
+
+-- name: revoke_alias
+-- A virtual id leads nowhere from now on.
+UPDATE identity.alias SET revoked_at = coalesce(revoked_at, $3) WHERE person_id = $1 AND alias_id = $2 RETURNING alias_id
+
+-- name: use_alias
+-- Whom a virtual id stands for, counting the use; the same asker within the errand's time counts once.
+UPDATE identity.alias a SET
+  uses_left = CASE WHEN a.last_by = $3 AND a.last_at > $2 - $4::interval THEN a.uses_left ELSE a.uses_left - 1 END,
+  last_by = $3,
+  last_at = CASE WHEN a.last_by = $3 AND a.last_at > $2 - $4::interval THEN a.last_at ELSE $2 END
+WHERE a.alias_key = $1 AND a.revoked_at IS NULL AND (a.expires_at IS NULL OR a.expires_at > $2)
+  AND (a.uses_left IS NULL OR a.uses_left > 0 OR (a.last_by = $3 AND a.last_at > $2 - $4::interval))
+RETURNING a.person_id
+
+-- name: void_death
+-- A death was registered in error: the entry stays, and counts no more.
+UPDATE identity.civil_entry SET state = 'void'
+WHERE person_id = $1 AND kind = 'death' AND state = 'registered'

@@ -175,7 +175,7 @@ def _summary(case: DuplicateCase) -> CaseSummary:
     return CaseSummary(str(case.case_id), case.opened_at, found)
 
 
-async def _officer(request: Asked, purpose: str = "identity-registration") -> Context:
+async def as_officer(request: Asked, purpose: str = "identity-registration") -> Context:
     """The context of a signed-in caller, on the first legal basis that the country's law names for the purpose."""
     if purpose not in PURPOSES:
         raise Malformed("Say what for, in the words of docs/purposes.md.", field="Msingi-Purpose", rule="known-purpose")
@@ -207,7 +207,7 @@ async def enrol(
 
     Only a name is needed. Role: `enrolment-officer`.
     """
-    ctx = await _officer(request)
+    ctx = await as_officer(request)
     return _answered(request, await acts.enrol(web.stack(request), ctx, data, idempotency_key))
 
 
@@ -224,7 +224,7 @@ async def record_birth(
     idempotency_key: Key = "",
 ) -> Response[EnrolmentView]:
     """Record the notification of a birth and register the child, tied to its mother. Role: `registrar`."""
-    ctx = await _officer(request)
+    ctx = await as_officer(request)
     return _answered(request, await acts.record_birth(web.stack(request), ctx, data, idempotency_key))
 
 
@@ -243,7 +243,7 @@ async def read_person(
     ] = "",
 ) -> PersonView:
     """A person's record, whatever its status. The person is told: who, for which purpose, when."""
-    stack, ctx = web.stack(request), await _officer(request, purpose)
+    stack, ctx = web.stack(request), await as_officer(request, purpose)
     person_id = await acts.person_by_number(stack, ctx, number, any_status=True, to="identity.read")
     return _seen(stack.profile, await acts.read_person(stack, ctx, person_id))
 
@@ -255,7 +255,7 @@ async def duplicates(
     limit: Annotated[int, QueryParameter(ge=1, le=200)] = 50,
 ) -> QueueView:
     """Held enrolments that wait for a decision, oldest first, with reasons and without names. Role: `adjudicator`."""
-    ctx = await _officer(request)
+    ctx = await as_officer(request)
     page = await acts.duplicates_waiting(web.stack(request), ctx, after and CaseId(after), limit)
     return QueueView(page.waiting, [_summary(case) for case in page.cases], str(page.next_after or ""))
 
@@ -264,7 +264,7 @@ async def duplicates(
 async def duplicate(request: Asked, case_id: UUID) -> CaseDetail:
     """The held record beside its candidates. Everybody in it is told of the comparison. Role: `adjudicator`."""
     stack = web.stack(request)
-    view = await acts.read_duplicate(stack, await _officer(request), CaseId(case_id))
+    view = await acts.read_duplicate(stack, await as_officer(request), CaseId(case_id))
     records = [_seen(stack.profile, person) for person in view.candidates]
     return CaseDetail(_summary(view.case), _seen(stack.profile, view.held), records)
 
@@ -283,7 +283,7 @@ async def decide(
     Repeating a decision is harmless; another one afterwards is refused. Role: `adjudicator`.
     """
     stack = web.stack(request)
-    done = await acts.decide_duplicate(stack, await _officer(request), CaseId(case_id), data)
+    done = await acts.decide_duplicate(stack, await as_officer(request), CaseId(case_id), data)
     return DecisionView(str(done.case_id), done.merged, done.number, stack.profile.number_text(done.number))
 
 

@@ -38,7 +38,28 @@ CHANGES: Final[dict[tuple[Status, Status], str]] = {
     (Status.SUSPENDED, Status.ACTIVE): "reactivated",
     (Status.SUSPENDED, Status.DEACTIVATED): "deactivated",
     (Status.DEACTIVATED, Status.ACTIVE): "reactivated",
+    (Status.ACTIVE, Status.DECEASED): "death registered",
+    (Status.SUSPENDED, Status.DECEASED): "death registered",
+    (Status.DEACTIVATED, Status.DECEASED): "death registered",
+    (Status.DECEASED, Status.ACTIVE): "death registered in error",
+    (Status.DECEASED, Status.SUSPENDED): "death registered in error",
+    (Status.DECEASED, Status.DEACTIVATED): "death registered in error",
+    (Status.ACTIVE, Status.MERGED): "found to be a known person",
+    (Status.SUSPENDED, Status.MERGED): "found to be a known person",
+    (Status.MERGED, Status.ACTIVE): "found to be somebody else after all",
+    (Status.MERGED, Status.SUSPENDED): "found to be somebody else after all",
 }
+# What a single officer may do. Everything else is the end of a case, an act of civil registration, or a proposal
+# that two people agree upon (law 8).
+BY_ONE_OFFICER: Final = frozenset(
+    {
+        (Status.ACTIVE, Status.SUSPENDED),
+        (Status.ACTIVE, Status.DEACTIVATED),
+        (Status.SUSPENDED, Status.ACTIVE),
+        (Status.SUSPENDED, Status.DEACTIVATED),
+        (Status.DEACTIVATED, Status.ACTIVE),
+    }
+)
 
 
 def demographics(order: EnrolmentOrder, profile: Profile, today: date) -> Demographics:
@@ -193,10 +214,33 @@ def check_change(present: Status, wanted: Status) -> None:
 
 
 def check_officer_change(present: Status, wanted: Status) -> None:
-    """As `check_change`; a held record changes by the decision of its case only."""
-    if present is Status.HELD:
+    """As `check_change`, for what one officer may do alone: nothing from held, merged or deceased, nor to them."""
+    if (present, wanted) not in BY_ONE_OFFICER:
         raise NotInThisState(status=present, wanted=wanted)
-    check_change(present, wanted)
+
+
+def check_living(present: Status) -> None:
+    """Raises NotInThisState for a record that takes no more changes: held, merged or deceased."""
+    if present not in (Status.ACTIVE, Status.SUSPENDED, Status.DEACTIVATED):
+        raise NotInThisState(status=present, wanted="changed")
+
+
+def majority(birth: Birth, adult_age: int) -> date | None:
+    """The first day as an adult, or None if the birth year is unknown.
+
+    Of what is not known the latest is taken: a child is protected as one for as long as he or she may be one.
+    """
+    if birth.year is None:
+        return None
+    known = [int(part) for part in birth.date.split("-")]
+    year, month, day = known[0] + adult_age, *([*known[1:], 12, 31][:2] if len(known) != 2 else [known[1], 31])
+    while True:  # born on 29 February, or in a month of fewer than 31 days
+        try:
+            return date(year, month, day)
+        except ValueError:
+            if (month, day) == (2, 29):
+                return date(year, 3, 1)
+            day -= 1
 
 
 def short_text(text: str, field: str) -> str:

@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 
-from msingi.identity.model import Candidate, CaseId, DuplicateCase, Link, LinkKind, Reason, Status
+from msingi.identity.model import (
+    Candidate,
+    CaseId,
+    Cause,
+    DuplicateCase,
+    Link,
+    LinkKind,
+    Reason,
+    Status,
+    StatusPeriod,
+)
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
@@ -98,6 +108,11 @@ async def add_version(tx: Tx, person_id: PersonId, sealed: bytes, reason: str, a
     await tx.do(Q.add_versions, [person_id], [sealed], reason, at)
 
 
+async def add_photo(tx: Tx, person_id: PersonId, sealed: bytes, at: datetime) -> None:
+    """Write a further photo of a person."""
+    await tx.do(Q.add_photos, [person_id], [sealed], at)
+
+
 async def link_phones(tx: Tx, phones: dict[bytes, PersonId]) -> set[PersonId]:
     """Let blinded phones find people; gives those people whose phone was free."""
     if not phones:
@@ -146,6 +161,12 @@ async def people(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, tuple
     return {PersonId(row["person_id"]): (row, tuple(links.get(row["person_id"], ()))) for row in found}
 
 
+async def current(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, Row]:
+    """Rows (status, sealed) of people with their newest versions, without their ties; unknown ids are absent."""
+    rows = await tx.rows(Q.people, list(person_ids))
+    return {PersonId(row["person_id"]): row for row in rows}
+
+
 async def versions(tx: Tx, person_id: PersonId) -> list[Row]:
     """Rows (valid_from, reason, sealed) of a person, oldest first."""
     return await tx.rows(Q.versions, person_id)
@@ -166,6 +187,7 @@ async def change_status(
     tx: Tx,
     person_id: PersonId,
     status: Status,
+    cause: Cause,
     because: str,
     at: datetime,
     *,
@@ -174,7 +196,28 @@ async def change_status(
 ) -> None:
     """Write a change of status and its history."""
     await tx.do(Q.change_status, person_id, status, number_sealed, merged_into)
-    await tx.do(Q.note_status, person_id, at, status, because)
+    await tx.do(Q.note_status, person_id, at, status, cause, because)
+
+
+async def statuses(tx: Tx, person_id: PersonId) -> list[StatusPeriod]:
+    """Every status that a person had, oldest first; each ends when the next begins."""
+    rows = await tx.rows(Q.statuses, person_id)
+    ends = [row["at"] for row in rows[1:]] + [None]
+    return [
+        StatusPeriod(row["at"], end, Status(row["status"]), Cause(row["cause"]), row["because"])
+        for row, end in zip(rows, ends, strict=True)
+    ]
+
+
+async def status_of(tx: Tx, person_id: PersonId) -> tuple[Status, PersonId | None] | None:
+    """A person's status and whom the record merged into; None for nobody."""
+    row = await tx.row(Q.status_of, person_id)
+    return None if row is None else (Status(row["status"]), row["merged_into"])
+
+
+async def restate(tx: Tx, person_id: PersonId, region: str, birth_year: int | None, sex: str) -> None:
+    """Bring the facts for statistics in line with a new version."""
+    await tx.do(Q.restate, person_id, region, birth_year, sex)
 
 
 def _candidate(row: Row) -> Candidate:
@@ -221,6 +264,16 @@ async def settle_birth(tx: Tx, held: PersonId, known: PersonId | None, at: datet
     if known is None:
         return await tx.do(Q.register_held_birth, held, at) > 0
     return await tx.do(Q.move_held_birth, held, known, at) > 0
+
+
+async def part_birth(tx: Tx, parted: PersonId, kept: PersonId) -> None:
+    """A birth that had moved from a merged record goes back to it."""
+    await tx.do(Q.drop_moved_birth, parted, kept)
+
+
+async def void_death(tx: Tx, person_id: PersonId) -> None:
+    """The registered death of a person counts no more."""
+    await tx.do(Q.void_death, person_id)
 
 
 async def births_by_region(tx: Tx, first_month: date, last: date) -> dict[tuple[str, str], int]:

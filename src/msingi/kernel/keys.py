@@ -30,6 +30,9 @@ SIGNING = {
     "consent": "Ed25519",
     "witness": "Ed25519",
     "oidc": "ES256",
+    "issuer": "ES256",
+    "access": "ES256",  # requests for presentations, and the authority that certifies who asks
+    "access-authority": "ES256",
 }
 SECRETS = ("blind", "pseudonym", "room", "wrap", "witness-ml-dsa")  # the last is the seed of an ML-DSA-44 key
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey

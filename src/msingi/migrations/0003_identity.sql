@@ -5,18 +5,20 @@ CREATE SCHEMA IF NOT EXISTS identity;
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS identity.person (
   person_id uuid PRIMARY KEY,
-  status text NOT NULL CHECK (status IN ('held', 'active', 'suspended', 'deactivated', 'merged')),
+  status text NOT NULL CHECK (status IN ('held', 'active', 'suspended', 'deactivated', 'deceased', 'merged')),
   region text NOT NULL,                 -- personal: statistics, keep life and 30 years
   birth_year int,                       -- personal: statistics, keep life and 30 years
   sex text NOT NULL,                    -- personal: statistics, keep life and 30 years
   number_sealed bytea,                  -- personal: identity-registration, keep life and 30 years
   merged_into uuid,
   enrolled_at timestamptz NOT NULL,
-  CHECK ((status IN ('held', 'merged')) = (number_sealed IS NULL)),
+  CHECK (status <> 'held' OR number_sealed IS NULL),  -- a merged record keeps its number, for the day it is parted
+  CHECK (status IN ('held', 'merged') OR number_sealed IS NOT NULL),
   CHECK ((status = 'merged') = (merged_into IS NOT NULL))
 );
 SELECT kernel.wall('identity', 'person', 'person_id');
 CREATE INDEX IF NOT EXISTS person_counts ON identity.person (region, birth_year, status);
+CREATE INDEX IF NOT EXISTS person_merged ON identity.person (merged_into) WHERE merged_into IS NOT NULL;
 
 -- What was known of a person from `valid_from` until the next version begins: there is no second date that could
 -- contradict it, so versions cannot overlap, and the application may only add to this table.
@@ -87,12 +89,13 @@ CREATE TABLE IF NOT EXISTS identity.link (
 );
 SELECT kernel.wall('identity', 'link', 'person_id');
 
--- Every change of status, in order, with the officer's words.
+-- Every status, the first one too: each counts until the next begins, so that none can overlap (law 4).
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS identity.status_change (
   person_id uuid NOT NULL,
   at timestamptz NOT NULL,
   status text NOT NULL,
+  cause text NOT NULL,
   because text NOT NULL,                -- personal: identity-registration, keep life and 30 years
   PRIMARY KEY (person_id, at)
 );
@@ -131,7 +134,98 @@ CREATE TABLE IF NOT EXISTS identity.birth (
   region text NOT NULL,                 -- personal: statistics, keep life and 30 years
   place text NOT NULL,                  -- personal: identity-registration, keep life and 30 years
   notified_on date NOT NULL,
-  registered_at timestamptz             -- NULL while the child's enrolment is held as a probable duplicate
+  registered_at timestamptz,            -- NULL while the child's enrolment is held as a probable duplicate
+  moved_from uuid                       -- the held record that it was notified for, if a decision merged that one
 );
 SELECT kernel.wall('identity', 'birth', 'person_id');
 CREATE INDEX IF NOT EXISTS birth_counts ON identity.birth (region, born_month) WHERE registered_at IS NOT NULL;
+
+-- Which institutions rely on a person: they are told when something changes.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS identity.relying (
+  person_id uuid NOT NULL,
+  institution text NOT NULL,            -- personal: data-exchange, keep while the institution relies on the person
+  since timestamptz NOT NULL,
+  PRIMARY KEY (person_id, institution)
+);
+SELECT kernel.wall('identity', 'relying', 'person_id');
+
+-- What an institution is told, kept until it has surely been fetched. `xact` is the transaction that told it: readers
+-- see only what no transaction still under way can precede, so that a cursor never runs past news (see queries).
+-- distributed by institution
+CREATE TABLE IF NOT EXISTS identity.notice (
+  institution text NOT NULL,
+  xact xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  notice_id uuid NOT NULL DEFAULT uuidv7(),
+  person_id uuid NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('changed', 'status', 'merged', 'unmerged', 'guardians')),
+  status text,                          -- personal: data-exchange, keep 90 days
+  other_id uuid,                        -- personal: data-exchange, keep 90 days
+  at timestamptz NOT NULL,
+  PRIMARY KEY (institution, xact, notice_id)
+);
+SELECT kernel.wall('identity', 'notice', 'person_id');
+
+-- Virtual ids: numbers that a person hands out instead of the own one, blinded like it; one is never issued twice.
+-- distributed by alias_key
+CREATE TABLE IF NOT EXISTS identity.alias (
+  alias_key bytea PRIMARY KEY,
+  alias_id uuid NOT NULL,
+  person_id uuid NOT NULL,
+  sealed bytea NOT NULL,                -- personal: identity-proofing, keep 1 year after its end
+  made_at timestamptz NOT NULL,
+  expires_at timestamptz,
+  uses_left int CHECK (uses_left >= 0),
+  last_by bytea,                        -- who used it last, blinded: one errand of theirs counts once
+  last_at timestamptz,
+  revoked_at timestamptz
+);
+SELECT kernel.wall('identity', 'alias', 'person_id');
+CREATE INDEX IF NOT EXISTS alias_person ON identity.alias (person_id, alias_id);
+
+-- Births and deaths that a clinic, a village officer or a family told, and what the registrar made of them. The content
+-- is sealed with the room's own key, because the one whom it is about may not be known yet.
+-- distributed by notification_id
+CREATE TABLE IF NOT EXISTS identity.notification (
+  notification_id uuid PRIMARY KEY,
+  kind text NOT NULL CHECK (kind IN ('birth', 'death')),
+  state text NOT NULL CHECK (state IN ('notified', 'held', 'registered', 'rejected')),
+  region text NOT NULL,
+  sealed bytea,                         -- personal: identity-registration, keep until registered or rejected
+  institution text NOT NULL,
+  notified_by text NOT NULL,            -- personal: identity-registration, keep life and 30 years
+  notified_at timestamptz NOT NULL,
+  decided_by text,                      -- personal: identity-registration, keep life and 30 years
+  decided_at timestamptz,
+  because text,                         -- personal: identity-registration, keep life and 30 years
+  person_id uuid                        -- the child or the deceased, once registered
+);
+SELECT kernel.wall('identity', 'notification', NULL);
+CREATE INDEX IF NOT EXISTS notification_waiting ON identity.notification (notification_id) WHERE state = 'notified';
+
+-- Entries of the civil register: births and deaths, each with its number of the year. A void one stays, as void.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS identity.civil_entry (
+  person_id uuid NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('birth', 'death')),
+  version int NOT NULL,                 -- 1, and one more with each correction
+  entry_number text NOT NULL,           -- personal: identity-registration, keep life and 30 years
+  state text NOT NULL CHECK (state IN ('registered', 'corrected', 'void')),
+  month date NOT NULL,                  -- personal: statistics, keep life and 30 years
+  region text NOT NULL,                 -- personal: statistics, keep life and 30 years
+  late boolean NOT NULL,
+  sealed bytea NOT NULL,                -- personal: identity-registration, keep life and 30 years
+  registered_by text NOT NULL,          -- personal: identity-registration, keep life and 30 years
+  registered_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, kind, version)
+);
+SELECT kernel.wall('identity', 'civil_entry', 'person_id');
+CREATE INDEX IF NOT EXISTS civil_entry_counts ON identity.civil_entry (kind, region, month) WHERE state = 'registered';
+
+-- The next number of each year's registers.
+-- distributed by register
+CREATE TABLE IF NOT EXISTS identity.register_number (
+  register text PRIMARY KEY,
+  next_number bigint NOT NULL
+);
+SELECT kernel.wall('identity', 'register_number', NULL);

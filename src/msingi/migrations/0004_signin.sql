@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS signin.staff (
 );
 SELECT kernel.wall('signin', 'staff', 'person_id');
 
--- What somebody proves themselves with: the salted scrypt hash of a PIN, sealed under their own key.
+-- What somebody proves themselves with: the salted hash of a PIN under a key of the keystore, sealed under their own key.
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS signin.factor (
   person_id uuid NOT NULL,
@@ -154,3 +154,15 @@ CREATE TABLE IF NOT EXISTS signin.seen (
 );
 SELECT kernel.wall('signin', 'seen', NULL);
 CREATE INDEX IF NOT EXISTS seen_until ON signin.seen USING brin (until);
+
+-- Institutions whose software seems to guess: how many questions and noes there were in a quarter of an hour.
+-- distributed by institution
+CREATE TABLE IF NOT EXISTS signin.alarm (
+  institution text NOT NULL,
+  since timestamptz NOT NULL,
+  asked int NOT NULL,
+  wrong int NOT NULL,
+  stopped boolean NOT NULL,
+  PRIMARY KEY (institution, since)
+);
+SELECT kernel.wall('signin', 'alarm', NULL);

@@ -33,13 +33,14 @@ CREATE TABLE IF NOT EXISTS payments.account (
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
-  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use
   owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
   PRIMARY KEY (shard, id)
 ) WITH (fillfactor = 60);
 SELECT kernel.wall('payments', 'account', NULL);
+CREATE INDEX IF NOT EXISTS account_restricted ON payments.account (shard, id) WHERE flags <> 1;
 REVOKE DELETE ON payments.account FROM msingi_app;
 
 -- Whose account it is, found by person: the accounts that a person holds.

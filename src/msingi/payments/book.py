@@ -127,6 +127,10 @@ class Book:
                     found.add(account)
         return found
 
+    def restricted(self) -> set[int]:
+        """Account ids that this memory knows as restricted: what restricted them may have been lifted."""
+        return {index << SHARD_BITS | self.shard for index, flags in enumerate(self.flags) if flags > 1}
+
     def first_ending(self, transfer_id: UUID, body_hash: bytes) -> Ending | None:
         """How a recent order with this id ended, DifferentContent if it was another order, None if unknown."""
         known = self._recent.get(transfer_id) or self._older.get(transfer_id)

@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from msingi.identity.model import StatusChanged
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import files, store, store_files
+from msingi.payments import files, holders, store, store_files
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
@@ -58,6 +59,9 @@ async def open_months(stack: Stack) -> None:
             log.append(tx, permit, detail={"what": "journal partitions made"})
 
 
-doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {"payments.file-approved": on_file_approved}
+doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
+    "payments.file-approved": on_file_approved,
+    StatusChanged.kind: holders.on_status,
+}
 loops = [work_files_off]
 starts = [open_months]

@@ -32,6 +32,7 @@ class Flag(IntFlag):
     OPEN = 1
     NO_DEBIT = 2
     NO_CREDIT = 4
+    OUT_OF_USE = 8  # the holder's identity cannot be relied on, or the holder has died: no debits
 
 
 class Kind(IntEnum):

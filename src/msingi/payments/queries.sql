@@ -256,3 +256,19 @@ WHERE l.file_id = $1 AND l.line = u.line AND l.status = 0
 -- A page of a file's lines in order; only the rejected ones if $4.
 SELECT line, block, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
 FROM payments.payment_line WHERE file_id = $1 AND line > $2 AND (NOT $4 OR status = 2) ORDER BY line LIMIT $3
+
+-- name: restricted
+-- The accounts of a shard that may not do everything: few, and read again whenever the fence has moved.
+SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
+
+-- name: restrict_holder
+-- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed.
+UPDATE payments.account a SET flags = CASE WHEN $3 THEN a.flags | $2::smallint ELSE a.flags & ~$2::smallint END
+FROM payments.holder h
+WHERE h.person_id = $1 AND a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
+  AND (a.flags & $2::smallint <> 0) <> $3
+RETURNING a.shard
+
+-- name: move_fence
+-- Make every writer of these shards read again before its next batch is kept.
+UPDATE payments.shard SET epoch = epoch + 1 WHERE shard = ANY ($1::smallint[])

@@ -15,7 +15,7 @@ NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR, MAX_BALANCE_MINOR)
 DAY_US = 86_400_000_000
 
 # Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
-_OPEN, _NO_DEBIT, _NO_CREDIT = int(Flag.OPEN), int(Flag.NO_DEBIT), int(Flag.NO_CREDIT)
+_OPEN, _NO_DEBIT, _NO_CREDIT = int(Flag.OPEN), int(Flag.NO_DEBIT | Flag.OUT_OF_USE), int(Flag.NO_CREDIT)
 
 _VERSION_8 = 0x8 << 76 | 0b10 << 62  # version and variant bits of RFC 9562, section 5.8
 _KEPT = ~(0xF << 76 | 0b11 << 62)

@@ -83,7 +83,16 @@ async def catch_up(tx: Tx, book: Book, committed: int, suspects: set[int]) -> No
     """Bring the book to the database's state: re-read `suspects` and all that was touched since seq `committed`."""
     _stand(book, await standing(tx, book.shard))
     touched = {row["id"] for row in await tx.rows(Q.touched_since, book.shard, committed)}
-    await meet(tx, book, touched | suspects)
+    restricted = {row["id"] for row in await tx.rows(Q.restricted, book.shard)}
+    await meet(tx, book, touched | suspects | restricted | book.restricted())
+
+
+async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
+    """Set or lift a flag on all accounts of a person, and make the writers read again; how many changed."""
+    shards = [row["shard"] for row in await tx.rows(Q.restrict_holder, person, flag, on)]
+    if shards:
+        await tx.do(Q.move_fence, sorted(set(shards)))
+    return len(shards)
 
 
 async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:

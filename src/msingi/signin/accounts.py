@@ -1,6 +1,5 @@
 """Verbs on accounts: PINs, staff, and the software of institutions."""
 
-import asyncio
 import os
 
 import msgspec
@@ -20,7 +19,7 @@ from msingi.signin.model import Client, NewStaff, StaffLine
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
     salt = os.urandom(16)
-    digest = await asyncio.to_thread(rules.pin_hash, pin, salt)
+    digest = stack.keys.blind(rules.pin_text(account, salt, pin))
     await store.put_pin(tx, account, await stack.seal.seal(tx, account, salt + digest, "signin.pin"))
 
 

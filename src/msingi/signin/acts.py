@@ -13,7 +13,7 @@ from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
+from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
@@ -42,32 +42,6 @@ from msingi.signin.model import (
 )
 
 ANSWER_FLOOR_S = 0.25
-_PIN_GATE, _PIN_WAITERS = 2, 200
-
-
-class _Gate:
-    """Lets two PIN hashes run at a time (16 MB and 50 ms each), and turns the 201st that waits away."""
-
-    def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(_PIN_GATE)
-        self.waiting = 0
-
-    async def __aenter__(self) -> None:
-        if self.waiting >= _PIN_WAITERS:
-            raise Outage("too many sign-ins at once", retry_after_s=5)
-        self.waiting += 1
-        try:
-            await self.slots.acquire()
-        finally:
-            self.waiting -= 1
-
-    async def __aexit__(self, *_: object) -> None:
-        self.slots.release()
-
-
-def pin_gate(stack: Stack) -> _Gate:
-    """The gate of this stack."""
-    return stack.local.setdefault("signin.gate", _Gate())  # type: ignore[return-value]
 
 
 def proving(request_id: str = "") -> Context:
@@ -126,12 +100,21 @@ async def staff_account(stack: Stack, tx: Tx, account: PersonId) -> StaffAccount
 
 async def pin_is_right(stack: Stack, tx: Tx, account: PersonId | None, pin: str) -> bool:
     """Whether this is the account's PIN. Works as long for nobody's account as for somebody's (law 1)."""
-    stored = None if account is None else await store.pin(tx, account)
+    stored = None if account is None else (await store.pins(tx, [account])).get(account)
+    return await pin_fits(stack, tx, account, stored, pin)
+
+
+async def stored_pins(tx: Tx, accounts: list[PersonId]) -> dict[PersonId, bytes]:
+    """The sealed PIN hashes of several accounts; those without PIN are absent."""
+    return await store.pins(tx, accounts)
+
+
+async def pin_fits(stack: Stack, tx: Tx, account: PersonId | None, stored: bytes | None, pin: str) -> bool:
+    """Whether a PIN is the one whose sealed hash was read."""
     blob = os.urandom(48)
     if account is not None and stored is not None:
         blob = await stack.seal.unseal(tx, account, stored, "signin.pin")
-    digest = await asyncio.to_thread(rules.pin_hash, pin[:64], blob[:16])
-    return wire.same(blob[16:], digest)
+    return wire.same(blob[16:], stack.keys.blind(rules.pin_text(account, blob[:16], pin[:64])))
 
 
 async def verify_pin(
@@ -143,37 +126,36 @@ async def verify_pin(
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    async with pin_gate(stack):
-        account = await find_account(stack, login, _own_work())
-        permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
-        async with stack.db.transaction(permit) as tx:
-            who = await load_who(stack, tx, account, login)
-            subject = None if who is None else who.person_id
-            known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
-            key = stack.keys.blind(
-                rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
-            )
-            tries = await store.open_place(tx, key, ctx.at)
-            network = None if known else limits.network_place(stack, place, ctx.at)
-            wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
-            result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
-            if not result.retry_after_s:
-                if await pin_is_right(stack, tx, subject, pin):
-                    cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
-                    result = PinResult(Verdict.RIGHT, who, cookie=cookie)
-                    await store.forget_place(tx, key)
-                else:
-                    result = PinResult(Verdict.WRONG)
-                    await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
-                    if network:
-                        await store.add_failure(tx, network, ctx.at)
-            log.append(
-                tx,
-                permit,
-                # While a place is locked nothing is tried, and strangers must not fill a person's record.
-                subject=None if result.verdict is Verdict.LOCKED else subject,
-                detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
-            )
+    account = await find_account(stack, login, _own_work())
+    permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
+    async with stack.db.transaction(permit) as tx:
+        who = await load_who(stack, tx, account, login)
+        subject = None if who is None else who.person_id
+        known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
+        key = stack.keys.blind(
+            rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
+        )
+        tries = await store.open_place(tx, key, ctx.at)
+        network = None if known else limits.network_place(stack, place, ctx.at)
+        wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
+        result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
+        if not result.retry_after_s:
+            if await pin_is_right(stack, tx, subject, pin):
+                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
+                result = PinResult(Verdict.RIGHT, who, cookie=cookie)
+                await store.forget_place(tx, key)
+            else:
+                result = PinResult(Verdict.WRONG)
+                await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
+                if network:
+                    await store.add_failure(tx, network, ctx.at)
+        log.append(
+            tx,
+            permit,
+            # While a place is locked nothing is tried, and strangers must not fill a person's record.
+            subject=None if result.verdict is Verdict.LOCKED else subject,
+            detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
+        )
     if result.verdict is not Verdict.RIGHT:
         await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
     return result

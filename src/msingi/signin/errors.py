@@ -279,9 +279,12 @@ class OwnAccount(Conflict):
 
 
 class BadQuestion(Refusal):
-    """A yes/no question names one person (`number` or `pseudonym`) and one proof (`pin`, or `challenge` and `code`)."""
+    """A yes/no question names one person (`number` or `pseudonym`) and at least one proof.
+
+    Proofs are what is `said` of the person, a `pin`, or a `challenge` with its `code`.
+    """
 
     code = "signin.bad-question"
     status = 400
     title = "The question is not complete"
-    remedy = "Give exactly one of number and pseudonym, and exactly one of pin and (challenge with code)."
+    remedy = "Give exactly one of number and pseudonym, and at least one of said, pin and (challenge with code)."

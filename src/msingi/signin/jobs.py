@@ -5,7 +5,7 @@ import logging
 
 import msgspec
 
-from msingi.identity.model import Event, PersonDeactivated, PersonMerged, PersonSuspended
+from msingi.identity.model import Status, StatusChanged
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
@@ -38,9 +38,10 @@ async def sweep_for_ever(stack: Stack) -> None:
 
 async def end_everything(stack: Stack, payload: bytes) -> None:
     """A person's identity went out of use: so do the sessions and tokens."""
-    person_id = msgspec.json.decode(payload, type=Event).person_id
-    await acts.end_everything(stack, job_context("signin"), person_id)
+    news = msgspec.json.decode(payload, type=StatusChanged)
+    if news.status is not Status.ACTIVE:  # late news ends a session too many, never one too few
+        await acts.end_everything(stack, job_context("signin"), news.person_id)
 
 
-doers = {kind.kind: end_everything for kind in (PersonSuspended, PersonDeactivated, PersonMerged)}
+doers = {StatusChanged.kind: end_everything}
 loops = [sweep_for_ever]

@@ -4,13 +4,14 @@ A cookie is thrown away in a moment, so a device counts for itself only once two
 tried on many people fails once for each of them, so a network has a counter of its own as well.
 """
 
+import unicodedata
 from datetime import datetime
 
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.signin import rules, store
-from msingi.signin.model import Place
+from msingi.signin.model import Place, Question
 
 NETWORK_TRIES = 100
 NETWORK_WINDOW_S = 15 * 60
@@ -46,3 +47,9 @@ async def network_wait_s(tx: Tx, network: bytes, at: datetime) -> int:
     """The seconds until the next window if this network has had its wrong PINs, else 0."""
     wrong = await store.failures(tx, network)
     return NETWORK_WINDOW_S - int(at.timestamp()) % NETWORK_WINDOW_S if wrong >= NETWORK_TRIES else 0
+
+
+def nobody(question: Question) -> str:
+    """What nobody is counted by: however a number is written, it is one number, as it would be somebody's."""
+    digits = "".join(c for c in unicodedata.normalize("NFKC", question.number) if c.isdecimal())
+    return digits[-9:] or question.pseudonym

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from msingi.identity.model import Said
 from msingi.kernel.ids import PersonId
 
 PIN_TRIES = 5
@@ -174,11 +175,15 @@ class Agreement(Struct, frozen=True):
 class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A yes/no question of an institution: is this the person? Exactly one of `number` and `pseudonym` names them.
 
-    `pin` or (`challenge` and `code`) is what the person gave as proof. `nonce` comes back in the answer.
+    What proves it: `said` of the person (name, birth date, address ...), their `pin`, or a `challenge` with the `code`
+    that they were sent; or several of these, and then all must be right. With `each`, the answer also tells yes or no
+    for each thing that was said; that is a right of its own. `nonce` comes back in the answer.
     """
 
     number: str = ""
     pseudonym: str = ""
+    said: Said | None = None
+    each: bool = False
     pin: str = ""
     challenge: str = ""
     code: str = ""
@@ -186,9 +191,35 @@ class Question(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Answer(Struct, frozen=True):
-    """The signed answer to a question: a compact JWS whose claim `result` is yes or no, and nothing more."""
+    """The signed answer to a question: a compact JWS whose claim `result` is yes or no, and nothing more.
+
+    Where `each` was asked for, `said` holds yes or no for each thing that was said.
+    """
 
     answer: str
+
+
+class Alarm(Struct, frozen=True):
+    """An institution's software guesses: of `asked` questions within a quarter of an hour, `wrong` ones got a no.
+
+    `stopped` says whether it gets no further answers until the quarter of an hour is over.
+    """
+
+    institution: str
+    since: datetime
+    asked: int
+    wrong: int
+    stopped: bool
+
+
+class AlarmRaised(Struct, frozen=True):
+    """Event `signin.alarm`: an institution's software seems to guess PINs or facts about people."""
+
+    institution: str
+    since: datetime
+    asked: int
+    wrong: int
+    stopped: bool
 
 
 class CodeSent(Struct, frozen=True):

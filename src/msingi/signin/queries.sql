@@ -54,9 +54,9 @@ SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE p
 INSERT INTO signin.factor (person_id, kind, sealed) VALUES ($1, 'pin', $2)
 ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = now()
 
--- name: pin_of
--- The sealed PIN hash of an account.
-SELECT sealed FROM signin.factor WHERE person_id = $1 AND kind = 'pin'
+-- name: pins_of
+-- The sealed PIN hashes of accounts.
+SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) AND kind = 'pin'
 
 -- name: device_known
 -- Whether somebody has signed in on this device before; remembers the visit.
@@ -209,9 +209,9 @@ INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone
 -- End a token that has no grant: an institution's software's own.
 INSERT INTO signin.ended (grant_id, until) VALUES ($1, $2) ON CONFLICT (grant_id) DO NOTHING
 
--- name: grant_ended
--- Whether a grant has ended before its tokens.
-SELECT 1 FROM signin.ended WHERE grant_id = $1
+-- name: grants_ended
+-- Which grants have ended before their tokens.
+SELECT grant_id FROM signin.ended WHERE grant_id = ANY ($1::uuid[])
 
 -- name: sweep_seen
 -- Forget what can no longer arrive.

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from msingi.kernel.ids import PersonId
@@ -21,10 +22,13 @@ LOCK_FIRST_S = 15 * 60
 LOCK_LONGEST_S = 24 * 3600
 FORGET_S = 24 * 3600
 SMS_TRIES = 6
-SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**26, "dklen": 32}
+PROBE_WRONG = 50
+PROBE_WINDOW_S = 15 * 60
 _PIN = re.compile(r"[0-9]{4,8}")
 _ROWS = ("01234567890", "09876543210")
-SCOPES = frozenset({"openid", "profile", "phone", "number", "offline_access", "api", "authenticate"})
+SCOPES = frozenset(
+    {"openid", "profile", "phone", "number", "offline_access", "api", "authenticate", "authenticate-each"}
+)
 
 
 class Tries(Struct, frozen=True):
@@ -43,9 +47,9 @@ def check_new_pin(pin: str) -> None:
         raise PinNotAcceptable(rule="not all the same digit, not a plain row")
 
 
-def pin_hash(pin: str, salt: bytes) -> bytes:
-    """scrypt (RFC 7914; N = 2^14, r = 8, p = 1) of a PIN: 32 bytes, about 50 ms and 16 MB."""
-    return hashlib.scrypt(pin.encode(), salt=salt, **SCRYPT)
+def pin_text(account: PersonId | None, salt: bytes, pin: str) -> str:
+    """What of a PIN is hashed under the keystore's key: whose it is, 16 random bytes, and the PIN (decision 0015)."""
+    return f"signin.pin|{account}|{salt.hex()}|{pin}"
 
 
 def staff_account_id(staff_id: str) -> PersonId:
@@ -126,12 +130,36 @@ def device_name(agent: str) -> str:
 
 
 def check_question(question: Question, *, sending: bool = False) -> None:
-    """Raises BadQuestion unless exactly one person and (unless a code is only to be sent) one proof is named."""
+    """Raises BadQuestion unless exactly one person and (unless a code is only to be sent) a proof is named."""
     if bool(question.number) == bool(question.pseudonym):
         raise BadQuestion(rule="exactly one of number and pseudonym")
-    by_code = bool(question.challenge) and bool(question.code)
-    if not sending and (bool(question.pin) == by_code or bool(question.challenge) != bool(question.code)):
-        raise BadQuestion(rule="exactly one of pin and (challenge with code)")
+    if sending:
+        return
+    if bool(question.challenge) != bool(question.code):
+        raise BadQuestion(rule="challenge and code come together")
+    if question.pin and question.code:
+        raise BadQuestion(rule="pin or code, not both")
+    said = question.said is not None and any(msgspec.structs.astuple(question.said))
+    if question.each and not said:
+        raise BadQuestion(rule="each needs something said")
+    if not (said or question.pin or question.code):
+        raise BadQuestion(rule="at least one of said, pin and (challenge with code)")
+
+
+def methods_of(question: Question) -> list[str]:
+    """By what a question is to be proved."""
+    ways = {"said": question.said is not None, "pin": question.pin, "otp": question.code}
+    return [way for way, used in ways.items() if used]
+
+
+def guesses(asked: int, wrong: int) -> bool:
+    """Whether so many noes look like guessing: fifty within the window, and a tenth of all questions."""
+    return wrong >= PROBE_WRONG and wrong * 10 >= asked
+
+
+def is_stopped(asked: int, wrong: int) -> bool:
+    """Whether an institution's software gets no further answers in this window: fifty noes, half of all questions."""
+    return wrong >= PROBE_WRONG and wrong * 2 >= asked
 
 
 def check_registration(client: Client) -> None:
@@ -146,7 +174,12 @@ def check_registration(client: Client) -> None:
         raise BadRegistration(rule="a public client holds no key")
     if client.profile is not Profile.PUBLIC and not client.jwks and client.auth == "private_key_jwt":
         raise BadRegistration(rule="a confidential client registers at least one public key")
-    if client.profile is Profile.PUBLIC and client.scopes & {"authenticate", "offline_access", "api"}:
+    if client.profile is Profile.PUBLIC and client.scopes & {
+        "authenticate",
+        "authenticate-each",
+        "offline_access",
+        "api",
+    }:
         raise BadRegistration(rule="a public client has no scope authenticate, offline_access or api")
     if not client.claims <= set(CLAIMS):
         raise BadRegistration(rule=f"claims are among {', '.join(CLAIMS)}")

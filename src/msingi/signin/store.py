@@ -1,5 +1,6 @@
 """The only file of the room that runs SQL on clients, accounts, factors, tries, codes and sessions."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -89,9 +90,9 @@ async def put_pin(tx: Tx, person_id: PersonId, sealed: bytes) -> None:
     await tx.do(Q.put_pin, person_id, sealed)
 
 
-async def pin(tx: Tx, person_id: PersonId) -> bytes | None:
-    """The sealed PIN hash of an account."""
-    return await tx.value(Q.pin_of, person_id)
+async def pins(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, bytes]:
+    """The sealed PIN hashes of accounts; those without PIN are absent."""
+    return {PersonId(row["person_id"]): row["sealed"] for row in await tx.rows(Q.pins_of, list(person_ids))}
 
 
 async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
@@ -277,9 +278,9 @@ async def end_token(tx: Tx, grant_id: UUID, until: datetime) -> None:
     await tx.do(Q.end_token, grant_id, until)
 
 
-async def grant_ended(tx: Tx, grant_id: UUID) -> bool:
-    """Whether a grant ended before its tokens."""
-    return await tx.value(Q.grant_ended, grant_id) is not None
+async def grants_ended(tx: Tx, grant_ids: list[UUID]) -> set[UUID]:
+    """Which of these grants ended before their tokens."""
+    return {row["grant_id"] for row in await tx.rows(Q.grants_ended, grant_ids)}
 
 
 async def sweep(tx: Tx, now: datetime) -> int:

@@ -169,3 +169,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 def _revocations(subject: Subject) -> x509.CRLDistributionPoints:
     where = x509.UniformResourceIdentifier(f"{subject.url}/credentials/trust/root.crl")
     return x509.CRLDistributionPoints([x509.DistributionPoint([where], None, None, None)])
+
+
+def leaf_key(der: bytes) -> Any:
+    """The public key in a certificate. Raises ValueError if it cannot be read."""
+    return x509.load_der_x509_certificate(der).public_key()

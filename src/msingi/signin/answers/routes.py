@@ -1,12 +1,14 @@
 """Doors of yes/no authentication, for institutions' software with the scope `authenticate`."""
 
-from litestar import Router, post
+from datetime import datetime
+
+from litestar import Router, get, post
 from litestar.params import JSONBody
 
 from msingi.kernel import web
 from msingi.signin import acts as signin
 from msingi.signin.answers import acts
-from msingi.signin.model import Answer, CodeSent, Question
+from msingi.signin.model import Alarm, Answer, CodeSent, Question
 from msingi.signin.page import WebRequest, language
 
 
@@ -26,4 +28,11 @@ async def send_code(request: WebRequest, data: JSONBody[Question]) -> CodeSent:
     return await acts.send_answer_code(stack, ctx, data, language(request), name)
 
 
-doors = Router("/", route_handlers=[authenticate, send_code], request_max_body_size=16 * 1024)
+@get("/v1/signin/alarms", tags=["signin"])
+async def alarms(request: WebRequest, before: datetime | None = None, limit: int = 50) -> list[Alarm]:
+    """Institutions whose software seemed to guess, newest first; `before` the last one's `since` gives the next."""
+    ctx = await web.context(request, "fraud-prevention", "public-task", channel="api", signed_in=True)
+    return await acts.list_alarms(web.stack(request), ctx, before, limit)
+
+
+doors = Router("/", route_handlers=[authenticate, send_code, alarms], request_max_body_size=16 * 1024)

@@ -19,8 +19,9 @@ from msingi.signin.provider.acts import claims_about, client_context
 from msingi.signin.provider.model import ACR, AccessClaims, Held, Once, Shown, Terms
 from msingi.signin.provider.onces import claim_once
 from msingi.signin.provider.proofs import verify_dpop
-from msingi.signin.provider.wire import USERINFO, read_access
+from msingi.signin.provider.wire import USERINFO, SeenTokens, read_access
 from msingi.signin.rules import staff_account_id
+from msingi.signin.together import Together
 
 _PROOFS_KEPT = 200_000
 _FACTORS = {urn: count for count, urn in ACR.items()}
@@ -45,7 +46,9 @@ class ProofMemory:
 def verify(stack: Stack, shown: Shown, audiences: tuple[str, ...]) -> tuple[AccessClaims, Once | None]:
     """The claims of a shown access token, and what of its proof may not come twice. Raises InvalidToken."""
     now = clock.now().timestamp()
-    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now)
+    seen = stack.local.setdefault("signin.tokens", SeenTokens())
+    assert isinstance(seen, SeenTokens)
+    claims = read_access(stack.keys, shown.token, stack.settings.url, audiences, now, seen)
     bound = (claims.cnf or {}).get("jkt", "")
     if not bound:
         if shown.scheme != "bearer":
@@ -150,10 +153,21 @@ async def _live(stack: Stack, shown: Shown, audience: str) -> AccessClaims:
     if once is not None and not memory.first_time(once, clock.now().timestamp()):
         raise InvalidToken(rule="DPoP proof: used before")
     # 3. The grant has not ended.
-    async with stack.db.reading("signin") as tx:
-        if await store.grant_ended(tx, UUID(claims.grant)):
-            raise InvalidToken(rule="ended")
+    if await _ends(stack).ask(UUID(claims.grant)):
+        raise InvalidToken(rule="ended")
     return claims
+
+
+def _ends(stack: Stack) -> Together[UUID, bool]:
+    """Whether grants have ended, asked of the database for all requests of the same moment together."""
+
+    async def look(grants: list[UUID]) -> list[bool | Exception]:
+        async with stack.db.reading("signin") as tx:
+            ended = await store.grants_ended(tx, grants)
+        return [grant in ended for grant in grants]
+
+    made = Together[UUID, bool](look)
+    return stack.local.setdefault("signin.ends", made)  # type: ignore[return-value]
 
 
 async def held(stack: Stack, shown: Shown, audience: str) -> Held:

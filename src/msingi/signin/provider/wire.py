@@ -12,7 +12,7 @@ from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.model import ACR, AccessClaims
 from msingi.signin.provider.proofs import ALGORITHMS
 from msingi.signin.rules import SCOPES
-from msingi.signin.wire import verify_own
+from msingi.signin.wire import unverified, verify_own
 
 ACCESS_TYPE = "at+jwt"
 USERINFO = "/oauth/userinfo"
@@ -58,14 +58,41 @@ def metadata(issuer: str, languages: list[str], more: Extensions) -> dict[str, A
     }
 
 
-def read_access(keys: Keystore, token: str, issuer: str, audiences: tuple[str, ...], now: float) -> AccessClaims:
-    """The claims of an access token of ours for one of `audiences` (RFC 9068, section 4). Raises InvalidToken."""
-    # 1. Type and signature.
-    payload = verify_own(keys, token, ACCESS_TYPE)
+class SeenTokens:
+    """Access tokens whose signature was verified before, so that the next request need not verify it again.
+
+    What is remembered is the signature alone: key, issuer, audience, time and grant are looked at each time.
+    """
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._known: dict[str, tuple[str, AccessClaims]] = {}
+        self._most = most
+
+    def claims(self, keys: Keystore, token: str) -> AccessClaims:
+        """The claims of a token by a key that is still valid. Raises InvalidToken."""
+        known = self._known.get(token)
+        if known is not None and any(k["kid"] == known[0] for k in keys.public("oidc")):
+            return known[1]
+        claims = _claims(keys, token)
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[token] = (str(unverified(token)[0]["kid"]), claims)
+        return claims
+
+
+def _claims(keys: Keystore, token: str) -> AccessClaims:
     try:
-        claims = msgspec.json.decode(payload, type=AccessClaims)
+        return msgspec.json.decode(verify_own(keys, token, ACCESS_TYPE), type=AccessClaims)
     except msgspec.ValidationError:
         raise InvalidToken(rule="claims") from None
+
+
+def read_access(
+    keys: Keystore, token: str, issuer: str, audiences: tuple[str, ...], now: float, seen: SeenTokens | None = None
+) -> AccessClaims:
+    """The claims of an access token of ours for one of `audiences` (RFC 9068, section 4). Raises InvalidToken."""
+    # 1. Type and signature.
+    claims = _claims(keys, token) if seen is None else seen.claims(keys, token)
     # 2. Issuer and audience: a token for userinfo opens no other door.
     if claims.iss != issuer or claims.aud not in audiences:
         raise InvalidToken(rule="aud")
