@@ -1,6 +1,6 @@
 -- name: leave
 -- Leave the entries of a transaction for the sequencer, and the sealed records for their subjects.
-SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: try_lock
 -- Become the one sequencer, for as long as this connection lives.
@@ -196,3 +196,21 @@ INSERT INTO log.timestamp (size, token, stamped_at) VALUES ($1, $2, $3) ON CONFL
 -- name: timestamp_of
 -- The token over a head, if there is one.
 SELECT token FROM log.timestamp WHERE size = $1
+
+-- name: put_veil
+-- A court order to hide an institution's accesses to a person for one purpose until a day.
+INSERT INTO log.veil (person_id, veil_id, institution, purpose, ordered_at, until) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: lift_veil
+-- End an order before its day; the institution, or no row if it is not in force.
+UPDATE log.veil SET lifted_at = $3 WHERE person_id = $1 AND veil_id = $2 AND lifted_at IS NULL AND until > $3
+RETURNING institution
+
+-- name: count_order
+-- Count an order, for everybody to see.
+INSERT INTO log.veiled AS c (institution, month, orders) VALUES ($1, date_trunc('month', $2::timestamptz), 1)
+ON CONFLICT (institution, month) DO UPDATE SET orders = c.orders + 1
+
+-- name: veiled_counts
+-- How many orders and hidden entries each institution had in each month, the newest first.
+SELECT institution, month, orders, entries FROM log.veiled WHERE month < $1 ORDER BY month DESC, institution LIMIT $2

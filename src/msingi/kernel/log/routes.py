@@ -5,13 +5,15 @@ commitments. Every answer may be read from any web page, so that anybody's page 
 """
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from litestar import MediaType, Request, Response, Router, get, post
 from litestar.params import FromPath, QueryParameter
+from msgspec import Struct
 
 from msingi.kernel import web
 from msingi.kernel.errors import Outage
-from msingi.kernel.log import errors, notary, note, store, timestamps, witness
+from msingi.kernel.log import acts, errors, notary, note, store, timestamps, witness
 from msingi.kernel.log.tiles import parse_path
 
 _STALE = {"Content-Type": "text/x.tlog.size"}  # as a header, or the framework would add a charset
@@ -73,6 +75,48 @@ async def timestamp(request: AnyRequest, size: FromPath[int]) -> Response[bytes]
     return Response(token, media_type=timestamps.REPLY, headers=_FOREVER)
 
 
+class VeilLifted(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom an order is about, as in the order."""
+
+    institution: str
+    person: str
+
+
+class VeilAsked(acts.VeilOrder, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An order about `person`: the identifier under which the institution that looks knows the person."""
+
+    person: str
+
+
+@post("/veils", tags=TAGS, summary="A court hides accesses from a person for a time")
+async def order_veil(request: AnyRequest, data: VeilAsked) -> dict[str, UUID]:
+    """Hide another institution's accesses to a person from that person, until a day that the law allows.
+
+    The person is named by the pseudonym of the institution that looks, so that nobody has to look the person up.
+    400 log.veil-wrong, 403.
+    """
+    ctx = await web.context(request, "fraud-prevention", "legal-obligation", signed_in=True)
+    stack = web.stack(request)
+    person_id = stack.pseudonym.person(data.institution, data.person)
+    order = acts.VeilOrder(data.institution, data.purpose, data.until, data.reference)
+    return {"veil_id": await acts.order_veil(stack, ctx, person_id, order)}
+
+
+@post("/veils/{veil_id:uuid}/lift", status_code=204, tags=TAGS, summary="A court lets the person see before the day")
+async def lift_veil(request: AnyRequest, veil_id: UUID, data: VeilLifted) -> None:
+    """End an order before its day. 403, 404 not-found."""
+    ctx = await web.context(request, "fraud-prevention", "legal-obligation", signed_in=True)
+    stack = web.stack(request)
+    await acts.lift_veil(stack, ctx, stack.pseudonym.person(data.institution, data.person), veil_id)
+
+
+@get("/veiled", tags=TAGS, summary="How many accesses courts keep out of sight")
+async def veiled(request: AnyRequest) -> Response[list[acts.VeiledCount]]:
+    """Orders that hid accesses from the people concerned, and entries hidden, by institution and month. Every entry
+    stands in the log already, and its line appears when the order ends."""
+    return Response(await acts.veiled_counts(web.stack(request)), headers=_FRESH)
+
+
 @get("/vkeys", media_type=MediaType.TEXT, tags=TAGS, summary="The keys with which proofs are verified")
 async def vkeys(request: AnyRequest) -> Response[str]:
     """The verifier keys of the log (newest first) and of its witnesses, one a line (C2SP signed-note)."""
@@ -118,5 +162,8 @@ async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response
     return Response(text, media_type=MediaType.TEXT, headers=_FRESH)
 
 
-doors = [checkpoint, checkpoints, tile, timestamp, vkeys, add_checkpoint, witness_vkey, witnessed]
+doors = [
+    checkpoint, checkpoints, tile, timestamp, order_veil, lift_veil, veiled, vkeys, add_checkpoint, witness_vkey,
+    witnessed,
+]  # fmt: skip
 routers = [Router("/log", route_handlers=doors, tags=["log"])]
