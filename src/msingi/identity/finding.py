@@ -12,6 +12,7 @@ from msingi.identity.errors import NotInUse, TooManyMisses, UnknownNumber
 from msingi.identity.model import Status
 from msingi.kernel import log, policy, tally
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound, TooMany
 from msingi.kernel.ids import PersonId
@@ -78,6 +79,7 @@ async def persons_by_number(
     return people
 
 
+@crossing("health")
 async def person_by_number(
     stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
 ) -> PersonId:
