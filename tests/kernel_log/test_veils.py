@@ -204,8 +204,8 @@ def test_the_data_of_the_law_is_checked():
     assert law.mistakes(profile.law, profile.languages) == []
     wrong = msgspec.structs.replace(
         profile.law,
-        veils=law.Veils("s", 9_999, ["nonsense"], "hearsay"),
-        disclosures=[law.Disclosure([], [], {}, ["nonsense"])],
+        veils=law.Veils("s", 9_999, ("nonsense",), "hearsay"),
+        disclosures=(law.Disclosure((), (), {}, ("nonsense",)),),
     )
     found = "; ".join(law.mistakes(wrong, profile.languages))
     for part in ("law.veils: nonsense", "most_days", "law.veils.checked", "law.disclosures: nonsense", "lacks the"):

@@ -59,7 +59,7 @@ class Veils(Part, frozen=True):
 
     section: str = ""
     most_days: int = 0
-    purposes: list[str] = []
+    purposes: tuple[str, ...] = ()
     checked: str = "sample"
 
 
@@ -70,10 +70,10 @@ class Disclosure(Part, frozen=True):
     detail it leaves out the members named in `hide`, or all for `*`; with `actor` it leaves out who it was, too.
     """
 
-    acts: list[str]
-    hide: list[str]
+    acts: tuple[str, ...]
+    hide: tuple[str, ...]
     text: Text
-    purposes: list[str] = []
+    purposes: tuple[str, ...] = ()
 
     def covers(self, act: str, purpose: str) -> bool:
         """Whether a line of this act, for this purpose, is shown with less detail."""
@@ -93,7 +93,7 @@ class ProtectionLaw(Part, frozen=True):
     grounds: list[Ground]
     duties: list[Duty]
     veils: Veils = Veils()
-    disclosures: list[Disclosure] = []
+    disclosures: tuple[Disclosure, ...] = ()
 
     def right(self, name: str) -> Right:
         """One right. KeyError for another name; `mistakes` makes sure that all of RIGHTS are there."""

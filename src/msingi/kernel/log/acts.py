@@ -5,6 +5,7 @@ is whether the person sees the line already. It ends by itself on its day, at mo
 allows, and the order's own line appears with all it has hidden. Who may order and lift is `policy.cedar`'s to say.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -43,7 +44,7 @@ class VeiledCount(Struct, frozen=True):
     entries: int
 
 
-def check(order: VeilOrder, now: datetime, most_days: int, purposes: list[str]) -> None:
+def check(order: VeilOrder, now: datetime, most_days: int, purposes: Collection[str]) -> None:
     """Raises VeilWrong, naming the field, unless the country's law allows this order."""
     if not order.reference.strip() or len(order.reference) > MAX_REFERENCE:
         raise VeilWrong("An order has a reference of at most 120 characters.", field="reference", rule="given")
