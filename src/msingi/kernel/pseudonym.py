@@ -7,12 +7,18 @@ pseudorandom permutation): the same each time, different for each institution, a
 import base64
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
+
+if TYPE_CHECKING:
+    from msingi.kernel.context import Context
+    from msingi.kernel.stack import Stack
 
 
 class Pseudonyms:
@@ -46,3 +52,18 @@ class Pseudonyms:
         if len(block) != 16 or base64.b32encode(block).decode().rstrip("=").lower() != text:
             raise Malformed("A pseudonym has 26 characters a-z2-7.", field="pseudonym", rule="base32")
         return PersonId(UUID(bytes=self._cipher(institution).decryptor().update(block)))
+
+
+# The secret stays on the machine with the register: a room that runs elsewhere asks, and keeps what it was told.
+
+
+@crossing("health", room="identity", remember=True)
+async def pseudonym_of(stack: "Stack", ctx: "Context", institution: str, person_id: PersonId) -> str:
+    """The pseudonym of a person for an institution, wherever this room runs."""
+    return stack.pseudonym.of(institution, person_id)
+
+
+@crossing("health", room="identity", remember=True)
+async def person_behind(stack: "Stack", ctx: "Context", institution: str, text: str) -> PersonId:
+    """The person behind an institution's pseudonym, wherever this room runs. Raises Malformed."""
+    return stack.pseudonym.person(institution, text)
