@@ -76,7 +76,7 @@ async def ask_presentation(stack: Stack, ctx: Context, order: Order) -> Made:
 
     Raises QueryMalformed, NoRightToAsk, NotPermitted.
     """
-    query = dcql.read(bytes(order.dcql_query))
+    query = dcql.read(order.dcql_query)
     rules.check_order(order, query, stack.settings.url)
     right = await standing.right_of(stack, ctx)
     permit = policy.decide(ctx, "credentials.ask_presentation", policy.NOBODY)

@@ -162,7 +162,7 @@ async def state_of(request: AnyRequest, request_id: RequestName) -> Response[dic
 
 
 def _go(to: str) -> Response[bytes]:
-    return Response(b"", status_code=303, headers={"Location": to, **NO_STORE, "Referrer-Policy": "no-referrer"})
+    return Response(b"", status_code=303, headers={"Location": to, **NO_STORE, "Referrer-Policy": "same-origin"})
 
 
 @get("/{request_id:str}/back", summary="Back from the wallet", media_type="text/html")
