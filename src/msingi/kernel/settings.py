@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A sample country with simulated messages that can be read back; only on a loopback address."""
     rooms: str = ""
     """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
+    peer: str = ""
+    """With rooms: the address of the stack that runs the others, as URL#fingerprint; a loopback one needs none."""
     metrics: bool = False
     """Serve Prometheus metrics at /metrics."""
     otel_endpoint: str = ""
@@ -48,8 +50,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer key for the text message gateway."""
     ussd_key: str = ""
     """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
+    gateway_url: str = ""
+    """Public address of `msingi gateway`, where it is not that of the stack; messages are signed for it."""
+    gateway_mtls: bool = False
+    """Ask every message for a client certificate, which a trusted proxy passes on in Client-Cert."""
+    trusted_proxies: str = ""
+    """Addresses of proxies that may set Client-Cert, separated by commas; `unix:` is the gateway's own socket."""
     witnesses: str = ""
-    """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
+    """Witnesses to ask for cosignatures: `vkey url` each (or `vkey vkey url`), separated by commas."""
+    witness_quorum: int = 0
+    """How many witnesses must have cosigned a tree head before it is shown; 0: none, and none is waited for."""
+    timestamp_url: str = ""
+    """Address of a time-stamping authority (RFC 3161) that stamps the log's heads; empty: none is asked."""
+    timestamp_root: str = ""
+    """PEM file with the root certificate of the time-stamping authority, and certificates between, if any."""
+    timestamp_s: int = 60
+    """Seconds between two time stamps."""
     witnessed_logs: str = ""
     """Logs that this stack witnesses: vkeys, separated by commas."""
 
