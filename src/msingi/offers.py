@@ -43,7 +43,7 @@ def connect(stack: Stack) -> None:
             _offer_person(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
-    _offer_shown(stack)
+    offer_shown(stack)
     factors.of(stack).add(wallet.factor())
     stack.local[MESSAGES_OF] = channels.messages
     evidence.register_counter("16.9.1", count_registered_births)
@@ -113,7 +113,7 @@ def _offer_summary(owner: str, provider: str) -> None:
     )
 
 
-def _offer_shown(stack: Stack) -> None:
+def offer_shown(stack: Stack) -> None:
     """What institutions may ask people to show from a wallet: rights to it are granted like every other right."""
     owner = next(f"{m.member_class}/{m.code}/{m.subsystem}" for m in stack.profile.institutions if m.kind == "registry")
     fields = presentation.askable_fields(stack)
