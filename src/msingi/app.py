@@ -40,6 +40,7 @@ ROOMS = (
     "exchange",
     "exchange.federation",
     "exchange.membership",
+    "exchange.news",
     "evidence",
     "stewardship",
     "channels",

@@ -46,6 +46,9 @@ class Reply(msgspec.Struct):
 
 
 Answerer = Callable[[Stack, Message, bytes], Awaitable[Reply]]
+Takes = Callable[[list[bytes], Scope], bool]
+# Other parts of the exchange that answer under /r1; they register themselves.
+besides: list[tuple[Takes, Answerer]] = []
 
 
 async def read_body(scope: Any, receive: Receive) -> bytes:
@@ -76,6 +79,9 @@ async def door(scope: Scope, receive: Receive, send: Send) -> None:
     parts = raw.split(b"/", 7)
     if len(parts) > 2 and parts[2] != own and len(parts) >= 7:
         return await answered(stack, scope, receive, send, _outward)
+    for takes, answer in besides:
+        if len(parts) >= 7 and takes(parts, scope):
+            return await answered(stack, scope, receive, send, answer)
     client = next((v for n, v in reversed(list(scope["headers"])) if n == b"x-road-client"), b"")
     foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
     if foreign not in (b"", own) and len(parts) >= 7 and parts[6].decode("latin-1") not in wire.META:
