@@ -5,7 +5,7 @@ answer and every error is signed here.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,13 +16,13 @@ from litestar.types import Receive, Scope, Send
 
 from msingi.exchange import acts as exchange
 from msingi.exchange import gateway, signature, wire
-from msingi.exchange.acts import UNSTATED
 from msingi.exchange.errors import BadCall, ExchangeRefusal, MessageTooLarge, SignatureRefused
 from msingi.exchange.federation import acts
 from msingi.exchange.federation import rules as laws
 from msingi.exchange.federation.model import Peer
 from msingi.exchange.governance import public_key
 from msingi.exchange.model import Caller
+from msingi.exchange.rules import UNSTATED
 from msingi.exchange.signature import Message, Verified
 from msingi.kernel import clock
 from msingi.kernel.context import BASES, PURPOSES
@@ -46,9 +46,9 @@ class Reply(msgspec.Struct):
 
 
 Answerer = Callable[[Stack, Message, bytes], Awaitable[Reply]]
-Takes = Callable[[list[bytes], Scope], bool]
-# Other parts of the exchange that answer under /r1; they register themselves.
-besides: list[tuple[Takes, Answerer]] = []
+# Other parts of the exchange that answer under /r1 register here: by the word after a subsystem that no service code
+# may be, and, under the empty word, who takes requests that carry the header Msingi-Reply.
+besides: dict[bytes, Answerer] = {}
 
 
 async def read_body(scope: Any, receive: Receive) -> bytes:
@@ -76,17 +76,32 @@ async def door(scope: Scope, receive: Receive, send: Send) -> None:
     stack: Stack = Request(scope).app.state.stack
     raw: bytes = scope.get("raw_path") or scope["path"].encode()  # type: ignore[typeddict-item]
     own = gateway.instance_of(stack).encode()
-    parts = raw.split(b"/", 7)
-    if len(parts) > 2 and parts[2] != own and len(parts) >= 7:
-        return await answered(stack, scope, receive, send, _outward)
-    for takes, answer in besides:
-        if len(parts) >= 7 and takes(parts, scope):
-            return await answered(stack, scope, receive, send, answer)
-    client = next((v for n, v in reversed(list(scope["headers"])) if n == b"x-road-client"), b"")
-    foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
-    if foreign not in (b"", own) and len(parts) >= 7 and parts[6].decode("latin-1") not in wire.META:
-        return await answered(stack, scope, receive, send, _inward)
+    crossing = of_other_instances(raw, own, scope["headers"])
+    if crossing is not None:
+        return await answered(stack, scope, receive, send, crossing)
     return await gateway.gateway(scope, receive, send)
+
+
+def of_other_instances(raw_path: bytes, own: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Answerer | None:
+    """What answers a message to another instance or from one, and what is no plain message between our own members;
+    None for those, which are nearly all."""
+    parts = raw_path.split(b"/", 7)
+    if len(parts) < 7:
+        return None
+    if parts[2] != own:
+        return _outward
+    client, later = b"", False
+    for name, value in headers:
+        if name == b"x-road-client":
+            client = value
+        elif name == b"msingi-reply":
+            later = True
+    if parts[6] in besides:
+        return besides[parts[6]]
+    foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
+    if foreign not in (b"", own) and parts[6].decode("latin-1") not in wire.META:
+        return _inward
+    return besides.get(b"") if later else None
 
 
 async def answered(stack: Stack, scope: Scope, receive: Receive, send: Send, answer: Answerer) -> None:

@@ -5,7 +5,6 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
-from litestar.types import Scope
 
 from msingi.exchange import acts as exchange
 from msingi.exchange import gateway, rules, wire
@@ -24,19 +23,7 @@ from msingi.kernel.context import Context
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 
-WORDS = (b"api", b"pub", b"pull")
-REPLY = b"msingi-reply"
 MOST = 200
-
-
-def is_news(parts: list[bytes], _: Scope) -> bool:
-    """Whether a path is one of publish/subscribe: /r1/{i}/{c}/{m}/{s}/{api|pub|pull}/..."""
-    return parts[6] in WORDS and len(parts) > 7
-
-
-def is_later(_: list[bytes], scope: Scope) -> bool:
-    """Whether a request asks to be answered later: the header Msingi-Reply."""
-    return any(name == REPLY for name, _ in scope["headers"])
 
 
 def _json(value: Any, status: int = 200) -> Reply:
@@ -163,4 +150,4 @@ async def later(stack: Stack, message: Message, body: bytes) -> Reply:
     return _json({"id": call.message_id, "mailbox": place}, 202)
 
 
-door.besides[:] = [(is_news, news), (is_later, later)]
+door.besides.update({b"api": news, b"pub": news, b"pull": news, b"": later})

@@ -10,6 +10,7 @@ from msingi.exchange import acts as exchange
 from msingi.exchange import registry
 from msingi.exchange.errors import ExchangeRefusal
 from msingi.exchange.news import acts
+from msingi.exchange.news import door as door  # registers what stands under /r1
 from msingi.exchange.news.errors import EventTypeUnknown
 from msingi.exchange.news.model import PublishOrder, TypeOrder
 from msingi.kernel.context import Context, job_context
@@ -58,7 +59,8 @@ def _teller(change: str) -> Any:
             return
         about = msgspec.json.decode(payload, type=_About)
         try:
-            await acts.publish(stack, _ctx(), owner, OFFER, PublishOrder({"change": about.status or change}), about.person_id)
+            told = PublishOrder({"change": about.status or change})
+            await acts.publish(stack, _ctx(), owner, OFFER, told, about.person_id)
         except (EventTypeUnknown, ExchangeRefusal) as no:
             logger.info("not told: %s", no.code)
 
