@@ -42,6 +42,7 @@ ROOMS = (
     "exchange",
     "exchange.federation",
     "exchange.membership",
+    "exchange.news",
     "evidence",
     "stewardship",
     "channels",

@@ -41,6 +41,7 @@ def connect(stack: Stack) -> None:
         owner = f"{member.member_class}/{member.code}/{member.subsystem}"
         if member.kind == "registry":
             _offer_person(owner)
+            _offer_changes(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
     offer_shown(stack)
@@ -79,6 +80,30 @@ def _offer_person(owner: str) -> None:
             "sw": "Taarifa za mtu",
             "fr": "Données d'une personne",
             "ar": "بيانات شخص",
+        },
+    )
+
+
+def _offer_changes(owner: str) -> None:
+    async def answer(
+        stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
+        fields: tuple[str, ...],
+    ) -> dict[str, Any]:  # fmt: skip
+        raise NotFound()  # nothing is asked here: what changed is told to those who follow the person
+
+    registry.register_offer(
+        "identity-changes",
+        owner,
+        answer,
+        _described("That the identity of somebody whom an institution relies on has changed", {"change": {}}),
+        fields=("change",),
+        purposes=("identity-proofing", "payment", "social-protection", "health-care", "fraud-prevention"),
+        bases=("contract", "legal-obligation", "public-task", "consent"),
+        title={
+            "en": "Changes of identities",
+            "sw": "Mabadiliko ya utambulisho",
+            "fr": "Changements d'identité",
+            "ar": "تغيرات الهوية",
         },
     )
 

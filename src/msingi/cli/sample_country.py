@@ -27,6 +27,8 @@ STAFF = {
     "approver": ("ministry", ["payment-approver", "treasurer"]),
     "banker": ("bank", ["account-officer", "central-banker"]),
     "caseworker": ("ministry", ["caseworker"]),
+    "steward": ("registry", ["data-steward"]),
+    "technician": ("hospital", ["exchange-operator"]),
     "dpo": ("registry", ["data-protection-officer"]),
     "protector": ("regulator", ["data-protection-authority"]),
 }
