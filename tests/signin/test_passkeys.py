@@ -106,7 +106,7 @@ async def test_a_passkey_is_added_signs_in_with_two_factors_and_is_removed(live,
 
 
 async def test_without_unlocking_the_device_nothing_is_signed(live, page, asha):
-    stack, sms = live
+    stack, _ = live
     await page.cdp.send("WebAuthn.setUserVerified", {"authenticatorId": page.authenticator, "isUserVerified": False})
     await page.goto(f"{stack.settings.url}/signin/requests")
     await page.click("a[href*='/signin/with/passkey']")

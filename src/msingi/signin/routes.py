@@ -17,6 +17,7 @@ from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.ciba import routes as ciba
 from msingi.signin.errors import AccessDenied, FlowLost
+from msingi.signin.esignet import routes as esignet
 from msingi.signin.model import Agreement, Client, Verdict
 from msingi.signin.page import WebRequest
 from msingi.signin.passkeys import routes as passkeys
@@ -304,12 +305,18 @@ pages = Router(
         leave,
         *provider_routes.pages,
         *ciba.pages,
+        *esignet.pages,
         *passkeys.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
 doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw])
-routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors]
-dialects = {"/oauth": oauth_dialect}
+routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors, esignet.doors]
+dialects = {
+    "/oauth": oauth_dialect,
+    "/v1/esignet": esignet.esignet_dialect,
+    "/v1/esignet/oauth": oauth_dialect,
+    "/v1/esignet/oidc": oauth_dialect,
+}
 authenticators = [bearer.authenticate]
