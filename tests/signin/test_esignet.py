@@ -53,7 +53,7 @@ async def test_an_operator_registers_and_updates_and_ends_a_client(site, operato
     known = await signin.client(stack, "health-portal")
     assert known.claims == {"name", "birthdate"} and known.userinfo_signed and known.institution == "kliniki"
     again = (await site.http.post(DOOR, json=order(), headers=operator)).json()
-    assert again["response"] is None and again["errors"][0]["errorCode"] == "duplicate_client_id"
+    assert "response" not in again and again["errors"][0]["errorCode"] == "duplicate_client_id"
     changed = order(clientName="Other", status="active")
     del changed["request"]["publicKey"]
     put = (await site.http.put(f"{DOOR}/health-portal", json=changed, headers=operator)).json()

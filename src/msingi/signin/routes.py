@@ -7,7 +7,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, post, route
+from litestar.params import JSONBody
 
+from msingi.identity import acts as identity
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
@@ -289,6 +291,28 @@ async def withdraw(request: WebRequest, client_id: str) -> None:
         raise NotFound()
 
 
+class RecoveryOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account to give back: the person's number, the PIN that they typed, and the checks that were made."""
+
+    number: str
+    pin: str
+    checks: tuple[str, ...]
+
+
+class Given(msgspec.Struct, frozen=True):
+    """Until when weighty acts wait."""
+
+    until: datetime
+
+
+@post("/v1/signin/recoveries", status_code=200, tags=["signin"])
+async def recover(request: WebRequest, data: JSONBody[RecoveryOrder]) -> Given:
+    """Give somebody back their account at a centre, after an officer's checks; everything that was known ends."""
+    ctx, stack = await web.context(request, "identity-registration", "public-task", signed_in=True), web.stack(request)
+    person_id = await identity.person_by_number(stack, ctx, data.number, to="signin.recover")
+    return Given(await acts.recover(stack, ctx, person_id, data.pin, data.checks))
+
+
 PAGE_ENDINGS: dict[Any, Any] = {Refusal: page.refuse, Outage: page.refuse}
 pages = Router(
     "/",
@@ -311,7 +335,7 @@ pages = Router(
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
-doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw])
+doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw, recover])
 routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors, esignet.doors]
 dialects = {
     "/oauth": oauth_dialect,

@@ -21,7 +21,9 @@ HERE = "/v1/esignet"
 def _told(response: dict[str, Any] | None, fault: Fault | None = None) -> Response[dict[str, Any]]:
     at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     errors = [{"errorCode": fault.code, "errorMessage": fault.message}] if fault else []
-    return Response({"responseTime": at, "response": response, "errors": errors}, status_code=200)
+    # A response that is absent is left out: GovStack's schema wants an object where it stands.
+    told = {"responseTime": at, "errors": errors} | ({"response": response} if response else {})
+    return Response(told, status_code=200)
 
 
 async def _body(request: WebRequest) -> dict[str, Any]:

@@ -93,12 +93,6 @@ def read(asked: dict[str, Any], client_id: str, institution: str = "") -> Client
     if logo.scheme not in ("http", "https") or not logo.netloc:
         raise Fault("invalid_uri", "logoUri is an address")
     addresses = _texts(asked, "redirectUris", "invalid_redirect_uri")
-    for address in addresses:
-        try:
-            check_redirect_form(address)
-        except (BadRegistration, ValueError):
-            rule = "a redirect address is https, or http on a loopback host"
-            raise Fault("invalid_redirect_uri", rule) from None
     claims = _texts(asked, "userClaims", "invalid_claim")
     if not set(claims) <= CLAIM_NAMES:
         raise Fault("invalid_claim", f"claims are among {', '.join(sorted(CLAIM_NAMES))}")
@@ -108,12 +102,19 @@ def read(asked: dict[str, Any], client_id: str, institution: str = "") -> Client
         raise Fault("invalid_grant_type", "authorization_code")
     if set(_texts(asked, "clientAuthMethods", "invalid_client_auth")) != {"private_key_jwt"}:
         raise Fault("invalid_client_auth", "private_key_jwt")
+    key = _key(asked)
+    for address in addresses:
+        try:
+            check_redirect_form(address)
+        except (BadRegistration, ValueError):
+            rule = "a redirect address is https, or http on a loopback host"
+            raise Fault("invalid_redirect_uri", rule) from None
     return Client(
         client_id=client_id,
         name=name,
         institution=institution,
         profile=Profile.CONFIDENTIAL,
-        jwks=(_key(asked),),
+        jwks=(key,),
         redirect_uris=tuple(addresses),
         scopes=frozenset({"openid", "profile", "phone", "number"}),
         # A claim that this country does not know is not given; asking for it is no fault (OpenID Connect Core, 5.5.1).

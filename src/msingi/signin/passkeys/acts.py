@@ -70,6 +70,7 @@ async def add_passkey(
         seen_at=ctx.at,
     )
     async with stack.db.transaction(permit) as tx:
+        await signin.check_not_recovering(tx, person_id, ctx.at)
         if not await store.put(tx, person_id, new):
             raise PasskeyWrong(rule="a new key, and at most ten of them")
         if person is not None and person.demographics.phone:
