@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.credentials.test_room import enrolled, officer, own, person  # noqa: F401 - fixtures
 from tests.credentials.wallet_kit import Wallet, new_key, offer_in
 
 from msingi.credentials import acts as cards
@@ -17,8 +16,19 @@ from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Format
 from msingi.credentials.issuance import acts, kinds, nonces, offers, rules, waiting
 from msingi.credentials.issuance.errors import (
-    HoldingEnded, InvalidNonce, InvalidProofOfKey, InvalidTransaction, KindTaken, KindWrong, NoSuchHolding, NoSuchKind,
-    NoSuchRequest, OwnProposal, RequestDenied, ValueWrong, WalletProviderWrong,
+    HoldingEnded,
+    InvalidNonce,
+    InvalidProofOfKey,
+    InvalidTransaction,
+    KindTaken,
+    KindWrong,
+    NoSuchHolding,
+    NoSuchKind,
+    NoSuchRequest,
+    OwnProposal,
+    RequestDenied,
+    ValueWrong,
+    WalletProviderWrong,
 )  # fmt: skip
 from msingi.credentials.issuance.model import AwardOrder, CopyOrder, Holding, HoldingId
 from msingi.credentials.model import CardState, Reason
@@ -282,7 +292,9 @@ async def test_what_becomes_of_the_identity_reaches_every_form(stack, at, person
     signed = [*(await copies(stack, person)).credentials, *(await copies(stack, person, form=Format.MDOC)).credentials]
     places = [*map(place_in, signed), (card.status_list, card.status_index)]
     for change, value in ((identity.suspend, 2), (identity.reactivate, 0), (identity.deactivate, 1)):
-        judge = context(Actor(Kind.STAFF, "j", "rita", frozenset({"adjudicator"}), 2), "fraud-prevention", "public-task")
+        judge = context(
+            Actor(Kind.STAFF, "j", "rita", frozenset({"adjudicator"}), 2), "fraud-prevention", "public-task"
+        )
         await change(stack, judge, person, "a reason that is long enough")
         await stack.outbox.drain(stack)
         assert await statuses(stack, places) == [value] * 3
@@ -448,7 +460,7 @@ def test_law_4_no_invented_nonce_is_taken(text):
     class Bare:
         """As much of a stack as nonces look at."""
 
-        class keys:  # noqa: N801
+        class keys:
             """Its keystore."""
 
             mac = staticmethod(lambda _: bytes(32))

@@ -58,9 +58,7 @@ async def providers(stack: Stack) -> dict[str, bytes]:
     return known[1]
 
 
-async def prove(
-    request: Request[Any, Any, Any], params: Mapping[str, str]
-) -> tuple[Client, tuple[Once, ...]] | None:
+async def prove(request: Request[Any, Any, Any], params: Mapping[str, str]) -> tuple[Client, tuple[Once, ...]] | None:
     """The attested client and what of its proof may not come twice; None where no attestation is shown, or where
     the DPoP proof is to take the place of the proof (`prove_combined`). Raises InvalidAttestation."""
     if HEADER not in request.headers or HEADER_POP not in request.headers:
@@ -75,7 +73,7 @@ async def prove(
     if claims.get("aud") != stack.settings.url:
         raise InvalidAttestation(rule="PoP: aud is the issuer")
     issued, jti = claims.get("iat"), claims.get("jti")
-    if not _number(issued) or not now - _POP_AGE_S <= issued <= now + _SKEW_S:
+    if not proofs.is_number(issued) or not now - _POP_AGE_S <= issued <= now + _SKEW_S:
         raise InvalidAttestation(rule="PoP: iat is now")
     if not isinstance(jti, str) or not 0 < len(jti) <= 500:
         raise InvalidAttestation(rule="PoP: jti")
@@ -105,9 +103,7 @@ async def prove_combined(
     return msgspec.structs.replace(client, auth=METHOD_COMBINED), ()
 
 
-async def _attested(
-    stack: Stack, text: str, params: Mapping[str, str], now: float
-) -> tuple[Client, dict[str, Any]]:
+async def _attested(stack: Stack, text: str, params: Mapping[str, str], now: float) -> tuple[Client, dict[str, Any]]:
     """The client that an attestation names and the key that it vouches for (draft 10, section 5.1)."""
     header, claims, signed, signature = _parts(text)
     # 1. Typed, ES256.
@@ -126,9 +122,9 @@ async def _attested(
         raise InvalidAttestation(rule=str(wrong.facts.get("rule", "signature"))) from None
     # 3. Not over.
     expires = claims.get("exp")
-    if not _number(expires) or expires <= now:
+    if not proofs.is_number(expires) or expires <= now:
         raise InvalidAttestation(rule="attestation: exp")
-    if _number(claims.get("iat")) and claims["iat"] > now + _SKEW_S:
+    if proofs.is_number(claims.get("iat")) and claims["iat"] > now + _SKEW_S:
         raise InvalidAttestation(rule="attestation: iat")
     # 4. The key of this instance.
     confirmed = claims.get("cnf")
@@ -159,7 +155,3 @@ def _signed_by(jwk: dict[str, Any], header: dict[str, Any], signed: bytes, signa
         proofs.check_signature(jwk, "ES256", signature, signed)
     except InvalidProofOfKey:
         raise InvalidAttestation(rule=rule) from None
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
