@@ -28,7 +28,7 @@ def rp_id(stack: Stack) -> str:
     return urlsplit(stack.settings.url).hostname or "localhost"
 
 
-def handle_of(stack: Stack, person_id: PersonId) -> bytes:
+def mark_of(stack: Stack, person_id: PersonId) -> bytes:
     """The user handle: a pseudonym that only this stack resolves (law 4)."""
     return stack.pseudonym.of(SECTOR, person_id).encode()
 
