@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
+    "clients": ("msingi.cli.clients", "clients", "List, register and retire the software of institutions."),
     "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
     "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
