@@ -112,3 +112,33 @@ BEGIN
 END $$;
 REVOKE ALL ON FUNCTION consent.live FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consent.live TO msingi_app;
+
+-- Whom people let act for them. `sealed` holds both names, readable with the key of the person who gave it.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.delegation (
+  person_id uuid NOT NULL,
+  delegation_id uuid NOT NULL,
+  delegate_id uuid NOT NULL,        -- personal: consent-management, keep 10 years
+  purposes text[] NOT NULL,         -- personal: consent-management, keep 10 years
+  since timestamptz NOT NULL,
+  until timestamptz NOT NULL,
+  ended_at timestamptz,
+  sealed bytea NOT NULL,            -- personal: consent-management, keep 10 years
+  PRIMARY KEY (person_id, delegation_id)
+);
+SELECT kernel.wall('consent', 'delegation', 'person_id');
+CREATE INDEX IF NOT EXISTS delegation_received ON consent.delegation (delegate_id) WHERE ended_at IS NULL;
+
+-- The live delegations that were given to a person, for a permit that reaches that person: whose, for what, until when.
+CREATE OR REPLACE FUNCTION consent.received(delegate uuid, at timestamptz) RETURNS SETOF consent.delegation
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'consent' OR NOT delegate = ANY (kernel.reach()) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY SELECT d.person_id, d.delegation_id, d.delegate_id, d.purposes, d.since, d.until, d.ended_at, ''::bytea
+    FROM consent.delegation d WHERE d.delegate_id = delegate AND d.ended_at IS NULL AND d.until > at
+    ORDER BY d.delegation_id DESC LIMIT 50;
+END $$;
+REVOKE ALL ON FUNCTION consent.received FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.received TO msingi_app;

@@ -93,6 +93,8 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
     'sealed', $$'consent.receipt'$$, true),
   (12, 'consent.request', 'consent-management', 365, 'delete', 'person_id', 'asked_at',
     $$(t.state <> 'pending' OR t.lapses_at < now())$$, '', '', true),
+  (13, 'consent.delegation', 'consent-management', 3650, 'delete', 'person_id', 'until',
+    '(t.ended_at IS NOT NULL OR t.until < now())', 'sealed', $$'consent.delegation'$$, true),
   (20, 'health.directory', 'health-care', 9125, 'delete', 'person_id', '',
     'true', '', '', true),
   (21, 'health.resource', 'health-care', 9125, 'delete', 'person_id', 'updated', 'true', 'body',
