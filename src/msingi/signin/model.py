@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from msingi.identity.model import Said
+from msingi.identity.model_said import Said
 from msingi.kernel.ids import PersonId
 
 PIN_TRIES = 5
