@@ -75,7 +75,5 @@ async def test_a_withdrawal_takes_effect_everywhere_in_under_a_second(stack, ctx
     assert len(after) >= 12 and set(after) == {403}, after
     last_yes = max((end for sent, end, status in answers if status == 200), default=asked)
     effect_s = max(committed, last_yes) - asked
-    print(
-        f"\nwithdrawal: committed after {1000 * (committed - asked):.0f} ms, last yes {1000 * effect_s:.0f} ms after it began"
-    )
+    print(f"\nwithdrawal committed in {1000 * (committed - asked):.0f} ms, last yes after {1000 * effect_s:.0f} ms")
     assert effect_s < 1.0
