@@ -108,3 +108,14 @@ class NotEntrusted(Refusal):
     status = 403
     title = "You may not act for this person"
     remedy = "Ask the person to let you, on their page 'Who may act for me', or at an office."
+
+
+class ProcessingStopped(ConsentMissing):
+    """The person objected to this use of their data by this institution, and was found to be right.
+
+    It is stopped for every legal basis but a legal obligation and a vital interest.
+    """
+
+    code = "consent.processing-stopped"
+    title = "The person objected to this use"
+    remedy = "Nothing can be asked about this person for this purpose, unless the person allows it again."

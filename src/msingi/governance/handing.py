@@ -8,8 +8,9 @@ import logging
 
 import msgspec
 
+from msingi.consent import acts as consent
 from msingi.governance import rules
-from msingi.governance.model import RectificationGranted
+from msingi.governance.model import ObjectionGranted, RectificationGranted
 from msingi.identity.lifecycle import acts as lifecycle
 from msingi.identity.lifecycle.model import Amendment, UpdateOrder
 from msingi.identity.model import Address, Birth, Document, Name, Sex
@@ -56,3 +57,10 @@ async def hand_over(stack: Stack, payload: bytes) -> None:
         await lifecycle.propose_update(stack, ctx, granted.person_id, order, f"case-{granted.case_id}")
     except Refusal as no:  # for example a date that is none: a person must look, and repeating would not help
         logger.warning("a correction waits for an officer: %s", no.code, extra={"case": str(granted.case_id)})
+
+
+async def stop(stack: Stack, payload: bytes) -> None:
+    """An objection was upheld: the use of data is stopped at the exchange; doing it twice changes nothing."""
+    granted = msgspec.json.decode(payload, type=ObjectionGranted)
+    ctx = job_context("objection", "consent-management", "legal-obligation")
+    await consent.stop_use(stack, ctx, granted.person_id, granted.institution, granted.purpose, granted.reference)

@@ -44,5 +44,8 @@ async def retain(stack: Stack) -> None:
             logger.warning("retention waits: %s", outage)
 
 
-doers = {"governance.rectification-granted": handing.hand_over}
+doers = {
+    "governance.rectification-granted": handing.hand_over,
+    "governance.objection-granted": handing.stop,
+}
 loops = [keep_the_clock, retain]

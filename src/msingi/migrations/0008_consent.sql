@@ -87,6 +87,26 @@ CREATE TABLE IF NOT EXISTS consent.request (
 SELECT kernel.wall('consent', 'request', 'person_id');
 CREATE UNIQUE INDEX IF NOT EXISTS request_one_open ON consent.request (person_id, agreement) WHERE state = 'pending';
 
+-- Uses of data that a person objected to and was found right about: no longer by this institution for this purpose.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.restriction (
+  person_id uuid NOT NULL,
+  institution text NOT NULL,        -- personal: consent-management, keep 10 years
+  purpose text NOT NULL,            -- personal: consent-management, keep 10 years
+  reference text NOT NULL,
+  since timestamptz NOT NULL,
+  PRIMARY KEY (person_id, institution, purpose)
+);
+SELECT kernel.wall('consent', 'restriction', 'person_id');
+
+-- Whether a use is stopped, for a decision whose permit reaches the person; shown to no other.
+CREATE OR REPLACE FUNCTION consent.stopped(person uuid, asker text, why text) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (kernel.reach_all() OR person = ANY (kernel.reach())) AND EXISTS (
+    SELECT FROM consent.restriction x WHERE x.person_id = person AND x.institution = asker AND x.purpose = why) $$;
+REVOKE ALL ON FUNCTION consent.stopped FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.stopped TO msingi_app;
+
 -- The check that another room's decision makes in its own transaction: the live consent that covers all of `wanted`,
 -- for a person whom the running permit reaches. It shows nothing else of this room. The shared lock makes a
 -- withdrawal wait for the decisions under way, and lets every decision after it see it (law 5).
@@ -106,6 +126,8 @@ BEGIN
     SELECT r.consent_id, seen FROM consent.record r
     WHERE r.person_id = person AND r.institution = asker AND r.purpose = why
       AND r.state = 'granted' AND r.expires_at > at
+      AND NOT EXISTS (SELECT FROM consent.restriction x
+        WHERE x.person_id = person AND x.institution = asker AND x.purpose = why AND x.since > r.granted_at)
       AND NOT EXISTS (SELECT FROM unnest(wanted) w WHERE NOT EXISTS (
         SELECT FROM unnest(r.fields) f WHERE w = f OR starts_with(w, f || '.')))
     ORDER BY r.expires_at DESC LIMIT 1;

@@ -95,6 +95,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
     $$(t.state <> 'pending' OR t.lapses_at < now())$$, '', '', true),
   (13, 'consent.delegation', 'consent-management', 3650, 'delete', 'person_id', 'until',
     '(t.ended_at IS NOT NULL OR t.until < now())', 'sealed', $$'consent.delegation'$$, true),
+  (14, 'consent.restriction', 'consent-management', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (20, 'health.directory', 'health-care', 9125, 'delete', 'person_id', '',
     'true', '', '', true),
   (21, 'health.resource', 'health-care', 9125, 'delete', 'person_id', 'updated', 'true', 'body',
