@@ -119,3 +119,15 @@ class ProcessingStopped(ConsentMissing):
     code = "consent.processing-stopped"
     title = "The person objected to this use"
     remedy = "Nothing can be asked about this person for this purpose, unless the person allows it again."
+
+
+class LessDetail(Conflict):
+    """This line is shown with less detail, because the rest is about a relative, and a proof would hold all of it.
+
+    The profile of the country says which lines these are (`law.disclosures`). The entry stands in the log like any
+    other, and the auditor of the log can verify it.
+    """
+
+    code = "consent.less-detail"
+    title = "There is no proof of this line to take away"
+    remedy = "Ask the auditor of the log to verify it, or complain from the line itself."
