@@ -5,12 +5,14 @@ it adds a few lines here.
 """
 
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from msingi.channels import acts as channels
+from msingi.channels import dialogue
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
@@ -18,6 +20,9 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import acts as exchange
 from msingi.exchange import registry
+from msingi.governance import acts as governance
+from msingi.governance.model import CaseOrder
+from msingi.governance.model import Kind as CaseKind
 from msingi.health import acts as health
 from msingi.identity import acts as identity
 from msingi.kernel.context import Actor, Context
@@ -47,9 +52,26 @@ def connect(stack: Stack) -> None:
     offer_shown(stack)
     factors.of(stack).add(wallet.factor())
     stack.local[MESSAGES_OF] = channels.messages
+    stack.local[dialogue.COMPLAIN] = complain_by_phone
+    stack.local[dialogue.CASE_OF] = case_by_phone
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
     evidence.register_counter("3.b.1", count_vaccinated)
+
+
+async def complain_by_phone(
+    stack: Stack, ctx: Context, person_id: PersonId, record_id: UUID, key: str, language: str
+) -> tuple[str, datetime]:
+    """Open a complaint about a line of who looked, from a simple phone: its reference, and when an answer is due."""
+    order = CaseOrder(CaseKind.COMPLAINT, about=record_id, language=language)
+    case = await governance.open_case(stack, ctx, person_id, order, key)
+    return case.reference, case.due_at
+
+
+async def case_by_phone(stack: Stack, ctx: Context, person_id: PersonId, typed: str) -> tuple[str, datetime]:
+    """How a case stands, by the reference that its person wrote down: open, answered or closed; and until when."""
+    case = await governance.case_by_reference(stack, ctx, person_id, typed)
+    return case.state.value, case.due_at
 
 
 def _offer_person(owner: str) -> None:
