@@ -15,6 +15,7 @@ COMMANDS = {
     "up": ("msingi.cli.up", "up", "Start the whole stack, with a sample country at first start."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
+    "packet": ("msingi.cli.packet", "packet", "Enrol people offline, in signed packets, and hand them in later."),
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),
     "verify": ("msingi.cli.verify", "verify", "Check a card, or a proof from the log, offline."),
     "fsck": ("msingi.cli.operate", "fsck", "Check the whole log and all the books."),
