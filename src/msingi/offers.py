@@ -38,6 +38,8 @@ PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
 
 def connect(stack: Stack) -> None:
     """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
+    if stack.settings.rooms:
+        return  # a machine that runs a part of the stack offers its rooms' acts to the rest, and nothing else
     for member in stack.profile.institutions:
         owner = f"{member.member_class}/{member.code}/{member.subsystem}"
         if member.kind == "registry":

@@ -13,6 +13,7 @@ from msingi import __version__
 # name -> (module, attribute, one line for the overview)
 COMMANDS = {
     "up": ("msingi.cli.up", "up", "Start the whole stack, with a sample country at first start."),
+    "gateway": ("msingi.cli.gateway", "gateway", "Answer messages of the exchange, in processes of their own."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
     "packet": ("msingi.cli.packet", "packet", "Enrol people offline, in signed packets, and hand them in later."),
@@ -29,6 +30,7 @@ COMMANDS = {
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
+    "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),
     "token": ("msingi.cli.token", "token", "Give a program of the sample an access token, to try the API with."),

@@ -1,5 +1,6 @@
 """Verbs of consent: agreements, grants and withdrawals, requests, and the citizen's view of who looked."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -277,6 +278,12 @@ async def live_consent(tx: Tx, person_id: PersonId, institution: str, purpose: s
     if found is None:
         raise ConsentMissing(institution=institution, purpose=purpose)
     return found
+
+
+async def live_consents(tx: Tx, asks: Sequence[tuple[PersonId, str, str, tuple[str, ...]]]) -> dict[int, Live]:
+    """The same for many decisions in one transaction: of asks (person, institution, purpose, fields), those that have
+    a live consent, by their number in `asks`. Each person must be reached by the running permits."""
+    return await store.live_consents(tx, asks, clock.now()) if asks else {}
 
 
 # Requests

@@ -1,5 +1,6 @@
 """The consent room's rows: the only file here that runs SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -126,6 +127,15 @@ async def live_consent(
     """The live consent that covers everything asked."""
     row = await tx.row(Q.live_consent, person_id, institution, purpose, list(fields), at)
     return None if row is None else Live(ConsentId(row["consent_id"]), row["epoch"])
+
+
+async def live_consents(
+    tx: Tx, asks: Sequence[tuple[PersonId, str, str, tuple[str, ...]]], at: datetime
+) -> dict[int, Live]:
+    """The live consents that cover everything asked, by the number of the ask."""
+    people, askers, purposes, fields = [list(column) for column in zip(*asks, strict=True)]
+    rows = await tx.rows(Q.live_consents, people, askers, purposes, [" ".join(names) for names in fields], at)
+    return {row["no"] - 1: Live(ConsentId(row["consent_id"]), row["epoch"]) for row in rows}
 
 
 async def put_consent(tx: Tx, made: Consent) -> None:

@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A sample country with simulated messages that can be read back; only on a loopback address."""
     rooms: str = ""
     """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
+    peer: str = ""
+    """With rooms: the address of the stack that runs the others, as URL#fingerprint; a loopback one needs none."""
     metrics: bool = False
     """Serve Prometheus metrics at /metrics."""
     otel_endpoint: str = ""
@@ -48,6 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer key for the text message gateway."""
     ussd_key: str = ""
     """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
+    gateway_url: str = ""
+    """Public address of `msingi gateway`, where it is not that of the stack; messages are signed for it."""
+    gateway_mtls: bool = False
+    """Ask every message for a client certificate, which a trusted proxy passes on in Client-Cert."""
+    trusted_proxies: str = ""
+    """Addresses of proxies that may set Client-Cert, separated by commas; `unix:` is the gateway's own socket."""
     witnesses: str = ""
     """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
     witnessed_logs: str = ""
