@@ -29,6 +29,7 @@ STAFF = {
     "caseworker": ("ministry", ["caseworker"]),
     "dpo": ("registry", ["data-protection-officer"]),
     "protector": ("regulator", ["data-protection-authority"]),
+    "registrar": ("registry", ["adjudicator", "registrar"]),
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
