@@ -1,4 +1,4 @@
-"""The questions of the counter's forms, and what the answers mean to the acts; pure."""
+"""The questions of the counter's forms, and what the answers mean to the acts."""
 
 from collections.abc import Callable
 from datetime import date
@@ -7,8 +7,10 @@ from typing import Any
 from msingi.countries import Profile
 from msingi.identity.model import Address, Birth, Demographics, Document, EnrolmentOrder, Name, Sex
 from msingi.identity.rules import EXCEPTIONS
+from msingi.kernel.errors import Refusal
 from msingi.portal import rules
 from msingi.portal.model import Field, Form
+from msingi.portal.visit import Visit
 
 Say = Callable[..., str]
 
@@ -18,6 +20,14 @@ def field(say: Say, name: str, kind: str = "text", **more: Any) -> Field:
     more.setdefault("optional", True)
     more.setdefault("autocomplete", "off")
     return Field(name=name, label=say(f"counter.ask_{name}"), kind=kind, **more)
+
+
+def told(seen: Visit, refusal: Refusal) -> str:
+    """Why not, in the visitor's language; in English where nobody has translated the reason yet."""
+    key = f"refusal.{refusal.code}"
+    if seen.words.has(key):
+        return seen.say(key)
+    return f"{refusal.title}. {refusal.detail or refusal.remedy}"
 
 
 def reason(say: Say) -> Field:

@@ -269,8 +269,8 @@ async def _record(seen: Visit, good: str = "", figure: str = "") -> Response[byt
         Section(say("counter.proposals"), lines=waiting) if waiting else None,
         Section(say("counter.wards"), lines=children, text=say("counter.wards_text")) if children else None,
         Section(say("counter.guardians"), text=say("counter.guardians_text", n=len(may))) if may else None,
-        Section(say("counter.aliases"), text=say("counter.aliases_text"), lines=live),
         Section(say("counter.papers"), links=(("/me/certificate/birth.pdf", say("counter.certificate_birth")),)),
+        Section(say("counter.aliases"), text=say("counter.aliases_text"), lines=live),
     ]  # fmt: skip
     ask_days = forms.field(
         say, "days", "select", options=tuple((str(d), say("counter.days", n=d)) for d in (1, 7, 30, 365))

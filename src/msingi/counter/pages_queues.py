@@ -10,7 +10,7 @@ from msingi.identity import acts as identity
 from msingi.identity import deliveries
 from msingi.identity.civil import acts as civil
 from msingi.identity.civil.model import EventKind, NotificationId
-from msingi.identity.errors import NoEntry
+from msingi.identity.errors import NoEntry, UnknownNumber
 from msingi.identity.lifecycle import acts as life
 from msingi.identity.lifecycle.model import ProposalDecision, ProposalId, ProposalView
 from msingi.identity.model import Enrolled, Held, Person
@@ -118,7 +118,7 @@ async def decide(request: WebRequest, proposal_id: FromPath[str]) -> Response[by
     except NotPermitted:
         raise
     except Refusal as refusal:
-        return await _proposal(seen, wanted, f"{refusal.title}. {refusal.remedy}")
+        return await _proposal(seen, wanted, forms.told(seen, refusal))
     return seen.go("/staff/proposals", "counter.said_decided")
 
 
@@ -172,7 +172,7 @@ async def register_notified(request: WebRequest) -> Response[bytes]:
     except NotPermitted:
         raise
     except Refusal as refusal:
-        return await _civil(seen, f"{refusal.title}. {refusal.detail or refusal.remedy}")
+        return await _civil(seen, forms.told(seen, refusal))
     good = seen.say("counter.registered")
     if isinstance(outcome, Enrolled):
         good += f" {seen.stack.profile.number_text(outcome.number)}"
@@ -189,10 +189,8 @@ async def print_certificate(request: WebRequest) -> Response[bytes]:
     try:
         person_id = await identity.person_by_number(seen.stack, ctx_of(seen), number, any_status=True)
         made = await civil.certify(seen.stack, ctx_of(seen), person_id, EventKind(kind))
-    except NoEntry as refusal:
-        return await _civil(seen, f"{refusal.title}. {refusal.remedy}")
-    except Malformed as refusal:
-        return await _civil(seen, f"{refusal.title}. {refusal.remedy}")
+    except (NoEntry, Malformed, UnknownNumber) as refusal:
+        return await _civil(seen, forms.told(seen, refusal))
     return seen.download(paper.document(seen, made), "application/pdf", f"{made.entry.entry_number}.pdf")
 
 
@@ -284,7 +282,7 @@ async def resolve(request: WebRequest, packet_id: FromPath[str]) -> Response[byt
     except NotPermitted:
         raise
     except Refusal as refusal:
-        return await _packet(seen, wanted, f"{refusal.title}. {refusal.detail or refusal.remedy}")
+        return await _packet(seen, wanted, forms.told(seen, refusal))
     if outcome is None or packet is None:
         return await _field(seen, seen.say("counter.dismissed"))
     return await enrolled(seen, outcome, packet.order.name.full)

@@ -114,7 +114,7 @@ async def open_application(request: WebRequest) -> Response[bytes]:
     try:
         made = await reception.open_application(seen.stack, ctx_of(seen), reference)
     except Refusal as refusal:
-        return _reception(seen, f"{refusal.title}. {refusal.remedy}")
+        return _reception(seen, forms.told(seen, refusal))
     if made.person is None:
         return _reception(seen, seen.say(f"counter.state_{made.state}"))
     known = forms.facts(seen.stack.profile, seen.lang, seen.say, made.person)
@@ -161,7 +161,7 @@ async def enrolled(seen: Visit, outcome: Outcome, name: str, picture: bytes = b"
             told = await life.add_photo(seen.stack, ctx_of(seen), outcome.person_id, picture)
             note = " ".join(say(f"counter.photo_{word}") for word in told)
         except Malformed as refused:
-            note = f"{refused.title}: {refused.detail}"
+            note = forms.told(seen, refused)
     view = Sheet(
         title=name,
         good=say("enrolled.enrolled"),
@@ -204,7 +204,7 @@ async def open_person(request: WebRequest) -> Response[bytes]:
     try:
         person_id = await identity.person_by_number(seen.stack, ctx_of(seen), number, any_status=True)
     except Refusal as refusal:
-        return _search(seen, f"{refusal.title}. {refusal.remedy}")
+        return _search(seen, forms.told(seen, refusal))
     return await _person(seen, person_id)
 
 
@@ -275,7 +275,7 @@ async def change(request: WebRequest) -> Response[bytes]:
             except NotPermitted:
                 raise
             except Refusal as refusal:
-                wrong = f"{refusal.title}. {refusal.detail or refusal.remedy}"
+                wrong = forms.told(seen, refusal)
     view = Sheet(
         title=seen.say(f"counter.do_{verb}"),
         lead=person.demographics.name.full,
