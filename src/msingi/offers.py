@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from msingi.channels import acts as channels
+from msingi.consent.model import ConsentChanged
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation.model import Right as RightToSee
 from msingi.evidence import acts as evidence
@@ -19,6 +20,7 @@ from msingi.exchange import acts as exchange
 from msingi.exchange import registry
 from msingi.health import acts as health
 from msingi.identity import acts as identity
+from msingi.identity.lifecycle import relying
 from msingi.kernel.context import Actor, Context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
@@ -47,6 +49,7 @@ def connect(stack: Stack) -> None:
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
     _offer_shown(stack)
+    stack.outbox.subscribe("consent.granted", note_relying)
     stack.local[MESSAGES_OF] = channels.messages
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
@@ -157,6 +160,13 @@ def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:
         "info": {"title": title, "version": "1"},
         "paths": {"/": {"get": {"summary": title, "responses": {"200": answer}}}},
     }
+
+
+async def note_relying(stack: Stack, payload: bytes) -> None:
+    """Whom a person allowed to read, that institution is told of changes; safe to repeat."""
+    granted = msgspec.json.decode(payload, type=ConsentChanged)
+    ctx = job_context("consent-granted", "data-exchange")
+    await relying.note_relying(stack, ctx, granted.person_id, granted.institution)
 
 
 async def count_registered_births(stack: Stack, ctx: Context) -> list[Cell]:

@@ -126,7 +126,7 @@ async def test_laws_3_and_4_two_people_correct_a_record_and_no_number_stands_in_
     await officer.open(links[-1])
     assert 'value="yes"' not in officer.answer.text and "somebody else must decide" in officer.text
     await officer.send(links[-1], answer="yes", because="I say so.")
-    assert officer.answer.status_code == 200 and "Somebody else must approve it" in officer.text
+    assert "Somebody else must approve it" in officer.text
     stranger = await surf().sign_in(*desk["registrar"])
     stale = await stranger.http.post("/staff/person/change", data={"who": who, "verb": "update"})
     assert stale.status_code == 409  # what one session opened is of no use to another

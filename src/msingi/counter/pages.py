@@ -37,6 +37,7 @@ BLOCK = Block(
     room="counter",
     person=MenuItem("record", "/me/record", "people"),
     desk=MenuItem("register", "/staff/register", "people"),
+    home=(MenuItem("apply", "/apply", "people"),),
     roles=frozenset({"enrolment-officer", "registrar", "adjudicator", "operator"}),
     looks=frozenset(
         {"identity.list-aliases", "identity.see-proposals-of", "identity.read-history", "identity.certify"}

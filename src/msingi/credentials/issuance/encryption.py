@@ -9,8 +9,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from joserfc import jwe
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 from joserfc.jwe import JWERegistry
+from joserfc.jwk import ECKey
 
 from msingi.credentials.issuance.errors import InvalidCredentialRequest, InvalidEncryption
 from msingi.kernel.keys import public_jwk

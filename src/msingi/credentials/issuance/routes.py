@@ -7,11 +7,31 @@ import msgspec
 from litestar import Request, Response, Router, get, post
 
 from msingi.credentials.issuance import (
-    acts, certificates, encryption, grants, kinds, metadata, nonces, offers, proofs, rules, wallets, wire,
+    acts,
+    certificates,
+    encryption,
+    grants,
+    kinds,
+    metadata,
+    nonces,
+    offers,
+    proofs,
+    rules,
+    wallets,
+    wire,
 )  # fmt: skip
 from msingi.credentials.issuance.errors import InvalidProofOfKey
 from msingi.credentials.issuance.model import (
-    AwardOrder, Copies, CopyOrder, Holding, HoldingChange, HoldingId, HoldingSummary, KindProposal, Offered, Waiting,
+    AwardOrder,
+    Copies,
+    CopyOrder,
+    Holding,
+    HoldingChange,
+    HoldingId,
+    HoldingSummary,
+    KindProposal,
+    Offered,
+    Waiting,
 )  # fmt: skip
 from msingi.kernel import clock, web
 from msingi.kernel.context import Context
