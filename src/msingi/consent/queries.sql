@@ -15,6 +15,10 @@ WHERE a.agreement > $1 AND NOT a.retired AND ($3 = '' OR a.institution = $3) AND
   SELECT FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version)
 ORDER BY a.agreement LIMIT $2;
 
+-- name: agreement_by_number
+-- The agreement that was the $1th to be published for the first time.
+SELECT agreement FROM consent.agreement WHERE version = 1 ORDER BY published_at, agreement OFFSET $1::bigint - 1 LIMIT 1;
+
 -- name: put_agreement
 -- Publish a version, unless somebody else has just published the same one.
 INSERT INTO consent.agreement (agreement, version, institution, purpose, body, retired, published_at, hash,
@@ -101,12 +105,17 @@ ORDER BY request_id DESC LIMIT $3;
 UPDATE consent.request SET state = $3, consent_id = $4 WHERE person_id = $1 AND request_id = $2;
 
 -- name: records_of
--- The sealed records of the acts about a person, newest first, after record $2 (null to begin with).
-SELECT record_id, sealed FROM log.record
+-- The sealed records of the acts about a person, newest first, after record $2 (null to begin with), without those
+-- that a court order hides at $4.
+SELECT record_id, sealed FROM log.record r
 WHERE person_id = $1 AND ($2::uuid IS NULL OR (at, record_id) < (
   SELECT at, record_id FROM log.record WHERE person_id = $1 AND record_id = $2))
+AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
+  WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $4 AND v.lifted_at IS NULL))
 ORDER BY at DESC, record_id DESC LIMIT $3;
 
 -- name: record_by_id
--- The sealed record of one act about a person.
-SELECT sealed FROM log.record WHERE person_id = $1 AND record_id = $2;
+-- The sealed record of one act about a person, unless a court order hides it at $3.
+SELECT sealed FROM log.record r WHERE person_id = $1 AND record_id = $2
+AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
+  WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $3 AND v.lifted_at IS NULL));

@@ -106,6 +106,12 @@ async def agreements_after(tx: Tx, after: str, limit: int, institution: str) -> 
     return [_agreement(row) for row in await tx.rows(Q.agreements_after, after, limit, institution)]
 
 
+async def agreement_by_number(tx: Tx, number: int) -> AgreementId | None:
+    """The agreement that was the `number`th to be published for the first time."""
+    name = await tx.value(Q.agreement_by_number, number)
+    return None if name is None else AgreementId(name)
+
+
 async def put_agreement(tx: Tx, made: Agreement) -> bool:
     """Publish a version; False when somebody else has just published the same one."""
     order = made.order
@@ -226,13 +232,15 @@ async def answer_request(
     await tx.do(Q.answer_request, person_id, request_id, state, consent_id)
 
 
-async def records_of(tx: Tx, person_id: PersonId, after: UUID | None, limit: int) -> list[tuple[RecordId, bytes]]:
-    """The sealed records of the acts about a person, newest first."""
-    rows = await tx.rows(Q.records_of, person_id, after, limit)
+async def records_of(
+    tx: Tx, person_id: PersonId, after: UUID | None, limit: int, now: datetime
+) -> list[tuple[RecordId, bytes]]:
+    """The sealed records of the acts about a person that the person may see by now, newest first."""
+    rows = await tx.rows(Q.records_of, person_id, after, limit, now)
     return [(RecordId(row["record_id"]), bytes(row["sealed"])) for row in rows]
 
 
-async def record_by_id(tx: Tx, person_id: PersonId, record_id: UUID) -> bytes | None:
-    """The sealed record of one act about a person."""
-    sealed = await tx.value(Q.record_by_id, person_id, record_id)
+async def record_by_id(tx: Tx, person_id: PersonId, record_id: UUID, now: datetime) -> bytes | None:
+    """The sealed record of one act about a person, if the person may see it by now."""
+    sealed = await tx.value(Q.record_by_id, person_id, record_id, now)
     return None if sealed is None else bytes(sealed)

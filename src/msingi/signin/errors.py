@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from msingi.kernel.errors import NotSignedIn, Refusal, TooMany
+from msingi.kernel.errors import Conflict, NotSignedIn, Refusal, TooMany
 
 
 class InvalidRequest(Refusal):
@@ -311,6 +311,19 @@ class TooManyTries(TooMany):
     oauth: ClassVar[str] = "access_denied"
 
 
+class PasskeyWrong(Refusal):
+    """The passkey's answer does not verify: another address, another challenge, no user verification, or removed.
+
+    `rule` names the step. (Web Authentication Level 3, sections 7.1 and 7.2)
+    """
+
+    code = "signin.passkey-wrong"
+    status = 403
+    title = "The passkey was not accepted"
+    remedy = "Start again on this site, and unlock your device when it asks; or sign in with PIN and code."
+    oauth: ClassVar[str] = "access_denied"
+
+
 class BadRegistration(Refusal):
     """The client cannot be registered like this; `rule` names what a client of its profile must have."""
 
@@ -318,6 +331,14 @@ class BadRegistration(Refusal):
     status = 400
     title = "The client cannot be registered like this"
     remedy = "Correct what the rule names and register again."
+
+
+class OwnAccount(Conflict):
+    """Nobody closes the account that they are using: another operator does it."""
+
+    code = "signin.own-account"
+    title = "This is your own account"
+    remedy = "Ask another operator to close it."
 
 
 class BadQuestion(Refusal):

@@ -1,4 +1,4 @@
-"""Encrypted credential requests and answers (OpenID4VCI 1.0, sections 8.2 and 10): ECDH-ES on P-256, A128GCM, A256GCM."""
+"""Encrypted credential requests and answers (OpenID4VCI 1.0, sections 8.2 and 10): ECDH-ES on P-256 with AES-GCM."""
 
 import hashlib
 import hmac
