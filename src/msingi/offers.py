@@ -22,7 +22,7 @@ from msingi.exchange import registry
 from msingi.health import acts as health
 from msingi.identity import acts as identity
 from msingi.identity.lifecycle import relying
-from msingi.kernel.context import Actor, Context
+from msingi.kernel.context import Actor, Context, job_context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
