@@ -13,6 +13,7 @@ import msgspec
 
 from msingi.channels import acts as channels
 from msingi.channels import dialogue
+from msingi.consent.model import ConsentChanged
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
@@ -25,7 +26,8 @@ from msingi.governance.model import CaseOrder
 from msingi.governance.model import Kind as CaseKind
 from msingi.health import acts as health
 from msingi.identity import acts as identity
-from msingi.kernel.context import Actor, Context
+from msingi.identity.lifecycle import relying
+from msingi.kernel.context import Actor, Context, job_context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -50,6 +52,7 @@ def connect(stack: Stack) -> None:
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
     offer_shown(stack)
+    stack.outbox.subscribe("consent.granted", note_relying)
     factors.of(stack).add(wallet.factor())
     stack.local[MESSAGES_OF] = channels.messages
     stack.local[dialogue.COMPLAIN] = complain_by_phone
@@ -203,6 +206,13 @@ def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:
         "info": {"title": title, "version": "1"},
         "paths": {"/": {"get": {"summary": title, "responses": {"200": answer}}}},
     }
+
+
+async def note_relying(stack: Stack, payload: bytes) -> None:
+    """Whom a person allowed to read, that institution is told of changes; safe to repeat."""
+    granted = msgspec.json.decode(payload, type=ConsentChanged)
+    ctx = job_context("consent-granted", "data-exchange")
+    await relying.note_relying(stack, ctx, granted.person_id, granted.institution)
 
 
 async def count_registered_births(stack: Stack, ctx: Context) -> list[Cell]:

@@ -16,6 +16,7 @@ COMMANDS = {
     "gateway": ("msingi.cli.gateway", "gateway", "Answer messages of the exchange, in processes of their own."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
+    "packet": ("msingi.cli.packet", "packet", "Enrol people offline, in signed packets, and hand them in later."),
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),
     "verify": ("msingi.cli.verify", "verify", "Check a card, or a proof from the log, offline."),
     "fsck": ("msingi.cli.operate", "fsck", "Check the whole log and all the books."),
