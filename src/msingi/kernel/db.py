@@ -309,6 +309,15 @@ class Database:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
 
     @asynccontextmanager
+    async def glance(self) -> AsyncIterator[Connection]:
+        """A raw connection outside any transaction, for reads of the kernel's own that stand for themselves."""
+        try:
+            async with self._pool.acquire() as conn:
+                yield conn
+        except _LOST as lost:
+            raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
+
+    @asynccontextmanager
     async def plumbing(self) -> AsyncIterator[Connection]:
         """A raw connection in a transaction, for the kernel's own tables; only the kernel may use it."""
         try:
