@@ -137,15 +137,13 @@ class Connection(asyncio.BufferedProtocol):
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
         self.url += url
-        self._count(len(url))
+        if len(self.url) > MOST_HEAD_BYTES:
+            raise httptools.HttpParserError("the request target is too large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
         self.headers.append((name.lower(), value))
-        self._count(len(name) + len(value))
-
-    def _count(self, more: int) -> None:
-        self.head_bytes += more
+        self.head_bytes += len(name) + len(value)
         if self.head_bytes > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
             raise httptools.HttpParserError("the head is too large")
 
@@ -177,7 +175,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def flow(self) -> None:
         """Read no more than is being used."""
-        held = sum(one[3].held for one in self.queue) + (self.arriving.held if self.arriving else 0)
+        held = self.arriving.held if self.arriving is not None else 0
+        if self.queue:
+            held += sum(one[3].held for one in self.queue)
         if not self.paused and (held > HIGH_WATER or len(self.queue) > MOST_QUEUED):
             self.paused = True
             self.transport.pause_reading()
