@@ -19,8 +19,8 @@ from litestar.router import Router
 from litestar.types import ASGIApp
 
 from msingi import doors, offers, reference, trust
-from msingi.kernel import policy, web
-from msingi.kernel.settings import LOOPBACK
+from msingi.kernel import crossing, policy, web
+from msingi.kernel.settings import LOOPBACK, Settings
 from msingi.kernel.stack import Stack
 from msingi.portal import blocks
 
@@ -34,10 +34,12 @@ ROOMS = (
     "signin",
     "credentials",
     "credentials.issuance",
+    "credentials.presentation",
     "payments",
     "health",
     "exchange",
     "exchange.federation",
+    "exchange.membership",
     "evidence",
     "stewardship",
     "channels",
@@ -51,6 +53,23 @@ def _part(room: str, name: str) -> ModuleType | None:
     if find_spec(f"msingi.{room}") is None or find_spec(f"msingi.{room}.{name}") is None:
         return None
     return import_module(f"msingi.{room}.{name}")
+
+
+def running(settings: Settings) -> tuple[str, ...]:
+    """The rooms that this program runs: all, or those that its settings name and what lets them reach the others.
+
+    Raises ValueError for a room that cannot run apart, because no act of it is marked with `crossing`.
+    """
+    wanted = {name.strip() for name in settings.rooms.split(",") if name.strip()}
+    if not wanted:
+        return ROOMS
+    for room in ROOMS:
+        _part(room, "acts")  # loading the acts says which of them are marked
+    movable = crossing.rooms() - {"identity"}
+    if wanted - movable:
+        stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
+        raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
+    return tuple(r for r in ROOMS if r in wanted or r in ("kernel.log", "exchange", "exchange.federation"))
 
 
 def load_policies() -> policy.Policies:
@@ -69,7 +88,7 @@ def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
     offers.connect(stack)
     introduce()
-    for room in ROOMS:
+    for room in running(stack.settings):
         jobs = _part(room, "jobs")
         if jobs is None:
             continue
@@ -80,7 +99,7 @@ def furnish(stack: Stack) -> None:
 
 async def start_rooms(stack: Stack) -> None:
     """Let each room prepare itself on a migrated database, in order: `jobs.starts`."""
-    for room in ROOMS:
+    for room in running(stack.settings):
         jobs = _part(room, "jobs")
         for start in getattr(jobs, "starts", []):
             await start(stack)
@@ -100,7 +119,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     dialects: dict[str, web.Dialect] = {}
     authenticators: list[web.Authenticator] = []
     nowhere: web.Page | None = None
-    for room in ROOMS:
+    for room in running(stack.settings):
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers

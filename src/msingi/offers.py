@@ -11,12 +11,15 @@ from typing import Any
 import msgspec
 
 from msingi.channels import acts as channels
+from msingi.credentials.presentation import acts as presentation
+from msingi.credentials.presentation.model import Right as RightToSee
 from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
+from msingi.exchange import acts as exchange
 from msingi.exchange import registry
 from msingi.health import acts as health
 from msingi.identity import acts as identity
-from msingi.kernel.context import Context
+from msingi.kernel.context import Actor, Context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -24,17 +27,26 @@ from msingi.payments import acts as payments
 from msingi.portal.routes_staff import MESSAGES_OF
 
 SEXES = {"female": "F", "male": "M"}
+SHOWN = "shown-credentials"
+SHOWN_FIELDS = (
+    "given_name", "family_name", "birth_date", "birthdate", "birth_place", "age_over_18", "age_over_21", "sex",
+    "nationality", "nationalities", "address", "region", "portrait", "picture", "document_number", "issuing_country",
+    "issuing_authority", "issue_date", "expiry_date", "personal_administrative_number", "driving_privileges",
+)  # fmt: skip
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
 
 
 def connect(stack: Stack) -> None:
     """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
+    if stack.settings.rooms:
+        return  # a machine that runs a part of the stack offers its rooms' acts to the rest, and nothing else
     for member in stack.profile.institutions:
         owner = f"{member.member_class}/{member.code}/{member.subsystem}"
         if member.kind == "registry":
             _offer_person(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
+    _offer_shown(stack)
     stack.local[MESSAGES_OF] = channels.messages
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
@@ -101,6 +113,41 @@ def _offer_summary(owner: str, provider: str) -> None:
         document="summary",
         media_type="application/fhir+json",
     )
+
+
+def _offer_shown(stack: Stack) -> None:
+    """What institutions may ask people to show from a wallet: rights to it are granted like every other right."""
+    owner = next(f"{m.member_class}/{m.code}/{m.subsystem}" for m in stack.profile.institutions if m.kind == "registry")
+
+    async def answer(
+        stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
+        fields: tuple[str, ...],
+    ) -> dict[str, Any]:  # fmt: skip
+        raise NotFound("The person shows this, not a register: ask at /v1/credentials/presentations.")
+
+    async def right_to_see(stack: Stack, actor: Actor, purpose: str, basis: str) -> RightToSee | None:
+        for right in await exchange.rights_of(stack, actor.id, owner):
+            if right.service == SHOWN and (right.purpose, right.basis) == (purpose, basis):
+                return RightToSee(right.law, right.fields)
+        return None
+
+    registry.register_offer(
+        SHOWN,
+        owner,
+        answer,
+        _described("What a person shows from a wallet", {f: {"type": "string"} for f in SHOWN_FIELDS}),
+        fields=SHOWN_FIELDS,
+        purposes=("identity-proofing", "payment", "social-protection", "health-care", "public-service"),
+        bases=("consent", "contract", "legal-obligation", "public-task"),
+        title={
+            "en": "What a person shows from a wallet",
+            "sw": "Anachoonyesha mtu kutoka pochi yake",
+            "fr": "Ce qu'une personne montre de son portefeuille",
+            "ar": "ما يظهره الشخص من محفظته",
+        },
+        about_person=False,
+    )
+    presentation.register_rights(stack, right_to_see)
 
 
 def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:

@@ -282,7 +282,9 @@ async def test_what_becomes_of_the_identity_reaches_every_form(stack, at, person
     signed = [*(await copies(stack, person)).credentials, *(await copies(stack, person, form=Format.MDOC)).credentials]
     places = [*map(place_in, signed), (card.status_list, card.status_index)]
     for change, value in ((identity.suspend, 2), (identity.reactivate, 0), (identity.deactivate, 1)):
-        judge = context(Actor(Kind.STAFF, "j", "rita", frozenset({"adjudicator"}), 2), "fraud-prevention", "public-task")
+        judge = context(
+            Actor(Kind.STAFF, "j", "rita", frozenset({"adjudicator"}), 2), "fraud-prevention", "public-task"
+        )
         await change(stack, judge, person, "a reason that is long enough")
         await stack.outbox.drain(stack)
         assert await statuses(stack, places) == [value] * 3

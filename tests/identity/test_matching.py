@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from msingi.identity import acts
 from msingi.identity.matching import matches, same_birth, same_name
-from msingi.identity.model import Address, Birth, Demographics, Name, Said, Sex, Supposed
+from msingi.identity.model import Address, Birth, Demographics, Name, Sex
+from msingi.identity.model_said import Said, Supposed
 from msingi.kernel.context import Kind
 from msingi.kernel.errors import NotPermitted
 

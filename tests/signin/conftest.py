@@ -17,6 +17,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import acts
+from msingi.signin.ciba.model import GRANT
 from msingi.signin.model import Client, NewStaff, Profile
 
 PIN = "4711"
@@ -78,6 +79,7 @@ async def keys(stack: Stack) -> dict[str, ECKey | None]:
                 scopes=frozenset(scopes),
                 claims=claims,
                 first_party=own,
+                grants=frozenset([GRANT]) if name in ("bank", "shop") else frozenset(),
             ),
         )
     return made

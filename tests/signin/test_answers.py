@@ -9,7 +9,7 @@ from msgspec import convert, json
 from tests.signin.conftest import PIN
 from tests.signin.party import ISSUER
 
-from msingi.identity.model import Said
+from msingi.identity.model_said import Said
 from msingi.kernel.context import Actor, Kind, context
 from msingi.kernel.errors import NotPermitted
 from msingi.signin import acts as signin

@@ -14,6 +14,7 @@ import uvicorn
 from tests.running import free_port
 from tests.signin.conftest import PIN, RP, Sms
 from tests.signin.party import Browser
+from tests.signin.test_ciba import decide
 
 from msingi import app, countries
 from msingi.kernel.context import job_context
@@ -88,6 +89,39 @@ async def test_openid_client_signs_in_with_par_pkce_private_key_jwt_and_dpop(liv
     assert found["known"]["name"] == asha.full_name and "phone_number" not in found["known"]
     assert found["after"] == "invalid_token"
     assert found["bye"].startswith(f"{stack.settings.url}/oauth/logout?")
+    assert await running.wait() == 0
+
+
+async def test_openid_client_asks_a_person_who_is_elsewhere(live, node, keys, asha):
+    stack, sms = live
+    running = await asyncio.create_subprocess_exec(
+        node,
+        str(JS / "approve.mjs"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert running.stdin and running.stdout and running.stderr
+    order = {"issuer": stack.settings.url, "client_id": "shop", "login_hint": asha.number}
+    running.stdin.write(json.dumps(order | {"jwk": keys["shop"].as_dict(private=True)}).encode() + b"\n")
+    first = await running.stdout.readline()
+    assert first, (await running.stderr.read()).decode()
+    assert json.loads(first)["asked"]["interval"] == 5
+    async with httpx.AsyncClient(base_url=stack.settings.url, headers={"Origin": stack.settings.url}) as http:
+        browser = Browser(http, stack.settings.url)
+        await browser.open("/signin/requests")
+        await browser.send("/signin/pin", login=asha.number, pin=PIN)
+        await decide(browser, "agree", "name", origin=stack.settings.url)
+        page = await browser.send("/signin/code", code=await sms.code(asha.phone))
+        assert "LION-7" in page.text
+        await decide(browser, "agree", "name", origin=stack.settings.url)
+    second = await running.stdout.readline()
+    assert second, (await running.stderr.read()).decode()
+    found = json.loads(second)
+    assert found["token_type"] == "dpop" and found["known"]["name"] == asha.full_name
+    assert found["claims"]["sub"] == stack.pseudonym.of("benki", asha.person_id)
+    assert found["seen"]["active"] and found["seen"]["token_type"] == "DPoP" and found["seen"]["cnf"]["jkt"]
+    assert found["after"] == {"active": False}
     assert await running.wait() == 0
 
 

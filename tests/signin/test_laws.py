@@ -20,6 +20,7 @@ from msingi.signin.errors import BadRegistration, InvalidClient, InvalidProof, I
 from msingi.signin.model import CLAIMS, Client, Profile
 from msingi.signin.provider import proofs
 from msingi.signin.provider import rules as provider
+from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.wire import oauth_dialect, read_access
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -105,6 +106,7 @@ def test_law_7_no_claim_beyond_the_registration(wanted, allowed):
             "claims": json.dumps({"userinfo": dict.fromkeys(sorted(wanted))}),
         },
         client(claims=frozenset(allowed)),
+        Extensions(),
         pushed=False,
         request_id="r",
         now=int(UNIX),
@@ -159,7 +161,7 @@ def test_odd_claims_in_signed_assertions_are_refused_and_never_a_bug(changes):
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=60), max_size=6))
 def test_requests_of_any_shape_are_read_or_refused(params):
     try:
-        provider.read_request(params, client(), pushed=True, request_id="r", now=int(UNIX))
+        provider.read_request(params, client(), Extensions(), pushed=True, request_id="r", now=int(UNIX))
     except Refusal as refusal:
         body, media_type = oauth_dialect(refusal, "r")
         assert media_type == "application/json" and body["error"] and body["error_description"].isascii()

@@ -29,6 +29,7 @@ COMMANDS = {
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
+    "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),
     "token": ("msingi.cli.token", "token", "Give a program of the sample an access token, to try the API with."),

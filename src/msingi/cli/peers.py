@@ -3,17 +3,18 @@
 import asyncio
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlsplit
 
 import click
 import httpx
 import msgspec
 
 from msingi.cli.running import at_work, home_option
-from msingi.exchange.federation import acts, wire
+from msingi.exchange.federation import acts, outbound, wire
 from msingi.exchange.federation.errors import AnchorWrong
 from msingi.exchange.federation.model import Anchor, Peer
 from msingi.kernel.context import job_context
+from msingi.kernel.settings import LOOPBACK
 
 
 @click.group()
@@ -31,11 +32,45 @@ def _work(home: Path, ask: Any) -> Any:
             try:
                 return await ask(stack)
             finally:
-                from msingi.exchange.federation import outbound
-
                 await outbound.close(stack)
 
     return asyncio.run(run())
+
+
+async def meet(stack: Any, place: str) -> Peer:
+    """The stack that runs the other rooms, by `URL#fingerprint`: pinned at the first start, and the same ever after.
+
+    Raises AnchorWrong if what answers there is not the stack that was pinned or named.
+    """
+    url, wanted = urldefrag(place)
+    for known in await acts.peers(stack, fresh=True):
+        if known.url == url.rstrip("/") and known.standing == "active" and known.expires:
+            if wanted and wanted not in {key.kid for key in known.keys}:
+                raise AnchorWrong(f"{known.keys[0].kid} was pinned at the first start", field="fingerprint")
+            return known
+    found = await asyncio.to_thread(asked_anchor, url)
+    local = urlsplit(url).hostname in LOOPBACK
+    if not wanted and not local:
+        raise AnchorWrong(f"name it: --peer {url}#{found.fingerprint} if the operator there confirms", field="peer")
+    if wanted and wanted not in {key.kid for key in found.keys}:
+        raise AnchorWrong(f"the fingerprint there is {found.fingerprint}", field="fingerprint")
+    ctx = job_context("setup", "data-exchange")
+    try:
+        made = await acts.propose_peer(stack, ctx, found)
+        await acts.approve_peer(stack, ctx, made.peer)
+        return await acts.refresh_peer(stack, ctx, made.peer)
+    finally:
+        await outbound.close(stack)
+
+
+def asked_anchor(url: str) -> Anchor:
+    """The anchor that an installation publishes. Raises click.ClickException where nothing answers."""
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/v1/exchange/anchor", timeout=15, trust_env=False)
+        answer.raise_for_status()
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{url} gives no anchor: {lost}") from None
+    return wire.anchor_of(answer.content)
 
 
 def _line(peer: Peer) -> str:
@@ -52,12 +87,7 @@ def fetched_anchor(place: str) -> Anchor:
     if not place.startswith(("http://", "https://")):
         return wire.anchor_of(Path(place).read_bytes())
     url, wanted = urldefrag(place)
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/v1/exchange/anchor", timeout=15, trust_env=False)
-        answer.raise_for_status()
-    except httpx.HTTPError as lost:
-        raise click.ClickException(f"{url} gives no anchor: {lost}") from None
-    found = wire.anchor_of(answer.content)
+    found = asked_anchor(url)
     if wanted and wanted not in {key.kid for key in found.keys}:
         raise AnchorWrong(f"the fingerprint there is {found.fingerprint}", field="fingerprint")
     if not wanted:

@@ -32,6 +32,7 @@ def home_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def remember(settings: Settings) -> None:
     """Keep what a later command on the same home must know: country, address, sandbox."""
     kept = {"country": settings.country, "base_url": settings.url, "sandbox": settings.sandbox}
+    kept |= {"rooms": settings.rooms, "peer": settings.peer} if settings.rooms else {}
     (Path(settings.home) / CHOICES).write_text(json.dumps(kept))
 
 

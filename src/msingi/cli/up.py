@@ -31,6 +31,8 @@ WATCH_S = 0.5
 @click.option("--port", type=int, help="TCP port to listen on.  [default: 8080]")
 @click.option("--base-url", help="The address that people and clients use, if it is another.")
 @click.option("--country", help="A shipped country profile, or the path of a profile folder.  [default: taifa]")
+@click.option("--rooms", help="Run only these rooms here, separated by commas; the others run where --peer says.")
+@click.option("--peer", help="The stack that runs the other rooms: URL#FINGERPRINT (see msingi peers anchor).")
 @click.option("--sample", type=click.IntRange(min=0), help="Make a sandbox with N invented people at first start.")
 @click.option("--seed", type=int, default=2022, show_default=True, help="Seed of the sample: same seed, same people.")
 @click.option("--quiet", is_flag=True, help="Log JSON lines only; for service managers.")
@@ -88,11 +90,36 @@ async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
                 await samples.make(stack, sample, seed, progress=not quiet and sys.stderr.isatty(), say=say)
             finally:
                 await stack.close()
+        if settings.peer:
+            await _meet(settings, server, say)
         await _serve(settings, server, door, say, began)
     finally:
         door.close()
         server.stop()
         say("Msingi: stopped. Nothing is lost.")
+
+
+async def _meet(settings: Settings, server: Server, say: Any) -> None:
+    """Know the stack that runs the other rooms, from the first start on; its anchor is pinned then."""
+    from msingi.cli.peers import meet
+
+    if not settings.rooms:
+        raise ValueError("--peer is for a machine that runs some rooms: name them with --rooms")
+    stack = await connected(settings, server)
+    try:
+        met = await meet(stack, settings.peer)
+        here = await stack_anchor(stack)
+        say(f"Rooms here: {settings.rooms}. The others: {met.url}, which adds this machine with")
+        say(f"  msingi peers add {settings.url}#{here}")
+    finally:
+        await stack.close()
+
+
+async def stack_anchor(stack: Any) -> str:
+    """The fingerprint of this installation."""
+    from msingi.exchange.federation import acts
+
+    return (await acts.anchor(stack)).fingerprint
 
 
 def _reserved(settings: Settings) -> socket.socket:

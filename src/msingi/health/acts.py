@@ -18,14 +18,17 @@ from msingi.health.searching import Pairs, Query
 from msingi.identity import acts as identity
 from msingi.kernel import log, once, policy
 from msingi.kernel.context import Context, Kind, job_context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.pseudonym import pseudonym_of
 from msingi.kernel.stack import Stack
 
 SUMMARY_LIMIT = 5_000
 
 
+@crossing("health", "cli")
 async def store_bundle(stack: Stack, ctx: Context, bundle: object, *, key: str = "") -> Json:
     """Carry out a transaction bundle whole or not at all (law 2); the transaction-response bundle.
 
@@ -54,6 +57,7 @@ async def store_bundle(stack: Stack, ctx: Context, bundle: object, *, key: str =
     return answer
 
 
+@crossing("health")
 async def create(stack: Stack, ctx: Context, rtype: str, resource: object, *, if_none_exist: str = "") -> Outcome:
     """Store a new resource: 201, or 200 with the one that `if_none_exist` found. FHIR R4 3.1.0.8."""
     body = rules.check_one(resource, rtype)
@@ -61,6 +65,7 @@ async def create(stack: Stack, ctx: Context, rtype: str, resource: object, *, if
     return await _one(stack, ctx, entry, "health.store-bundle")
 
 
+@crossing("health")
 async def update(stack: Stack, ctx: Context, rtype: str, id: str, resource: object, *, if_match: str = "") -> Outcome:
     """Replace a resource by a new version of it. Raises VersionConflict, OwnerChanged, NotFound. FHIR R4 3.1.0.4."""
     body = rules.check_one(resource, rtype)
@@ -96,6 +101,7 @@ async def _owner(stack: Stack, ctx: Context, rtype: str, id: str) -> tuple[UUID,
     return wanted, place.person_id
 
 
+@crossing("health")
 async def read(stack: Stack, ctx: Context, rtype: str, id: str, *, version: int = 0) -> Stored:
     """A resource as it is, or as it was in `version`. Raises NotFound, NotPermitted. FHIR R4 3.1.0.2, 3.1.0.3."""
     wanted, owner = await _owner(stack, ctx, rtype, id)
@@ -116,6 +122,7 @@ async def read(stack: Stack, ctx: Context, rtype: str, id: str, *, version: int 
         return await opened(stack, tx, row)
 
 
+@crossing("health")
 async def history(stack: Stack, ctx: Context, rtype: str, id: str) -> list[Stored]:
     """Every version of a resource, newest first. Raises NotFound, NotPermitted. FHIR R4 3.1.0.11."""
     wanted, owner = await _owner(stack, ctx, rtype, id)
@@ -130,6 +137,7 @@ async def history(stack: Stack, ctx: Context, rtype: str, id: str) -> list[Store
         return [await opened(stack, tx, row) for row in rows]
 
 
+@crossing("health")
 async def search(stack: Stack, ctx: Context, rtype: str, pairs: Pairs, *, token: str = "") -> tuple[Page, Query]:
     """One page of what fits the parameters, newest first, and the query as it was used (laws 8 and 9).
 
@@ -159,6 +167,7 @@ async def search(stack: Stack, ctx: Context, rtype: str, pairs: Pairs, *, token:
     return page, query
 
 
+@crossing("health")
 async def everything(
     stack: Stack, ctx: Context, patient_id: str, *, count: int = searching.PAGE_LIMIT, token: str = ""
 ) -> Page:
@@ -183,6 +192,7 @@ async def everything(
     return Page(found, referred, next_token(stack, cursor, (rows[count - 1]["started"], rows[count - 1]["id"])))
 
 
+@crossing("cli", "consent")
 async def copy_of(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
     """Everything on record about a person as one collection Bundle, for the person's right to a copy."""
     permit = policy.decide(ctx, "health.everything", person_id)
@@ -211,6 +221,7 @@ def fhir_json(document: Json) -> bytes:
     return wire.encode(document)
 
 
+@crossing("health", "portal")
 async def summary(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
     """The patient summary of what the asking institution (or, for the person, every institution) has on record.
 
@@ -223,6 +234,7 @@ async def summary(stack: Stack, ctx: Context, person_id: PersonId) -> Json:
     return document
 
 
+@crossing("health")
 async def summary_of_patient(stack: Stack, ctx: Context, patient_id: str) -> Json:
     """The patient summary of the person whose Patient this is. Raises NotFound, NotPermitted."""
     _, owner = await _owner(stack, ctx, "Patient", patient_id)
@@ -231,6 +243,7 @@ async def summary_of_patient(stack: Stack, ctx: Context, patient_id: str) -> Jso
     return await summary(stack, ctx, owner)
 
 
+@crossing("exchange")
 async def summary_for_exchange(stack: Stack, ctx: Context, person_id: PersonId, provider: str) -> Json:
     """What institution `provider` has on record of a person, as a summary for the institution that asks.
 
@@ -239,26 +252,27 @@ async def summary_for_exchange(stack: Stack, ctx: Context, person_id: PersonId, 
     """
     permit = policy.decide(ctx, "health.summary-for-exchange", person_id)
     asking = ctx.actor.institution
+    named = ownership.pseudonym_system(stack, asking), await pseudonym_of(stack, ctx, asking, person_id)
     async with stack.db.transaction(permit) as tx:
-        document, count = await _document(stack, tx, person_id, provider, ctx.at, asking)
+        document, count = await _document(stack, tx, person_id, provider, ctx.at, named)
         detail = {"resources": count, "from": provider, "to": asking, "consent": ctx.consent}
         log.append(tx, permit, subject=person_id, detail=detail)
     return document
 
 
 async def _document(
-    stack: Stack, tx: Tx, person_id: PersonId, institution: str, now: datetime, asking: str = ""
+    stack: Stack, tx: Tx, person_id: PersonId, institution: str, now: datetime, named: tuple[str, str] | None = None
 ) -> tuple[Json, int]:
-    """The summary and the number of resources in it; for another institution under its own pseudonym."""
+    """The summary and the number of resources in it; `named` is the identifier under which another institution
+    knows the person."""
     rows = await store.record_of(tx, person_id, institution, [*ips.TYPES, "Patient"], SUMMARY_LIMIT)
     record = [await opened(stack, tx, row) for row in rows]
     patients = [one for one in record if one.rtype == "Patient"]
     if not patients:
         raise NotFound()
     patient = max(patients, key=lambda one: one.updated)
-    if asking:
-        system, mine = ownership.pseudonym_system(stack, asking), stack.pseudonym.of(asking, person_id)
-        body = patient.body | {"identifier": [{"system": system, "value": mine}]}
+    if named:
+        body = patient.body | {"identifier": [{"system": named[0], "value": named[1]}]}
         patient = msgspec.structs.replace(patient, body={k: v for k, v in body.items() if k != "text"})
     kept = {one.id: one for section in ips.SECTIONS for one in ips.chosen(section, record, now)}
     kinds = frozenset({"Medication", "Organization", "Practitioner"})
@@ -286,6 +300,7 @@ def _author(stack: Stack, institution: str) -> Json:
     return {"resourceType": "Organization", "id": id, "identifier": identifier, "name": names.get(code, code)}
 
 
+@crossing("evidence")
 async def immunisation_counts(
     stack: Stack, ctx: Context, *, born_from: date | None = None, born_to: date | None = None
 ) -> list[DoseCount]:

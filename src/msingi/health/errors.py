@@ -26,6 +26,8 @@ class NotFhir(HealthRefusal):
     remedy = "Correct the elements named in the issues and send the resource again."
     issue = "structure"
 
+    carried: ClassVar[dict[str, type]] = {"issues": list[Issue]}
+
     def __init__(self, issues: list[Issue]) -> None:
         super().__init__(f"{len(issues)} rules are broken.", issues=len(issues))
         self.issues = issues

@@ -21,6 +21,7 @@ from msingi.identity import acts as identity
 from msingi.kernel.context import Context
 from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
+from msingi.kernel.pseudonym import person_behind, pseudonym_of
 from msingi.kernel.stack import Stack
 
 REMEMBERED = 10_000
@@ -37,13 +38,15 @@ class Place(NamedTuple):
 class Plan(Struct):
     """What is known before the transaction opens: the entries, each one's owner, and the numbers to hide.
 
-    `people` maps every address of a Patient (fullUrl, `Patient/id`, conditional reference) to its person.
+    `people` maps every address of a Patient (fullUrl, `Patient/id`, conditional reference) to its person, `pseudonyms`
+    the people of Patients that are written to what the writing institution calls them.
     """
 
     entries: list[Entry]
     owners: list[PersonId | None] = field(default_factory=list)
     people: dict[str, PersonId] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
+    pseudonyms: dict[PersonId, str] = field(default_factory=dict)
     registry_ids: set[UUID] = field(default_factory=set)
 
     @property
@@ -76,7 +79,7 @@ async def person_of(stack: Stack, ctx: Context, system: str, value: str) -> Pers
         if system == stack.profile.number_system:
             return await identity.person_by_number(stack, ctx, value)
         if system == pseudonym_system(stack, ctx.actor.institution):
-            return stack.pseudonym.person(ctx.actor.institution, value)
+            return await person_behind(stack, ctx, ctx.actor.institution, value)
     except (Malformed, NotFound):
         raise PersonUnknown() from None
     return None
@@ -124,7 +127,10 @@ async def prepare(stack: Stack, ctx: Context, entries: list[Entry]) -> Plan:
             if reference.startswith("Patient?") and reference not in plan.people:
                 plan.people[reference] = await _by_condition(stack, ctx, rules.query_pairs(reference[8:]))
     for entry in entries:
-        plan.owners.append(_owner(entry, plan, directory, mine))
+        owner = _owner(entry, plan, directory, mine)
+        plan.owners.append(owner)
+        if entry.rtype == "Patient" and owner is not None:
+            plan.pseudonyms[owner] = await pseudonym_of(stack, ctx, mine, owner)
     return plan
 
 
@@ -140,7 +146,7 @@ async def _patient(stack: Stack, ctx: Context, plan: Plan, entry: Entry) -> None
                 continue
             found.add(person)
             if system == number_system:
-                shown = stack.pseudonym.of(mine, person)
+                shown = await pseudonym_of(stack, ctx, mine, person)
                 plan.hidden.update({spelling: shown for spelling in rules.spellings(value)})
     if entry.id is not None and (owner := plan.people.get(f"Patient/{entry.id}")):
         found.add(owner)

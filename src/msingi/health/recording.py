@@ -198,7 +198,7 @@ def _stored(
     body: Json = entry.resource
     if entry.rtype == "Patient" and owner is not None:
         system = pseudonym_system(stack, mine)
-        body = rules.with_pseudonym(body, stack.profile.number_system, system, stack.pseudonym.of(mine, owner))
+        body = rules.with_pseudonym(body, stack.profile.number_system, system, plan.pseudonyms[owner])
     body = rules.rewrite(body, names, plan.hidden)
     rules.all_resolved(entry, body)
     updated = ctx.at.replace(microsecond=ctx.at.microsecond // 1000 * 1000)

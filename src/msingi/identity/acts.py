@@ -34,6 +34,7 @@ from msingi.identity.model import (
 )
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
@@ -149,6 +150,7 @@ async def persons_by_number(
     return people
 
 
+@crossing("health")
 async def person_by_number(
     stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
 ) -> PersonId:
@@ -339,6 +341,7 @@ async def register_births_by_region(stack: Stack, ctx: Context, on: date) -> dic
     return counts
 
 
+@crossing("health")
 async def count_people(
     stack: Stack, ctx: Context, people: Iterable[PersonId], born_to: date
 ) -> dict[tuple[str, str], int]:

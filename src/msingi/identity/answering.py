@@ -9,7 +9,8 @@ from msingi.identity import numbers, rules, store
 from msingi.identity.enrolment import number_key, unseal_version
 from msingi.identity.errors import NumberWrong
 from msingi.identity.matching import matches
-from msingi.identity.model import Matched, Said, Status, Supposed
+from msingi.identity.model import Status
+from msingi.identity.model_said import Matched, Said, Supposed
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx

@@ -11,7 +11,8 @@ from typing import Final
 from rapidfuzz.distance import JaroWinkler
 
 from msingi.identity.blocking import compact, fold, sound
-from msingi.identity.model import Birth, Demographics, Name, Said
+from msingi.identity.model import Birth, Demographics, Name
+from msingi.identity.model_said import Said
 
 ALIKE: Final = 0.92
 SHORT: Final = 5

@@ -31,6 +31,8 @@ SIGNING = {
     "witness": "Ed25519",
     "oidc": "ES256",
     "issuer": "ES256",
+    "access": "ES256",  # requests for presentations, and the authority that certifies who asks
+    "access-authority": "ES256",
 }
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}

@@ -8,12 +8,18 @@ import base64
 import hashlib
 import hmac
 import re
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
+
+if TYPE_CHECKING:
+    from msingi.kernel.context import Context
+    from msingi.kernel.stack import Stack
 
 _CANONICAL = re.compile(r"[a-z2-7]{25}[aeimquy4]")  # 128 bits in 26 digits: the last two bits are nought
 _DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
@@ -49,3 +55,18 @@ class Pseudonyms:
             raise Malformed("A pseudonym has 26 characters a-z2-7.", field="pseudonym", rule="base32")
         block = (int(text.translate(_DIGITS), 32) >> 2).to_bytes(16)
         return PersonId(UUID(bytes=self._cipher(institution)[1].update(block)))
+
+
+# The secret stays on the machine with the register: a room that runs elsewhere asks, and keeps what it was told.
+
+
+@crossing("health", room="identity", remember=True)
+async def pseudonym_of(stack: "Stack", ctx: "Context", institution: str, person_id: PersonId) -> str:
+    """The pseudonym of a person for an institution, wherever this room runs."""
+    return stack.pseudonym.of(institution, person_id)
+
+
+@crossing("health", room="identity", remember=True)
+async def person_behind(stack: "Stack", ctx: "Context", institution: str, text: str) -> PersonId:
+    """The person behind an institution's pseudonym, wherever this room runs. Raises Malformed."""
+    return stack.pseudonym.person(institution, text)

@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A sample country with simulated messages that can be read back; only on a loopback address."""
     rooms: str = ""
     """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
+    peer: str = ""
+    """With rooms: the address of the stack that runs the others, as URL#fingerprint; a loopback one needs none."""
     metrics: bool = False
     """Serve Prometheus metrics at /metrics."""
     otel_endpoint: str = ""

@@ -34,6 +34,7 @@ from msingi.signin.model import (
     Place,
     Proved,
     Session,
+    SignedOut,
     StaffAccount,
     Verdict,
     Who,
@@ -47,8 +48,14 @@ def proving(request_id: str = "") -> Context:
     return context(ANYBODY, "identity-proofing", "public-task", request_id=request_id)
 
 
-def _own_work() -> Context:
+def own_work() -> Context:
+    """The context of sign-in's own looks at the register."""
     return job_context("signin", "identity-proofing")
+
+
+def is_staff_login(login: str) -> bool:
+    """Whether what was typed is a staff id."""
+    return rules.is_staff_login(login)
 
 
 def is_self(ctx: Context, account: PersonId) -> bool:
@@ -124,7 +131,7 @@ async def verify_pin(
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    account = await find_account(stack, login, _own_work())
+    account = await find_account(stack, login, own_work())
     permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
     async with stack.db.transaction(permit) as tx:
         who = await load_who(stack, tx, account, login)
@@ -169,7 +176,7 @@ async def active_person(stack: Stack, person_id: PersonId, ctx: Context) -> Pers
 
 
 async def _phone_of(stack: Stack, person_id: PersonId) -> str:
-    person = await active_person(stack, person_id, _own_work())
+    person = await active_person(stack, person_id, own_work())
     if person is None or not person.demographics.phone:
         raise NoPhone()
     return person.demographics.phone
@@ -245,7 +252,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
 
     Raises AccessDenied if the identity is out of use. Where two factors were proved, the device is known from now on.
     """
-    if await active_person(stack, proved.person_id, _own_work()) is None:
+    if await active_person(stack, proved.person_id, own_work()) is None:
         raise AccessDenied(rule="identity in use")
     permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
     async with stack.db.transaction(permit) as tx:
@@ -314,8 +321,19 @@ async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id:
     permit = policy.decide(ctx, "signin.end-session", account, self=is_self(ctx, account))
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_session(tx, account, session_id, ctx.at)
+        if ended:
+            staff_id = ctx.actor.id if ctx.actor.kind is Kind.STAFF else ""
+            await _tell_clients(stack, tx, account, staff_id, session_id)
         log.append(tx, permit, subject=account, detail={"ended": ended})
     return ended
+
+
+async def _tell_clients(
+    stack: Stack, tx: Tx, account: PersonId, staff_id: str = "", session_id: UUID | None = None
+) -> None:
+    """Let the software that signed somebody in hear that this ended (OpenID Connect Back-Channel Logout 1.0)."""
+    for client_id in await store.clients_to_tell(tx, account, session_id):
+        await stack.outbox.emit(tx, "signin.signed-out", SignedOut(client_id, account, staff_id, session_id))
 
 
 async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
@@ -323,5 +341,6 @@ async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int
     permit = policy.decide(ctx, "signin.end-everything", person_id)
     async with stack.db.transaction(permit) as tx:
         ended = await store.end_everything(tx, person_id, ctx.at)
+        await _tell_clients(stack, tx, person_id)
         log.append(tx, permit, subject=person_id, detail={"sessions": ended})
     return ended

@@ -5,9 +5,10 @@ import time
 from msingi.kernel.stack import Stack
 from msingi.signin import rules, store
 from msingi.signin.errors import InvalidClient
-from msingi.signin.model import Client
+from msingi.signin.model import Client, Profile
 
 CLIENT_REMEMBERED_S = 2.0
+OWN = "msingi-sign-in"  # sign-in's own pages, which nobody registers
 
 
 def remembered(stack: Stack) -> dict[str, tuple[float, Client]]:
@@ -19,6 +20,9 @@ async def client(stack: Stack, client_id: str) -> Client:
     """A registered client; a change made by another process is seen within 2 s. Raises InvalidClient for an unknown."""
     if not rules.is_client_id(client_id):
         raise InvalidClient(rule="registered client_id")
+    if client_id == OWN:
+        name = stack.profile.say(stack.profile.name, stack.profile.language)
+        return Client(client_id=OWN, name=name, institution="", profile=Profile.PUBLIC, first_party=True)
     known, now = remembered(stack), time.monotonic()
     if client_id in known and known[client_id][0] > now:
         return known[client_id][1]

@@ -92,6 +92,56 @@ class UnmetAuthentication(Refusal):
     oauth: ClassVar[str] = "unmet_authentication_requirements"
 
 
+class InvalidBindingMessage(Refusal):
+    """The binding message is too long, or holds characters that do not show on every screen (CIBA, section 13)."""
+
+    code = "signin.invalid-binding-message"
+    status = 400
+    title = "The binding message is not acceptable"
+    remedy = "Send a short text of plain characters, the same that the person sees on the other screen."
+    oauth: ClassVar[str] = "invalid_binding_message"
+
+
+class AuthorizationPending(Refusal):
+    """The person has not decided yet (CIBA, section 11)."""
+
+    code = "signin.authorization-pending"
+    status = 400
+    title = "The person has not decided yet"
+    remedy = "Ask again after the interval."
+    oauth: ClassVar[str] = "authorization_pending"
+
+
+class SlowDown(Refusal):
+    """The software asked again too soon; from now on it must wait five seconds longer (CIBA, section 11)."""
+
+    code = "signin.slow-down"
+    status = 400
+    title = "The software asks too often"
+    remedy = "Add five seconds to the interval, and ask again then."
+    oauth: ClassVar[str] = "slow_down"
+
+
+class ExpiredRequest(Refusal):
+    """The request ran out before the person decided, or before its tokens were fetched (CIBA, section 11)."""
+
+    code = "signin.expired-request"
+    status = 400
+    title = "The request has run out"
+    remedy = "Ask the person again."
+    oauth: ClassVar[str] = "expired_token"
+
+
+class RequestRefused(Refusal):
+    """The person said no (CIBA, section 11)."""
+
+    code = "signin.request-refused"
+    status = 400
+    title = "The person said no"
+    remedy = "Offer another way, and do not ask again unless the person wants it."
+    oauth: ClassVar[str] = "access_denied"
+
+
 class RedirectMismatch(Refusal):
     """The address to return to is not one that the client registered, character for character.
 

@@ -10,6 +10,7 @@ from litestar.datastructures import Cookie
 from msingi.kernel import clock, web
 from msingi.kernel.errors import Refusal
 from msingi.signin import acts, page, wire
+from msingi.signin.clients import OWN
 from msingi.signin.errors import ConsentRequired, FlowLost, LoginRequired
 from msingi.signin.model import Client, Session, Who
 from msingi.signin.page import WebRequest
@@ -83,6 +84,8 @@ async def go_on(
     asked = flow.asked
     rid = web.request_id(request)
     outcome = await provider.authorize(web.stack(request), session, flow, client, rid, decided)
+    if outcome.code and client.client_id == OWN:
+        return page.go(asked.redirect_uri, cookies)
     if outcome.code:
         return page.go(back(request, asked, code=outcome.code), cookies)
     silent = "none" in asked.prompt

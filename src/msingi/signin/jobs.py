@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import msgspec
 
@@ -11,6 +12,9 @@ from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 from msingi.signin import acts, store
+from msingi.signin.ciba import store as requests
+from msingi.signin.ciba.routes import offer as offer_approvals
+from msingi.signin.provider import goodbye
 
 logger = logging.getLogger("msingi.signin")
 PAUSE_S = 3600
@@ -21,7 +25,7 @@ async def sweep(stack: Stack) -> int:
     ctx = job_context("signin")
     permit = policy.decide(ctx, "signin.sweep", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        gone = await store.sweep(tx, ctx.at)
+        gone = await store.sweep(tx, ctx.at) + await requests.sweep(tx, ctx.at - timedelta(days=1))
         log.append(tx, permit, detail={"removed": gone})
     return gone
 
@@ -43,5 +47,6 @@ async def end_everything(stack: Stack, payload: bytes) -> None:
         await acts.end_everything(stack, job_context("signin"), news.person_id)
 
 
-doers = {StatusChanged.kind: end_everything}
+doers = {StatusChanged.kind: end_everything, "signin.signed-out": goodbye.tell}
 loops = [sweep_for_ever]
+starts = [offer_approvals]

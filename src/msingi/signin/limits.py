@@ -49,7 +49,12 @@ async def network_wait_s(tx: Tx, network: bytes, at: datetime) -> int:
     return NETWORK_WINDOW_S - int(at.timestamp()) % NETWORK_WINDOW_S if wrong >= NETWORK_TRIES else 0
 
 
+def digits(text: str) -> str:
+    """The last nine digits of a number however it is written; the text itself where it has none."""
+    found = "".join(c for c in unicodedata.normalize("NFKC", text) if c.isdecimal())
+    return found[-9:] or text[:100]
+
+
 def nobody(question: Question) -> str:
     """What nobody is counted by: however a number is written, it is one number, as it would be somebody's."""
-    digits = "".join(c for c in unicodedata.normalize("NFKC", question.number) if c.isdecimal())
-    return digits[-9:] or question.pseudonym
+    return digits(question.number) if question.number else question.pseudonym

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from msingi.identity.model import Said
+from msingi.identity.model_said import Said
 from msingi.kernel.ids import PersonId
 
 PIN_TRIES = 5
@@ -148,6 +148,15 @@ class Session(Struct, frozen=True, kw_only=True):
     institution: str = ""
     roles: frozenset[str] = frozenset()
     name: str = ""
+
+
+class SignedOut(Struct, frozen=True):
+    """Event `signin.signed-out`, one for each client to tell: a session ended, or all (without `session_id`)."""
+
+    client_id: str
+    person_id: PersonId
+    staff_id: str = ""
+    session_id: UUID | None = None
 
 
 class Agreement(Struct, frozen=True):

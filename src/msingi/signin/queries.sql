@@ -128,6 +128,11 @@ WITH gone AS (
   RETURNING grant_id, expires_at)
 INSERT INTO signin.ended (grant_id, until) SELECT grant_id, expires_at FROM gone ON CONFLICT (grant_id) DO NOTHING
 
+-- name: clients_to_tell
+-- Software that wants to hear that sign-ins of somebody ended: of one session, or of all ($2 null).
+SELECT DISTINCT g.client_id FROM signin.oauth_grant g JOIN signin.client c ON c.client_id = g.client_id
+WHERE g.person_id = $1 AND ($2::uuid IS NULL OR g.session_id = $2) AND c.active AND c.backchannel_logout_uri <> ''
+
 -- name: end_all_sessions
 -- End every session of somebody.
 UPDATE signin.session SET ended_at = $2 WHERE person_id = $1 AND ended_at IS NULL

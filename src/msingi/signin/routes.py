@@ -15,6 +15,7 @@ from msingi.kernel.ids import PersonId
 from msingi.signin import acts, factors, flow, page
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
+from msingi.signin.ciba import routes as ciba
 from msingi.signin.errors import AccessDenied, FlowLost
 from msingi.signin.model import Agreement, Client, Verdict
 from msingi.signin.page import WebRequest
@@ -301,11 +302,12 @@ pages = Router(
         other_way_done,
         leave,
         *provider_routes.pages,
+        *ciba.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
 doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw])
-routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors]
+routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors]
 dialects = {"/oauth": oauth_dialect}
 authenticators = [bearer.authenticate]

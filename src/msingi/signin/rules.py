@@ -168,7 +168,7 @@ def check_registration(client: Client) -> None:
     Redirect addresses are https, or http on a loopback address for software on the user's own machine
     (RFC 8252, section 7.3); they hold no fragment (RFC 6749, section 3.1.2).
     """
-    if not is_client_id(client.client_id):
+    if not is_client_id(client.client_id) or client.client_id.startswith("msingi-sign-in"):
         raise BadRegistration(rule="a client id has 1 to 200 printable ASCII characters without blanks")
     if client.profile is Profile.PUBLIC and client.jwks:
         raise BadRegistration(rule="a public client holds no key")

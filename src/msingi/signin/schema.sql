@@ -166,3 +166,22 @@ CREATE TABLE IF NOT EXISTS signin.alarm (
   PRIMARY KEY (institution, since)
 );
 SELECT kernel.wall('signin', 'alarm', NULL);
+
+-- Sign-ins that software asked for while the person was elsewhere: until they decide, and until it fetches the answer.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.request (
+  person_id uuid NOT NULL,
+  request_id uuid NOT NULL,
+  client_id text NOT NULL,
+  secret_hash bytea NOT NULL,
+  wish jsonb NOT NULL,         -- personal: identity-proofing, keep 1 day
+  terms jsonb,                 -- personal: identity-proofing, keep 1 day
+  decided text NOT NULL DEFAULT 'waiting' CHECK (decided IN ('waiting', 'approved', 'refused', 'redeemed')),
+  polled_at timestamptz,
+  slow int NOT NULL DEFAULT 0,
+  made_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, request_id)
+);
+SELECT kernel.wall('signin', 'request', 'person_id');
+CREATE INDEX IF NOT EXISTS request_expires ON signin.request USING brin (expires_at);

@@ -184,6 +184,11 @@ async def end_session(tx: Tx, person_id: PersonId, session_id: UUID, now: dateti
     return ended
 
 
+async def clients_to_tell(tx: Tx, person_id: PersonId, session_id: UUID | None) -> list[str]:
+    """Software that wants to hear that one session of somebody ended, or all."""
+    return [row["client_id"] for row in await tx.rows(Q.clients_to_tell, person_id, session_id)]
+
+
 async def end_everything(tx: Tx, person_id: PersonId, now: datetime) -> int:
     """End all sessions and grants of somebody; the number of sessions."""
     await tx.do(Q.end_all_grants, person_id, now)

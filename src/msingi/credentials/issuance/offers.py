@@ -146,7 +146,9 @@ def _refused(
     if offer.used or offer.expires_at <= at or offer.tries >= rules.TX_TRIES:
         return InvalidGrant(rule="used once, in time, with few wrong transaction codes")
     if not offer.tx_hash:
-        return None if tx_code is None else InvalidRequest("No transaction code was expected.", field="tx_code", rule="-")
+        return (
+            None if tx_code is None else InvalidRequest("No transaction code was expected.", field="tx_code", rule="-")
+        )
     if tx_code is None:
         return InvalidRequest("The transaction code is missing.", field="tx_code", rule="required")
     if not hmac.compare_digest(offer.tx_hash, _tx_hash(stack, offer.offer_id, tx_code)):

@@ -263,7 +263,9 @@ async def waiting_requests(request: AnyRequest) -> list[Waiting]:
 @post("/requests/{request_id:uuid}/decision", summary="Approve or refuse a wallet's request", status_code=200)
 async def decide_request(request: AnyRequest, request_id: UUID, data: wire.RequestDecision) -> Waiting:
     """Let a wallet collect what it asked for, or not. 403; 404 no-such-request."""
-    return await acts.decide_request(web.stack(request), await _staff(request), data.person_id, request_id, data.approve)
+    return await acts.decide_request(
+        web.stack(request), await _staff(request), data.person_id, request_id, data.approve
+    )
 
 
 dialects = {metadata.AUDIENCE: oauth_dialect}

@@ -58,9 +58,7 @@ async def providers(stack: Stack) -> dict[str, bytes]:
     return known[1]
 
 
-async def prove(
-    request: Request[Any, Any, Any], params: Mapping[str, str]
-) -> tuple[Client, tuple[Once, ...]] | None:
+async def prove(request: Request[Any, Any, Any], params: Mapping[str, str]) -> tuple[Client, tuple[Once, ...]] | None:
     """The attested client and what of its proof may not come twice; None where no attestation is shown, or where
     the DPoP proof is to take the place of the proof (`prove_combined`). Raises InvalidAttestation."""
     if HEADER not in request.headers or HEADER_POP not in request.headers:
@@ -105,9 +103,7 @@ async def prove_combined(
     return msgspec.structs.replace(client, auth=METHOD_COMBINED), ()
 
 
-async def _attested(
-    stack: Stack, text: str, params: Mapping[str, str], now: float
-) -> tuple[Client, dict[str, Any]]:
+async def _attested(stack: Stack, text: str, params: Mapping[str, str], now: float) -> tuple[Client, dict[str, Any]]:
     """The client that an attestation names and the key that it vouches for (draft 10, section 5.1)."""
     header, claims, signed, signature = _parts(text)
     # 1. Typed, ES256.

@@ -24,6 +24,7 @@ from msingi.exchange.model import Caller, Standing
 from msingi.exchange.signature import Message
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
@@ -90,7 +91,7 @@ async def propose_peer(stack: Stack, ctx: Context, told: Anchor) -> Peer:
     Raises AnchorWrong, and InstitutionExists while an active peer has this name.
     """
     permit = policy.decide(ctx, "exchange.propose_peer", policy.NOBODY)
-    name = rules.check_anchor(told, stack.profile.alpha2)
+    name = rules.check_anchor(told, stack.profile.alpha2, rooms_here(stack))
     made = Peer(
         name, told.instance, told.name, told.url.rstrip("/"), told.keys, told.rooms, PeerStanding.PROPOSED,
         ctx.actor.id, "", ctx.at, 0, None,
@@ -146,13 +147,23 @@ async def accept_directory(stack: Stack, ctx: Context, name: str, token: str) ->
     now = rules.accepted(found, kid, told, ctx.at)
     async with stack.db.transaction(permit) as tx:
         await store.save_peer(tx, now)
-        if not now.rooms:  # a machine of our own instance tells of no members of its own
+        rights = 0
+        if now.instance != stack.profile.alpha2:
             await store.mirror(tx, now.instance, told.members, ctx.at)
-        what = {"peer": name, "version": told.version, "members": len(told.members), "signed_by": kid}
+        else:  # a machine of our own instance tells of no members of its own
+            rights = await _admit_machine(stack, tx, now)
+        what: dict[str, str | int | bool] = {"rights": rights} if rights else {}
+        what |= {"peer": name, "version": told.version, "members": len(told.members), "signed_by": kid}
         log.append(tx, permit, detail=what)
     stack.local.pop(_SHELF, None)
     stack.local.pop("exchange.keys", None)
     return now
+
+
+async def _admit_machine(stack: Stack, tx: Tx, now: Peer) -> int:
+    from msingi.exchange.federation import rooms  # it stands on these acts
+
+    return await rooms.admit_machine(stack, tx, now)
 
 
 async def refresh_peer(stack: Stack, ctx: Context, name: str) -> Peer:

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import time
 
 from msingi.exchange.errors import ExchangeRefusal
-from msingi.exchange.federation import acts, outbound
+from msingi.exchange.federation import acts, outbound, rooms
 from msingi.exchange.federation.model import REFRESH_S, PeerStanding
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 
 logger = logging.getLogger("msingi.federation")
+LOOK_S = 2.0
 
 
 async def refresh_all(stack: Stack) -> int:
@@ -23,20 +25,29 @@ async def refresh_all(stack: Stack) -> int:
                 done += 1
             except ExchangeRefusal as no:
                 logger.warning("directory of %s not renewed: %s", peer.peer, no.detail or no.title)
+    await rooms.connect(stack)
     return done
 
 
 async def keep_peers(stack: Stack) -> None:
-    """Refresh at start and every quarter of an hour."""
+    """Refresh at start and every quarter of an hour; notice within seconds what the operator changed by command."""
+    due, seen = 0.0, None
     try:
         while True:
             try:
-                await refresh_all(stack)
+                if time.monotonic() >= due:
+                    await refresh_all(stack)
+                    due = time.monotonic() + REFRESH_S
+                known = [(p.peer, p.standing, p.url) for p in await acts.peers(stack, fresh=True)]
+                if known != seen:
+                    await rooms.connect(stack)
+                    seen = known
             except Outage as outage:
                 logger.warning("directories wait: %s", outage)
-            await asyncio.sleep(REFRESH_S)
+            await asyncio.sleep(LOOK_S)
     finally:
         await outbound.close(stack)
 
 
+starts = [rooms.connect]
 loops = [keep_peers]

@@ -49,6 +49,10 @@ ON CONFLICT (subsystem) DO UPDATE SET name = excluded.name;
 INSERT INTO exchange.key (kid, subsystem, x, active, since) VALUES ($1, $2, $3, true, $4)
 ON CONFLICT (kid) DO UPDATE SET active = true WHERE exchange.key.subsystem = excluded.subsystem;
 
+-- name: stop_machine_keys
+-- A machine's keys that it no longer signs with are no longer accepted.
+UPDATE exchange.key SET active = false WHERE active AND subsystem = $1 AND kid <> ALL ($2::text[]);
+
 -- name: stop_missing_keys
 -- Keys of the instance's members that its directory no longer lists are no longer accepted.
 UPDATE exchange.key SET active = false WHERE active AND starts_with(subsystem, $1 || '/') AND kid <> ALL ($2::text[]);

@@ -25,8 +25,11 @@ INSTANCE = re.compile(r"[A-Z]{2}[A-Za-z0-9-]{0,20}")
 SKEW_S = 300  # how far the clocks of two installations may be apart
 
 
-def check_anchor(anchor: Anchor, own_instance: str) -> PeerId:
-    """The name under which an anchor is kept. Raises AnchorWrong naming the member that is wrong (law 1)."""
+def check_anchor(anchor: Anchor, own_instance: str, own_rooms: tuple[str, ...] = ()) -> PeerId:
+    """The name under which an anchor is kept; `own_rooms` are those of a machine that runs a part of a stack.
+
+    Raises AnchorWrong naming the member that is wrong (law 1).
+    """
     url = urlsplit(anchor.url)
     if anchor.format != ANCHOR:
         raise AnchorWrong(f"format is {ANCHOR}", field="format")
@@ -36,7 +39,7 @@ def check_anchor(anchor: Anchor, own_instance: str) -> PeerId:
         raise AnchorWrong("url is the address of the other stack, without a path", field="url")
     if not anchor.keys or any(key.kty != "OKP" or key.crv != "Ed25519" for key in anchor.keys):
         raise AnchorWrong("keys are public Ed25519 keys (RFC 8037)", field="keys")
-    if not anchor.rooms and anchor.instance == own_instance:
+    if not anchor.rooms and anchor.instance == own_instance and not own_rooms:
         raise AnchorWrong("this is our own instance, and the anchor names no room that moved out", field="instance")
     if anchor.rooms and anchor.instance != own_instance:
         raise AnchorWrong("only a machine of our own instance runs rooms of ours", field="rooms")

@@ -116,3 +116,9 @@ async def mirror(tx: Tx, instance: str, members: tuple[MemberEntry, ...], at: da
         await tx.many(Q.mirror_key, keys)
     await tx.do(Q.stop_missing_keys, instance, [kid for kid, *_ in keys])
     await tx.do(Q.stop_missing_members, instance, [name for name, *_ in institutions])
+
+
+async def machine_keys(tx: Tx, subsystem: str, keys: list[PublicKey], at: datetime) -> None:
+    """The keys of a machine of this stack: these, and no others."""
+    await tx.many(Q.mirror_key, [(key.kid, subsystem, key.x, at) for key in keys])
+    await tx.do(Q.stop_machine_keys, subsystem, [key.kid for key in keys])

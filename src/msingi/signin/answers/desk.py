@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from msingi.identity import acts as identity
-from msingi.identity.model import Matched, Supposed
+from msingi.identity.model_said import Matched, Supposed
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.db import Row, Tx

@@ -15,6 +15,7 @@ from msingi.signin import acts as signin
 from msingi.signin import store, wire
 from msingi.signin.errors import FlowLost, InvalidGrant, InvalidProof, InvalidToken
 from msingi.signin.model import Client
+from msingi.signin.provider import extend
 from msingi.signin.provider.acts import claims_about, client_context
 from msingi.signin.provider.model import ACR, AccessClaims, Held, Once, Shown, Terms
 from msingi.signin.provider.onces import claim_once
@@ -76,8 +77,10 @@ def owner(stack: Stack, claims: AccessClaims) -> PersonId:
         raise InvalidToken(rule="a person's token") from None
 
 
-async def userinfo(stack: Stack, shown: Shown, request_id: str) -> dict[str, Any]:
-    """The claims that the person granted, for the software that shows the token. Raises InvalidToken.
+async def userinfo(stack: Stack, shown: Shown, request_id: str) -> tuple[dict[str, Any], Client]:
+    """The claims that the person granted, for the software that shows the token, and which that is.
+
+    Raises InvalidToken.
 
     (OpenID Connect Core, section 5.3)
     """
@@ -101,7 +104,7 @@ async def userinfo(stack: Stack, shown: Shown, request_id: str) -> dict[str, Any
         log.append(tx, permit, subject=person_id, detail={"to": client.name, "claims": " ".join(terms.claims)})
     try:
         owned = (person_id, UUID(claims.grant))
-        return {"sub": claims.sub, **await claims_about(stack, ctx, client, owned, terms, terms.claims)}
+        return {"sub": claims.sub, **await claims_about(stack, ctx, client, owned, terms, terms.claims)}, client
     except InvalidGrant:
         raise InvalidToken(rule="identity in use") from None
 
@@ -133,6 +136,31 @@ async def revoke(stack: Stack, ctx: Context, client: Client, text: str, onces: t
             await store.end_grant(tx, person_id, grant_id, ctx.at)
         log.append(tx, permit, subject=person_id if row else None, detail={"to": client.name, "ended": ended})
     return ended
+
+
+async def introspect(stack: Stack, ctx: Context, client: Client, text: str, onces: tuple[Once, ...]) -> dict[str, Any]:
+    """What an access or refresh token is good for (RFC 7662, section 2.2); inactive where it is another's.
+
+    Software learns only about tokens of its own institution: its own, and those that its services are shown.
+    """
+    inactive: dict[str, Any] = {"active": False}
+    audiences = [stack.settings.url + path for path in ("", USERINFO)]
+    audiences += [stack.settings.url + s.audience for s in extend.of(stack).scopes.values() if s.audience]
+    permit = policy.decide(ctx, "signin.introspect", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await claim_once(tx, onces)
+        log.append(tx, permit, detail={"client": client.client_id})
+    try:
+        claims = read_access(stack.keys, text, stack.settings.url, tuple(audiences), ctx.at.timestamp())
+    except InvalidToken:
+        return inactive
+    if claims.sector != client.institution or await _ends(stack).ask(UUID(claims.grant)):
+        return inactive
+    told = msgspec.to_builtins(claims)
+    kept = {
+        n: told[n] for n in ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "cnf", "acr") if n in told
+    }
+    return {"active": True, "token_type": "DPoP" if claims.cnf else "Bearer"} | kept
 
 
 async def _end_software_token(stack: Stack, ctx: Context, claims: AccessClaims, onces: tuple[Once, ...]) -> bool:

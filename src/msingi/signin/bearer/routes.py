@@ -7,8 +7,9 @@ from litestar import Response, Router, post, route
 from msingi.kernel import web
 from msingi.kernel.context import Actor
 from msingi.kernel.stack import Stack
+from msingi.signin import wire
 from msingi.signin.bearer import acts
-from msingi.signin.errors import InvalidRequest, InvalidToken
+from msingi.signin.errors import InvalidRequest, InvalidToken, UnauthorizedClient
 from msingi.signin.page import WebRequest
 from msingi.signin.provider.acts import client_context
 from msingi.signin.provider.model import Shown
@@ -37,12 +38,17 @@ async def authenticate(stack: Stack, request: WebRequest) -> Actor | None:
 
 
 @route("/oauth/userinfo", http_method=["GET", "POST"], status_code=200, tags=["signin"])
-async def userinfo(request: WebRequest) -> Response[dict[str, Any]]:
+async def userinfo(request: WebRequest) -> Response[Any]:
     """The claims that the person granted (OpenID Connect Core, section 5.3)."""
     token = shown(request)
     if token is None:
         raise InvalidToken(rule="Authorization header")
-    claims = await acts.userinfo(web.stack(request), token, web.request_id(request))
+    stack = web.stack(request)
+    claims, client = await acts.userinfo(stack, token, web.request_id(request))
+    if client.userinfo_signed:
+        # Signed for clients that registered for it (OpenID Connect Core, section 5.3.2).
+        signed = wire.sign(stack.keys, "JWT", claims | {"iss": stack.settings.url, "aud": client.client_id})
+        return Response(signed, headers={"Cache-Control": "no-store"}, media_type="application/jwt")
     return Response(claims, headers={"Cache-Control": "no-store"})
 
 
@@ -58,6 +64,20 @@ async def revoke(request: WebRequest) -> Response[dict[str, Any]]:
     return Response({}, headers={"Cache-Control": "no-store"})
 
 
+@post("/oauth/introspect", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
+async def introspect(request: WebRequest) -> Response[dict[str, Any]]:
+    """What a token of this client's institution is good for; `active` false for every other one (RFC 7662)."""
+    params = await form(request)
+    client, onces = await proven_client(request, params)
+    if not onces:
+        raise UnauthorizedClient(rule="a client that holds a key")
+    if not params.get("token"):
+        raise InvalidRequest("token is missing.", field="token", rule="present")
+    ctx = client_context(client, True, web.request_id(request))
+    found = await acts.introspect(web.stack(request), ctx, client, params["token"], onces)
+    return Response(found, headers={"Cache-Control": "no-store"})
+
+
 def challenge(request: WebRequest, refused: InvalidToken) -> Response[bytes]:
     """A refused token, with the reason in the challenge too (RFC 6750, section 3; RFC 9449, section 7.1)."""
     answer = web.on_refusal(request, refused)
@@ -69,7 +89,7 @@ def challenge(request: WebRequest, refused: InvalidToken) -> Response[bytes]:
 
 doors = Router(
     "/",
-    route_handlers=[userinfo, revoke],
+    route_handlers=[userinfo, revoke, introspect],
     request_max_body_size=64 * 1024,
     exception_handlers={InvalidToken: challenge},
 )

@@ -161,33 +161,47 @@ async def agree(
     async with stack.db.transaction(permit) as tx:
         if await signin.live_session(stack, tx, ctx, pointer) is None:
             raise FlowLost(rule="signed in")
-        agreed, refused = await store.decided_claims(tx, pointer.person_id, client.client_id)
-        # What was decided earlier about claims that nobody asks for today stays.
-        agreed = tuple(dict.fromkeys((*(c for c in agreed if c not in wanted), *claims)))
-        refused = tuple(dict.fromkeys(c for c in (*refused, *wanted) if c not in agreed))
-        receipt = wire.sign(
-            stack.keys,
-            RECEIPT_TYPE,
-            {
-                "iss": stack.settings.url,
-                "iat": int(ctx.at.timestamp()),
-                "jti": token(12),
-                "sub": subject_of(stack, client, pointer.person_id, pointer.staff_id),
-                "controller": client.institution,
-                "software": {"client_id": client.client_id, "name": client.name},
-                "purpose": "identity-proofing",
-                "claims": list(agreed),
-                "refused": list(refused),
-            },
-        )
-        await store.put_agreement(tx, pointer.person_id, client.client_id, agreed, refused, receipt, ctx.at)
+        named = pointer.person_id, pointer.staff_id
+        receipt = await keep_agreement(stack, tx, ctx, named[0], client, tuple(wanted), claims, staff_id=named[1])
         detail: leaf.Detail = {
             "to": client.name,
             "institution": client.institution,
-            "claims": " ".join(agreed),
-            "refused": " ".join(refused),
+            "claims": " ".join(claims),
+            "refused": " ".join(c for c in wanted if c not in claims),
         }
         log.append(tx, permit, subject=pointer.person_id, detail=detail)
+    return receipt
+
+
+async def keep_agreement(
+    stack: Stack,
+    tx: Tx,
+    ctx: Context,
+    person_id: PersonId,
+    client: Client,
+    wanted: tuple[str, ...],
+    claims: tuple[str, ...],
+    *,
+    staff_id: str = "",
+) -> str:
+    """Keep in an act's transaction that of `wanted` the person gave `claims` and refused the rest; the receipt."""
+    agreed, refused = await store.decided_claims(tx, person_id, client.client_id)
+    # What was decided earlier about claims that nobody asks for today stays.
+    agreed = tuple(dict.fromkeys((*(c for c in agreed if c not in wanted), *claims)))
+    refused = tuple(dict.fromkeys(c for c in (*refused, *wanted) if c not in agreed))
+    said = {
+        "iss": stack.settings.url,
+        "iat": int(ctx.at.timestamp()),
+        "jti": token(12),
+        "sub": subject_of(stack, client, person_id, staff_id),
+        "controller": client.institution,
+        "software": {"client_id": client.client_id, "name": client.name},
+        "purpose": "identity-proofing",
+        "claims": list(agreed),
+        "refused": list(refused),
+    }
+    receipt = wire.sign(stack.keys, RECEIPT_TYPE, said)
+    await store.put_agreement(tx, person_id, client.client_id, agreed, refused, receipt, ctx.at)
     return receipt
 
 

@@ -157,7 +157,7 @@ async def push(request: WebRequest) -> Response[Pushed]:
     jkt, proofs = shown_key(request, client)
     ctx = acts.client_context(client, bool(onces), web.request_id(request))
     now = int(clock.now().timestamp())
-    params, signed = _unpacked(stack, params, client)
+    params, signed = unpacked(stack, params, client)
     rules.check_destination(client, params.get("redirect_uri", ""))
     more = extend.of(stack)
     asked = rules.read_request(params, client, more, pushed=True, request_id=token(16), now=now, jkt=jkt)
@@ -165,7 +165,7 @@ async def push(request: WebRequest) -> Response[Pushed]:
     return Response(Pushed(REQUEST_URI + sealed, REQUEST_TTL_S), status_code=201, headers=fresh(request))
 
 
-def _unpacked(stack: Stack, params: dict[str, str], client: Client) -> tuple[dict[str, str], tuple[Once, ...]]:
+def unpacked(stack: Stack, params: dict[str, str], client: Client) -> tuple[dict[str, str], tuple[Once, ...]]:
     """The parameters inside a signed request object, and nothing beside it (RFC 9101, section 6.3)."""
     if "request" not in params:
         return params, ()
@@ -206,13 +206,17 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
         rules.check_destination(client, asked.redirect_uri)
     else:
         # Until the address is known to be the client's own, a refusal is a page (law 6).
+        if "request" not in params or "redirect_uri" in params:
+            rules.check_destination(client, params.get("redirect_uri", ""))
         rules.check_route(client, pushed=False)
-        params, _ = _unpacked(stack, params, client)
-        rules.check_destination(client, params.get("redirect_uri", ""))
         try:
+            params, _ = unpacked(stack, params, client)
+            rules.check_destination(client, params.get("redirect_uri", ""))
             asked = rules.read_request(params, client, extend.of(stack), pushed=False, request_id=token(16), now=now)
             asked = _hinted(stack, params, asked)
         except Refusal as refusal:
+            if isinstance(refusal, RedirectMismatch) or "redirect_uri" not in params:
+                raise
             known = {**flows.told(refusal), "state": params.get("state", ""), "iss": stack.settings.url}
             return page.go(rules.with_query(params["redirect_uri"], known))
     cookies, device = [], page.cookie_of(request, page.DEVICE)

@@ -1,0 +1,177 @@
+"""`msingi join`: an institution joins an exchange with a key, and asks it; no server of its own is needed."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+
+from msingi.exchange import client as exchange
+
+FILE = "exchange.json"
+
+
+def folder_option(command: Any) -> Any:
+    """The option --folder, which all of these commands share."""
+    return click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("exchange"),
+        show_default=True,
+        help="Where the institution's key and its membership are kept.",
+    )(command)
+
+
+@click.group()
+def join() -> None:
+    """Join an exchange as an institution: make a key, apply, and ask. It takes minutes, and no server.
+
+    msingi join apply makes a key, keeps it here, and asks the governing authority; msingi join status waits for its
+    answer; msingi join ask asks a service; msingi join roll changes the key. The key never leaves this machine.
+    """
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    file = folder / FILE
+    if not file.exists():
+        raise click.ClickException(f"{file} is missing. Begin with: msingi join apply --folder {folder} ...")
+    return json.loads(file.read_text("utf-8"))
+
+
+def _keep(folder: Path, known: dict[str, Any]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f"{FILE}.new"
+    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(known, out, indent=1, ensure_ascii=False)
+    draft.replace(folder / FILE)
+
+
+def _sent(known: dict[str, Any], method: str, path: str, body: Any = None, key: dict[str, str] | None = None) -> Any:
+    """The JSON answer to a signed request. Raises click.ClickException with what the exchange says."""
+    raw = b"" if body is None else json.dumps(body).encode()
+    made = exchange.prepare(
+        known["exchange"], known["client"], key or known["key"], path, method=method, body=raw,
+        headers={"content-type": "application/json"} if raw else {},
+    )  # fmt: skip
+    try:
+        answer = httpx.request(method, made.url, content=raw or None, headers=made.headers, timeout=30, trust_env=False)
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
+    return _told(answer)
+
+
+def _told(answer: httpx.Response) -> Any:
+    found = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    if answer.status_code >= 400:
+        parts = [found.get("title"), found.get("detail"), found.get("remedy")]
+        raise click.ClickException(" ".join(p for p in parts if p) or f"{answer.status_code}: {answer.text[:200]}")
+    return found
+
+
+@join.command()
+@folder_option
+@click.option("--to", "url", required=True, help="Address of the exchange, such as https://exchange.example.")
+@click.option("--code", required=True, help="The institution's code: lower-case letters, digits, hyphens.")
+@click.option("--class", "member_class", default="GOV", show_default=True, help="GOV, COM, NGO ...")
+@click.option("--name", required=True, help="The institution's name.")
+@click.option("--language", default="en", show_default=True, help="The language of the name.")
+@click.option("--contact", required=True, help="How the authority reaches you: e-mail address or telephone.")
+@click.option("--subsystem", default="main", show_default=True, help="The software that will ask.")
+@click.option("--law", default="", help="The law or decision by which the institution works.")
+def apply(folder: Path, url: str, code: str, member_class: str, name: str, language: str, contact: str,
+          subsystem: str, law: str) -> None:  # fmt: skip
+    """Make a key, and ask the governing authority to let the institution join."""
+    if (folder / FILE).exists():
+        raise click.ClickException(f"{folder / FILE} exists: this institution has applied. See msingi join status.")
+    url = url.rstrip("/")
+    try:
+        about = _told(httpx.get(f"{url}/v1/exchange/keys", timeout=30, trust_env=False))
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{url} does not answer: {lost}") from None
+    key = exchange.new_key()
+    known = {
+        "exchange": url,
+        "instance": about["instance"],
+        "client": f"{about['instance']}/{member_class}/{code}/{subsystem}",
+        "exchange_keys": about["keys"],
+        "key": key,
+    }
+    order = {
+        "institution": code, "member_class": member_class, "name": {language: name}, "contact": contact,
+        "subsystem": subsystem, "key": exchange.public_part(key), "law": law,
+    }  # fmt: skip
+    _keep(folder, known)
+    try:
+        made = _sent(known, "POST", "/v1/exchange/applications", order)
+    except click.ClickException:
+        (folder / FILE).unlink()
+        raise
+    _keep(folder, known | {"application": made["application"]})
+    click.echo(f"Applied as {known['client']}, number {made['application']}.")
+    click.echo(f"Your key's fingerprint, which the authority compares by telephone: {made['fingerprint']}")
+    click.echo(f"The key is in {folder / FILE}: keep it secret, and keep a copy. Next: msingi join status --wait 600")
+
+
+@join.command()
+@folder_option
+@click.option("--wait", type=int, default=0, help="Wait for the decision, at most so many seconds.")
+def status(folder: Path, wait: int) -> None:
+    """Say how the application stands. Exit code 0 when the institution has joined, 3 while it waits."""
+    known, until = _kept(folder), time.monotonic() + wait
+    while True:
+        url = f"{known['exchange']}/v1/exchange/applications/{known['application']}"
+        found = _told(httpx.get(url, timeout=30, trust_env=False))
+        if found["state"] != "waiting" or time.monotonic() >= until:
+            break
+        time.sleep(min(2.0, max(0.0, until - time.monotonic())))
+    click.echo(f"{known['client']}: {found['state']}{': ' + found['because'] if found['because'] else ''}")
+    if found["state"] != "approved":
+        raise click.exceptions.Exit(3 if found["state"] == "waiting" else 1)
+
+
+@join.command()
+@folder_option
+@click.argument("service")
+@click.argument("person", default="")
+@click.option("--purpose", required=True, help="For what; see the catalogue.")
+@click.option("--basis", default="", help="The legal basis, where several fit.")
+@click.option("--fields", default="", help="Only these fields, separated by commas.")
+def ask(folder: Path, service: str, person: str, purpose: str, basis: str, fields: str) -> None:
+    """Ask SERVICE (INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE) about PERSON, and print the verified answer."""
+    known = _kept(folder)
+    named = [name for name in fields.replace(",", " ").split() if name]
+    try:
+        answer = asyncio.run(
+            exchange.ask(
+                known["exchange"], known["client"], known["key"], service, person, purpose, basis=basis, fields=named,
+                exchange_keys=known["exchange_keys"],
+            )
+        )  # fmt: skip
+    except exchange.Refused as no:
+        raise click.ClickException(str(no)) from None
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
+    click.echo(answer.body.decode("utf-8", "replace"))
+
+
+@join.command()
+@folder_option
+def roll(folder: Path) -> None:
+    """Change the key: a new one is added, tried, and then the old one is stopped. Nothing stops in between."""
+    known = _kept(folder)
+    fresh = known.get("next_key") or exchange.new_key()
+    _keep(folder, known | {"next_key": fresh})  # an interrupted change goes on with the same key
+    try:
+        _sent(known, "POST", "/v1/exchange/own-keys", exchange.public_part(fresh))
+    except click.ClickException as no:
+        if "known" not in no.message:
+            raise
+    old = known["key"]
+    _sent(known, "POST", f"/v1/exchange/own-keys/{old['kid']}/stop", key=fresh)
+    _keep(folder, {k: v for k, v in known.items() if k != "next_key"} | {"key": fresh})
+    click.echo(f"The key is now {fresh['kid']}; {old['kid']} is stopped.")
