@@ -87,7 +87,8 @@ async def test_old_future_and_foreign_messages(stack, name):
     "change",
     [
         {"msingi_purpose": "payment"}, {"msingi_fields": "phone"}, {"msingi_basis": "vital-interest"},
-        {"x_road_id": str(uuid4())}, {"x_road_client": "XT/" + BANK}, {"content_digest": signature.content_digest(b"x")},
+        {"x_road_id": str(uuid4())}, {"x_road_client": "XT/" + BANK},
+        {"content_digest": signature.content_digest(b"x")},
         {"signature": "msingi=:" + base64.b64encode(bytes(64)).decode() + ":"}, {"signature": ""},
         {"host": "elsewhere.example"}, {"x_road_userid": "TZ1"}, {"content_type": "text/plain"},
     ],
@@ -180,7 +181,7 @@ async def test_oversized_and_endless_bodies(stack, name):
     assert (status, fields["msingi-problem"]) == (413, "exchange.message-too-large")
     endless = on_wire(made(stack, name, method="POST", headers={"transfer-encoding": "chunked"}))
     host, _, port = stack.settings.gateway_url[7:].partition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    _, writer = await asyncio.open_connection(host, int(port))
     writer.write(endless)
     sent_bytes = 0
     try:
@@ -270,7 +271,8 @@ async def test_client_certificates_are_bound_to_registered_keys(stack, name):
             good = shown(certificate(KEYS[HOSPITAL], now - hour, now + hour), as_nginx=as_nginx)
             assert (await sent(stack, made(stack, name), client_cert=good))[0] == 200
         for wrong in (
-            certificate(KEYS[HOSPITAL], now - 2 * hour, now - hour), certificate(KEYS[HOSPITAL], now + hour, now + 2 * hour),
+            certificate(KEYS[HOSPITAL], now - 2 * hour, now - hour),
+            certificate(KEYS[HOSPITAL], now + hour, now + 2 * hour),
             certificate(KEYS[BANK], now - hour, now + hour), certificate(client.new_key(), now - hour, now + hour),
         ):  # fmt: skip
             told = await sent(stack, made(stack, name), client_cert=shown(wrong, as_nginx=True))

@@ -67,7 +67,7 @@ def _aim(
     owner = "/".join(unquote(part) for part in (member_class, member, subsystem))
     rules.member_parts(owner, 3, "service owner")
     service = unquote(name)
-    if service not in META and not rules.CODE.fullmatch(service):
+    if service not in META and not rules.IDENTIFIER.fullmatch(service):
         raise BadCall("this is not a service code", field="service")
     return SubsystemId(owner), service
 
@@ -209,7 +209,7 @@ def methods(instance: str, offers: Iterable[Offer], rights: Iterable[Right] | No
             found.append(
                 _id(instance, offer.owner, "SERVICE")
                 | {
-                    "service_code": offer.service,
+                    "service_code": offer.openapi.get("x-xroad-service-code") or offer.service,
                     "service_type": "OPENAPI",
                     "endpoint_list": [{"method": method, "path": path} for method, _, path in split],
                 }
