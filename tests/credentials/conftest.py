@@ -1,5 +1,6 @@
 """Cards for the tests of this room: a signer, claims, a face, and an issuer's key set."""
 
+import random
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,6 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msingi.countries.portrait import portrait
 from msingi.credentials import wire
 from msingi.credentials.model import CredentialId, Face, Place
+from msingi.identity import acts as identity
+from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name, Sex
+from msingi.kernel.context import Kind, job_context
+from msingi.kernel.ids import PersonId
 from msingi.kernel.keys import SoftwareSigner
 
 ISSUER = "https://id.example"
@@ -70,3 +75,57 @@ def qr_text(signer: SoftwareSigner) -> str:
 def jwks(signer: SoftwareSigner) -> dict:
     """The issuer's public keys."""
     return {"keys": [signer.jwk]}
+
+
+GIVEN = ["Neema", "Zawadi", "Rehema", "Upendo", "Halima", "Saida", "Grace", "Esther", "Joyce", "Furaha", "Salma"]
+FAMILY = ["Mushi", "Massawe", "Kimaro", "Shayo", "Lyimo", "Mollel", "Laizer", "Ngowi", "Swai", "Mwanga", "Mbwana"]
+_made = iter(range(10**6))
+
+
+@pytest.fixture
+def officer(ctx_of):
+    """A new request of a card officer."""
+    return lambda **more: ctx_of(
+        Kind.STAFF,
+        "officer-1",
+        roles=more.pop("roles", ["card-officer", "enrolment-officer"]),
+        institution="rita",
+        purpose=more.pop("purpose", "credential-issuance"),
+        basis="legal-obligation",
+        **more,
+    )
+
+
+@pytest.fixture
+def own(ctx_of):
+    """A new request of the person."""
+    return lambda person_id, **more: ctx_of(
+        Kind.PERSON, person_id, purpose="credential-issuance", basis="legal-obligation", **more
+    )
+
+
+@pytest.fixture
+async def enrolled(stack):
+    """Enrols somebody who is like nobody else."""
+
+    async def enrol(photo: bool = True) -> PersonId:
+        index = next(_made)
+        dice = random.Random(index)
+        order = EnrolmentOrder(
+            name=Name(f"{dice.choice(GIVEN)} {''.join(dice.choices('abcdefghkmnoprstuw', k=9))}", dice.choice(FAMILY)),
+            birth=Birth(date(1950, 1, 1).replace(year=1950 + index % 50, day=1 + index % 28).isoformat()),
+            sex=Sex.FEMALE,
+            region=dice.choice(stack.profile.regions).code,
+            photo=portrait(index, "female") if photo else None,
+        )
+        outcome = await identity.enrol(stack, job_context("setup", "identity-registration"), order, f"t{index}")
+        assert isinstance(outcome, Enrolled)
+        return outcome.person_id
+
+    return enrol
+
+
+@pytest.fixture
+async def person(enrolled):
+    """Somebody with a photo."""
+    return await enrolled()

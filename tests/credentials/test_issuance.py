@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.credentials.test_room import enrolled, officer, own, person  # noqa: F401 - fixtures
 from tests.credentials.wallet_kit import Wallet, new_key, offer_in
 
 from msingi.credentials import acts as cards
@@ -17,8 +16,19 @@ from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Format
 from msingi.credentials.issuance import acts, kinds, nonces, offers, rules, waiting
 from msingi.credentials.issuance.errors import (
-    HoldingEnded, InvalidNonce, InvalidProofOfKey, InvalidTransaction, KindTaken, KindWrong, NoSuchHolding, NoSuchKind,
-    NoSuchRequest, OwnProposal, RequestDenied, ValueWrong, WalletProviderWrong,
+    HoldingEnded,
+    InvalidNonce,
+    InvalidProofOfKey,
+    InvalidTransaction,
+    KindTaken,
+    KindWrong,
+    NoSuchHolding,
+    NoSuchKind,
+    NoSuchRequest,
+    OwnProposal,
+    RequestDenied,
+    ValueWrong,
+    WalletProviderWrong,
 )  # fmt: skip
 from msingi.credentials.issuance.model import AwardOrder, CopyOrder, Holding, HoldingId
 from msingi.credentials.model import CardState, Reason
@@ -450,7 +460,7 @@ def test_law_4_no_invented_nonce_is_taken(text):
     class Bare:
         """As much of a stack as nonces look at."""
 
-        class keys:  # noqa: N801
+        class keys:
             """Its keystore."""
 
             mac = staticmethod(lambda _: bytes(32))

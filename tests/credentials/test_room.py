@@ -1,7 +1,6 @@
 """The room on a real database: acts, access, status lists, and cards that follow the identity."""
 
 import asyncio
-import random
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from msingi.countries.portrait import portrait
 from msingi.credentials import acts, cose, publish, rules, statuslist, store
 from msingi.credentials.errors import (
     CardEnded,
@@ -25,64 +23,10 @@ from msingi.credentials.model import Card, CardState, CredentialId, Form, Place,
 from msingi.credentials.picture import read_qr
 from msingi.credentials.verify import State, verify_card
 from msingi.identity import acts as identity
-from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name, Sex
 from msingi.kernel import clock
 from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import DifferentContent, NotPermitted
 from msingi.kernel.ids import PersonId, uuid7
-
-GIVEN = ["Neema", "Zawadi", "Rehema", "Upendo", "Halima", "Saida", "Grace", "Esther", "Joyce", "Furaha", "Salma"]
-FAMILY = ["Mushi", "Massawe", "Kimaro", "Shayo", "Lyimo", "Mollel", "Laizer", "Ngowi", "Swai", "Mwanga", "Mbwana"]
-_made = iter(range(10**6))
-
-
-@pytest.fixture
-def officer(ctx_of):
-    """A new request of a card officer."""
-    return lambda **more: ctx_of(
-        Kind.STAFF,
-        "officer-1",
-        roles=more.pop("roles", ["card-officer", "enrolment-officer"]),
-        institution="rita",
-        purpose=more.pop("purpose", "credential-issuance"),
-        basis="legal-obligation",
-        **more,
-    )
-
-
-@pytest.fixture
-def own(ctx_of):
-    """A new request of the person."""
-    return lambda person_id, **more: ctx_of(
-        Kind.PERSON, person_id, purpose="credential-issuance", basis="legal-obligation", **more
-    )
-
-
-@pytest.fixture
-async def enrolled(stack):
-    """Enrols somebody who is like nobody else."""
-
-    async def enrol(photo: bool = True) -> PersonId:
-        index = next(_made)
-        dice = random.Random(index)
-        order = EnrolmentOrder(
-            name=Name(f"{dice.choice(GIVEN)} {''.join(dice.choices('abcdefghkmnoprstuw', k=9))}", dice.choice(FAMILY)),
-            birth=Birth(date(1950, 1, 1).replace(year=1950 + index % 50, day=1 + index % 28).isoformat()),
-            sex=Sex.FEMALE,
-            region=dice.choice(stack.profile.regions).code,
-            photo=portrait(index, "female") if photo else None,
-        )
-        outcome = await identity.enrol(stack, job_context("setup", "identity-registration"), order, f"t{index}")
-        assert isinstance(outcome, Enrolled)
-        return outcome.person_id
-
-    return enrol
-
-
-@pytest.fixture
-async def person(enrolled):
-    """Somebody with a photo."""
-    return await enrolled()
 
 
 async def verdict_on(stack, qr_text, at=None):
@@ -257,7 +201,7 @@ async def test_cards_follow_the_identity(stack, officer, ctx_of, enrolled):
 
 async def test_status_lists_are_published_in_both_forms_and_kept_until_they_change(stack, officer, person):
     issued = await acts.issue_card(stack, officer(), person)
-    keys = cose.keys_of_jwks(stack.keys.public("credentials"))
+    keys = cose.keys_of_jwks(stack.keys.public("issuer"))
     before = await publish.status_list(stack, issued.status_list)
     assert await publish.status_list(stack, issued.status_list) is before
     await acts.revoke(stack, officer(), issued.credential_id, Reason.STOLEN)

@@ -65,7 +65,14 @@ class Provider:
 
     def attestation(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """A client attestation; None leaves a claim out."""
-        body = {"sub": self.client_id, "exp": int(time.time()) + 600, "cnf": {"jwk": bare(self.instance)}} | claims
+        now = int(time.time())
+        body = {
+            "iss": "https://wallet.example",
+            "sub": self.client_id,
+            "iat": now,
+            "exp": now + 600,
+            "cnf": {"jwk": bare(self.instance)},
+        } | claims
         head = {"typ": "oauth-client-attestation+jwt", "x5c": self.x5c} | (header or {})
         return jwt(self.key, head, {k: v for k, v in body.items() if v is not None})
 

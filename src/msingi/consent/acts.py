@@ -12,6 +12,7 @@ from msingi.consent.accesses import accesses as accesses
 from msingi.consent.errors import AgreementUnknown, ConsentMissing, ConsentUnknown
 from msingi.consent.model import (
     Agreement,
+    AgreementId,
     AgreementOrder,
     AskOrder,
     Consent,
@@ -101,6 +102,15 @@ async def agreement(stack: Stack, name: str, version: int = 0) -> Agreement:
     """One version of a data agreement, the newest for 0; public. Raises AgreementUnknown."""
     async with stack.db.reading("consent") as tx:
         found = await (store.agreement_version(tx, name, version) if version else store.newest_agreement(tx, name))
+    if found is None:
+        raise AgreementUnknown()
+    return found
+
+
+async def agreement_by_number(stack: Stack, number: int) -> AgreementId:
+    """The agreement that was the `number`th to be published for the first time, from 1 on. Raises AgreementUnknown."""
+    async with stack.db.reading("consent") as tx:
+        found = await store.agreement_by_number(tx, number)
     if found is None:
         raise AgreementUnknown()
     return found

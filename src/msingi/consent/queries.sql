@@ -15,6 +15,10 @@ WHERE a.agreement > $1 AND NOT a.retired AND ($3 = '' OR a.institution = $3) AND
   SELECT FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version)
 ORDER BY a.agreement LIMIT $2;
 
+-- name: agreement_by_number
+-- The agreement that was the $1th to be published for the first time.
+SELECT agreement FROM consent.agreement WHERE version = 1 ORDER BY published_at, agreement OFFSET $1::bigint - 1 LIMIT 1;
+
 -- name: put_agreement
 -- Publish a version, unless somebody else has just published the same one.
 INSERT INTO consent.agreement (agreement, version, institution, purpose, body, retired, published_at, hash,

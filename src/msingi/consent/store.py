@@ -106,6 +106,12 @@ async def agreements_after(tx: Tx, after: str, limit: int, institution: str) -> 
     return [_agreement(row) for row in await tx.rows(Q.agreements_after, after, limit, institution)]
 
 
+async def agreement_by_number(tx: Tx, number: int) -> AgreementId | None:
+    """The agreement that was the `number`th to be published for the first time."""
+    name = await tx.value(Q.agreement_by_number, number)
+    return None if name is None else AgreementId(name)
+
+
 async def put_agreement(tx: Tx, made: Agreement) -> bool:
     """Publish a version; False when somebody else has just published the same one."""
     order = made.order

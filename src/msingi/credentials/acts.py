@@ -9,6 +9,7 @@ import msgspec
 
 from msingi.credentials import rules, store, wire
 from msingi.credentials.errors import HolderHasCard, NoSuchCard, TooManyCards
+from msingi.credentials.issuance import awards
 from msingi.credentials.model import (
     Card,
     CardIssued,
@@ -23,7 +24,6 @@ from msingi.credentials.model import (
     Reason,
     StatusChange,
 )
-from msingi.credentials.issuance import awards
 from msingi.identity import acts as identity
 from msingi.identity.model import Person
 from msingi.kernel import clock, log, once, policy

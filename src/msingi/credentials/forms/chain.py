@@ -139,7 +139,8 @@ def _issued(leaf: x509.Certificate, anchor: x509.Certificate, at: datetime) -> b
 
 
 def _day(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """The day before: credentials are dated a day back, and a certificate must be older than what it signs."""
+    return at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 def _name(subject: Subject, role: str) -> x509.Name:

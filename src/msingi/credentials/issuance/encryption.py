@@ -1,4 +1,4 @@
-"""Encrypted credential requests and answers (OpenID4VCI 1.0, sections 8.2 and 10): ECDH-ES on P-256, A128GCM, A256GCM."""
+"""Encrypted credential requests and answers (OpenID4VCI 1.0, sections 8.2 and 10): ECDH-ES on P-256 with AES-GCM."""
 
 import hashlib
 import hmac
@@ -9,8 +9,8 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, derive_private_key
 from joserfc import jwe
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 from joserfc.jwe import JWERegistry
+from joserfc.jwk import ECKey
 
 from msingi.credentials.issuance.errors import InvalidCredentialRequest, InvalidEncryption
 from msingi.kernel.keys import public_jwk

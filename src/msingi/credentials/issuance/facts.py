@@ -28,7 +28,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 def _age_over(years: int) -> Callable[[Seen], bool | None]:
     def over(seen: Seen) -> bool | None:
-        born = seen.person.birth_date
+        born = seen.person.demographics.birth.day
         if born is None:
             return None
         today = seen.issued_on
@@ -38,7 +38,7 @@ def _age_over(years: int) -> Callable[[Seen], bool | None]:
 
 
 def _place(seen: Seen) -> str:
-    region = next((r for r in seen.profile.regions if r.code == seen.person.region), None)
+    region = next((r for r in seen.profile.regions if r.code == seen.person.demographics.region), None)
     return seen.profile.say(region.name) if region else ""
 
 
@@ -52,15 +52,15 @@ def _second(part: str) -> Callable[[Seen], str]:
 
 
 SOURCES: dict[str, Callable[[Seen], Any]] = {
-    "register.given_name": lambda s: s.person.given_name,
-    "register.family_name": lambda s: s.person.family_name,
-    "register.full_name": lambda s: s.person.full_name,
+    "register.given_name": lambda s: s.person.demographics.name.given,
+    "register.family_name": lambda s: s.person.demographics.name.family,
+    "register.full_name": lambda s: s.person.demographics.name.full,
     "register.second_given_name": _second("given"),
     "register.second_family_name": _second("family"),
     "register.birth_date": lambda s: s.person.demographics.birth.date,
     "register.birth_year": lambda s: s.person.demographics.birth.year,
-    "register.sex": lambda s: s.person.sex.value,
-    "register.sex_code": lambda s: _ISO_5218.get(s.person.sex.value, 9),
+    "register.sex": lambda s: s.person.demographics.sex.value,
+    "register.sex_code": lambda s: _ISO_5218.get(s.person.demographics.sex.value, 9),
     "register.number": lambda s: s.person.number,
     "register.region": _place,
     "register.locality": lambda s: s.person.demographics.address.locality,

@@ -74,7 +74,7 @@ async def make(
     language, phone = "", ""
     if by_sms:
         person = await identity.read_person(stack, job_context("credentials", "credential-issuance"), person_id)
-        language, phone = person.language, person.phone
+        language, phone = person.demographics.language, person.demographics.phone
         if not phone:
             raise NotFound("The person has no telephone number in the register.")
     permit = policy.decide(

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
@@ -136,7 +136,7 @@ def attestation(asked: Asked, text: Any, *, with_proof: bool) -> tuple[tuple[dic
     if (with_proof and expires is None) or (expires is not None and not _ahead(expires, asked.now)):
         raise InvalidProofOfKey("The key attestation is over, or never ends.", rule="key attestation: exp")
     issued = claims.get("iat")
-    if not _number(issued) or issued > asked.now + SKEW_S:
+    if not is_number(issued) or issued > asked.now + SKEW_S:
         raise InvalidProofOfKey("The key attestation was not issued yet.", rule="key attestation: iat")
     # 3. Different public keys, in a storage that is good enough for this kind.
     keys = claims.get("attested_keys")
@@ -202,15 +202,16 @@ def check_signature(jwk: dict[str, Any], alg: str, signature: bytes, signed: byt
 
 def _fresh(claims: dict[str, Any], now: float) -> None:
     issued = claims.get("iat")
-    if not _number(issued) or not now - OLDEST_S <= issued <= now + SKEW_S:
+    if not is_number(issued) or not now - OLDEST_S <= issued <= now + SKEW_S:
         raise InvalidProofOfKey("The proof is old, or from the future.", rule="iat")
     if "exp" in claims and not _ahead(claims["exp"], now):
         raise InvalidProofOfKey("The proof is over.", rule="exp")
 
 
-def _number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
+    """Whether a claim is a number of seconds."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _ahead(value: Any, now: float) -> bool:
-    return _number(value) and value > now - SKEW_S
+    return is_number(value) and value > now - SKEW_S

@@ -73,7 +73,7 @@ async def prove(request: Request[Any, Any, Any], params: Mapping[str, str]) -> t
     if claims.get("aud") != stack.settings.url:
         raise InvalidAttestation(rule="PoP: aud is the issuer")
     issued, jti = claims.get("iat"), claims.get("jti")
-    if not _number(issued) or not now - _POP_AGE_S <= issued <= now + _SKEW_S:
+    if not proofs.is_number(issued) or not now - _POP_AGE_S <= issued <= now + _SKEW_S:
         raise InvalidAttestation(rule="PoP: iat is now")
     if not isinstance(jti, str) or not 0 < len(jti) <= 500:
         raise InvalidAttestation(rule="PoP: jti")
@@ -122,9 +122,9 @@ async def _attested(stack: Stack, text: str, params: Mapping[str, str], now: flo
         raise InvalidAttestation(rule=str(wrong.facts.get("rule", "signature"))) from None
     # 3. Not over.
     expires = claims.get("exp")
-    if not _number(expires) or expires <= now:
+    if not proofs.is_number(expires) or expires <= now:
         raise InvalidAttestation(rule="attestation: exp")
-    if _number(claims.get("iat")) and claims["iat"] > now + _SKEW_S:
+    if proofs.is_number(claims.get("iat")) and claims["iat"] > now + _SKEW_S:
         raise InvalidAttestation(rule="attestation: iat")
     # 4. The key of this instance.
     confirmed = claims.get("cnf")
@@ -155,7 +155,3 @@ def _signed_by(jwk: dict[str, Any], header: dict[str, Any], signed: bytes, signa
         proofs.check_signature(jwk, "ES256", signature, signed)
     except InvalidProofOfKey:
         raise InvalidAttestation(rule=rule) from None
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
