@@ -145,7 +145,7 @@ async def code_of(stack: Stack, owner: str, name: str) -> str:
     assert isinstance(aliases, dict)
     if (owner, name) not in aliases:
         async with stack.db.reading("exchange") as tx:
-            found = await store.service_by_alias(tx, owner, name)
+            found = await store.code_by_alias(tx, owner, name)
         if found is None:
             return name
         aliases[owner, name] = found

@@ -169,6 +169,7 @@ class Counter(Connection):
         head = f"HTTP/1.1 {status} {REASONS[status]}\r\ncontent-type: application/json\r\nx-road-error: {kind}\r\n"
         self.transport.write(f"{head}content-length: {len(told)}\r\n{ending}\r\n".encode() + told)
 
+
 async def _spooled(file: IO[bytes], inbound: Inbound) -> Spooled:
     """Take a whole request body in, to hash it before it is signed."""
     sha256, size = hashlib.sha256(), 0

@@ -59,7 +59,7 @@ WHERE exchange.service.owner = excluded.owner;
 -- One service of the catalogue.
 SELECT * FROM exchange.service WHERE service = $1;
 
--- name: service_by_alias
+-- name: code_by_alias
 -- The code of an owner's service that X-Road's clients know under another one.
 SELECT service FROM exchange.service WHERE owner = $1 AND alias = $2 AND alias <> '' ORDER BY service LIMIT 1;
 

@@ -161,9 +161,9 @@ def alias_of(offer: Offer) -> str:
     return told if isinstance(told, str) and rules.IDENTIFIER.fullmatch(told) else ""
 
 
-async def service_by_alias(tx: Tx, owner: str, alias: str) -> str | None:
+async def code_by_alias(tx: Tx, owner: str, alias: str) -> str | None:
     """Our code of an owner's service that X-Road's clients know under another one."""
-    return await tx.value(Q.service_by_alias, owner, alias)
+    return await tx.value(Q.code_by_alias, owner, alias)
 
 
 async def offers_after(tx: Tx, after: str, limit: int, owner: str, words: str) -> list[Offer]:
