@@ -144,7 +144,7 @@ async def test_metadata_and_noes_travel_too(countries):
     here, there = countries["taifa"], countries["wahat"]
     key, own = jwk(here, "zahanati"), keys(here)
     listed = await client.send(client.prepare(here.url, XT_CLINIC, key, f"/r1/{XW_REGISTRY}/listMethods"), own)
-    assert [s["service_code"] for s in listed.json["service"]] == ["person-facts"]
+    assert "person-facts" in [s["service_code"] for s in listed.json["service"]]
     unknown = client.prepare(here.url, XT_CLINIC, key, "/r1/XZ/GOV/a/b/c", headers={"msingi-purpose": "payment"})
     assert (await client.send(unknown, own)).problem == "exchange.instance-unknown"
     unsigned = httpx.get(f"{here.url}/r1/{XW_REGISTRY}/person-facts/1", headers={"x-road-client": XT_CLINIC})

@@ -63,7 +63,8 @@ class Arriving:
         right = [base64.b64encode(one.digest()).decode() for one in self.hashes]
         if [one and one[2] for one in self.wanted] != right:
             raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
-        yield last
+        if last:
+            yield last
 
 
 class Reply(msgspec.Struct):
