@@ -16,7 +16,9 @@ def register_offer(
     """Offer what `handler` answers as service `name` of `owner_subsystem` ("GOV/zahanati/records").
 
     `openapi` describes it (OpenAPI 3), with its yes/no questions in `x-questions`. It appears in the catalogue at the
-    next start of the exchange's room, and only institutions with a right may ask. Raises BadCall when the offer is not well formed.
+    next start of the exchange's room, and only institutions with a right may ask.
+
+    Raises BadCall when the offer is not well formed.
     """
     entry = Offer(
         service=ServiceCode(name),

@@ -22,6 +22,9 @@ NEWS = frozenset(
         "sessions.ended",
         "duplicate.done_same",
         "duplicate.done_different",
+        "exchange.said_done",
+        "exchange.said_asked",
+        "exchange.said_granted",
     )
 )
 PERSON_MENU = (
@@ -38,6 +41,8 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "institutions": frozenset({"governing-authority"}),
+    "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
     "console": frozenset({"operator"}),
     "audit": frozenset({"auditor"}),
 }
@@ -46,6 +51,8 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("institutions", "/staff/institutions", "home"),
+    MenuItem("rights", "/staff/rights", "lock"),
     MenuItem("console", "/staff/console", "screen"),
     MenuItem("audit", "/staff/audit", "chart"),
 )
