@@ -37,6 +37,11 @@ from msingi.signin import factors
 
 SEXES = {"female": "F", "male": "M"}
 SHOWN = "shown-credentials"
+PERSON_QUESTIONS = {
+    "over-18": {"field": "birth_date", "test": "age-at-least", "value": 18},
+    "over-60": {"field": "birth_date", "test": "age-at-least", "value": 60},
+    "lives-in": {"field": "region", "test": "equals", "asked": True},
+}
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
 
 
@@ -96,7 +101,8 @@ def _offer_person(owner: str) -> None:
         "person-facts",
         owner,
         answer,
-        _described("Facts about a person from the identity register", {f: {"type": "string"} for f in PERSON_FIELDS}),
+        _described("Facts about a person from the identity register", {f: {"type": "string"} for f in PERSON_FIELDS})
+        | {"x-questions": PERSON_QUESTIONS},
         fields=PERSON_FIELDS,
         purposes=("identity-proofing", "social-protection", "health-care"),
         bases=("consent", "legal-obligation", "public-task"),

@@ -234,7 +234,7 @@ async def test_nobody_behind_a_pseudonym_is_no_person(stack, desk):
 async def test_bad_calls_are_told_what_is_wrong(desk, person, client):
     for change in (
         {"purpose": "curiosity"}, {"msingi_basis": "whim"}, {"msingi_fields": "a;b"}, {"x_road_id": "7"},
-        {"service": "ZZ/GOV/rita/identity/person"}, {"service": "XT/GOV/rita/identity/Person"},
+        {"service": "ZZ/GOV/rita/identity/person"}, {"service": "XT/GOV/rita/identity/-Person"},
     ):  # fmt: skip
         got = await desk.raw(desk.prepare(person, **change))
         assert (got.status_code, got.headers["x-road-error"]) == (400, "Client.BadRequest"), change

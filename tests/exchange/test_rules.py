@@ -9,9 +9,18 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.exchange.places import right_order
 
-from msingi.exchange import rules
-from msingi.exchange.errors import BadCall, BasisUnclear, ExchangeRefusal, NoRight, NotStanding, RightExceedsOffer
-from msingi.exchange.model import Call, Offer, Right, Standing
+from msingi.exchange import rules, signature
+from msingi.exchange.errors import (
+    BadCall,
+    BasisUnclear,
+    ExchangeRefusal,
+    NoRight,
+    NotStanding,
+    RightExceedsOffer,
+    SignatureRefused,
+)
+from msingi.exchange.messages import Arriving
+from msingi.exchange.model import Call, Check, Offer, Question, Right, Standing
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 NAMES = ("name", "birth_date", "phone", "name.given")
@@ -143,3 +152,82 @@ def test_offers_are_well_formed():
     ):  # fmt: skip
         with pytest.raises(BadCall):
             rules.check_offer(replace(OFFER, **wrong))
+
+
+VALUES = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["1990-02-03", "1990", "2015-11-22", "Tanga"])
+
+
+@settings(deadline=None)
+@given(
+    VALUES | st.lists(VALUES, max_size=3), st.sampled_from([*Check]), st.sampled_from([18, "Tanga", ("Tanga", "3")]),
+    st.sets(st.sampled_from(["name", "asks"]), min_size=1),
+)  # fmt: skip
+def test_law_7_a_question_tells_yes_or_no_and_nothing_else(value, check, wanted, granted_names):
+    if check in (Check.AGE_AT_LEAST, Check.AGE_UNDER):
+        wanted = 18
+    offer = replace(OFFER, fields=("name",), questions={"asks": Question("hidden", check, wanted)})
+    right = replace(RIGHT, fields=tuple(granted_names))
+    granted = rules.grant(replace(CALL, fields=()), right, offer)
+    told = rules.answered({"name": "Asha", "hidden": value, "other": value}, granted, NOW.date())
+    assert told.keys() <= granted_names and told.get("asks") in (None, True, False)
+    assert "asks" not in told or isinstance(told["asks"], bool)
+
+
+@pytest.mark.parametrize(
+    ("born", "over", "under"),
+    [("2008-11-21", True, False), ("2008-11-22", False, True), ("2008-11", False, False), ("2008", False, False),
+     ("2007", True, False), ("2009", False, True), ("", None, None), ("soon", None, None)],
+)  # fmt: skip
+def test_an_age_is_what_is_certain_of_it(born, over, under):
+    today = NOW.date()
+    assert rules.settle(Question("b", Check.AGE_AT_LEAST, 18), born, "", today) is over
+    assert rules.settle(Question("b", Check.AGE_UNDER, 18), born, "", today) is under
+
+
+class Pieces:
+    """A body that comes in pieces."""
+
+    size = None
+
+    def __init__(self, pieces):
+        self.pieces = list(pieces)
+
+    async def next(self):
+        return self.pieces.pop(0) if self.pieces else b""
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=6), st.booleans())
+def test_law_8_no_body_passes_whole_whose_digest_is_wrong(pieces, tampered):
+    import asyncio
+
+    body = b"".join(pieces)
+    told = signature.content_digest(body + b"x" if tampered else body)
+    passed = bytearray()
+
+    async def pass_on():
+        message = signature.Message(fields={"content-digest": told})
+        async for chunk in Arriving(Pieces(pieces), message, []):
+            passed.extend(chunk)
+
+    if tampered:
+        with pytest.raises(SignatureRefused):
+            asyncio.run(pass_on())
+        assert len(passed) < len(body) and body.startswith(passed)
+    else:
+        asyncio.run(pass_on())
+        assert passed == body
+
+
+def test_questions_are_told_in_the_description():
+    told = {"x-questions": {"over-18": {"field": "birth_date", "test": "age-at-least", "value": 18}}}
+    questions = rules.questions_of(told)
+    rules.check_offer(replace(OFFER, fields=("name",), questions=questions))
+    for wrong in (
+        {"x-questions": {"a": {"field": "b", "test": "guess"}}}, {"x-questions": [1]},
+        {"x-questions": {"a": {"field": "b", "test": "age-at-least", "value": 3, "asked": True}}},
+        {"x-questions": {"name": {"field": "b", "test": "present"}}},
+        {"x-questions": {"a": {"field": "b", "test": "at-least", "asked": True}}},
+    ):  # fmt: skip
+        with pytest.raises(BadCall):
+            rules.check_offer(replace(OFFER, questions=rules.questions_of(wrong)))

@@ -14,6 +14,7 @@ from msingi import __version__
 COMMANDS = {
     "up": ("msingi.cli.up", "up", "Start the whole stack, with a sample country at first start."),
     "gateway": ("msingi.cli.gateway", "gateway", "Answer messages of the exchange, in processes of their own."),
+    "consumer": ("msingi.cli.consumer", "consumer", "Let software that was written for X-Road use the exchange."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
     "packet": ("msingi.cli.packet", "packet", "Enrol people offline, in signed packets, and hand them in later."),

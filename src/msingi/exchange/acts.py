@@ -139,9 +139,22 @@ async def offer(stack: Stack, service: str) -> Offer:
     return found
 
 
+async def code_of(stack: Stack, owner: str, name: str) -> str:
+    """Our code of the service that an owner's clients know as `name`; `name` itself where there is no other."""
+    aliases = stack.local.setdefault("exchange.aliases", {})
+    assert isinstance(aliases, dict)
+    if (owner, name) not in aliases:
+        async with stack.db.reading("exchange") as tx:
+            found = await store.code_by_alias(tx, owner, name)
+        if found is None:
+            return name
+        aliases[owner, name] = found
+    return aliases[owner, name]
+
+
 async def offer_of(stack: Stack, owner: str, service: str) -> Offer:
     """One service of an owner; public. Raises OfferUnknown."""
-    found = await offer(stack, service)
+    found = await offer(stack, await code_of(stack, owner, service))
     if found.owner != owner or not found.active:
         raise OfferUnknown()
     return found

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from msingi.exchange import acts, certificates, signature, wire
+from msingi.exchange import acts, certificates, rules, signature, wire
 from msingi.exchange.errors import BadCall, ExchangeRefusal, SignatureRefused
 from msingi.exchange.governance import public_key
 from msingi.exchange.model import Caller
@@ -63,7 +63,8 @@ class Arriving:
         right = [base64.b64encode(one.digest()).decode() for one in self.hashes]
         if [one and one[2] for one in self.wanted] != right:
             raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
-        yield last
+        if last:
+            yield last
 
 
 class Reply(msgspec.Struct):
@@ -187,13 +188,16 @@ async def _answer(stack: Stack, asked: Exchange) -> Reply:
     aim = wire.target(message.path, instance)
     if aim.service in wire.META:
         return await describe(stack, message, aim)
+    named = aim.service
+    if not rules.CODE.fullmatch(named):  # X-Road's codes may have capitals; ours name one thing in a country
+        aim = msgspec.structs.replace(aim, service=await acts.code_of(stack, aim.owner, named))
     caller, proof = await recognise(stack, message, asked.trusted)
     body = await _first(asked)
     about_person = await acts.about_person(stack, aim.service)
     call = wire.call_of(aim, message, body, caller, proof, about_person, asked.arriving)
     released = await acts.ask(stack, caller, call)
     asked.read = True
-    fields = {"x-road-service": f"{instance}/{aim.owner}/{aim.service}", **released.fields}
+    fields = {"x-road-service": f"{instance}/{aim.owner}/{named}", **released.fields}
     if released.media_type:
         fields["content-type"] = released.media_type
     if released.record_id is not None:

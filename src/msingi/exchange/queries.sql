@@ -46,17 +46,22 @@ UPDATE exchange.key SET active = false WHERE kid = $1;
 -- name: put_service
 -- Offer a service, or say anew what it offers; another owner's service stays as it is.
 INSERT INTO exchange.service (service, owner, title, fields, purposes, bases, needs_consent, about_person, document,
-  media_type, url, active, openapi, questions)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+  media_type, url, active, openapi, questions, alias)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT (service) DO UPDATE SET title = excluded.title, fields = excluded.fields, purposes = excluded.purposes,
   bases = excluded.bases, needs_consent = excluded.needs_consent, about_person = excluded.about_person,
   document = excluded.document, media_type = excluded.media_type, url = excluded.url, active = excluded.active,
-  openapi = excluded.openapi, questions = excluded.questions
+  openapi = excluded.openapi, questions = excluded.questions,
+  alias = excluded.alias
 WHERE exchange.service.owner = excluded.owner;
 
 -- name: service_by_code
 -- One service of the catalogue.
 SELECT * FROM exchange.service WHERE service = $1;
+
+-- name: code_by_alias
+-- The code of an owner's service that X-Road's clients know under another one.
+SELECT service FROM exchange.service WHERE owner = $1 AND alias = $2 AND alias <> '' ORDER BY service LIMIT 1;
 
 -- name: services_after
 -- The catalogue by service code; of owner $3 unless empty; whose code, owner or title holds $4 unless empty.

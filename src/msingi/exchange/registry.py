@@ -15,8 +15,10 @@ def register_offer(
 ) -> Offer:  # fmt: skip
     """Offer what `handler` answers as service `name` of `owner_subsystem` ("GOV/zahanati/records").
 
-    `openapi` describes it (OpenAPI 3). It appears in the catalogue at the next start of the exchange's room, and only
-    institutions with a right may ask. Raises BadCall when the offer is not well formed.
+    `openapi` describes it (OpenAPI 3), with its yes/no questions in `x-questions`. It appears in the catalogue at the
+    next start of the exchange's room, and only institutions with a right may ask.
+
+    Raises BadCall when the offer is not well formed.
     """
     entry = Offer(
         service=ServiceCode(name),
@@ -30,6 +32,7 @@ def register_offer(
         openapi=openapi,
         document=document,
         media_type=media_type,
+        questions=rules.questions_of(openapi),
     )
     rules.check_offer(entry)
     _offered[name] = (entry, handler)

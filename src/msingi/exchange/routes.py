@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, asgi, get, post
 from litestar.params import Parameter
 from msgspec import Struct
 
-from msingi.exchange import acts, gateway, wire
+from msingi.exchange import acts, gateway, govstack, wire
 from msingi.exchange import model as m
 from msingi.exchange.federation.door import door
 from msingi.kernel import web
@@ -109,6 +109,9 @@ async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response
     """Members and subsystems, as JSON or XML (X-Road service metadata protocol, listClients)."""
     stack = web.stack(request)
     instance = gateway.instance_of(stack)
+    if govstack.CLIENT in request.headers or "instanceId" in request.query_params:
+        told = govstack.clients(instance, await acts.client_list(stack))
+        return Response(msgspec.json.encode(told), media_type=govstack.JSON)
     here = xRoadInstance in ("", instance)
     found = wire.client_list(instance, await acts.client_list(stack) if here else [])
     if "json" in request.headers.get("accept", ""):
@@ -127,7 +130,7 @@ routers = [
         ],
         tags=["exchange"],
     ),
-    Router("/", route_handlers=[list_clients, messages], tags=["exchange"]),
+    Router("/", route_handlers=[list_clients, messages, *govstack.doors], tags=["exchange"]),
 ]  # fmt: skip
 dialects = {"/r1": wire.dialect, "/listClients": wire.dialect}
 authenticators = [gateway.authenticate]

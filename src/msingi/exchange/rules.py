@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
 from msgspec import Struct
 
 from msingi.consent.errors import ConsentMissing
@@ -104,6 +105,14 @@ def check_offer(entry: Offer) -> None:
         _check_question(name, question, entry)
     if entry.document and entry.fields != (entry.document,):
         raise BadCall("a service that answers with a document has that one field", field="document")
+
+
+def questions_of(description: dict[str, Any]) -> dict[str, Question]:
+    """The yes/no questions that an OpenAPI description tells in `x-questions`. Raises BadCall."""
+    try:
+        return msgspec.convert(description.get("x-questions", {}), dict[str, Question])
+    except msgspec.ValidationError as wrong:
+        raise BadCall(f"x-questions: {wrong}", field="x-questions") from None
 
 
 def _check_question(name: str, question: Question, entry: Offer) -> None:

@@ -50,7 +50,8 @@ CREATE TABLE IF NOT EXISTS exchange.service (
   url text NOT NULL,
   active boolean NOT NULL,
   openapi jsonb NOT NULL,
-  questions jsonb NOT NULL DEFAULT '{}'
+  questions jsonb NOT NULL DEFAULT '{}',
+  alias text NOT NULL DEFAULT ''   -- the code by which X-Road's clients know it, within its owner
 );
 SELECT kernel.wall('exchange', 'service', NULL);
 

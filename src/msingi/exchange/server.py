@@ -37,9 +37,13 @@ class Server:
     """The listening exchange: its connections, and the stack on which it decides."""
 
     def __init__(self, stack: Stack, limits: Limits | None = None) -> None:
-        self.stack, self.limits = stack, limits or Limits()
+        self.stack = stack
+        self._begin(limits, stack.settings.trusted_proxies)
+
+    def _begin(self, limits: Limits | None, trusted_proxies: str) -> None:
+        self.limits = limits or Limits()
         self.connections: set[Connection] = set()
-        self.trusted = frozenset(filter(None, stack.settings.trusted_proxies.replace(" ", "").split(",")))
+        self.trusted = frozenset(filter(None, trusted_proxies.replace(" ", "").split(",")))
         self.stopping = False
         self.sweeper: asyncio.Task[None] | None = None
         self.listeners: list[asyncio.Server] = []
@@ -48,12 +52,16 @@ class Server:
         """Listen: `host` and `port` (with `reuse_port` for several processes), `sock`, or `path` of a socket."""
         loop = asyncio.get_running_loop()
         if "path" in where:
-            made = await loop.create_unix_server(lambda: Connection(self), **where)
+            made = await loop.create_unix_server(self.connection, **where)
         else:
-            made = await loop.create_server(lambda: Connection(self), backlog=1024, **where)
+            made = await loop.create_server(self.connection, backlog=1024, **where)
         self.listeners.append(made)
         self.sweeper = self.sweeper or asyncio.create_task(self._sweep())
         return made
+
+    def connection(self) -> "Connection":
+        """What answers one client."""
+        return Connection(self)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Take no more, finish what is under way, close."""
@@ -137,15 +145,13 @@ class Connection(asyncio.BufferedProtocol):
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
         self.url += url
-        self._count(len(url))
+        if len(self.url) > MOST_HEAD_BYTES:
+            raise httptools.HttpParserError("the request target is too large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
         self.headers.append((name.lower(), value))
-        self._count(len(name) + len(value))
-
-    def _count(self, more: int) -> None:
-        self.head_bytes += more
+        self.head_bytes += len(name) + len(value)
         if self.head_bytes > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
             raise httptools.HttpParserError("the head is too large")
 
@@ -177,7 +183,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def flow(self) -> None:
         """Read no more than is being used."""
-        held = sum(one[3].held for one in self.queue) + (self.arriving.held if self.arriving else 0)
+        held = self.arriving.held if self.arriving is not None else 0
+        if self.queue:
+            held += sum(one[3].held for one in self.queue)
         if not self.paused and (held > HIGH_WATER or len(self.queue) > MOST_QUEUED):
             self.paused = True
             self.transport.pause_reading()

@@ -147,17 +147,46 @@ def _items(inner_list: str) -> tuple[tuple[str, str, str], ...]:
     return tuple((found[0], found[1], found[2]) for found in _ITEM_RE.finditer(inner_list))
 
 
+_DERIVED = frozenset(["@method", "@authority", "@path", "@query"])
+
+
+@lru_cache(maxsize=1024)
+def _plan(inner_list: str) -> tuple[tuple[str, str, str, str], ...]:
+    """How to find each component of an inner list: the beginning of its line, where it is, its name, the item."""
+    steps = []
+    for item, name, parameters in _items(inner_list):
+        where = "elsewhere"
+        if not parameters:
+            where = "own" if name in _DERIVED else "elsewhere" if name[0] == "@" else "field"
+        elif parameters == ";req" and name in _DERIVED:
+            where = "request"
+        steps.append((f"{item}: ", where, name, item))
+    return tuple(steps)
+
+
+def _derived(message: Message) -> dict[str, str]:
+    return {"@method": message.method, "@authority": message.authority, "@path": message.path or "/",
+            "@query": "?" + message.query}  # fmt: skip
+
+
 def signature_base(message: Message, inner_list: str) -> bytes:
     """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
-    lines = []
-    for item, name, parameters in _items(inner_list[: inner_list.index(")")]):
-        plain = not parameters and name[0] != "@" and name in message.fields
-        value = message.fields[name] if plain else _component(message, item, name, parameters)
-        if not value.isascii() or "\n" in value or "\r" in value:
-            raise SignatureRefused(f"RFC 9421 2.5: the value of {item} is not plain ASCII", step=6)
-        lines.append(f"{item}: {value}")
+    own = _derived(message) if message.status == 0 else {}
+    request = _derived(message.request) if message.request is not None and message.request.status == 0 else {}
+    lines, fields = [], message.fields
+    items = inner_list[: inner_list.index(")")]
+    for beginning, where, name, item in _plan(items):
+        found = own if where == "own" else fields if where == "field" else request if where == "request" else {}
+        value = found.get(name)
+        if value is None:
+            parameters = item.rpartition('"')[2] if ';key="' not in item else item[len(name) + 2 :]
+            value = _component(message, item, name, parameters)
+        lines.append(beginning + value)
     lines.append(f'"@signature-params": {inner_list}')
-    return "\n".join(lines).encode()
+    base = "\n".join(lines)
+    if not base.isascii() or base.count("\n") != len(lines) - 1 or "\r" in base:
+        raise SignatureRefused("RFC 9421 2.5: the value of a component is not plain ASCII", step=6)
+    return base.encode()
 
 
 def sign(

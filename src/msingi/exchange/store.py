@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from msingi.exchange import rules
 from msingi.exchange.model import (
     Institution,
     InstitutionId,
@@ -143,7 +144,7 @@ async def put_offer(tx: Tx, made: Offer) -> bool:
     put = await tx.do(
         Q.put_service, made.service, made.owner, made.title, list(made.fields), list(made.purposes), list(made.bases),
         made.needs_consent, made.about_person, made.document, made.media_type, made.url, made.active, made.openapi,
-        made.questions,
+        made.questions, alias_of(made),
     )  # fmt: skip
     return put == 1
 
@@ -152,6 +153,17 @@ async def offer_by_code(tx: Tx, service: str) -> Offer | None:
     """One service of the catalogue."""
     row = await tx.row(Q.service_by_code, service)
     return None if row is None else _offer(row)
+
+
+def alias_of(offer: Offer) -> str:
+    """The code by which X-Road's clients know a service, where its description tells one (`x-xroad-service-code`)."""
+    told = offer.openapi.get("x-xroad-service-code", "")
+    return told if isinstance(told, str) and rules.IDENTIFIER.fullmatch(told) else ""
+
+
+async def code_by_alias(tx: Tx, owner: str, alias: str) -> str | None:
+    """Our code of an owner's service that X-Road's clients know under another one."""
+    return await tx.value(Q.code_by_alias, owner, alias)
 
 
 async def offers_after(tx: Tx, after: str, limit: int, owner: str, words: str) -> list[Offer]:

@@ -53,7 +53,7 @@ class Line(asyncio.BufferedProtocol):
         self.status, self.headers, self.head_bytes = 0, list[tuple[str, str]](), 0
         self.trailers: list[tuple[str, str]] = []
         self.chunks: deque[bytes] = deque()
-        self.held, self.complete, self.paused = 0, False, False
+        self.held, self.complete, self.paused, self.keep = 0, False, False, False
         self.failure: Exception | None = None
         self.head: asyncio.Future[None] = self.loop.create_future()
         self.more: asyncio.Future[None] | None = None
@@ -101,7 +101,7 @@ class Line(asyncio.BufferedProtocol):
     def on_message_complete(self) -> None:
         """The answer is whole."""
         if self.status >= 200:
-            self.complete = True
+            self.complete, self.keep = True, self.parser.should_keep_alive()
             self._wake()
 
     def _wake(self) -> None:
@@ -186,7 +186,7 @@ class Line(asyncio.BufferedProtocol):
     def release(self) -> None:
         """Back to the pool if the answer was read whole, and closed otherwise."""
         self.within(0)
-        if not (self.open and self.complete and not self.chunks and self.parser.should_keep_alive()):
+        if not (self.open and self.complete and not self.chunks and self.keep):
             self.open = False
             self.transport.abort()
         self.used = False

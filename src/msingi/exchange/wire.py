@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -52,20 +53,33 @@ def target(raw_path: str, instance: str) -> Target:
     parts = raw_path.split("/", 7)
     if len(raw_path) > _MOST_PATH or len(parts) < 7 or parts[1] != "r1":
         raise BadCall("the path is /r1/instance/class/member/subsystem/service", field="path")
-    named = [unquote(part) for part in parts[2:7]]
-    if named[0] != instance:
+    owner, service = _aim(parts[2], parts[3], parts[4], parts[5], parts[6], instance)
+    return Target(owner, service, "/" + parts[7] if len(parts) > 7 else "")
+
+
+@lru_cache(maxsize=4096)
+def _aim(
+    here: str, member_class: str, member: str, subsystem: str, name: str, instance: str
+) -> tuple[SubsystemId, str]:
+    """Owner and service of the five segments of a path. Raises BadCall."""
+    if unquote(here) != instance:
         raise BadCall("this exchange serves another X-Road instance", field="instance")
-    owner = "/".join(named[1:4])
+    owner = "/".join(unquote(part) for part in (member_class, member, subsystem))
     rules.member_parts(owner, 3, "service owner")
-    service = named[4]
-    if service not in META and not rules.CODE.fullmatch(service):
+    service = unquote(name)
+    if service not in META and not rules.IDENTIFIER.fullmatch(service):
         raise BadCall("this is not a service code", field="service")
-    return Target(SubsystemId(owner), service, "/" + parts[7] if len(parts) > 7 else "")
+    return SubsystemId(owner), service
 
 
 def client_of(fields: dict[str, str], instance: str) -> SubsystemId:
     """The subsystem that `X-Road-Client` names; the last one counts (X-Road REST 4.3). Raises BadCall."""
-    text = fields.get("x-road-client", "").rpartition(",")[2].strip()
+    return _client(fields.get("x-road-client", ""), instance)
+
+
+@lru_cache(maxsize=4096)
+def _client(named: str, instance: str) -> SubsystemId:
+    text = named.rpartition(",")[2].strip()
     first, _, rest = unquote(text).partition("/")
     if first != instance:
         raise BadCall("X-Road-Client is instance/class/member/subsystem", field="X-Road-Client")
@@ -195,7 +209,7 @@ def methods(instance: str, offers: Iterable[Offer], rights: Iterable[Right] | No
             found.append(
                 _id(instance, offer.owner, "SERVICE")
                 | {
-                    "service_code": offer.service,
+                    "service_code": offer.openapi.get("x-xroad-service-code") or offer.service,
                     "service_type": "OPENAPI",
                     "endpoint_list": [{"method": method, "path": path} for method, _, path in split],
                 }

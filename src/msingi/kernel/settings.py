@@ -54,6 +54,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
     gateway_url: str = ""
     """Public address of `msingi gateway`, where it is not that of the stack; messages are signed for it."""
+    govstack_instances: str = ""
+    """Further names by which GovStack's clients may call this instance, separated by commas."""
     gateway_mtls: bool = False
     """Ask every message for a client certificate, which a trusted proxy passes on in Client-Cert."""
     trusted_proxies: str = ""

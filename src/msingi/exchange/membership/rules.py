@@ -126,7 +126,8 @@ def offer_of(order: OfferOrder, description: Any) -> Offer:
     made = Offer(
         ServiceCode(order.service), order.owner, {"en": str(about["title"])[:200]} | _titles(about), fields,
         order.purposes, order.bases, order.needs_consent or ("consent" in order.bases and len(order.bases) == 1),
-        order.about_person, description, url=order.url.rstrip("/"),
+        order.about_person, description, str(description.get("x-document", "")), url=order.url.rstrip("/"),
+        questions=exchange.questions_of(description),
     )  # fmt: skip
     exchange.check_offer(made)
     return made
