@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, Router, get, post
 
+from msingi.credentials import publish
+from msingi.credentials.forms import vcjwt
 from msingi.credentials.issuance import (
     acts,
     certificates,
@@ -213,6 +215,16 @@ async def revocations(request: AnyRequest) -> Response[bytes]:
     return Response(known.revocations, media_type="application/pkix-crl", headers=KEPT)
 
 
+@get("/credentials/status/{list_id:int}/{purpose:str}", summary="A status list for W3C verifiers", tags=WALLET,
+     media_type=vcjwt.MEDIA)  # fmt: skip
+async def bitstring_list(request: AnyRequest, list_id: int, purpose: str) -> Response[bytes]:
+    """The same list as BitstringStatusListCredential, for `revocation` or `suspension`. 404 no-such-status-list."""
+    number = min(list_id, 2**31 - 1) if list_id > 0 else 0
+    token = await publish.bitstring(web.stack(request), number, purpose)
+    headers = ANY_ORIGIN | {"Cache-Control": "public, max-age=60"}
+    return Response(token.encode(), media_type=vcjwt.MEDIA, headers=headers)
+
+
 async def _staff(request: AnyRequest) -> Context:
     return await web.context(request, "credential-issuance", "legal-obligation", signed_in=True)
 
@@ -292,7 +304,7 @@ routers = [
         "/",
         route_handlers=[
             nonce, challenge, credential, deferred, notification, issuer_metadata, offer, type_metadata, issuer_keys,
-            trust, revocations,
+            trust, revocations, bitstring_list,
         ],
     ),
     Router(
