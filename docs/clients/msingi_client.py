@@ -73,9 +73,7 @@ def verified(known, method, path, query, asked, status, answer, body):
         raise ValueError("the answer is not signed as it must be")
     request = {"@method": method, "@path": path, "@query": "?" + query, "signature": asked["signature"][7:]}
     values = {"@status": str(status), **answer}
-    lines = [
-        f'"{name}"{how}: {request[name] if how.startswith(";req") else values[name]}' for name, how in covered
-    ]
+    lines = [f'"{name}"{how}: {request[name] if how.startswith(";req") else values[name]}' for name, how in covered]
     base = "\n".join([*lines, f'"@signature-params": {what}'])
     kid = re.search(r'keyid="([^"]*)"', what)
     key = next((k for k in known["exchange_keys"] if kid and k["kid"] == kid[1]), None)

@@ -30,6 +30,8 @@ ROOMS = (
     "kernel.log",
     "identity",
     "identity.lifecycle",
+    "identity.civil",
+    "identity.reception",
     "consent",
     "signin",
     "credentials",

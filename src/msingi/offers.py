@@ -12,6 +12,7 @@ import msgspec
 
 from msingi.channels import acts as channels
 from msingi.credentials.presentation import acts as presentation
+from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
 from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
@@ -25,14 +26,10 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
 from msingi.portal.routes_staff import MESSAGES_OF
+from msingi.signin import factors
 
 SEXES = {"female": "F", "male": "M"}
 SHOWN = "shown-credentials"
-SHOWN_FIELDS = (
-    "given_name", "family_name", "birth_date", "birthdate", "birth_place", "age_over_18", "age_over_21", "sex",
-    "nationality", "nationalities", "address", "region", "portrait", "picture", "document_number", "issuing_country",
-    "issuing_authority", "issue_date", "expiry_date", "personal_administrative_number", "driving_privileges",
-)  # fmt: skip
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
 
 
@@ -47,6 +44,7 @@ def connect(stack: Stack) -> None:
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
     _offer_shown(stack)
+    factors.of(stack).add(wallet.factor())
     stack.local[MESSAGES_OF] = channels.messages
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
@@ -118,6 +116,7 @@ def _offer_summary(owner: str, provider: str) -> None:
 def _offer_shown(stack: Stack) -> None:
     """What institutions may ask people to show from a wallet: rights to it are granted like every other right."""
     owner = next(f"{m.member_class}/{m.code}/{m.subsystem}" for m in stack.profile.institutions if m.kind == "registry")
+    fields = presentation.askable_fields(stack)
 
     async def answer(
         stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
@@ -135,8 +134,8 @@ def _offer_shown(stack: Stack) -> None:
         SHOWN,
         owner,
         answer,
-        _described("What a person shows from a wallet", {f: {"type": "string"} for f in SHOWN_FIELDS}),
-        fields=SHOWN_FIELDS,
+        _described("What a person shows from a wallet", {f: {"type": "string"} for f in fields}),
+        fields=fields,
         purposes=("identity-proofing", "payment", "social-protection", "health-care", "public-service"),
         bases=("consent", "contract", "legal-obligation", "public-task"),
         title={

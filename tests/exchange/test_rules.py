@@ -35,12 +35,15 @@ def test_laws_1_2_3_6_every_yes_has_standing_a_right_and_stays_within_both(
     ends = NOW + timedelta(days=until)
     right = replace(RIGHT, fields=tuple(given_fields), basis=basis, until=ends, by_number=numbers)
     offer = replace(OFFER, fields=tuple(offered), needs_consent=needs)
-    try:
-        granted = rules.decide(call, standing, key_active, offer, right, NOW, by_number)
-    except ExchangeRefusal as no:
+    page = rules.Page(1, standing, frozenset(["k"] if key_active else []), offer, (right,))
+    judgement = rules.judge(call, page, True, NOW, by_number)
+    granted = judgement.granted
+    if granted is None:
+        assert isinstance(judgement.refusal, ExchangeRefusal)
         if standing is not Standing.ACTIVE or not key_active:
-            assert isinstance(no, NotStanding)
+            assert isinstance(judgement.refusal, NotStanding)
         return
+    assert judgement.refusal is None
     assert standing is Standing.ACTIVE and key_active  # law 1
     assert purpose == right.purpose and method == "GET" and until > 0  # law 2
     assert granted.fields and all(rules._within(name, given_fields) for name in granted.fields)

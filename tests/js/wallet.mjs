@@ -2,7 +2,8 @@
 // line comes in ({do: ...}), one goes out ({ok: ...} or {wrong: ...}).
 import { createHash, createPrivateKey, createPublicKey, randomBytes, sign as signWith, verify as verifyWith, X509Certificate } from "node:crypto";
 import { createInterface } from "node:readline";
-import { setGlobalConfig } from "@openid4vc/oauth2";
+import { clientAuthenticationAnonymous, setGlobalConfig } from "@openid4vc/oauth2";
+import { Openid4vciClient } from "@openid4vc/openid4vci";
 import { Openid4vpClient, parseTransactionData } from "@openid4vc/openid4vp";
 import { CoseKey, DeviceKey, DeviceRequest, DocRequest, Holder, Issuer, IssuerSigned, ItemsRequest, SessionTranscript, SignatureAlgorithm } from "@owf/mdoc";
 import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
@@ -173,13 +174,42 @@ async function answer({ url, credentials, hold, enc }) {
   return { satisfied: true, client: request.client.prefix, version: request.version, tokens, payload, response: made.jarm?.responseJwt, status: sent.response.status, body: await sent.response.json().catch(() => null) };
 }
 
+// From an offer to the credential in one format: the token by the pre-authorised code, a nonce, a proof, the credential.
+async function accept({ offer, txCode, configuration, holder }) {
+  const issuing = {
+    ...callbacks,
+    clientAuthentication: clientAuthenticationAnonymous(),
+    signJwt: async (signer, { header, payload }) => {
+      const jwt = await new jose.SignJWT(payload).setProtectedHeader(header).sign(await jose.importJWK(holder, "ES256"));
+      return { jwt, signerJwk: publicOf(holder) };
+    },
+  };
+  const client = new Openid4vciClient({ callbacks: issuing });
+  const credentialOffer = await client.resolveCredentialOffer(offer);
+  const issuerMetadata = await client.resolveIssuerMetadata(credentialOffer.credential_issuer);
+  const { accessTokenResponse } = await client.retrievePreAuthorizedCodeAccessTokenFromOffer({ credentialOffer, issuerMetadata, txCode });
+  const found = {};
+  for (const credentialConfigurationId of [configuration].flat()) {
+    const { c_nonce: nonce } = await client.requestNonce({ issuerMetadata });
+    const { jwt } = await client.createCredentialRequestJwtProof({
+      issuerMetadata, credentialConfigurationId, nonce, issuedAt: new Date(),
+      signer: { method: "jwk", alg: "ES256", publicJwk: publicOf(holder) },
+    });
+    const { credentialResponse } = await client.retrieveCredentials({
+      accessToken: accessTokenResponse.access_token, credentialConfigurationId, issuerMetadata, proofs: { jwt: [jwt] },
+    });
+    found[credentialConfigurationId] = credentialResponse.credentials[0].credential;
+  }
+  return found;
+}
+
 // A response made by hand, to send what no honest wallet would: {payload, vp_token, ...how it is encrypted}.
 async function encrypt({ jwk, alg, enc, kid, content }) {
   const key = await jose.importJWK(jwk, alg);
   return await new jose.CompactEncrypt(new TextEncoder().encode(JSON.stringify(content))).setProtectedHeader({ alg, enc, ...(kid ? { kid } : {}) }).encrypt(key);
 }
 
-const verbs = { issueSd, presentSd, issueMdoc, presentMdoc, answer, encrypt, resolve: async ({ url }) => (await resolved(url)).request };
+const verbs = { accept, issueSd, presentSd, issueMdoc, presentMdoc, answer, encrypt, resolve: async ({ url }) => (await resolved(url)).request };
 for await (const line of createInterface({ input: process.stdin })) {
   const { do: verb, ...order } = JSON.parse(line);
   const told = await verbs[verb](order).then((ok) => ({ ok }), (error) => ({ wrong: `${error.name}: ${error.message}`, at: error.stack }));

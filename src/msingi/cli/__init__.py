@@ -13,6 +13,7 @@ from msingi import __version__
 # name -> (module, attribute, one line for the overview)
 COMMANDS = {
     "up": ("msingi.cli.up", "up", "Start the whole stack, with a sample country at first start."),
+    "gateway": ("msingi.cli.gateway", "gateway", "Answer messages of the exchange, in processes of their own."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),

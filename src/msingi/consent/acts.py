@@ -1,5 +1,6 @@
 """Verbs of consent: agreements, grants and withdrawals, requests, and the citizen's view of who looked."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -11,6 +12,7 @@ from msingi.consent.accesses import accesses as accesses
 from msingi.consent.errors import AgreementUnknown, ConsentMissing, ConsentUnknown
 from msingi.consent.model import (
     Agreement,
+    AgreementId,
     AgreementOrder,
     AskOrder,
     Consent,
@@ -100,6 +102,15 @@ async def agreement(stack: Stack, name: str, version: int = 0) -> Agreement:
     """One version of a data agreement, the newest for 0; public. Raises AgreementUnknown."""
     async with stack.db.reading("consent") as tx:
         found = await (store.agreement_version(tx, name, version) if version else store.newest_agreement(tx, name))
+    if found is None:
+        raise AgreementUnknown()
+    return found
+
+
+async def agreement_by_number(stack: Stack, number: int) -> AgreementId:
+    """The agreement that was the `number`th to be published for the first time, from 1 on. Raises AgreementUnknown."""
+    async with stack.db.reading("consent") as tx:
+        found = await store.agreement_by_number(tx, number)
     if found is None:
         raise AgreementUnknown()
     return found
@@ -277,6 +288,12 @@ async def live_consent(tx: Tx, person_id: PersonId, institution: str, purpose: s
     if found is None:
         raise ConsentMissing(institution=institution, purpose=purpose)
     return found
+
+
+async def live_consents(tx: Tx, asks: Sequence[tuple[PersonId, str, str, tuple[str, ...]]]) -> dict[int, Live]:
+    """The same for many decisions in one transaction: of asks (person, institution, purpose, fields), those that have
+    a live consent, by their number in `asks`. Each person must be reached by the running permits."""
+    return await store.live_consents(tx, asks, clock.now()) if asks else {}
 
 
 # Requests

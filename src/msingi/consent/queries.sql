@@ -15,6 +15,10 @@ WHERE a.agreement > $1 AND NOT a.retired AND ($3 = '' OR a.institution = $3) AND
   SELECT FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version)
 ORDER BY a.agreement LIMIT $2;
 
+-- name: agreement_by_number
+-- The agreement that was the $1th to be published for the first time.
+SELECT agreement FROM consent.agreement WHERE version = 1 ORDER BY published_at, agreement OFFSET $1::bigint - 1 LIMIT 1;
+
 -- name: put_agreement
 -- Publish a version, unless somebody else has just published the same one.
 INSERT INTO consent.agreement (agreement, version, institution, purpose, body, retired, published_at, hash,
@@ -29,6 +33,12 @@ ON CONFLICT (person_id) DO UPDATE SET epoch = epoch.epoch + 1 RETURNING epoch;
 -- name: live_consent
 -- The live consent that covers everything asked, with the person's epoch.
 SELECT consent_id, epoch FROM consent.live($1, $2, $3, $4, $5);
+
+-- name: live_consents
+-- The same for many people and askers at a time: the number of each that has a live consent. Fields are blank-separated.
+SELECT a.no::int AS no, l.consent_id, l.epoch
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS a (person, asker, why, wanted, no),
+  LATERAL consent.live(a.person, a.asker, a.why, string_to_array(a.wanted, ' '), $5) AS l;
 
 -- name: put_consent
 -- A new consent.

@@ -6,9 +6,10 @@ from uuid import UUID
 from litestar import Request, Response, Router, get, post
 from litestar.params import Parameter
 
-from msingi.consent import acts
+from msingi.consent import acts, forms
 from msingi.consent import model as m
 from msingi.consent.errors import AgreementUnknown
+from msingi.consent.govstack import routes as govstack
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotSignedIn
@@ -92,6 +93,30 @@ async def receipts(request: AnyRequest, consent_id: UUID) -> list[m.Receipt]:
     return await acts.receipts(web.stack(request), ctx, _self(ctx), consent_id)
 
 
+@get("/consents/{consent_id:uuid}/receipts/kantara")
+async def kantara(request: AnyRequest, consent_id: UUID) -> dict[str, Any]:
+    """The newest state of one of my consents as a Kantara Consent Receipt 1.1. 404 consent.unknown."""
+    stack = web.stack(request)
+    receipt, basis = await _newest(request, consent_id)
+    return forms.kantara(receipt, basis, stack.profile)
+
+
+@get("/consents/{consent_id:uuid}/receipts/artefact")
+async def artefact(request: AnyRequest, consent_id: UUID) -> dict[str, Any]:
+    """The same as a consent artefact of India's Account Aggregator framework, signed. 404 consent.unknown."""
+    stack = web.stack(request)
+    receipt, basis = await _newest(request, consent_id)
+    return forms.artefact(receipt, basis, stack.profile, stack.settings.url, stack.keys.signer("consent"))
+
+
+async def _newest(request: AnyRequest, consent_id: UUID) -> tuple[m.Receipt, m.Agreement]:
+    """The newest receipt of one of the caller's consents, and the agreement that it rests on."""
+    ctx = await _consenting(request)
+    receipt = (await acts.receipts(web.stack(request), ctx, _self(ctx), consent_id))[-1]
+    name, _, version = receipt.receipt["revision"]["agreement"].rpartition("/agreements/")[2].partition("/versions/")
+    return receipt, await acts.agreement(web.stack(request), name, int(version))
+
+
 @get("/requests")
 async def requests(request: AnyRequest, after: After = "", limit: Limit = 50, open: bool = True) -> m.Page[m.Request]:
     """What institutions ask me to allow, newest first; with open=false also those answered before."""
@@ -141,8 +166,9 @@ routers = [
         "/v1/consent",
         route_handlers=[
             agreements, agreement, agreement_version, publish_agreement, retire_agreement, consents, grant, withdraw,
-            receipts, requests, request_consent, decline, accesses, access_proof, keys,
+            receipts, kantara, artefact, requests, request_consent, decline, accesses, access_proof, keys,
         ],
         tags=["consent"],
-    )
+    ),
+    govstack.router,
 ]  # fmt: skip

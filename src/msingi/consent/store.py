@@ -1,5 +1,6 @@
 """The consent room's rows: the only file here that runs SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -105,6 +106,12 @@ async def agreements_after(tx: Tx, after: str, limit: int, institution: str) -> 
     return [_agreement(row) for row in await tx.rows(Q.agreements_after, after, limit, institution)]
 
 
+async def agreement_by_number(tx: Tx, number: int) -> AgreementId | None:
+    """The agreement that was the `number`th to be published for the first time."""
+    name = await tx.value(Q.agreement_by_number, number)
+    return None if name is None else AgreementId(name)
+
+
 async def put_agreement(tx: Tx, made: Agreement) -> bool:
     """Publish a version; False when somebody else has just published the same one."""
     order = made.order
@@ -126,6 +133,15 @@ async def live_consent(
     """The live consent that covers everything asked."""
     row = await tx.row(Q.live_consent, person_id, institution, purpose, list(fields), at)
     return None if row is None else Live(ConsentId(row["consent_id"]), row["epoch"])
+
+
+async def live_consents(
+    tx: Tx, asks: Sequence[tuple[PersonId, str, str, tuple[str, ...]]], at: datetime
+) -> dict[int, Live]:
+    """The live consents that cover everything asked, by the number of the ask."""
+    people, askers, purposes, fields = [list(column) for column in zip(*asks, strict=True)]
+    rows = await tx.rows(Q.live_consents, people, askers, purposes, [" ".join(names) for names in fields], at)
+    return {row["no"] - 1: Live(ConsentId(row["consent_id"]), row["epoch"]) for row in rows}
 
 
 async def put_consent(tx: Tx, made: Consent) -> None:

@@ -8,8 +8,8 @@ Laws
 5. Only a verified, current status list says "revoked" or "suspended"; without one the status is undetermined.
 6. A status index is random and taken once; times are rounded to days, so that neither links two credentials.
 7. A reprint shows exactly what was signed: the card's face is kept, sealed under the holder's key, as issued.
-8. Checking a card tells the issuer nothing of its holder: keys and status lists are fetched whole. Only a browser
-   without a reader of its own sends a picture, which is read in memory and forgotten.
+8. Checking a card tells the issuer nothing of its holder: keys and status lists are fetched whole, and the code is
+   read on the device. Only a picture that cannot be read there may be sent, at its user's wish, to be read in memory.
 
 Standards: RFC 9052 (COSE), RFC 8392 (CWT), RFC 9285 (Base45), Claim 169 of the IANA CWT registry (1.2.0), Token
 Status List (draft 20), ICAO Doc 9303 parts 3 and 5 (TD1), ISO/IEC 7810 ID-1, RFC 7517 (JWK).

@@ -162,8 +162,8 @@ async def page(request: AnyRequest, lang: Annotated[str, QueryParameter(max_leng
 
 @get("/verify/{name:str}", summary="The verifier's script and style", media_type="text/plain")
 async def asset(request: AnyRequest, name: str) -> Response[bytes]:
-    """`verifier.js`, which is also the service worker of the page, and `verifier.css`."""
-    if name == "verifier.js":
+    """`verifier.js`, which is also the service worker of the page, `reader.js`, and `verifier.css`."""
+    if name in ("verifier.js", "reader.js"):
         headers = {"Cache-Control": "no-cache", "Service-Worker-Allowed": "/verify"}
         return Response(_asset(name), media_type="text/javascript", headers=headers)
     if name != "verifier.css":
@@ -174,6 +174,15 @@ async def asset(request: AnyRequest, name: str) -> Response[bytes]:
     return Response(style.encode(), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 
+@get("/verify/qr/{name:str}", summary="The verifier's reader of QR codes", media_type="text/javascript")
+async def decoder(name: str) -> Response[bytes]:
+    """The decoder for browsers that have none: `decode.js` and `index.js` of the package `qr`, and its licences."""
+    if name not in ("decode.js", "index.js", "LICENSE", "LICENSE-MIT"):
+        raise web.NoSuchDoor()
+    media_type = "text/javascript" if name.endswith(".js") else "text/plain"
+    return Response(_asset(f"qr/{name}"), media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+
 @post(
     "/verify/read",
     summary="Read a QR code from a picture",
@@ -182,7 +191,7 @@ async def asset(request: AnyRequest, name: str) -> Response[bytes]:
     opt={"takes": ("image/jpeg", "image/png", "image/webp")},
 )
 async def read_picture(request: AnyRequest) -> dict[str, str]:
-    """The text of the QR code in a JPEG, PNG or WebP picture, for browsers that cannot read codes themselves.
+    """The text of the QR code in a JPEG, PNG or WebP picture that the page could not read, if its user sends it.
 
     The picture is read in memory and never kept; what the text means is checked in the browser.
     400 credentials.unreadable; 413 credentials.picture-too-large; 422 credentials.no-code-found.
@@ -216,5 +225,5 @@ routers = [
         tags=["credentials"],
     ),
     Router("/", route_handlers=[issuer_keys, status_lists, status_list], tags=["credentials"]),
-    Router("/", route_handlers=[page, asset, read_picture], tags=["verifier"]),
+    Router("/", route_handlers=[page, asset, decoder, read_picture], tags=["verifier"]),
 ]

@@ -85,6 +85,14 @@ def _noise(scale: Fraction) -> int:
     return noise.discrete_laplace(scale, secrets.randbelow)
 
 
+def with_noise(counts: dict[str, int], scale: Fraction) -> dict[str, int]:
+    """Counts of another room, protected as this room protects its own (laws 1 and 2): noise, and none below zero.
+
+    `scale` is the number of levels that share the budget, over its epsilon.
+    """
+    return {name: max(0, count + _noise(scale)) for name, count in counts.items()}
+
+
 async def newest(stack: Stack, code: str) -> Edition:
     """The newest published edition; public, about nobody. Raises UnknownIndicator or NoEdition."""
     indicator(code)

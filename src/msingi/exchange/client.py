@@ -4,19 +4,23 @@
 """
 
 import base64
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Struct
+from msgspec.structs import replace
 
 from msingi.exchange import signature
 from msingi.exchange.errors import SignatureRefused
 from msingi.exchange.governance import public_key
+from msingi.exchange.model import Inflow
 from msingi.exchange.signature import Message
+from msingi.exchange.upstream import Pool
 from msingi.kernel import clock
 from msingi.kernel.keys import public_jwk
 
@@ -127,16 +131,59 @@ def opened(
 
     Raises SignatureRefused.
     """
-    known: dict[str, Ed25519PublicKey] = {key["kid"]: public_key(key["x"]) for key in exchange_keys}
-    fields = signature.combine(headers)
-    answer = Message(status=status, fields=fields, request=prepared.message)
-    signature.verify(answer, body, known.get, int(clock.now().timestamp()))
+    answer = Message(status=status, fields=signature.combine(headers), request=prepared.message)
+    told = believed(prepared, answer, exchange_keys)
+    signature.check_digest(answer, body)
+    return replace(told, body=body)
+
+
+def believed(prepared: Prepared, answer: Message, exchange_keys: Iterable[Mapping[str, str]]) -> Answered:
+    """The same for an answer whose body is checked elsewhere, with `signature.check_digest` or by its reader."""
+    known: dict[str, bytes] = {key["kid"]: public_key(key["x"]).public_bytes_raw() for key in exchange_keys}
+    signature.verify_head(answer, known.get, int(clock.now().timestamp()))
+    fields = answer.fields
     if fields.get("x-road-id") != prepared.message.fields["x-road-id"]:
         raise SignatureRefused("this answer is to another message", step=8)
     return Answered(
-        status, body, fields.get("content-type", ""), fields.get("x-road-error", ""), fields.get("msingi-problem", ""),
-        fields.get("msingi-record", ""), fields.get("msingi-origin", ""),
+        answer.status, b"", fields.get("content-type", ""), fields.get("x-road-error", ""),
+        fields.get("msingi-problem", ""), fields.get("msingi-record", ""), fields.get("msingi-origin", ""),
     )  # fmt: skip
+
+
+async def download(
+    prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]], take: Callable[[bytes], object],
+    body: Inflow | None = None,
+) -> Answered:  # fmt: skip
+    """Send a request, with a `body` of any size, and give the answer's body to `take` piece by piece.
+
+    What was taken counts only when this returns: the signature of a streamed answer comes at its end.
+    Raises SignatureRefused, AnswerFailed, AnswerUnreachable.
+    """
+    url = urlsplit(prepared.url)
+    pool = Pool(f"{url.scheme}://{url.netloc}", most=1)
+    target = url.path + (f"?{url.query}" if url.query else "")
+    head = f"{prepared.method} {target} HTTP/1.1\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in prepared.message.fields.items())
+    if body is not None:
+        head += "transfer-encoding: chunked\r\n" if body.size is None else f"content-length: {body.size}\r\n"
+    elif prepared.body or prepared.method in ("POST", "PUT", "PATCH"):
+        head += f"content-length: {len(prepared.body)}\r\n"
+    line = await pool.ask(prepared.method, f"{head}\r\n".encode("latin-1"), prepared.body, body)
+    sha256 = hashlib.sha256()
+    try:
+        async for chunk in line.body():
+            sha256.update(chunk)
+            take(chunk)
+        fields = signature.combine(line.headers)
+        trailers = signature.combine(line.trailers) if "signature" not in fields else None
+        answer = Message(status=line.status, fields=fields, request=prepared.message, trailers=trailers)
+        told = believed(prepared, answer, exchange_keys)
+        digest = (fields if trailers is None else trailers)["content-digest"]
+        if digest != f"sha-256=:{base64.b64encode(sha256.digest()).decode()}:":
+            raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
+        return told
+    finally:
+        pool.close()
 
 
 async def send(prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]]) -> Answered:

@@ -150,3 +150,23 @@ class AnswerFailed(ExchangeRefusal):
     title = "The service could not answer"
     remedy = "Try again later with a new X-Road-Id, and tell the owner of the service if it lasts."
     xroad = "Server.ServerProxy.ServiceFailed.InternalError"
+
+
+class AnswerUnreachable(ExchangeRefusal):
+    """The server of the service does not accept connections. That it was to be asked stands in the person's record."""
+
+    code = "exchange.service-unreachable"
+    status = 502
+    title = "The service cannot be reached"
+    remedy = "Try again later with a new X-Road-Id, and tell the owner of the service if it lasts."
+    xroad = "Server.ServerProxy.NetworkError"
+
+
+class TooSlow(ExchangeRefusal):
+    """The body of the message did not come: nothing for too long, or too little for its time."""
+
+    code = "exchange.too-slow"
+    status = 408
+    title = "The message came too slowly"
+    remedy = "Send the body at once after the head, over a better connection, or in smaller messages."
+    xroad = "Client.BadRequest"

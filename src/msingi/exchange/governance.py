@@ -159,7 +159,6 @@ async def grant_right(stack: Stack, ctx: Context, order: RightOrder) -> Right:
         made = msgspec.structs.replace(made, version=await store.put_right(tx, made))
         what = {"client": order.client, "service": order.service, "for": order.purpose, "basis": order.basis}
         log.append(tx, permit, detail=what | {"law": order.law, "fields": " ".join(order.fields)})
-    stack.local.pop("exchange.book", None)  # this program chooses among the new rights at once
     return made
 
 
@@ -173,7 +172,6 @@ async def end_right(stack: Stack, ctx: Context, client: str, service: str, purpo
         if not await store.end_right(tx, client, service, purpose, basis, ctx.at):
             raise NoRight("there is no such right")
         log.append(tx, permit, detail={"client": client, "service": service, "for": purpose, "basis": basis})
-    stack.local.pop("exchange.book", None)
 
 
 async def publish_offer(stack: Stack, ctx: Context, offer: Offer) -> Offer:

@@ -1,5 +1,6 @@
 """Nouns of the exchange: institutions and keys, services and rights, one message and its answer."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType, Protocol
@@ -53,11 +54,36 @@ class Key(Struct, frozen=True):
     since: datetime
 
 
+class Check(StrEnum):
+    """How a question looks at the value of its field."""
+
+    EQUALS = "equals"  # the value is the one given, capitals aside
+    ONE_OF = "one-of"  # the value is among those given
+    AT_LEAST = "at-least"  # a number, or a date, not below the one given
+    AT_MOST = "at-most"
+    AGE_AT_LEAST = "age-at-least"  # a date of birth (or the year, or year and month) at least that many years ago
+    AGE_UNDER = "age-under"
+    PRESENT = "present"  # there is a value
+
+
+class Question(Struct, frozen=True, forbid_unknown_fields=True):
+    """A yes/no question that a service answers without telling the value: `test` of `field` against `value`.
+
+    With `asked` the client gives the value ("lives-in=dodoma"), one for each message, so that probing is seen.
+    """
+
+    field: str
+    test: Check
+    value: str | int | tuple[str, ...] = ""
+    asked: bool = False
+    title: dict[str, str] = {}
+
+
 class Offer(Struct, frozen=True):
     """A service as the catalogue shows it. One `about_person` is asked about one person, named in the path.
 
     With `document` the answer is the value of that one field itself, as `media_type`; otherwise it is an object of
-    the granted fields.
+    the granted fields. The names of `questions` are granted like fields, and answered with true or false.
     """
 
     service: ServiceCode
@@ -73,6 +99,7 @@ class Offer(Struct, frozen=True):
     media_type: str = "application/json"
     url: str = ""  # empty: answered by a room of this stack
     active: bool = True
+    questions: dict[str, Question] = {}
 
 
 class Right(Struct, frozen=True):
@@ -157,16 +184,36 @@ class Call(Struct, frozen=True):
     body: bytes = b""
     media_type: str = ""
     issue: str = ""
+    passed: dict[str, str] = {}  # header fields for the service, as they came
+    inflow: "Inflow | None" = None  # the rest of a body that is too large to be held
+
+
+class Inflow(Protocol):
+    """A large request body on its way: what follows `Call.body`, held back until its digest is known to be right.
+
+    `size` is its whole length, or None where it comes in chunks of unknown number.
+    """
+
+    size: int | None
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class Released(Struct, frozen=True):
-    """What leaves the exchange: the filtered body, and the record that tells the person."""
+    """What leaves the exchange: the filtered body, and the record that tells the person.
+
+    A large document comes as a `stream` of chunks instead of a body; `digest` is its Content-Digest where the service
+    told it beforehand.
+    """
 
     status: int
     body: bytes
     media_type: str
     record_id: UUID | None
     consent: str = ""
+    fields: dict[str, str] = {}
+    stream: AsyncIterator[bytes] | None = None
+    digest: str = ""
 
 
 class Caller(Struct, frozen=True):

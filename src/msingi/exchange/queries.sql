@@ -46,12 +46,12 @@ UPDATE exchange.key SET active = false WHERE kid = $1;
 -- name: put_service
 -- Offer a service, or say anew what it offers; another owner's service stays as it is.
 INSERT INTO exchange.service (service, owner, title, fields, purposes, bases, needs_consent, about_person, document,
-  media_type, url, active, openapi)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+  media_type, url, active, openapi, questions)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (service) DO UPDATE SET title = excluded.title, fields = excluded.fields, purposes = excluded.purposes,
   bases = excluded.bases, needs_consent = excluded.needs_consent, about_person = excluded.about_person,
   document = excluded.document, media_type = excluded.media_type, url = excluded.url, active = excluded.active,
-  openapi = excluded.openapi
+  openapi = excluded.openapi, questions = excluded.questions
 WHERE exchange.service.owner = excluded.owner;
 
 -- name: service_by_code
@@ -88,21 +88,24 @@ SELECT * FROM exchange.access_right WHERE client = $1 AND service = $2 AND (unti
 SELECT r.* FROM exchange.access_right r JOIN exchange.service s USING (service)
 WHERE r.client = $1 AND s.owner = $2 AND (r.until IS NULL OR r.until > $3) ORDER BY r.service, r.purpose, r.basis;
 
--- name: standing_now
--- Everything that a decision weighs, as it is now, in one round trip; and the claim that this message is new.
-WITH claim AS (
-  INSERT INTO exchange.seen (client, message_id, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true AS fresh
+-- name: claim_messages
+-- The claim that messages are new, in the order of their ids so that no two batches wait for each other; with the
+-- edition of all that decides about them.
+WITH asked AS (
+  SELECT client, message_id FROM unnest($1::text[], $2::uuid[]) AS a (client, message_id) ORDER BY client, message_id
+), claim AS (
+  INSERT INTO exchange.seen (client, message_id, at) SELECT client, message_id, $3 FROM asked
+  ON CONFLICT DO NOTHING RETURNING client, message_id
 )
-SELECT (SELECT fresh FROM claim) AS fresh, i.standing, k.active AS key_active,
-  s.service, s.owner, s.fields AS offered, s.purposes, s.bases, s.needs_consent, s.about_person, s.document,
-  s.media_type, s.url, s.active, r.client, r.purpose, r.basis, r.law, r.fields, r.endpoints, r.by_number, r.version,
-  r.until
-FROM (SELECT) AS always
+SELECT (SELECT edition FROM exchange.edition) AS edition, ARRAY(SELECT client FROM claim) AS clients,
+  ARRAY(SELECT message_id FROM claim) AS messages;
+
+-- name: client_now
+-- The edition, an institution's standing, and the keys of its subsystem that may be used.
+SELECT e.edition, i.standing, ARRAY(SELECT kid FROM exchange.key k WHERE k.subsystem = $1 AND k.active) AS kids
+FROM exchange.edition e
 LEFT JOIN exchange.subsystem u ON u.subsystem = $1
-LEFT JOIN exchange.institution i ON i.institution = u.institution
-LEFT JOIN exchange.key k ON k.kid = $4 AND k.subsystem = u.subsystem
-LEFT JOIN exchange.service s ON s.service = $5
-LEFT JOIN exchange.access_right r ON r.client = $1 AND r.service = $5 AND r.purpose = $6 AND r.basis = $7;
+LEFT JOIN exchange.institution i ON i.institution = u.institution;
 
 -- name: claim_message
 -- The claim that this message is new.

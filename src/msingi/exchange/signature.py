@@ -10,11 +10,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct, field
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from msingi.exchange.errors import SignatureRefused
 
@@ -46,6 +48,9 @@ _VALUE_RE = re.compile(r"([a-z*][a-z0-9_.*-]*)=(:[A-Za-z0-9+/]*={0,2}:)")
 _DIGEST_RE = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/]*={0,2}):")
 
 
+PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one: half the time (libsodium verifies, RFC 8032 5.1.7)
+
+
 def keyid_of(fields: dict[str, str]) -> str:
     """The `keyid` that a message claims, unverified, to find its key before `verify`; empty when there is none."""
     found = re.search(r';keyid="([^"]*)"', fields.get("signature-input", ""))
@@ -55,6 +60,7 @@ def keyid_of(fields: dict[str, str]) -> str:
 class Message(Struct, frozen=True):
     """A request (`status` 0) or an answer with the request it answers; `fields` by lower-case name, combined.
 
+    `trailers` are those fields of an answer that came after its body.
     `path` and `query` are as transported (percent-encoded); `query` is without its question mark.
     """
 
@@ -65,6 +71,7 @@ class Message(Struct, frozen=True):
     fields: dict[str, str] = field(default_factory=dict)
     status: int = 0
     request: "Message | None" = None
+    trailers: dict[str, str] | None = None
 
 
 class Verified(NamedTuple):
@@ -91,10 +98,15 @@ def content_digest(body: bytes) -> str:
 
 
 def components_of(message: Message) -> list[str]:
-    """What this profile signs of `message`: the fixed components, and every decisive field that is present."""
+    """What this profile signs of `message`: the fixed components, and every decisive field that is present.
+
+    An answer whose digest is only known at its end has it, and the signature, in its trailers (RFC 9421 2.1, `tr`).
+    """
     if message.status == 0:
         return [*REQUEST_COVERS, *(f'"{name}"' for name in DECISIVE if name in message.fields)]
     covers = [*ANSWER_COVERS, *(f'"{name}"' for name in ANSWER_DECISIVE if name in message.fields)]
+    if message.trailers is not None:
+        covers[1] = '"content-digest";tr'
     if message.request is not None and "signature" in message.request.fields:
         label = message.request.fields["signature"].partition("=")[0]
         covers.append(f'"signature";req;key="{label}"')
@@ -108,6 +120,10 @@ def _component(message: Message, item: str, name: str, parameters: str) -> str:
         if message.request is None:
             raise SignatureRefused("RFC 9421 2.4: `req` stands only in an answer", step=6)
         source, parameters = message.request, parameters[4:]
+    if parameters == ";tr":
+        if name not in (source.trailers or {}):
+            raise SignatureRefused(f"RFC 9421 2.1: the message has no trailer {item}", step=6)
+        return (source.trailers or {})[name]
     if name == "@status" and source.status and not parameters:
         return str(source.status)
     derived = {"@method": source.method, "@authority": source.authority, "@path": source.path or "/",
@@ -125,14 +141,21 @@ def _component(message: Message, item: str, name: str, parameters: str) -> str:
     return value
 
 
+@lru_cache(maxsize=1024)
+def _items(inner_list: str) -> tuple[tuple[str, str, str], ...]:
+    """The component identifiers of an inner list without its parameters: whole, name, parameters."""
+    return tuple((found[0], found[1], found[2]) for found in _ITEM_RE.finditer(inner_list))
+
+
 def signature_base(message: Message, inner_list: str) -> bytes:
     """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
     lines = []
-    for found in _ITEM_RE.finditer(inner_list, 1, inner_list.index(")")):
-        value = _component(message, found[0], found[1], found[2])
+    for item, name, parameters in _items(inner_list[: inner_list.index(")")]):
+        plain = not parameters and name[0] != "@" and name in message.fields
+        value = message.fields[name] if plain else _component(message, item, name, parameters)
         if not value.isascii() or "\n" in value or "\r" in value:
-            raise SignatureRefused(f"RFC 9421 2.5: the value of {found[0]} is not plain ASCII", step=6)
-        lines.append(f"{found[0]}: {value}")
+            raise SignatureRefused(f"RFC 9421 2.5: the value of {item} is not plain ASCII", step=6)
+        lines.append(f"{item}: {value}")
     lines.append(f'"@signature-params": {inner_list}')
     return "\n".join(lines).encode()
 
@@ -151,34 +174,86 @@ def sign(
     return {"signature-input": f"{label}={inner_list}", "signature": f"{label}=:{signature}:"}
 
 
-def _digest_matches(header: str, body: bytes) -> bool:
+def digest_matches(header: str, body: bytes) -> bool:
     """Every digest of the field fits `body`, and there is at least one (RFC 9530 section 2)."""
-    for member in header.split(", "):
-        found = _DIGEST_RE.fullmatch(member)
-        if not found:
-            return False
-        digest = hashlib.new(found[1].replace("-", ""), body).digest()
-        if not hmac.compare_digest(base64.b64encode(digest).decode(), found[2]):
-            return False
-    return True
+    return all(
+        found and hmac.compare_digest(base64.b64encode(hashlib.new(found[1], body).digest()).decode(), found[2])
+        for found in digests_of(header)
+    )
+
+
+def digests_of(header: str) -> list[tuple[str, str, str] | None]:
+    """The digests of a `Content-Digest`: (member, hash name, base64); None for one that is not understood."""
+    found = [_DIGEST_RE.fullmatch(member) for member in header.split(", ")]
+    return [(one[0], one[1].replace("-", ""), one[2]) if one else None for one in found]
 
 
 def verify(
-    message: Message, body: bytes, key_of: Callable[[str], Ed25519PublicKey | None], now: int, *,
+    message: Message, body: bytes, key_of: Callable[[str], PublicKey | None], now: int, *,
     tag: str = TAG, window_s: int = WINDOW_S,
 ) -> Verified:  # fmt: skip
     """Who signed `message` (RFC 9421 section 3.2); `now` in unix seconds, `key_of` finds a public key by `keyid`.
 
     Raises SignatureRefused with the number of the step that failed and the clause.
     """
+    proof = verify_head(message, key_of, now, tag=tag, window_s=window_s)
+    check_digest(message, body)
+    return proof
+
+
+def check_digest(message: Message, body: bytes) -> None:
+    """Step 8 of verifying: the body has the digest that was signed (RFC 9530 section 2). Raises SignatureRefused."""
+    fields = message.fields if message.trailers is None else message.trailers
+    if not digest_matches(fields["content-digest"], body):
+        raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
+
+
+@lru_cache(maxsize=1024)
+def _covered(inner_items: str) -> tuple[frozenset[str], int]:
+    items = [item for item, _, _ in _items(inner_items)]
+    return frozenset(items), len(items)
+
+
+def verify_head(
+    message: Message, key_of: Callable[[str], PublicKey | None], now: int, *, tag: str = TAG, window_s: int = WINDOW_S,
+) -> Verified:  # fmt: skip
+    """Steps 1 to 7, for which the body need not have come: `check_digest` is the eighth. Raises SignatureRefused."""
+    given = message.fields if message.trailers is None else message.trailers
     # 1. One signature, and its input, under one label (RFC 9421 sections 3.2 step 1, 4.1, 4.2).
-    parsed_input = _INPUT_RE.fullmatch(message.fields.get("signature-input", ""))
-    parsed_value = _VALUE_RE.fullmatch(message.fields.get("signature", ""))
+    parsed_input = _INPUT_RE.fullmatch(given.get("signature-input", ""))
+    parsed_value = _VALUE_RE.fullmatch(given.get("signature", ""))
     if not parsed_input or not parsed_value or parsed_input[1] != parsed_value[1]:
         raise SignatureRefused("RFC 9421 4: exactly one signature in canonical form is expected", step=1)
     inner_list = parsed_input[2]
-    # 2. Its parameters are known, single, and all that this profile asks for (section 2.3).
-    parameters = [(m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(parsed_input[7])]
+    # 2. and 3. Its parameters.
+    keyid, created = _check_parameters(parsed_input[7], now, tag, window_s)
+    # 4. It covers all that is decided upon, each once (sections 2.5 and 7.2.1: insufficient coverage).
+    covered, count = _covered(inner_list[: inner_list.index(")")])
+    missing = [item for item in components_of(message) if item not in covered]
+    if missing or len(covered) != count:
+        raise SignatureRefused(f"RFC 9421 7.2.1: not covered, or covered twice: {' '.join(missing)}", step=4)
+    # 5. The key is known (section 3.2 step 5).
+    key = key_of(keyid)
+    if key is None:
+        raise SignatureRefused("RFC 9421 3.2 step 5: this key is not known here", step=5)
+    # 6. Rebuild the signature base from the message as received (section 2.5).
+    signed = signature_base(message, inner_list)
+    # 7. The signature is of that base by that key (section 3.3.6).
+    try:
+        raw = key if isinstance(key, bytes) else key.public_bytes_raw()
+        value = base64.b64decode(parsed_value[2][1:-1], validate=True)
+        if len(value) != 64:
+            raise BadSignatureError
+        crypto_sign_open(value + signed, raw)
+    except (BadSignatureError, binascii.Error):
+        raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7) from None
+    return Verified(keyid, created, parsed_input[1], covered)
+
+
+def _check_parameters(text: str, now: int, tag: str, window_s: int) -> tuple[str, int]:
+    """Steps 2 and 3: `keyid` and `created`, once every parameter is as it should be. Raises SignatureRefused."""
+    # 2. They are known, single, and all that this profile asks for (section 2.3).
+    parameters = [(m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(text)]
     given = dict(parameters)
     if len(given) != len(parameters) or not {"created", "keyid", "tag"} <= given.keys():
         raise SignatureRefused("RFC 9421 2.3: `created`, `keyid` and `tag` are expected once each", step=2)
@@ -192,24 +267,4 @@ def verify(
         raise SignatureRefused("RFC 9421 2.3: `created` and `expires` are integers", step=3)
     if abs(now - created) > window_s or expires < now:
         raise SignatureRefused(f"RFC 9421 2.3: signed more than {window_s} s away from now, or expired", step=3)
-    # 4. It covers all that is decided upon, each once (sections 2.5 and 7.2.1: insufficient coverage).
-    items = [m[0] for m in _ITEM_RE.finditer(inner_list, 1, inner_list.index(")"))]
-    covered = frozenset(items)
-    missing = [item for item in components_of(message) if item not in covered]
-    if missing or len(covered) != len(items):
-        raise SignatureRefused(f"RFC 9421 7.2.1: not covered, or covered twice: {' '.join(missing)}", step=4)
-    # 5. The key is known (section 3.2 step 5).
-    key = key_of(str(given["keyid"]))
-    if key is None:
-        raise SignatureRefused("RFC 9421 3.2 step 5: this key is not known here", step=5)
-    # 6. Rebuild the signature base from the message as received (section 2.5).
-    signed = signature_base(message, inner_list)
-    # 7. The signature is of that base by that key (section 3.3.6).
-    try:
-        key.verify(base64.b64decode(parsed_value[2][1:-1], validate=True), signed)
-    except (InvalidSignature, binascii.Error):
-        raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7) from None
-    # 8. The body is the one whose digest was signed (RFC 9530 section 2).
-    if not _digest_matches(message.fields["content-digest"], body):
-        raise SignatureRefused("RFC 9530 2: the body does not have this Content-Digest", step=8)
-    return Verified(str(given["keyid"]), created, parsed_input[1], covered)
+    return str(given["keyid"]), created

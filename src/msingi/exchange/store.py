@@ -1,5 +1,6 @@
 """The exchange's rows: the only file here that runs SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,12 +11,14 @@ from msingi.exchange.model import (
     InstitutionId,
     Key,
     Offer,
+    Question,
     Right,
     ServiceCode,
     Standing,
     Subsystem,
     SubsystemId,
 )
+from msingi.exchange.rules import Page
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 
@@ -31,16 +34,6 @@ class KeyHolder(msgspec.Struct, frozen=True):
     standing: Standing
 
 
-class Scales(msgspec.Struct, frozen=True):
-    """Everything that a decision weighs, as it is now; `fresh` when the message was not seen before."""
-
-    fresh: bool
-    standing: Standing | None
-    key_active: bool
-    offer: Offer | None
-    right: Right | None
-
-
 def _institution(row: Row) -> Institution:
     return Institution(
         institution=InstitutionId(row["institution"]),
@@ -52,21 +45,22 @@ def _institution(row: Row) -> Institution:
     )
 
 
-def _offer(row: Row, fields: str = "fields", *, described: bool = True) -> Offer:
+def _offer(row: Row) -> Offer:
     return Offer(
         service=ServiceCode(row["service"]),
         owner=SubsystemId(row["owner"]),
-        title=row["title"] if described else {},
-        fields=tuple(row[fields]),
+        title=row["title"],
+        fields=tuple(row["fields"]),
         purposes=tuple(row["purposes"]),
         bases=tuple(row["bases"]),
         needs_consent=row["needs_consent"],
         about_person=row["about_person"],
-        openapi=row["openapi"] if described else {},
+        openapi=row["openapi"],
         document=row["document"],
         media_type=row["media_type"],
         url=row["url"],
         active=row["active"],
+        questions=msgspec.convert(row["questions"], dict[str, Question]),
     )
 
 
@@ -149,6 +143,7 @@ async def put_offer(tx: Tx, made: Offer) -> bool:
     put = await tx.do(
         Q.put_service, made.service, made.owner, made.title, list(made.fields), list(made.purposes), list(made.bases),
         made.needs_consent, made.about_person, made.document, made.media_type, made.url, made.active, made.openapi,
+        made.questions,
     )  # fmt: skip
     return put == 1
 
@@ -187,19 +182,24 @@ async def rights_of(tx: Tx, client: str, owner: str, now: datetime) -> list[Righ
     return [_right(row) for row in await tx.rows(Q.rights_of, client, owner, now)]
 
 
-async def scales(
-    tx: Tx, client: str, message_id: UUID, now: datetime, kid: str, service: str, purpose: str, basis: str
-) -> Scales:
-    """All that a decision weighs, in one round trip; it also claims the message id."""
-    row = await tx.row(Q.standing_now, client, message_id, now, kid, service, purpose, basis)
-    assert row is not None  # the statement always gives one row
-    return Scales(
-        fresh=bool(row["fresh"]),
-        standing=Standing(row["standing"]) if row["standing"] else None,
-        key_active=bool(row["key_active"]),
-        offer=_offer(row, "offered", described=False) if row["service"] else None,
-        right=_right(row) if row["client"] else None,
+async def page_now(tx: Tx, client: str, service: str, now: datetime) -> Page:
+    """All that decides about a client's messages to a service; the edition is read first, so it is never too new."""
+    row = await tx.row(Q.client_now, client)
+    assert row is not None  # the edition has always one row
+    standing = Standing(row["standing"]) if row["standing"] else None
+    offer = await offer_by_code(tx, service)
+    return Page(
+        row["edition"], standing, frozenset(row["kids"]), offer, tuple(await rights_to(tx, client, service, now))
     )
+
+
+async def claim_messages(
+    tx: Tx, messages: Sequence[tuple[str, UUID]], now: datetime
+) -> tuple[int, set[tuple[str, UUID]]]:
+    """Claim message ids: the edition now, and those (client, message id) that were not seen before."""
+    row = await tx.row(Q.claim_messages, [client for client, _ in messages], [id for _, id in messages], now)
+    assert row is not None  # the statement always gives one row
+    return row["edition"], set(zip(row["clients"], row["messages"], strict=True))
 
 
 async def claim_message(tx: Tx, client: str, message_id: UUID, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from msingi.exchange import rules
 from msingi.exchange.errors import BadCall, ExchangeRefusal
-from msingi.exchange.model import Call, Caller, Offer, Right, ServiceCode, SubsystemId
+from msingi.exchange.model import Call, Caller, Inflow, Offer, Right, ServiceCode, SubsystemId
 from msingi.exchange.signature import Message, Verified
 from msingi.kernel.context import BASES, PURPOSES
 from msingi.kernel.errors import Outage, Refusal
@@ -26,6 +26,14 @@ _UNHASHED = frozenset(
     b"host user-agent server".split()
 )
 _MOST_PATH = 2_000
+# What is not passed on to a service: what belongs to the connection (X-Road REST 4.3), what is the exchange's own to
+# say, and names that only proxies between us and the service set.
+_NOT_PASSED = frozenset(
+    "connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade host user-agent "
+    "server expect content-length accept-encoding signature signature-input client-cert msingi-purpose msingi-basis "
+    "msingi-fields msingi-consent msingi-record forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-real-ip "
+    "x-road-service x-road-client".split()
+)
 
 
 class Target(Struct, frozen=True):
@@ -65,7 +73,10 @@ def client_of(fields: dict[str, str], instance: str) -> SubsystemId:
     return SubsystemId(rest)
 
 
-def call_of(aim: Target, message: Message, body: bytes, caller: Caller, proof: Verified, about_person: bool) -> Call:
+def call_of(
+    aim: Target, message: Message, body: bytes, caller: Caller, proof: Verified, about_person: bool,
+    inflow: Inflow | None = None,
+) -> Call:  # fmt: skip
     """The call that a verified message makes. Raises BadCall naming the header that is wrong."""
     fields = message.fields
     purpose, basis = fields.get("msingi-purpose", ""), fields.get("msingi-basis", "")
@@ -74,7 +85,7 @@ def call_of(aim: Target, message: Message, body: bytes, caller: Caller, proof: V
     if basis and basis not in BASES:
         raise BadCall(f"one of: {', '.join(sorted(BASES))}", field="Msingi-Basis")
     named = tuple(dict.fromkeys(fields.get("msingi-fields", "").replace(",", " ").split()))
-    if any(not rules.FIELD.fullmatch(name) for name in named) or len(named) > 100:
+    if any(not rules.ASKED.fullmatch(name) for name in named) or len(named) > 100:
         raise BadCall("field names, separated by blanks", field="Msingi-Fields")
     person, rest = "", aim.rest or "/"
     if about_person:
@@ -97,7 +108,20 @@ def call_of(aim: Target, message: Message, body: bytes, caller: Caller, proof: V
         body=body,
         media_type=fields.get("content-type", ""),
         issue=fields.get("x-road-issue", "")[:200],
+        passed=_passed(fields, f"{unquote(message.path.split('/', 3)[2])}/{aim.owner}/{aim.service}"),
+        inflow=inflow,
     )
+
+
+def _passed(fields: dict[str, str], service: str) -> dict[str, str]:
+    """The header fields that reach the service: the client's, apart from those of connections, and who asks what."""
+    client = fields["x-road-client"].rpartition(",")[2].strip()  # the last one counts, and was verified
+    named = {name.strip().lower() for name in fields.get("connection", "").split(",")}  # RFC 9110 section 7.6.1
+    kept = {
+        name: value for name, value in fields.items() if name not in _NOT_PASSED and name not in named
+    }  # fmt: skip
+    kept.setdefault("accept", "application/json")
+    return kept | {"x-road-client": client, "x-road-service": service}
 
 
 def message_id(fields: dict[str, str]) -> str:
@@ -108,15 +132,21 @@ def message_id(fields: dict[str, str]) -> str:
         raise BadCall("X-Road-Id is a UUID", field="X-Road-Id") from None
 
 
-def request_hash(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> str:
-    """`X-Road-Request-Hash`: base64(SHA-512(SHA-512(head) || SHA-512(body))), without body base64(SHA-512(head)).
+def request_head(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """SHA-512 of the head of a request, of which `X-Road-Request-Hash` is made: the request line and the header
+    fields as they reached this exchange, without hop-by-hop fields, Host, User-Agent and Server (X-Road REST 4.4)."""
+    kept = [name + b": " + value + b"\r\n" for name, value in headers if name.lower() not in _UNHASHED]
+    return hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + b"".join(kept)).digest()
 
-    The head is the request line and the header fields as they reached this exchange, without hop-by-hop fields,
-    Host, User-Agent and Server (X-Road REST 4.4).
-    """
-    kept = b"".join(name + b": " + value + b"\r\n" for name, value in headers if name.lower() not in _UNHASHED)
-    head = hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + kept).digest()
-    return base64.b64encode(hashlib.sha512(head + hashlib.sha512(body).digest()).digest() if body else head).decode()
+
+def hash_of(head: bytes, body_digest: bytes | None) -> str:
+    """`X-Road-Request-Hash` of a head and the SHA-512 of the body, if there is one."""
+    return base64.b64encode(head if body_digest is None else hashlib.sha512(head + body_digest).digest()).decode()
+
+
+def request_hash(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> str:
+    """`X-Road-Request-Hash`: base64(SHA-512(SHA-512(head) || SHA-512(body))), without body base64(SHA-512(head))."""
+    return hash_of(request_head(method, target_line, headers), hashlib.sha512(body).digest() if body else None)
 
 
 def error(ending: Ending, detail: str) -> tuple[int, str, bytes]:

@@ -8,6 +8,7 @@ import msgspec
 from msingi.consent.model import Access
 from msingi.governance import rules, store
 from msingi.governance.errors import CaseUnknown
+from msingi.governance.keeping import acts as keeping
 from msingi.governance.model import (
     Answer,
     Author,
@@ -163,6 +164,9 @@ async def answer(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID,
         case = await _ours(tx, ctx, person_id, case_id)
         who = ctx.actor.name or ctx.actor.id
         moved = rules.answered(case, said, stack.profile.law, ctx.at, who)
+        detail = _what(moved) | {"outcome": moved.outcome.value} | ({"ground": moved.ground} if moved.ground else {})
+        if moved.kind is Kind.ERASURE and moved.outcome is not Outcome.REFUSED:
+            detail |= await _erase(stack, tx, ctx, moved)
         await store.move_case(tx, moved)
         await store.put_message(
             tx, stack.seal, moved, ctx.at, Author.OFFICE, who, ctx.actor.institution, said.text.strip()
@@ -171,10 +175,20 @@ async def answer(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID,
             written = await store.written(tx, stack.seal, person_id, case_id)
             handed = RectificationGranted(person_id, moved.case_id, moved.subject, written.wanted, who)
             await stack.outbox.emit(tx, "governance.rectification-granted", handed)
-        detail = _what(moved) | {"outcome": moved.outcome.value} | ({"ground": moved.ground} if moved.ground else {})
         log.append(tx, permit, subject=person_id, detail=detail)
         await told(stack, tx, moved)
     return moved
+
+
+async def _erase(stack: Stack, tx: Tx, ctx: Context, case: Case) -> leaf.Detail:
+    """Carry out the erasure, and write to the person what was destroyed and what a law keeps."""
+    done = await keeping.erase(stack, tx, ctx, case.person_id, case.reference)
+    say = stack.profile.say
+    lines = [f"− {table}: {count}" for table, count in sorted(done.destroyed.items())]
+    lines += [f"+ {say(d.text, case.language)} ({d.law})" for d in stack.profile.law.duties]
+    told_so = "\n".join([*lines, f"{stack.settings.url}/v1/governance/destructions/{done.certificate.certificate_id}"])
+    await store.put_message(tx, stack.seal, case, ctx.at, Author.STACK, "", "", told_so)
+    return {"certificate": str(done.certificate.certificate_id), "destroyed": sum(done.destroyed.values())}
 
 
 async def move_due(stack: Stack, ctx: Context, limit: int = 100) -> int:

@@ -1,9 +1,11 @@
-"""Endless work of governance: the clock of cases."""
+"""Endless work of governance: the clock of cases, and retention."""
 
 import asyncio
 import logging
 
 from msingi.governance import acts
+from msingi.governance.figures import acts as figures
+from msingi.governance.keeping import acts as keeping
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
@@ -11,6 +13,7 @@ from msingi.kernel.stack import Stack
 logger = logging.getLogger("msingi.governance")
 EVERY_S = 60.0
 BATCH = 100
+RETENTION_EVERY_S = 3600.0
 
 
 async def keep_the_clock(stack: Stack) -> None:
@@ -25,4 +28,20 @@ async def keep_the_clock(stack: Stack) -> None:
             await asyncio.sleep(EVERY_S)
 
 
-loops = [keep_the_clock]
+async def retain(stack: Stack) -> None:
+    """Destroy what has had its time, and publish the last quarter's figures, once an hour (laws 5 and 8).
+
+    A run that breaks off goes on where it was.
+    """
+    while True:
+        await asyncio.sleep(RETENTION_EVERY_S)
+        try:
+            made = await keeping.sweep(stack, job_context("retention"))
+            logger.info("retention", extra={"certificates": len(made)})
+            figures_ctx = job_context("case-figures", "statistics")
+            await figures.publish_figures(stack, figures_ctx, figures.before(figures_ctx.at))
+        except Outage as outage:
+            logger.warning("retention waits: %s", outage)
+
+
+loops = [keep_the_clock, retain]

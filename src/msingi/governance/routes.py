@@ -8,7 +8,8 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from msingi.countries.law import ProtectionLaw
-from msingi.governance import acts, pages, pages_staff, rules
+from msingi.governance import acts, pages, pages_public, pages_staff, rules
+from msingi.governance.keeping import routes as keeping
 from msingi.governance.model import Answer, Case, CaseOrder, Dossier, Listed, NewExhibit, Page
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
@@ -180,6 +181,9 @@ routers = [
         ],
         tags=["governance"],
     ),
+    keeping.router,
+    pages_public.doors,
+    pages_public.router,
     pages.router,
     pages_staff.router,
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import msgspec
 from msingi.identity import adjudication, aliases, bulk, enrolment, numbers, photo, rules, standing, store
 from msingi.identity.answering import match_many as match_many
 from msingi.identity.answering import tidy_said as tidy_said
+from msingi.identity.civil import register
 from msingi.identity.enrolment import PHOTO, number_key, phone_key, unseal_version
 from msingi.identity.errors import NotInUse, UnknownNumber
 from msingi.identity.model import (
@@ -43,7 +44,7 @@ from msingi.kernel.stack import Stack
 ROOM = "identity"
 
 
-def _key(ctx: Context, act: str, key: str) -> str:
+def own_key(ctx: Context, act: str, key: str) -> str:
     """A caller's idempotency key: another caller's equal key is another key. Raises Malformed."""
     if not 1 <= len(key) <= 200:
         raise Malformed("Send a key of 1 to 200 characters.", field="Idempotency-Key", rule="1-200-characters")
@@ -57,7 +58,7 @@ async def enrol(stack: Stack, ctx: Context, order: EnrolmentOrder, idempotency_k
     """
     prepared = await enrolment.prepare(stack, order)
     permit = policy.decide(ctx, "identity.enrol", policy.ANYONE)
-    key = _key(ctx, "enrol", idempotency_key)
+    key = own_key(ctx, "enrol", idempotency_key)
     async with stack.db.transaction(permit) as tx:
         if first := await once.claim(tx, ROOM, key, enrolment.content(stack, order)):
             return await enrolment.repeated(tx, stack, first)
@@ -105,7 +106,7 @@ async def record_birth(stack: Stack, ctx: Context, order: BirthOrder, idempotenc
     if order.mother.strip():
         prepared.link_numbers["mother"] = numbers.parse(order.mother, "mother")
     permit = policy.decide(ctx, "identity.register-birth", policy.ANYONE)
-    key = _key(ctx, "birth", idempotency_key)
+    key = own_key(ctx, "birth", idempotency_key)
     async with stack.db.transaction(permit) as tx:
         if first := await once.claim(tx, ROOM, key, enrolment.content(stack, order)):
             return await enrolment.repeated(tx, stack, first)
@@ -120,6 +121,7 @@ async def record_birth(stack: Stack, ctx: Context, order: BirthOrder, idempotenc
             tx, prepared.person_id, mother, born.replace(day=1), region, place, notified, registered_at=registered
         )
         if registered is not None:
+            await register.enter_birth(tx, stack, prepared.person_id, f"{ctx.actor.kind}:{ctx.actor.id}")
             await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(prepared.person_id))
         if mother is not None:
             log.append(tx, permit, subject=mother, detail={"what": "a birth was recorded with you as the mother"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msingi.identity import enrolment, rules, standing, store, store_notices
+from msingi.identity.civil import register
 from msingi.identity.enrolment import phone_key, seal_number, unseal_number, unseal_version
 from msingi.identity.errors import AlreadyDecided, UnknownCase
 from msingi.identity.model import (
@@ -81,6 +82,7 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
             log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
     if await store.settle_birth(tx, case.person_id, target, at):
         child = target or case.person_id
+        await register.enter_birth(tx, stack, child, f"{permit.context.actor.kind}:{permit.context.actor.id}")
         await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
     await store.close_case(tx, case_id, at, target, because)
     return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)

@@ -1,6 +1,6 @@
 """The refusals of the identity room, one class per reason."""
 
-from msingi.kernel.errors import Conflict, Malformed, NotFound
+from msingi.kernel.errors import Conflict, Malformed, NotFound, TooMany
 
 
 class NumberWrong(Malformed):
@@ -153,3 +153,102 @@ class UnknownGuardianship(NotFound):
     code = "identity.unknown-guardianship"
     title = "No such guardianship"
     remedy = "Read the person's guardians."
+
+
+class UnknownNotification(NotFound):
+    """There is no notification of a birth or death with this id."""
+
+    code = "identity.unknown-notification"
+    title = "No such notification"
+    remedy = "List the notifications that wait at /v1/identity/notifications."
+
+
+class NotWaiting(Conflict):
+    """The notification was registered or rejected before. `state` says which."""
+
+    code = "identity.not-waiting"
+    title = "This was decided before"
+    remedy = "Read the notification; what was rejected by mistake is notified again."
+
+
+class NoEntry(NotFound):
+    """The civil register holds no such entry of this person, or it was made void."""
+
+    code = "identity.no-entry"
+    title = "There is no such entry in the civil register"
+    remedy = "Register the event, also late; a certificate follows from its entry."
+
+
+class UnknownCentre(NotFound):
+    """There is no centre of enrolment with this name, or it is closed."""
+
+    code = "identity.unknown-centre"
+    title = "No such centre"
+    remedy = "List the centres at /v1/identity/centres."
+
+
+class NoFreeDesk(Conflict):
+    """All desks of the centre are taken at this time."""
+
+    code = "identity.no-free-desk"
+    title = "This time is taken"
+    remedy = "Choose another time; or come without one, nobody is turned away."
+
+
+class UnknownApplication(NotFound):
+    """No application has this reference, or its time is over."""
+
+    code = "identity.unknown-application"
+    title = "No application has this reference"
+    remedy = "Read the reference again; without it, tell your details at the centre."
+
+
+class TooManyApplications(TooMany):
+    """More applications came from one network within an hour than a household or an office makes."""
+
+    code = "identity.too-many-applications"
+    title = "Too many applications from here"
+    remedy = "Try again in an hour, or come to a centre without an application."
+
+
+class PacketUnreadable(Malformed):
+    """The packet was not made by a registered device for this registry, or was changed on its way.
+
+    `rule` says which: size, envelope, no-compression, signed, signature, content. Nothing was kept.
+    """
+
+    code = "identity.packet-unreadable"
+    title = "This packet cannot be opened"
+    remedy = "Send the file as the device wrote it; encrypt to the key at /v1/identity/packets/key."
+
+
+class DeviceExists(Conflict):
+    """Another device has this name."""
+
+    code = "identity.device-exists"
+    title = "This name is taken"
+    remedy = "Give the device another name; a device that was reset gets a new one too."
+
+
+class UnknownDevice(NotFound):
+    """The institution has no device with this name."""
+
+    code = "identity.unknown-device"
+    title = "No such device"
+    remedy = "List the devices at /v1/identity/devices."
+
+
+class UnknownPacket(NotFound):
+    """No packet with this id has arrived."""
+
+    code = "identity.unknown-packet"
+    title = "No such packet"
+    remedy = "List the packets that wait at /v1/identity/packets."
+
+
+class PacketNotWaiting(Conflict):
+    """The packet does not wait for a person. `state` says what became of it."""
+
+    code = "identity.packet-not-waiting"
+    title = "This packet waits for nobody"
+    remedy = "Read what became of it."

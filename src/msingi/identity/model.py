@@ -105,6 +105,7 @@ class Document(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 
 class Demographics(Struct, frozen=True, omit_defaults=True):
     """What is known of a person, as sealed in one version. `phone` is E.164, `region` a code of the profile.
+    `exceptions` say what the person does not have, in words of `rules.EXCEPTIONS`, so that nobody asks for it again.
 
     `second_name` is the name in `second_language`, for example in another script.
     """
@@ -119,6 +120,7 @@ class Demographics(Struct, frozen=True, omit_defaults=True):
     second_name: Name | None = None
     second_language: str = ""
     documents: tuple[Document, ...] = ()
+    exceptions: tuple[str, ...] = ()
 
 
 class EnrolmentOrder(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -137,6 +139,7 @@ class EnrolmentOrder(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     second_name: Name | None = None
     second_language: str = ""
     documents: tuple[Document, ...] = ()
+    exceptions: tuple[str, ...] = ()
     guardian: str = ""
     introducer: str = ""
     photo: bytes | None = None

@@ -26,6 +26,15 @@ LINE_CHARS: Final = 120
 LINES: Final = 5
 DOCUMENTS: Final = 10
 OLDEST_YEARS: Final = 130
+EXCEPTIONS: Final = (
+    "no-fingers",
+    "no-face",
+    "no-birth-date",
+    "no-fixed-address",
+    "one-name",
+    "no-phone",
+    "no-document",
+)
 _PARTIAL_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
@@ -81,7 +90,14 @@ def demographics(order: EnrolmentOrder, profile: Profile, today: date) -> Demogr
         second_name=second,
         second_language=_language(order.second_language, "second_language") if second else "",
         documents=_documents(order.documents),
+        exceptions=_exceptions(order.exceptions),
     )
+
+
+def _exceptions(asked: Sequence[str]) -> tuple[str, ...]:
+    if not set(asked) <= set(EXCEPTIONS):
+        raise Malformed(f"Known are: {', '.join(EXCEPTIONS)}.", field="exceptions", rule="known-exception")
+    return tuple(word for word in EXCEPTIONS if word in asked)
 
 
 def _text(text: str, field: str, limit: int) -> str:

@@ -88,6 +88,17 @@ class Tx:
         self.repeated = False
         self.statements = 0
 
+    def instead(self, permit: Permit, other: Permit) -> None:
+        """Owe the leaf of `other` instead of that of `permit`: within a batch, its act turned out to be another one.
+
+        Raises ValueError unless `other` is of the same room and reaches nobody whom `permit` does not reach.
+        """
+        within = permit.subjects is None or (other.subjects is not None and set(other.subjects) <= set(permit.subjects))
+        if permit not in self.owed or other.room != permit.room or not within:
+            raise ValueError("a permit stands for another only in the same room, for the same people")
+        self.owed.discard(permit)
+        self.owed.add(other)
+
     @property
     def begun(self) -> bool:
         """Whether the database knows of this transaction already."""

@@ -53,6 +53,12 @@ class Seals:
         for row in await tx.rows(Q.person_keys, wanted):
             self._remember(tx, PersonId(row["person_id"]), bytes(row["wrapped"]))
 
+    async def without_key(self, tx: Tx, people: Iterable[PersonId]) -> set[PersonId]:
+        """Those of `people` who have no key. Remembered keys are looked up when the transaction ends, as always."""
+        strangers = [p for p in set(people) if p not in tx.person_keys and p not in self._known]
+        await self.fetch(tx, strangers)
+        return {p for p in strangers if p not in tx.person_keys}
+
     def _remember(self, tx: Tx, person_id: PersonId, wrapped: bytes) -> None:
         known = self._known.get(person_id)
         if known is None or known[0] != wrapped:

@@ -50,6 +50,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer key for the text message gateway."""
     ussd_key: str = ""
     """Bearer key that the USSD gateway shows at /channels/ussd; without it only a sandbox answers there."""
+    gateway_url: str = ""
+    """Public address of `msingi gateway`, where it is not that of the stack; messages are signed for it."""
+    gateway_mtls: bool = False
+    """Ask every message for a client certificate, which a trusted proxy passes on in Client-Cert."""
+    trusted_proxies: str = ""
+    """Addresses of proxies that may set Client-Cert, separated by commas; `unix:` is the gateway's own socket."""
     witnesses: str = ""
     """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
     witnessed_logs: str = ""

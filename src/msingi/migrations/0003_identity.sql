@@ -229,3 +229,109 @@ CREATE TABLE IF NOT EXISTS identity.register_number (
   next_number bigint NOT NULL
 );
 SELECT kernel.wall('identity', 'register_number', NULL);
+
+-- Where people are enrolled, and how many are seen at once.
+-- reference table
+CREATE TABLE IF NOT EXISTS identity.centre (
+  centre text PRIMARY KEY,
+  name jsonb NOT NULL,
+  region text NOT NULL,
+  desks int NOT NULL CHECK (desks BETWEEN 1 AND 200),
+  opens_min int NOT NULL,               -- minutes after midnight, local time
+  closes_min int NOT NULL,
+  slot_min int NOT NULL CHECK (slot_min BETWEEN 5 AND 480),
+  weekdays int[] NOT NULL,              -- ISO 8601: 1 is Monday
+  open boolean NOT NULL DEFAULT true,
+  CHECK (opens_min >= 0 AND opens_min + slot_min <= closes_min AND closes_min <= 1440)
+);
+SELECT kernel.wall('identity', 'centre', NULL);
+
+-- What people told ahead of their enrolment, found by the blinded reference that only they have. No person exists yet,
+-- so it is sealed with the room's own key, and forgotten when it is used or its time is over.
+-- distributed by reference_key
+CREATE TABLE IF NOT EXISTS identity.application (
+  reference_key bytea PRIMARY KEY,
+  application_id uuid NOT NULL,
+  state text NOT NULL CHECK (state IN ('waiting', 'enrolled', 'held', 'withdrawn')),
+  region text NOT NULL,
+  sealed bytea,                         -- personal: identity-registration, keep 60 days
+  centre text,
+  day date,
+  slot_min int,
+  made_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  closed_at timestamptz
+);
+SELECT kernel.wall('identity', 'application', NULL);
+CREATE INDEX IF NOT EXISTS application_day ON identity.application (centre, day, slot_min) WHERE state = 'waiting';
+CREATE INDEX IF NOT EXISTS application_expiry ON identity.application (expires_at);
+
+-- One row per desk and time that is taken: the primary key is the law that no desk is given away twice.
+-- distributed by centre
+CREATE TABLE IF NOT EXISTS identity.appointment (
+  centre text NOT NULL,
+  day date NOT NULL,
+  slot_min int NOT NULL,
+  desk int NOT NULL,
+  application_id uuid NOT NULL,
+  PRIMARY KEY (centre, day, slot_min, desk)
+);
+SELECT kernel.wall('identity', 'appointment', NULL);
+
+-- How many applications came from one network in an hour, under a keyed hash; against floods.
+-- distributed by place
+CREATE TABLE IF NOT EXISTS identity.application_count (
+  place bytea NOT NULL,
+  hour timestamptz NOT NULL,
+  made int NOT NULL,
+  PRIMARY KEY (place, hour)
+);
+SELECT kernel.wall('identity', 'application_count', NULL);
+
+-- Devices that officers enrol with where there is no network, by the public keys that they sign packets with.
+-- reference table
+CREATE TABLE IF NOT EXISTS identity.device (
+  device text PRIMARY KEY,
+  officer text NOT NULL,
+  institution text NOT NULL,
+  public_key bytea NOT NULL,
+  registered_at timestamptz NOT NULL,
+  revoked_at timestamptz,
+  because text
+);
+SELECT kernel.wall('identity', 'device', NULL);
+
+-- Packets from the field, kept as they came until something became of them: nothing that arrived is lost.
+-- distributed by packet_id
+CREATE TABLE IF NOT EXISTS identity.packet (
+  packet_id uuid PRIMARY KEY,
+  device text NOT NULL,
+  sequence int NOT NULL,                -- counts the packets of its device: a gap shows what has not arrived
+  state text NOT NULL CHECK (state IN ('received', 'enrolled', 'held', 'conflict', 'quarantined', 'dismissed')),
+  captured_at timestamptz NOT NULL,
+  received_at timestamptz NOT NULL,
+  sealed bytea,                         -- personal: identity-registration, keep until enrolled or dismissed
+  content_hash bytea NOT NULL,
+  rule text NOT NULL DEFAULT '',        -- the rule that the packet broke, in one word
+  person_id uuid,
+  decided_by text,                      -- personal: identity-registration, keep life and 30 years
+  because text                          -- personal: identity-registration, keep life and 30 years
+);
+SELECT kernel.wall('identity', 'packet', NULL);
+CREATE INDEX IF NOT EXISTS packet_due ON identity.packet (packet_id) WHERE state = 'received';
+CREATE INDEX IF NOT EXISTS packet_waiting ON identity.packet (packet_id) WHERE state IN ('conflict', 'quarantined');
+CREATE INDEX IF NOT EXISTS packet_device ON identity.packet (device, sequence);
+
+-- Deliveries of bulk enrolment and how far each is; written with every batch, so that a page shows it after a restart.
+-- distributed by source
+CREATE TABLE IF NOT EXISTS identity.bulk (
+  source text PRIMARY KEY,
+  total bigint,
+  begun_at timestamptz NOT NULL,
+  at timestamptz NOT NULL,
+  enrolled bigint NOT NULL,
+  held bigint NOT NULL,
+  refused bigint NOT NULL,
+  by text NOT NULL                      -- personal: operations, keep 10 years
+);
+SELECT kernel.wall('identity', 'bulk', NULL);

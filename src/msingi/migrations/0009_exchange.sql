@@ -49,7 +49,8 @@ CREATE TABLE IF NOT EXISTS exchange.service (
   media_type text NOT NULL,
   url text NOT NULL,
   active boolean NOT NULL,
-  openapi jsonb NOT NULL
+  openapi jsonb NOT NULL,
+  questions jsonb NOT NULL DEFAULT '{}'
 );
 SELECT kernel.wall('exchange', 'service', NULL);
 
@@ -80,3 +81,26 @@ CREATE TABLE IF NOT EXISTS exchange.seen (
 );
 SELECT kernel.wall('exchange', 'seen', NULL);
 CREATE INDEX IF NOT EXISTS seen_at ON exchange.seen (at);
+
+-- How often anything above that decides about messages has changed: decisions remember what they read together with
+-- this number, and compare it again in their own transaction.
+-- reference table
+CREATE TABLE IF NOT EXISTS exchange.edition (
+  one boolean PRIMARY KEY DEFAULT true CHECK (one),
+  edition bigint NOT NULL
+);
+SELECT kernel.wall('exchange', 'edition', NULL);
+INSERT INTO exchange.edition (edition) VALUES (1) ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE FUNCTION exchange.next_edition() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE exchange.edition SET edition = edition + 1;
+  RETURN NULL;
+END $$;
+DO $$ DECLARE tab text; BEGIN
+  FOREACH tab IN ARRAY ARRAY['institution', 'subsystem', 'key', 'service', 'access_right'] LOOP
+    EXECUTE format('CREATE OR REPLACE TRIGGER next_edition AFTER INSERT OR UPDATE OR DELETE ON exchange.%I
+      FOR EACH STATEMENT EXECUTE FUNCTION exchange.next_edition()', tab);
+  END LOOP;
+END $$;

@@ -63,3 +63,194 @@ CREATE TABLE IF NOT EXISTS governance.exhibit (
   PRIMARY KEY (person_id, case_id, exhibit_id)
 );
 SELECT kernel.wall_append_only('governance', 'exhibit', 'person_id');
+
+-- What is kept about people, table by table: the register of retention, which only the owner of the database writes.
+-- `how`: delete (this room destroys rows when their time has come), room (the table's own room does, sooner), life
+-- (kept while the person's identity lives), book (a ledger, which is kept whole). `clock` names the column that a
+-- row's age is counted from, `ready` which rows are no longer in use, `label` what binds a sealed column to its place;
+-- `duty` says that a country's duty to keep this purpose reaches this table.
+-- reference table
+CREATE TABLE IF NOT EXISTS governance.keeping (
+  tab text PRIMARY KEY,
+  purpose text NOT NULL,
+  keep_days int NOT NULL,
+  how text NOT NULL CHECK (how IN ('delete', 'room', 'life', 'book')),
+  place int NOT NULL,
+  person text NOT NULL DEFAULT 'person_id',
+  clock text NOT NULL DEFAULT '',
+  ready text NOT NULL DEFAULT 'true',
+  sealed text NOT NULL DEFAULT '',
+  label text NOT NULL DEFAULT '',
+  duty boolean NOT NULL DEFAULT true
+);
+SELECT kernel.wall('governance', 'keeping', NULL);
+REVOKE INSERT, UPDATE, DELETE ON governance.keeping FROM msingi_app;
+
+INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clock, ready, sealed, label, duty) VALUES
+  (10, 'consent.record', 'consent-management', 3650, 'delete', 'person_id', 'ended_at', $$t.state <> 'granted'$$, '', '', true),
+  (11, 'consent.revision', 'consent-management', 3650, 'delete', 'person_id', 'at',
+    'NOT EXISTS (SELECT FROM consent.record r WHERE r.person_id = t.person_id AND r.consent_id = t.consent_id)',
+    'sealed', $$'consent.receipt'$$, true),
+  (12, 'consent.request', 'consent-management', 365, 'delete', 'person_id', 'asked_at',
+    $$(t.state <> 'pending' OR t.lapses_at < now())$$, '', '', true),
+  (20, 'health.directory', 'health-care', 9125, 'delete', 'person_id', '',
+    'true', '', '', true),
+  (21, 'health.resource', 'health-care', 9125, 'delete', 'person_id', 'updated', 'true', 'body',
+    $$'health.' || t.rtype || '/' || t.id || '/' || t.version$$, true),
+  (22, 'health.resource_version', 'health-care', 9125, 'delete', 'person_id', 'updated', 'true', 'body',
+    $$'health.' || t.rtype || '/' || t.id || '/' || t.version$$, true),
+  (23, 'health.posting', 'statistics', 9125, 'delete', 'person_id', 'at', 'true', '', '', true),
+  (24, 'health.cohort', 'statistics', 9125, 'delete', 'person_id', '', 'true', '', '', true),
+  (30, 'credentials.card', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on',
+    $$(t.state = 'revoked' OR t.expires_on < current_date)$$, 'face', $$'credentials.face'$$, true),
+  (40, 'signin.device', 'identity-proofing', 365, 'room', 'person_id', 'seen_at', 'true', '', '', true),
+  (41, 'signin.challenge', 'identity-proofing', 1, 'room', 'person_id', 'expires_at', 'true', '', '', true),
+  (42, 'signin.session', 'subject-access', 90, 'room', 'person_id', 'expires_at', 't.ended_at IS NOT NULL', '', '', false),
+  (43, 'signin.oauth_grant', 'identity-proofing', 90, 'room', 'person_id', 'expires_at', 't.ended_at IS NOT NULL', '', '', true),
+  (44, 'signin.agreement', 'consent-management', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (45, 'signin.factor', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'signin.' || t.kind$$, true),
+  (46, 'signin.staff', 'operations', 3650, 'life', 'person_id', '', 'NOT t.active', 'sealed', $$'signin.staff'$$, true),
+  (50, 'identity.version', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.version'$$, true),
+  (51, 'identity.photo', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.photo'$$, true),
+  (52, 'identity.person', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'number_sealed', $$'identity.number'$$, true),
+  (53, 'identity.status_change', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (54, 'identity.link', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (55, 'identity.birth', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (56, 'identity.duplicate', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (57, 'identity.candidate', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (60, 'payments.holder', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
+  (61, 'payments.account_owner', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
+  (62, 'payments.journal', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (63, 'payments.remittance', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (64, 'payments.payment_file', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (65, 'payments.payment_line', 'payment', 3650, 'room', '', '', 'true', '', '', true),
+  (66, 'payments.alias_rate', 'fraud-prevention', 1, 'room', '', '', 'true', '', '', true),
+  (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),
+  (71, 'channels.dialogue', 'operations', 1, 'room', '', '', 'true', '', '', true),
+  (72, 'channels.tongue', 'operations', 36500, 'life', '', '', 'true', '', '', true),
+  (80, 'governance.message', 'redress', 3650, 'delete', 'person_id', 'at',
+    $$EXISTS (SELECT FROM governance.case c WHERE c.person_id = t.person_id AND c.case_id = t.case_id AND c.state = 'closed')$$,
+    'sealed', $$'governance.message'$$, true),
+  (81, 'governance.exhibit', 'redress', 3650, 'delete', 'person_id', 'at',
+    $$EXISTS (SELECT FROM governance.case c WHERE c.person_id = t.person_id AND c.case_id = t.case_id AND c.state = 'closed')$$,
+    'sealed', $$'governance.exhibit'$$, true),
+  (82, 'governance.case', 'redress', 3650, 'delete', 'person_id', 'closed_at', $$t.state = 'closed'$$, 'sealed', $$'governance.case'$$, true),
+  (90, 'log.record', 'subject-access', 3650, 'delete', 'person_id', 'at',
+    $$t.person_id <> '00000000-0000-0000-0000-000000000000'$$, 'sealed', $$'log.record'$$, true)
+ON CONFLICT (tab) DO UPDATE SET purpose = excluded.purpose, keep_days = excluded.keep_days, how = excluded.how,
+  place = excluded.place, person = excluded.person, clock = excluded.clock, ready = excluded.ready,
+  sealed = excluded.sealed, label = excluded.label, duty = excluded.duty;
+
+-- Orders of a court or of the authority that a person's records be kept for now; they stop every destruction.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS governance.hold (
+  person_id uuid NOT NULL,
+  hold_id uuid NOT NULL,
+  because text NOT NULL,            -- personal: redress, keep 10 years
+  ordered_by text NOT NULL,
+  since timestamptz NOT NULL,
+  until timestamptz NOT NULL,
+  ended_at timestamptz,
+  PRIMARY KEY (person_id, hold_id)
+);
+SELECT kernel.wall('governance', 'hold', 'person_id');
+INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, clock, ready)
+VALUES (83, 'governance.hold', 'redress', 3650, 'delete', 'until', 't.until < now()') ON CONFLICT (tab) DO NOTHING;
+
+-- What was destroyed: signed, about nobody, and never changed.
+-- distributed by certificate_id
+CREATE TABLE IF NOT EXISTS governance.certificate (
+  certificate_id uuid PRIMARY KEY,
+  at timestamptz NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('due', 'erasure')),
+  body jsonb NOT NULL,
+  kid text NOT NULL,
+  jws text NOT NULL
+);
+SELECT kernel.wall_append_only('governance', 'certificate', NULL);
+
+-- Whether a person's records must be kept for now.
+CREATE OR REPLACE FUNCTION governance.held(person uuid) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+  SELECT EXISTS (SELECT FROM governance.hold h WHERE h.person_id = person AND h.ended_at IS NULL AND h.until > now());
+END;
+
+-- Destroy the rows of a registered table that are older than `before`, oldest first, about `most` of them, and none of
+-- a person under a legal hold. Gives for each destroyed row the SHA-256 of what it was. Only the act of retention may.
+CREATE OR REPLACE FUNCTION governance.destroy_due(wanted text, before timestamptz, most int)
+RETURNS TABLE (digest bytea, aged timestamptz) LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE rule governance.keeping; cut timestamptz; which text;
+BEGIN
+  SELECT * INTO rule FROM governance.keeping k WHERE k.tab = wanted AND k.how = 'delete' AND k.clock <> '';
+  IF rule.tab IS NULL OR current_setting('msingi.act', true) IS DISTINCT FROM 'governance.destroy_due'
+     OR NOT kernel.reach_all() OR before > now() THEN
+    RAISE EXCEPTION 'nothing may be destroyed like this' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  which := format('t.%I < $1 AND (%s) AND NOT governance.held(t.%I)', rule.clock, rule.ready, rule.person);
+  EXECUTE format('SELECT max(x.c) FROM (SELECT t.%I AS c FROM %s t WHERE %s ORDER BY 1 LIMIT $2) x',
+    rule.clock, rule.tab::regclass, which) INTO cut USING before, most;
+  RETURN QUERY EXECUTE format(
+    'DELETE FROM %s t WHERE %s AND t.%I <= $3 RETURNING sha256(convert_to(t::text, ''UTF8'')), t.%I::timestamptz',
+    rule.tab::regclass, which, rule.clock, rule.clock) USING before, most, cut;
+END $$;
+
+-- Destroy a person's rows of a registered table that are no longer in use; gives the SHA-256 of what each was.
+CREATE OR REPLACE FUNCTION governance.destroy_of(wanted text, person uuid)
+RETURNS TABLE (digest bytea) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE rule governance.keeping;
+BEGIN
+  SELECT * INTO rule FROM governance.keeping k WHERE k.tab = wanted AND k.how IN ('delete', 'room') AND k.person <> '';
+  IF rule.tab IS NULL OR current_setting('msingi.act', true) IS DISTINCT FROM 'governance.answer'
+     OR NOT person = ANY (kernel.reach()) OR governance.held(person) THEN
+    RAISE EXCEPTION 'nothing may be destroyed like this' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN QUERY EXECUTE format('DELETE FROM %s t WHERE t.%I = $1 AND (%s) RETURNING sha256(convert_to(t::text, ''UTF8''))',
+    rule.tab::regclass, rule.person, rule.ready) USING person;
+END $$;
+
+-- A person's sealed values of a registered table with the labels that bind them, to be sealed anew under a fresh key.
+CREATE OR REPLACE FUNCTION governance.sealed_of(wanted text, person uuid)
+RETURNS TABLE (label text, blob bytea) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE rule governance.keeping;
+BEGIN
+  SELECT * INTO rule FROM governance.keeping k WHERE k.tab = wanted AND k.sealed <> '';
+  IF rule.tab IS NULL OR current_setting('msingi.act', true) IS DISTINCT FROM 'governance.answer'
+     OR NOT person = ANY (kernel.reach()) THEN
+    RAISE EXCEPTION 'nothing may be read like this' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN QUERY EXECUTE format('SELECT (%s)::text, t.%I FROM %s t WHERE t.%I = $1 AND t.%I IS NOT NULL FOR UPDATE',
+    rule.label, rule.sealed, rule.tab::regclass, rule.person, rule.sealed) USING person;
+END $$;
+
+-- Put values that were sealed anew in the place of the old ones; gives how many were.
+CREATE OR REPLACE FUNCTION governance.reseal(wanted text, person uuid, olds bytea[], news bytea[]) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE rule governance.keeping; changed bigint;
+BEGIN
+  SELECT * INTO rule FROM governance.keeping k WHERE k.tab = wanted AND k.sealed <> '';
+  IF rule.tab IS NULL OR current_setting('msingi.act', true) IS DISTINCT FROM 'governance.answer'
+     OR NOT person = ANY (kernel.reach()) THEN
+    RAISE EXCEPTION 'nothing may be changed like this' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  EXECUTE format('UPDATE %s t SET %I = x.new FROM unnest($2::bytea[], $3::bytea[]) x(old, new) '
+    'WHERE t.%I = $1 AND t.%I = x.old', rule.tab::regclass, rule.sealed, rule.person, rule.sealed)
+    USING person, olds, news;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  RETURN changed;
+END $$;
+
+REVOKE ALL ON FUNCTION governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
+  governance.reseal FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
+  governance.reseal TO msingi_app;
+
+-- Published figures of cases, one edition a quarter: protected by noise, about nobody, never changed.
+-- reference table
+CREATE TABLE IF NOT EXISTS governance.edition (
+  period text PRIMARY KEY,
+  at timestamptz NOT NULL,
+  body jsonb NOT NULL
+);
+SELECT kernel.wall_append_only('governance', 'edition', NULL);

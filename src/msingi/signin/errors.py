@@ -311,6 +311,19 @@ class TooManyTries(TooMany):
     oauth: ClassVar[str] = "access_denied"
 
 
+class PasskeyWrong(Refusal):
+    """The passkey's answer does not verify: another address, another challenge, no user verification, or removed.
+
+    `rule` names the step. (Web Authentication Level 3, sections 7.1 and 7.2)
+    """
+
+    code = "signin.passkey-wrong"
+    status = 403
+    title = "The passkey was not accepted"
+    remedy = "Start again on this site, and unlock your device when it asks; or sign in with PIN and code."
+    oauth: ClassVar[str] = "access_denied"
+
+
 class BadRegistration(Refusal):
     """The client cannot be registered like this; `rule` names what a client of its profile must have."""
 

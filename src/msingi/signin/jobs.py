@@ -14,6 +14,7 @@ from msingi.kernel.stack import Stack
 from msingi.signin import acts, store
 from msingi.signin.ciba import store as requests
 from msingi.signin.ciba.routes import offer as offer_approvals
+from msingi.signin.passkeys.routes import offer as offer_passkeys
 from msingi.signin.provider import goodbye
 
 logger = logging.getLogger("msingi.signin")
@@ -49,4 +50,4 @@ async def end_everything(stack: Stack, payload: bytes) -> None:
 
 doers = {StatusChanged.kind: end_everything, "signin.signed-out": goodbye.tell}
 loops = [sweep_for_ever]
-starts = [offer_approvals]
+starts = [offer_approvals, offer_passkeys]

@@ -88,9 +88,13 @@ def show(
     status: int = 200,
     goes_to: str = "",
     cookies: list[Cookie] | None = None,
+    script: bool = False,
     **facts: Any,
 ) -> Response[str]:
-    """The page `name`. `goes_to` is the address that its form may finally lead to, which the browser must know."""
+    """The page `name`. `goes_to` is the address that its form may finally lead to, which the browser must know.
+
+    With `script` the page may run scripts of this site's own files; no page runs any other.
+    """
     stack = web.stack(request)
     nonce = secrets.token_urlsafe(12)
     html = _pages.get_template(f"signin/{name}.html").render(
@@ -105,9 +109,10 @@ def show(
     )
     target = urlsplit(goes_to)
     origin = f" {target.scheme}://{target.netloc}" if target.netloc else ""
+    scripts = "script-src 'self'; " if script else ""
     policy = (
         f"default-src 'none'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
-        f"form-action 'self'{origin}; base-uri 'none'; frame-ancestors 'none'"
+        f"{scripts}form-action 'self'{origin}; base-uri 'none'; frame-ancestors 'none'"
     )
     headers = {
         "Content-Security-Policy": policy,

@@ -19,6 +19,7 @@ from msingi.signin.ciba import routes as ciba
 from msingi.signin.errors import AccessDenied, FlowLost
 from msingi.signin.model import Agreement, Client, Verdict
 from msingi.signin.page import WebRequest
+from msingi.signin.passkeys import routes as passkeys
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider import extend
 from msingi.signin.provider import routes as provider_routes
@@ -303,6 +304,7 @@ pages = Router(
         leave,
         *provider_routes.pages,
         *ciba.pages,
+        *passkeys.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,

@@ -185,3 +185,17 @@ CREATE TABLE IF NOT EXISTS signin.request (
 );
 SELECT kernel.wall('signin', 'request', 'person_id');
 CREATE INDEX IF NOT EXISTS request_expires ON signin.request USING brin (expires_at);
+
+-- Passkeys: the public keys of people's devices.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.passkey (
+  person_id uuid NOT NULL,
+  passkey_id bytea NOT NULL,   -- personal: identity-proofing, keep until removed
+  public_key bytea NOT NULL,   -- personal: identity-proofing, keep until removed
+  sign_count bigint NOT NULL,
+  name text NOT NULL,          -- personal: identity-proofing, keep until removed
+  made_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, passkey_id)
+);
+SELECT kernel.wall('signin', 'passkey', 'person_id');

@@ -69,6 +69,8 @@ CREATE TABLE IF NOT EXISTS credentials.copy (
   PRIMARY KEY (person_id, list_id, list_index)
 );
 SELECT kernel.wall('credentials', 'copy', 'person_id');
+-- A presentation names its entry: so the person can be told who looked.
+CREATE INDEX IF NOT EXISTS copy_place ON credentials.copy (list_id, list_index);
 
 -- Offers for wallets; the code and the transaction code stand here as hashes only.
 -- distributed by person_id

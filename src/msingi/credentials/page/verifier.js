@@ -1,5 +1,6 @@
 // Checks an ID card in the browser: reads the QR code, verifies the signature, the dates and the status here.
-// No dependency. The same file is the page's module and its service worker, so that it works offline afterwards.
+// The same file is the page's module and its service worker, so that it works offline afterwards. Where the browser
+// has no reader of codes, reader.js is one.
 // The numbered steps are those of src/msingi/credentials/verify.py and give the same verdicts.
 
 const KEYS_URL = "/.well-known/msingi-issuer-keys.json";
@@ -323,11 +324,12 @@ function factsOf({ identity, expires }) {
     ["full_name", full, "name"],
     ["second_name", identity.get(19)],
     ["birth_date", birth === null ? "" : day(birth)],
-    ["sex", words[["", "male", "female", "other"][identity.get(9)] || "unknown"]],
-    ["number", grouped(String(identity.get(1) || ""))],
-    ["nationality", identity.get(13)],
     // A card is good to the end of its last day anywhere on earth, 36 hours after that day began in UTC.
     ["expires", expires === null ? "" : day(expires - 36 * 3600)],
+    // What a shop seldom needs to see stands behind a click.
+    ["sex", words[["", "male", "female", "other"][identity.get(9)] || "unknown"], "more"],
+    ["number", grouped(String(identity.get(1) || "")), "more"],
+    ["nationality", identity.get(13), "more"],
   ].filter(([, value]) => value);
 }
 
@@ -335,6 +337,8 @@ function showPerson(claims) {
   element("person").hidden = !claims;
   element("photo").hidden = true;
   element("facts").replaceChildren();
+  element("others").replaceChildren();
+  element("more").open = false;
   if (!claims) return;
   for (const [name, value, kind] of factsOf(claims)) {
     const term = document.createElement("dt"), text = document.createElement("dd");
@@ -342,7 +346,7 @@ function showPerson(claims) {
     text.textContent = String(value);
     text.dir = "auto";
     if (kind) text.className = kind;
-    element("facts").append(term, text);
+    element(kind === "more" ? "others" : "facts").append(term, text);
   }
   const photo = claims.identity.get(16);
   if (photo instanceof Uint8Array && photo.length) {
@@ -386,6 +390,7 @@ function again() {
 
 async function check(text) {
   stopCamera();
+  element("send").hidden = true;
   say(words.checking);
   const { issuer } = element("verifier").dataset;
   const now = Date.now() / 1000;
@@ -423,32 +428,85 @@ async function detector() {
   return formats.includes("qr_code") ? new BarcodeDetector({ formats: ["qr_code"] }) : null;
 }
 
-// The text of the code: read here where the browser can, else by the server, which keeps nothing of the picture.
+// Our own reader, in a worker of its own; null where the browser has no workers of this kind.
+let worker = null, asked = 0;
+const waiting = new Map();
+
+function ownReader() {
+  if (worker) return worker;
+  worker = new Worker("/verify/reader.js", { type: "module" });
+  worker.addEventListener("message", ({ data: { id, text } }) => {
+    waiting.get(id)?.(text);
+    waiting.delete(id);
+  });
+  worker.addEventListener("error", () => {
+    waiting.forEach((answer) => answer(null));
+    waiting.clear();
+    worker = null;
+  });
+  return worker;
+}
+
+function readHere(canvas) {
+  const { width, height } = canvas;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  return new Promise((answer) => {
+    const id = (asked += 1);
+    const reader = ownReader();
+    waiting.set(id, answer);
+    reader.postMessage({ id, width, height, pixels: data.buffer }, [data.buffer]);
+  });
+}
+
+// The text of the code, or null: by the browser's own reader, then by ours. No picture leaves the device for this.
 async function readCode(canvas, reader) {
   const found = reader ? await reader.detect(canvas).catch(() => []) : [];
-  if (found.length) return found[0].rawValue;
-  const picture = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
-  let answer;
+  return found[0]?.rawValue || (await readHere(canvas));
+}
+
+// Only when the person asks for it: the picture goes to the server, which reads it in memory and forgets it.
+async function readThere() {
+  say(words.reading);
   try {
-    answer = await fetch("/verify/read", { method: "POST", body: picture, headers: { "Content-Type": "image/jpeg" }, credentials: "omit" });
+    const answer = await fetch("/verify/read", {
+      method: "POST", body: unread, headers: { "Content-Type": "image/jpeg" }, credentials: "omit",
+    });
+    element("send").hidden = true;
+    if (answer.ok) return await check((await answer.json()).text);
+    say(words.no_code);
   } catch {
-    throw new Unsupported("offline");
+    say(words.no_network);
   }
-  return answer.ok ? (await answer.json()).text : null;
+}
+
+let unread = null;
+
+async function offerServer(canvas) {
+  unread = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
+  element("send").hidden = !unread;
 }
 
 async function checkPicture(file) {
   say(words.reading);
+  element("send").hidden = true;
   try {
     const bitmap = await createImageBitmap(file), reader = await detector();
-    let text = await readCode(drawn(bitmap, bitmap.width, bitmap.height), reader);
-    if (!text && Math.max(bitmap.width, bitmap.height) > 1600) {
-      text = await readCode(drawn(bitmap, bitmap.width, bitmap.height, 2800), reader); // a whole sheet, or a far card
+    const longest = Math.max(bitmap.width, bitmap.height);
+    // As it is, then larger for a whole sheet or a far card, then smaller where the picture is not sharp.
+    const sides = [1600, 2800, 1000].filter((side, i) => i === 0 || side < longest);
+    let text = null, canvas = null;
+    for (const side of sides) {
+      canvas = drawn(bitmap, bitmap.width, bitmap.height, side);
+      text = await readCode(canvas, reader);
+      if (text) break;
     }
     if (text) await check(text);
-    else say(words.no_code);
-  } catch (error) {
-    say(error instanceof Unsupported ? words.no_reader : words.no_code);
+    else {
+      say(words.no_code);
+      if (navigator.onLine) await offerServer(drawn(bitmap, bitmap.width, bitmap.height, 2800));
+    }
+  } catch {
+    say(words.no_code);
   }
   element("picture").value = "";
 }
@@ -474,16 +532,10 @@ async function startCamera() {
   say(words.looking);
   element("stop").focus();
   while (camera) {
-    await new Promise((done) => setTimeout(done, reader ? 200 : 1000));
+    await new Promise((done) => setTimeout(done, 150));
     if (!camera || !video.videoWidth) continue;
-    try {
-      const canvas = drawn(video, video.videoWidth, video.videoHeight);
-      const found = reader ? (await reader.detect(canvas).catch(() => []))[0]?.rawValue : await readCode(canvas, null);
-      if (found && camera) return await check(found);
-    } catch {
-      stopCamera();
-      say(words.no_reader);
-    }
+    const found = await readCode(drawn(video, video.videoWidth, video.videoHeight), reader).catch(() => null);
+    if (found && camera) return await check(found);
   }
 }
 
@@ -495,6 +547,7 @@ async function startPage() {
   element("stop").addEventListener("click", () => { stopCamera(); say(""); element("scan").focus(); });
   element("again").addEventListener("click", again);
   element("picture").addEventListener("change", (event) => event.target.files[0] && checkPicture(event.target.files[0]));
+  element("send").addEventListener("click", readThere);
   element("check").addEventListener("click", () => element("text").value.trim() && check(element("text").value));
   showFreshness();
   navigator.serviceWorker?.register("/verify/verifier.js", { scope: "/verify" }).catch(() => {});
@@ -511,14 +564,15 @@ async function startPage() {
 // ---- the service worker: this page from the network, or as it was at the last visit -----------------------------
 
 function serveOffline() {
-  const CACHE = "msingi-verify-1";
+  const CACHE = "msingi-verify-2";
   const loose = { ignoreVary: true }; // the address names the language; the reader's own plays no part offline
   const fill = async () => {
     const cache = await caches.open(CACHE);
     const page = await fetch("/verify", { cache: "no-cache" });
     const languages = (await page.clone().text()).match(/\/verify\?lang=[a-z-]+/g) || [];
     await cache.put("/verify", page);
-    await cache.addAll(["/verify/verifier.js", "/verify/verifier.css", ...new Set(languages)]);
+    const parts = ["/verify/verifier.js", "/verify/verifier.css", "/verify/reader.js"];
+    await cache.addAll([...parts, "/verify/qr/decode.js", "/verify/qr/index.js", ...new Set(languages)]);
   };
   const answer = async (request) => {
     const cache = await caches.open(CACHE);
@@ -533,10 +587,16 @@ function serveOffline() {
     }
   };
   self.addEventListener("install", (event) => event.waitUntil(fill().then(() => self.skipWaiting())));
-  self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+  const tidy = async () => {
+    for (const name of await caches.keys()) {
+      if (name.startsWith("msingi-verify-") && name !== CACHE) await caches.delete(name);
+    }
+    await self.clients.claim();
+  };
+  self.addEventListener("activate", (event) => event.waitUntil(tidy()));
   self.addEventListener("fetch", (event) => {
     const { pathname, origin } = new URL(event.request.url);
-    const ours = pathname === "/verify" || pathname.startsWith("/verify/verifier.");
+    const ours = pathname === "/verify" || /^\/verify\/(verifier\.|reader\.js$|qr\/)/.test(pathname);
     if (event.request.method === "GET" && origin === location.origin && ours) event.respondWith(answer(event.request));
   });
 }

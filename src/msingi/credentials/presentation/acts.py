@@ -3,9 +3,8 @@
 import base64
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,6 +36,7 @@ from msingi.credentials.presentation.model import (
     Shown,
     State,
 )
+from msingi.credentials.presentation.standing import askable_fields as askable_fields
 from msingi.credentials.presentation.standing import register_rights as register_rights
 from msingi.credentials.presentation.wire import json_of
 from msingi.kernel import clock, log, policy
@@ -48,19 +48,12 @@ from msingi.kernel.stack import Stack
 ROOM = "credentials"
 CHANNEL = "wallet"
 _ANSWER, _KEY = "credentials.presentation", "credentials.presentation-key"
-HolderOf = Callable[[Tx, int, int], Awaitable[PersonId | None]]
-_HOLDER = "presentation.holder"
 
 
 class Answered(Struct, frozen=True):
     """What a wallet is told: where to send the browser, or nothing (empty)."""
 
     redirect_uri: str = ""
-
-
-def register_holder(stack: Stack, holder_of: HolderOf) -> None:
-    """Say who knows whose credential stands at a place of a status list of ours."""
-    stack.local[_HOLDER] = holder_of
 
 
 def hashed(*parts: str) -> bytes:
@@ -218,14 +211,13 @@ def _asking(ctx: Context, asked: Asked) -> Context:
 
 async def _whose(stack: Stack, tx: Tx, found: list[tuple[str, Shown]]) -> list[PersonId]:
     """Whose credentials of this stack's own they are, for the record that the person reads; nobody else learns it."""
-    holder_of: Any = stack.local.get(_HOLDER)
     prefix = f"{stack.settings.url}/credentials/status/"
     people: list[PersonId] = []
     for _, shown in found:
-        if holder_of is None or not shown.own or shown.status is None or not shown.status.uri.startswith(prefix):
+        number = shown.status.uri.removeprefix(prefix) if shown.own and shown.status else ""
+        if shown.status is None or not number.isdigit() or len(number) > 9 or shown.status.index >= 2**31:
             continue
-        number = shown.status.uri.removeprefix(prefix)
-        person = await holder_of(tx, int(number), shown.status.index) if number.isdigit() else None
+        person = await store.holder_of_copy(tx, int(number), shown.status.index)
         if person is not None and person not in people:
             people.append(person)
     return people
@@ -354,12 +346,13 @@ def result_of(stack: Stack, row: Row) -> Result:
     expires_at = datetime.fromtimestamp(row.asked.expires_at, UTC)
     credentials: tuple[Credential, ...] = ()
     if state is State.ANSWERED and row.answer:
-        credentials, _ = _unsealed(stack, row)
+        credentials, _ = unsealed(stack, row)
     device = Device(row.device).name.lower() if row.device else ""
     return Result(row.request_id, state, expires_at, credentials, device, row.reason)
 
 
-def _unsealed(stack: Stack, row: Row) -> tuple[tuple[Credential, ...], list[str]]:
+def unsealed(stack: Stack, row: Row) -> tuple[tuple[Credential, ...], list[str]]:
+    """What was shown, and the ids of the people whose credentials of this stack's own it were."""
     plain = stack.seal.unseal_with_room_key(_ANSWER + row.request_id, row.answer)
     return msgspec.json.decode(plain, type=tuple[tuple[Credential, ...], list[str]])
 

@@ -6,7 +6,6 @@ because somebody was checked (law 5).
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from msingi.credentials import cose, publish, statuslist
 from msingi.credentials.errors import NoSuchStatusList
 from msingi.credentials.errors import NotGenuine as CardNotGenuine
 from msingi.credentials.errors import Unreadable as CardUnreadable
+from msingi.credentials.issuance import certificates
 from msingi.credentials.presentation import store, trust
 from msingi.credentials.presentation.errors import Refused, Revoked, Suspended
 from msingi.credentials.presentation.mdoc import read_cbor
@@ -32,8 +32,6 @@ ROOM = "credentials"
 REMEMBERED_S = 30.0
 MOST_FETCHED_BYTES = 20 * 1024 * 1024
 WELL_KNOWN = "/.well-known/jwt-vc-issuer"
-OwnAnchors = Callable[[Stack], Awaitable[list[bytes]]]
-_OWN = "presentation.own-anchors"
 _KEPT = "presentation.trusted"
 
 
@@ -44,14 +42,6 @@ class Kept(Struct):
     entries: tuple[trust.Entry, ...]
     until: float
     lists: dict[str, tuple[float, statuslist.StatusToken]]
-
-
-def add_own_anchors(stack: Stack, source: OwnAnchors) -> None:
-    """Say where the stack's own issuer's root certificates (DER) come from."""
-    stack.local.setdefault(_OWN, [])
-    sources = stack.local[_OWN]
-    assert isinstance(sources, list)
-    sources.append(source)
 
 
 def forget(stack: Stack) -> None:
@@ -66,10 +56,7 @@ async def kept(stack: Stack) -> Kept:
         return known
     entries = trust.read_list(Path(stack.settings.home) / trust.FILE)
     anchors = [anchor for entry in entries if (anchor := trust.anchor_of(entry))]
-    sources = stack.local.get(_OWN, [])
-    assert isinstance(sources, list)
-    for source in sources:
-        anchors += [_own_anchor(stack, der) for der in await source(stack)]
+    anchors += [_own_anchor(stack, der) for der in (await certificates.anchors(stack)).roots]
     published = {e.issuer: p for e in entries if e.issuer and (p := await _published(stack, e))}
     made = Kept(Trusted(anchors, published), entries, time.monotonic() + REMEMBERED_S, {})
     stack.local[_KEPT] = made
@@ -140,7 +127,7 @@ async def _list(stack: Stack, uri: str) -> statuslist.StatusToken:
         published = await publish.status_list(stack, int(number))
         mark = f"{uri}#{published.etag}"
         if mark not in known.lists:
-            keys = cose.keys_of_jwks(stack.keys.public("credentials"))
+            keys = cose.keys_of_jwks([*stack.keys.public("credentials"), *stack.keys.public("issuer")])
             known.lists = {m: t for m, t in known.lists.items() if not m.startswith(uri + "#")}
             known.lists[mark] = (0.0, statuslist.read(published.jwt, keys))
         return known.lists[mark][1]

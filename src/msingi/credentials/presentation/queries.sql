@@ -57,3 +57,7 @@ ON CONFLICT (uri) DO UPDATE SET body = EXCLUDED.body, at = EXCLUDED.at;
 -- name: fetched_body
 -- What an issuer published, as it was last fetched.
 SELECT body FROM credentials.fetched WHERE uri = $1;
+
+-- name: holder_of_copy
+-- Whose credential has this entry of a status list of ours.
+SELECT person_id FROM credentials.copy WHERE list_id = $1 AND list_index = $2;

@@ -73,7 +73,7 @@ def check_order(order: Order, query: Query, own_url: str) -> None:
     need(LEAST_S <= order.lives_s <= MOST_S, "lives_s", f"{LEAST_S} to {MOST_S}")
     if order.return_to:
         there = urlsplit(order.return_to)
-        need(len(order.return_to) <= 500 and bool(there.netloc), "return_to", "an absolute address")
+        need(len(order.return_to) <= 4000 and bool(there.netloc), "return_to", "an absolute address")
         need(there.scheme == "https" or order.return_to.startswith(own_url + "/"), "return_to", "https")
         need(not there.username and not there.fragment, "return_to", "no fragment, nobody's name")
     need(len(order.transaction_data) <= MOST_TRANSACTIONS, "transaction_data", f"at most {MOST_TRANSACTIONS}")

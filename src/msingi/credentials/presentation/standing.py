@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
+from msingi.credentials.issuance import kinds
 from msingi.credentials.presentation import access, rules, store
 from msingi.credentials.presentation.model import Asker, Right
 from msingi.kernel import clock
@@ -56,3 +57,10 @@ async def access_authority(stack: Stack, tx: Tx) -> bytes:
         known = await store.certificate(tx, "", signer.kid, now)
     assert known is not None
     return known
+
+
+def askable_fields(stack: Stack) -> tuple[str, ...]:
+    """The names of all facts that the country's kinds of credentials state, for rights to ask for them."""
+    claims = [claim for kind in kinds.of_profile(stack.profile) for claim in kind.claims]
+    named = {".".join(claim.path) for claim in claims} | {claim.element[1] for claim in claims if claim.element}
+    return tuple(sorted(named))

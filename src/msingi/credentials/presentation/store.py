@@ -2,12 +2,14 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from msingi.credentials.presentation.model import Asked, RequestId, Row, State
 from msingi.kernel import sql
 from msingi.kernel.db import Tx
+from msingi.kernel.ids import PersonId
 
 Q = sql.load(__name__)
 
@@ -88,3 +90,9 @@ async def fetched(tx: Tx, uri: str) -> bytes | None:
     """What was last fetched from `uri`."""
     found = await tx.value(Q.fetched_body, uri)
     return None if found is None else bytes(found)
+
+
+async def holder_of_copy(tx: Tx, list_id: int, index: int) -> PersonId | None:
+    """Whose credential has an entry of a status list of ours."""
+    found = await tx.value(Q.holder_of_copy, list_id, index)
+    return None if found is None else PersonId(UUID(str(found)))

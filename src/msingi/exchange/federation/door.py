@@ -5,7 +5,7 @@ answer and every error is signed here.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -16,13 +16,13 @@ from litestar.types import Receive, Scope, Send
 
 from msingi.exchange import acts as exchange
 from msingi.exchange import gateway, signature, wire
-from msingi.exchange.acts import UNSTATED
 from msingi.exchange.errors import BadCall, ExchangeRefusal, MessageTooLarge, SignatureRefused
 from msingi.exchange.federation import acts
 from msingi.exchange.federation import rules as laws
 from msingi.exchange.federation.model import Peer
 from msingi.exchange.governance import public_key
 from msingi.exchange.model import Caller
+from msingi.exchange.rules import UNSTATED
 from msingi.exchange.signature import Message, Verified
 from msingi.kernel import clock
 from msingi.kernel.context import BASES, PURPOSES
@@ -73,14 +73,24 @@ async def door(scope: Scope, receive: Receive, send: Send) -> None:
     stack: Stack = Request(scope).app.state.stack
     raw: bytes = scope.get("raw_path") or scope["path"].encode()  # type: ignore[typeddict-item]
     own = gateway.instance_of(stack).encode()
-    parts = raw.split(b"/", 7)
-    if len(parts) > 2 and parts[2] != own and len(parts) >= 7:
-        return await answered(stack, scope, receive, send, _outward)
-    client = next((v for n, v in reversed(list(scope["headers"])) if n == b"x-road-client"), b"")
-    foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
-    if foreign not in (b"", own) and len(parts) >= 7 and parts[6].decode("latin-1") not in wire.META:
-        return await answered(stack, scope, receive, send, _inward)
+    crossing = of_other_instances(raw, own, scope["headers"])
+    if crossing is not None:
+        return await answered(stack, scope, receive, send, crossing)
     return await gateway.gateway(scope, receive, send)
+
+
+def of_other_instances(raw_path: bytes, own: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Answerer | None:
+    """What answers a message to another instance, or from one; None for messages between members of our own."""
+    parts = raw_path.split(b"/", 7)
+    if len(parts) < 7:
+        return None
+    if parts[2] != own:
+        return _outward
+    client = next((v for n, v in reversed(list(headers)) if n == b"x-road-client"), b"")
+    foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
+    if foreign not in (b"", own) and parts[6].decode("latin-1") not in wire.META:
+        return _inward
+    return None
 
 
 async def answered(stack: Stack, scope: Scope, receive: Receive, send: Send, answer: Answerer) -> None:

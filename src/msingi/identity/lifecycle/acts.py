@@ -9,6 +9,7 @@ import msgspec
 from msingi.identity import adjudication, enrolment, standing, store_notices
 from msingi.identity import rules as identity_rules
 from msingi.identity import store as people
+from msingi.identity.civil import register
 from msingi.identity.enrolment import phone_key, unseal_version
 from msingi.identity.errors import AlreadyDecided, Overtaken, UnknownProposal
 from msingi.identity.lifecycle import rules, store
@@ -26,7 +27,7 @@ from msingi.identity.lifecycle.model import (
     Proposed,
     UpdateOrder,
 )
-from msingi.identity.model import Cause, PersonUnmerged, Status, encoded
+from msingi.identity.model import BirthRegistered, Cause, PersonUnmerged, Status, encoded
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -207,7 +208,7 @@ async def decide_proposal(
             return state
         rules.check_hands(made.proposed_by, _who(ctx), approve=decision.approve)
         if decision.approve:
-            await _carry_out(tx, stack, found, because)
+            await _carry_out(tx, stack, found, because, _who(ctx))
         await store.close_proposal(tx, made, state, _who(ctx), clock.now(), because)
         for subject in dict.fromkeys((made.person_id, made.other_id)):
             if subject is not None:
@@ -215,7 +216,7 @@ async def decide_proposal(
     return state
 
 
-async def _carry_out(tx: Tx, stack: Stack, found: store.Kept, because: str) -> None:
+async def _carry_out(tx: Tx, stack: Stack, found: store.Kept, because: str, by: str) -> None:
     made = found.proposal
     if made.kind is ProposalKind.UPDATE:
         return await _update(tx, stack, found)
@@ -223,7 +224,7 @@ async def _carry_out(tx: Tx, stack: Stack, found: store.Kept, because: str) -> N
         assert made.other_id is not None
         return await _merge(tx, stack, made.person_id, made.other_id, because)
     if made.kind is ProposalKind.UNMERGE:
-        return await _unmerge(tx, stack, made.person_id, because)
+        return await _unmerge(tx, stack, made.person_id, because, by)
     return await _revive(tx, stack, made.person_id, because)
 
 
@@ -250,7 +251,7 @@ async def _merge(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because
     await adjudication.join(tx, stack, merged, kept, because)
 
 
-async def _unmerge(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> None:
+async def _unmerge(tx: Tx, stack: Stack, person_id: PersonId, because: str, by: str) -> None:
     """Both stand for themselves again: number and phone as they were, the phone only if nobody has it by now."""
     _, kept = await standing.locked(tx, person_id)
     before = rules.before_the(Status.MERGED, await people.statuses(tx, person_id))
@@ -258,7 +259,9 @@ async def _unmerge(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> N
     await people.part_birth(tx, person_id, kept)
     if before is Status.HELD:
         await adjudication.enrol_held(tx, stack, person_id, Cause.ERROR, because)
-        await people.settle_birth(tx, person_id, None, clock.now())
+        if await people.settle_birth(tx, person_id, None, clock.now()):
+            await register.enter_birth(tx, stack, person_id, by)
+            await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(person_id))
     else:
         identity_rules.check_change(Status.MERGED, before)
         await standing.change(tx, stack, person_id, before, Cause.ERROR, because)
