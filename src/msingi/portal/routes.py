@@ -10,7 +10,17 @@ from msingi.evidence.errors import NoEdition
 from msingi.kernel import web
 from msingi.kernel.errors import NotFound
 from msingi.portal import model as m
-from msingi.portal import page, routes_files, routes_money, routes_person, routes_staff, rules, session, views
+from msingi.portal import (
+    page,
+    routes_files,
+    routes_money,
+    routes_person,
+    routes_staff,
+    routes_wallet,
+    rules,
+    session,
+    views,
+)
 from msingi.portal.trouble import HANDLERS
 from msingi.portal.trouble import nowhere as nowhere
 from msingi.portal.visit import Visit, WebRequest, language, offered, tongue_cookie, visit
@@ -121,5 +131,6 @@ DOORS: list[Any] = [
     *routes_money.doors,
     *routes_staff.doors,
     *routes_files.doors,
+    *routes_wallet.doors,
 ]
 routers = [Router("/", route_handlers=DOORS, exception_handlers=HANDLERS, include_in_schema=False)]

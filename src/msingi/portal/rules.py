@@ -27,6 +27,7 @@ NEWS = frozenset(
 PERSON_MENU = (
     MenuItem("overview", "/me", "home"),
     MenuItem("card", "/me/card", "card"),
+    MenuItem("wallet", "/me/wallet", "lock"),
     MenuItem("money", "/me/money", "money"),
     MenuItem("health", "/me/health", "health"),
     MenuItem("consents", "/me/consents", "consent"),
@@ -38,6 +39,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "awards": frozenset({"credential-officer"}),
     "console": frozenset({"operator"}),
     "audit": frozenset({"auditor"}),
 }
@@ -46,6 +48,7 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("console", "/staff/console", "screen"),
     MenuItem("audit", "/staff/audit", "chart"),
 )

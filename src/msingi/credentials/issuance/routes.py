@@ -186,6 +186,15 @@ async def offer(request: AnyRequest, link: str) -> Response[dict[str, Any]]:
     return Response(await offers.fetched(web.stack(request), link), headers=NO_STORE | ANY_ORIGIN)
 
 
+@get("/credentials/offer/{link:str}", include_in_schema=False)
+async def open_wallet(request: AnyRequest, link: str) -> Response[bytes]:
+    """Where a text message leads: the telephone's wallet is opened with the offer. 404 credentials.no-such-offer."""
+    stack = web.stack(request)
+    await offers.fetched(stack, link)
+    there = {"Location": offers.by_reference(stack, link), **NO_STORE}
+    return Response(b"", status_code=303, headers=there, media_type="text/plain")
+
+
 @get(["/credentials/types/{kind:str}", "/.well-known/vct/credentials/types/{kind:str}"],
      summary="The metadata of a credential type", tags=WALLET)  # fmt: skip
 async def type_metadata(request: AnyRequest, kind: str) -> Response[dict[str, Any]]:
@@ -303,7 +312,7 @@ routers = [
     Router(
         "/",
         route_handlers=[
-            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, type_metadata, issuer_keys,
+            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, open_wallet, type_metadata, issuer_keys,
             trust, revocations, bitstring_list,
         ],
     ),
