@@ -312,7 +312,8 @@ routers = [
     Router(
         "/",
         route_handlers=[
-            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, open_wallet, type_metadata, issuer_keys,
+            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, open_wallet, type_metadata,
+            issuer_keys,
             trust, revocations, bitstring_list,
         ],
     ),
