@@ -2,8 +2,8 @@
 
 One request is what a wallet does with an access token: a fresh nonce, then SD-JWT VCs for so many new keys, with a
 proof of each and a DPoP proof of the token's key; the answer comes when the copies, their status entries and the leaf
-in the log are durable. The server is one process and the wallets another, so that the server's own CPU is told apart. The
-yardstick is the ES256 work that a request cannot do without, by raw `cryptography` in the same run.
+in the log are durable. The server is one process and the wallets another, so that the server's own CPU is told apart.
+The yardstick is the ES256 work that a request cannot do without, by raw `cryptography` in the same run.
 """
 
 import argparse

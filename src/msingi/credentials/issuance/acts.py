@@ -291,8 +291,8 @@ async def notify(stack: Stack, ctx: Context, person_id: PersonId, holding_id: Ho
 
 
 async def sweep(stack: Stack, ctx: Context) -> int:
-    """Forget nonces and addresses of offers that have expired; how many."""
-    permit = policy.decide(ctx, "credentials.sweep", policy.NOBODY)
+    """Forget nonces, offers, requests and copies that have expired, each after its time; how many."""
+    permit = policy.decide(ctx, "credentials.sweep", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         gone = await store.forget(tx, ctx.at)
         log.append(tx, permit, detail={"forgotten": gone})

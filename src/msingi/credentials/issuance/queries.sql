@@ -159,6 +159,18 @@ SELECT sealed FROM credentials.offer_link WHERE link = $1 AND expires_at > $2;
 -- Addresses of offers that expired.
 DELETE FROM credentials.offer_link WHERE expires_at < $1;
 
+-- name: forget_copies
+-- Copies that expired more than a year ago.
+DELETE FROM credentials.copy WHERE expires_on < $1::date - 366;
+
+-- name: forget_offers
+-- Offers that ended more than a day ago.
+DELETE FROM credentials.offer WHERE expires_at < $1::timestamptz - interval '1 day';
+
+-- name: forget_requests
+-- Requests of wallets from more than ninety days ago.
+DELETE FROM credentials.request WHERE asked_at < $1::timestamptz - interval '90 days';
+
 -- name: add_request
 -- Keep a wallet's request until it is decided.
 INSERT INTO credentials.request

@@ -154,8 +154,11 @@ async def claim_nonces(tx: Tx, nonces: dict[bytes, datetime]) -> set[bytes]:
 
 
 async def forget(tx: Tx, at: datetime) -> int:
-    """Forget nonces and addresses of offers that have expired; how many."""
-    return await tx.do(Q.forget_nonces, at) + await tx.do(Q.forget_offer_links, at)
+    """Forget what has expired, each kind after its time; how many rows."""
+    gone = await tx.do(Q.forget_copies, at.date())
+    for statement in (Q.forget_nonces, Q.forget_offer_links, Q.forget_offers, Q.forget_requests):
+        gone += await tx.do(statement, at)
+    return gone
 
 
 async def add_copies(tx: Tx, copies: Sequence[tuple[Holding, Place, Format, date]]) -> None:
