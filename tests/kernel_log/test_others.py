@@ -1,12 +1,16 @@
-"""What we issue, read by other people's code: npm @sigstore/verify, and Debian's node."""
+"""What we issue, read by other people's code: npm @sigstore/verify, and Go's sumdb (golang.org/x/mod)."""
 
 import json
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from tests.kernel_log.conftest import put
 
-from msingi.kernel.log import sequencer
+from msingi.kernel.log import merkle, sequencer, store
+from msingi.kernel.log.note import b64
 from msingi.kernel.log.proof import proof_of
 
 JS = Path(__file__).parents[1] / "js"
@@ -56,3 +60,80 @@ async def test_sigstore_refuses_what_was_changed(stack, proofs):
     stack.keys.rotate("log")
     other = str(sequencer.log_vkeys(stack.keys, stack.settings.origin)[0])
     assert by_sigstore(proof, other).returncode != 0
+
+
+def sumdb() -> tuple[str, Path]:
+    """The Go compiler, and where golang.org/x/mod stands: Debian's package, or the copy inside Go itself."""
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("no Go here: apt install golang-go golang-golang-x-mod-dev")
+    root = subprocess.run([go, "env", "GOROOT"], capture_output=True, text=True, timeout=60).stdout.strip()
+    for place in (Path("/usr/share/gocode/src/golang.org/x/mod"), Path(root) / "src/cmd/vendor/golang.org/x/mod"):
+        if (place / "sumdb/note").is_dir() and (place / "sumdb/tlog").is_dir():
+            return go, place
+    pytest.skip("Go is here without golang.org/x/mod: apt install golang-golang-x-mod-dev")
+
+
+@pytest.fixture(scope="module")
+def by_go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A verifier built out of Go's own transparency log packages, without a network."""
+    go, place = sumdb()
+    folder = tmp_path_factory.mktemp("go")
+    for package in ("sumdb/note", "sumdb/tlog"):
+        shutil.copytree(place / package, folder / "mod" / package, ignore=shutil.ignore_patterns("*_test.go"))
+    version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60).stdout
+    language = ".".join(version.strip().removeprefix("go").split(".")[:2])
+    (folder / "mod/go.mod").write_text(f"module golang.org/x/mod\n\ngo {language}\n")
+    (folder / "main.go").write_text((Path(__file__).parent / "verify.go.txt").read_text("utf-8"))
+    (folder / "go.mod").write_text(
+        f"module verify\n\ngo {language}\n\nrequire golang.org/x/mod v0.0.0\n\nreplace golang.org/x/mod => ./mod\n"
+    )
+    alone = {"GOFLAGS": "-mod=mod", "GOPROXY": "off", "GO111MODULE": "on", "GOTOOLCHAIN": "local"}
+    built = subprocess.run(  # the first time on a machine this compiles Go's library, half a minute
+        [go, "build", "-o", "verify", "."], cwd=folder, env=os.environ | alone, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return folder / "verify"
+
+
+async def test_sumdb_accepts_our_heads_and_proofs_and_refuses_others(stack, owner, by_go):
+    """Inclusion in trees of several sizes, and consistency from each size to the last."""
+    entries = await put(owner, 1)
+    await sequencer.catch_up(stack)
+    async with stack.db.plumbing() as conn:
+        first = await store.newest(conn)
+    assert first is not None
+    at, olds = first.size - 1, [first]
+    for count in (6, 250, 700):
+        entries += await put(owner, count)
+        await sequencer.catch_up(stack)
+        async with stack.db.plumbing() as conn:
+            head = await store.newest(conn)
+            assert head is not None
+            for index in (at, at + len(entries) // 2, at + len(entries) - 1):
+                old = olds[-1]
+                grown = merkle.consistency_spans(old.size, head.size)
+                sent = {
+                    "Note": head.note,
+                    "Vkey": str(sequencer.log_vkeys(stack.keys, stack.settings.origin)[0]),
+                    "Index": index,
+                    "Entry": b64(entries[index - at]),
+                    "Path": [b64(h) for h in await store.path(conn, merkle.inclusion_spans(index, head.size))],
+                    "Old": old.size,
+                    "OldRoot": b64(old.root),
+                    "Consistency": [b64(h) for h in await store.path(conn, grown)],
+                }
+                seen = go_says(by_go, sent)
+                assert seen.stdout == f"{stack.settings.origin} {head.size}\n", seen.stderr
+        olds.append(head)
+    for wrong in (
+        {"Index": 0},
+        {"Entry": b64(bytes(32))},
+        {"OldRoot": b64(bytes(32))},
+        {"Note": str(sent["Note"]).replace(f"\n{head.size}\n", f"\n{head.size + 1}\n")},
+    ):
+        assert go_says(by_go, sent | wrong).returncode == 1, wrong
+
+
+def go_says(verifier: Path, sent: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([verifier], input=json.dumps(sent), capture_output=True, text=True, timeout=60)

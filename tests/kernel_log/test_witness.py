@@ -63,28 +63,29 @@ async def door(witnessing):
 
 
 async def test_a_log_grows_before_the_eyes_of_a_witness(door, witnessing):
-    vkey = note.parse_vkey((await door.get("/log/witness/vkey")).text.strip())
-    assert vkey == witness.own_vkey(witnessing.keys, "witness.example/log/witness")
+    vkeys = [note.parse_vkey(line) for line in (await door.get("/log/witness/vkey")).text.splitlines()]
+    assert vkeys == witness.own_vkeys(witnessing.keys, "witness.example/log/witness")
+    assert [vkey.kind for vkey in vkeys] == [note.COSIGNATURE, note.ML_DSA]
     monitor = f"/log/witness/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint"
     assert (await door.get(monitor)).status_code == 404
     old = 0
     for size in (0, 3, 3, 8, 21):
         answer = await door.post(DOOR, content=body(old, size))
         assert answer.status_code == 200, answer.text
-        [verified] = note.verify(Note(signed(size).text, note.parse_signatures(answer.text)), [vkey])
-        assert verified.at_s and verified.at_s > 1_700_000_000
+        verified = note.verify(Note(signed(size).text, note.parse_signatures(answer.text)), vkeys)
+        assert len(verified) == 2 and all(v.at_s and v.at_s > 1_700_000_000 for v in verified)
         old = size
     shown = await door.get(monitor)
-    point, signatures = note.check(shown.content, [vkey, Vkey(ORIGIN, note.ED25519, PUBLIC)])
-    assert point.size == 21 and len(signatures) == 2
+    point, signatures = note.check(shown.content, [*vkeys, Vkey(ORIGIN, note.ED25519, PUBLIC)])
+    assert point.size == 21 and len(signatures) == 3
 
 
-async def test_each_wrong_submission_gets_its_own_answer(door):
-    await door.post(DOOR, content=body(21, 21))
+def wrong_submissions() -> dict[str, tuple[bytes, int]]:
+    """Submissions to a witness that has cosigned 21 leaves, with the answers that the standard prescribes."""
     fork = [merkle.leaf_hash(b"fork" + bytes([i])) for i in range(30)]
     path = [merkle.tree_root(LEAVES[a:b]) for a, b in merkle.consistency_spans(21, 30)]
     other_key = Ed25519PrivateKey.generate()
-    cases = {
+    return {
         "unknown origin": (body(21, 30, signed(30, origin="unknown.example")), 404),
         "not signed by a known key": (body(21, 30, Note(signed(30).text, signed(30, origin="x").signatures)), 403),
         "signed wrongly": (body(21, 30, signed(30, key=other_key)), 403),
@@ -105,7 +106,11 @@ async def test_each_wrong_submission_gets_its_own_answer(door):
         "not a checkpoint": (body(21, 30, Note("hello\n", signed(30).signatures)), 400),
         "not text": (b"\xff\xfe" + body(21, 30), 400),
     }
-    for name, (sent, status) in cases.items():
+
+
+async def test_each_wrong_submission_gets_its_own_answer(door):
+    await door.post(DOOR, content=body(21, 21))
+    for name, (sent, status) in wrong_submissions().items():
         answer = await door.post(DOOR, content=sent)
         assert answer.status_code == status, (name, answer.text)
         if status == 409:
@@ -145,16 +150,16 @@ async def grow(stack, owner: asyncpg.Connection, count: int) -> store.Head:
 
 
 async def test_our_own_heads_are_cosigned_and_served_so(stack, owner, client, door, witnessing):
-    vkey = witness.own_vkey(witnessing.keys, witness.own_name(witnessing))
-    asked = witness.Witness(vkey, "https://witness.example/log/witness")
+    vkeys = witness.own_vkeys(witnessing.keys, witness.own_name(witnessing))
+    asked = witness.Witness(tuple(vkeys), "https://witness.example/log/witness")
     for count in (5, 300):
         head = await grow(stack, owner, count)
         assert await witness.ask(stack, door, asked, head)
         point, signatures = note.check(
             (await client.get("/log/checkpoint")).content,
-            [*sequencer.log_vkeys(stack.keys, stack.settings.origin), vkey],
+            [*sequencer.log_vkeys(stack.keys, stack.settings.origin), *vkeys],
         )
-        assert point.size == head.size and len(signatures) == 2
+        assert point.size == head.size and len(signatures) == 3
     assert await witness.ask(stack, door, asked, head)  # asking again for the same head changes nothing
     # For ten seconds the cosigned head is shown rather than a newer one that nobody has cosigned yet.
     await grow(stack, owner, 1)
@@ -183,7 +188,7 @@ async def test_our_own_heads_are_cosigned_and_served_so(stack, owner, client, do
 )
 async def test_a_strange_answer_is_not_kept(stack, owner, answer):
     head = await grow(stack, owner, 1)
-    asked = witness.Witness(Vkey("w.example", note.COSIGNATURE, PUBLIC), "http://w.example")
+    asked = witness.Witness((Vkey("w.example", note.COSIGNATURE, PUBLIC),), "http://w.example")
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: answer)) as client:
         with contextlib.suppress(note.NoteBroken):
             assert not await witness.ask(stack, client, asked, head)
@@ -213,6 +218,8 @@ WRONG_SETTINGS = {
     "no key": "x",
     "no verifier key": "a+b+c http://w",
     "no address": f"{Vkey('w', note.COSIGNATURE, PUBLIC)}",
+    "two names": f"{Vkey('w', note.COSIGNATURE, PUBLIC)} {Vkey('v', note.COSIGNATURE, PUBLIC)} http://w",
+    "one twice": ", ".join([f"{Vkey('w', note.COSIGNATURE, PUBLIC)} http://w"] * 2),
     "a log's key": f"{Vkey('w', note.ED25519, PUBLIC)} http://w",
 }
 

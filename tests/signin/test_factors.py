@@ -7,15 +7,16 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from msgspec import structs
 from tests.signin.conftest import PIN
 from tests.signin.people import enrol
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Kind, job_context
-from msingi.kernel.errors import NotPermitted
+from msingi.kernel.errors import NotFound, NotPermitted
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.signin import acts, jobs
-from msingi.signin.errors import BadRegistration, PinNotAcceptable, TooManyTries
+from msingi.signin.errors import BadRegistration, OwnAccount, PinNotAcceptable, TooManyTries
 from msingi.signin.model import Client, NewStaff, Place, Profile, Verdict, Who
 
 STRANGER = Place(b"stranger's browser", "198.51.100.0/24", "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0")
@@ -114,6 +115,37 @@ async def test_access_add_staff(stack, ctx_of, sms):
     for no in (officer_ctx(ctx_of), operator_ctx(ctx_of, assurance=1), ctx_of(Kind.PERSON, uuid7())):
         with pytest.raises(NotPermitted):
             await acts.add_staff(stack, no, NEW)
+
+
+async def test_access_close_staff(stack, ctx_of, sms):
+    """Who was signed in is out at once, nobody signs in again, and what was closed can be opened anew."""
+    operator = operator_ctx(ctx_of)
+    account = await acts.add_staff(stack, operator, structs.replace(NEW, staff_id="clerk-9", phone="+255700000909"))
+    found = await acts.verify_pin(stack, acts.proving(), "clerk-9", "50931", at("e"), "test")
+    assert found.who is not None
+    for no in (officer_ctx(ctx_of), operator_ctx(ctx_of, assurance=1), ctx_of(Kind.PERSON, uuid7())):
+        with pytest.raises(NotPermitted):
+            await acts.close_staff(stack, no, "clerk-9")
+    assert await acts.close_staff(stack, operator, "Clerk-9") == 0
+    found = await acts.verify_pin(stack, acts.proving(), "clerk-9", "50931", at("f"), "test")
+    assert found.verdict is not Verdict.RIGHT or found.who is None
+    with pytest.raises(NotFound):
+        await acts.close_staff(stack, operator, "clerk-9")
+    assert await acts.add_staff(stack, operator, structs.replace(NEW, staff_id="clerk-9")) == account
+    with pytest.raises(OwnAccount):
+        await acts.close_staff(stack, operator, operator.actor.id)
+
+
+async def test_access_list_staff(stack, ctx_of):
+    operator = operator_ctx(ctx_of)
+    for n in (1, 2, 3):
+        await acts.add_staff(stack, operator, structs.replace(NEW, staff_id=f"porter-{n}"))
+    await acts.close_staff(stack, operator, "porter-2")
+    first = await acts.list_staff(stack, operator, "porter", 2)
+    assert [(line.staff_id, line.active) for line in first] == [("porter-1", True), ("porter-2", False)]
+    assert (await acts.list_staff(stack, operator, "porter-2", 2))[0].staff_id == "porter-3"
+    with pytest.raises(NotPermitted):
+        await acts.list_staff(stack, officer_ctx(ctx_of))
 
 
 def client(**changes) -> Client:

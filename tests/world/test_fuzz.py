@@ -145,7 +145,7 @@ def refusal_fault(path: str, response: requests.Response) -> str:
         issue = body.get("issue", [{}])[0]
         whole = body.get("resourceType") == "OperationOutcome" and issue.get("code") and issue.get("diagnostics")
         return "" if kind == "application/fhir+json" and whole else "not an OperationOutcome with code and remedy"
-    if path.startswith("/oauth"):
+    if path.startswith(("/oauth", "/oid4vci", "/present/wallet")):
         whole = kind == "application/json" and body.get("error") and body.get("error_description")
         return "" if whole else "not an OAuth error with a description"
     if path.startswith(("/r1", "/listClients")):

@@ -19,6 +19,8 @@ COMMANDS = {
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),
     "verify": ("msingi.cli.verify", "verify", "Check a card, or a proof from the log, offline."),
     "fsck": ("msingi.cli.operate", "fsck", "Check the whole log and all the books."),
+    "audit": ("msingi.cli.audit", "audit", "Check a copy of a log, with nothing but its public keys."),
+    "witness": ("msingi.cli.witness", "witness", "Watch a log from outside, and sign that it only grew."),
     "backup": ("msingi.cli.operate", "backup", "Write database and keystore into one file."),
     "restore": ("msingi.cli.operate", "restore", "Make a new home from a backup."),
     "export": (
@@ -29,6 +31,7 @@ COMMANDS = {
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
+    "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
     "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),

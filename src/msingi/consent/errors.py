@@ -79,3 +79,15 @@ class RequestAnswered(Conflict):
     code = "consent.request-answered"
     title = "This request is no longer open"
     remedy = "The institution can ask again."
+
+
+class LessDetail(Conflict):
+    """This line is shown with less detail, because the rest is about a relative, and a proof would hold all of it.
+
+    The profile of the country says which lines these are (`law.disclosures`). The entry stands in the log like any
+    other, and the auditor of the log can verify it.
+    """
+
+    code = "consent.less-detail"
+    title = "There is no proof of this line to take away"
+    remedy = "Ask the auditor of the log to verify it, or complain from the line itself."

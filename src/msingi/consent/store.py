@@ -232,13 +232,15 @@ async def answer_request(
     await tx.do(Q.answer_request, person_id, request_id, state, consent_id)
 
 
-async def records_of(tx: Tx, person_id: PersonId, after: UUID | None, limit: int) -> list[tuple[RecordId, bytes]]:
-    """The sealed records of the acts about a person, newest first."""
-    rows = await tx.rows(Q.records_of, person_id, after, limit)
+async def records_of(
+    tx: Tx, person_id: PersonId, after: UUID | None, limit: int, now: datetime
+) -> list[tuple[RecordId, bytes]]:
+    """The sealed records of the acts about a person that the person may see by now, newest first."""
+    rows = await tx.rows(Q.records_of, person_id, after, limit, now)
     return [(RecordId(row["record_id"]), bytes(row["sealed"])) for row in rows]
 
 
-async def record_by_id(tx: Tx, person_id: PersonId, record_id: UUID) -> bytes | None:
-    """The sealed record of one act about a person."""
-    sealed = await tx.value(Q.record_by_id, person_id, record_id)
+async def record_by_id(tx: Tx, person_id: PersonId, record_id: UUID, now: datetime) -> bytes | None:
+    """The sealed record of one act about a person, if the person may see it by now."""
+    sealed = await tx.value(Q.record_by_id, person_id, record_id, now)
     return None if sealed is None else bytes(sealed)

@@ -54,6 +54,33 @@ class Complaints(Part, frozen=True):
     checked: str
 
 
+class Veils(Part, frozen=True):
+    """How long, and for which purposes, a court may keep accesses out of the sight of the person; by default never."""
+
+    section: str = ""
+    most_days: int = 0
+    purposes: tuple[str, ...] = ()
+    checked: str = "sample"
+
+
+class Disclosure(Part, frozen=True):
+    """What a person's own view of accesses shows with less detail, because the rest is about a relative.
+
+    It applies to the `acts` (an act, or a room and a point: `health.`) for the `purposes` (none: any). Of the line's
+    detail it leaves out the members named in `hide`, or all for `*`; with `actor` it leaves out who it was, too.
+    """
+
+    acts: tuple[str, ...]
+    hide: tuple[str, ...]
+    text: Text
+    purposes: tuple[str, ...] = ()
+
+    def covers(self, act: str, purpose: str) -> bool:
+        """Whether a line of this act, for this purpose, is shown with less detail."""
+        named = any(act == one or (one.endswith(".") and act.startswith(one)) for one in self.acts)
+        return named and (not self.purposes or purpose in self.purposes)
+
+
 class ProtectionLaw(Part, frozen=True):
     """The data-protection law in force: `source` says what the profile was written from."""
 
@@ -65,6 +92,8 @@ class ProtectionLaw(Part, frozen=True):
     rights: list[Right]
     grounds: list[Ground]
     duties: list[Duty]
+    veils: Veils = Veils()
+    disclosures: tuple[Disclosure, ...] = ()
 
     def right(self, name: str) -> Right:
         """One right. KeyError for another name; `mistakes` makes sure that all of RIGHTS are there."""
@@ -97,6 +126,8 @@ def mistakes(law: ProtectionLaw, languages: list[str]) -> list[str]:
     texts = [(f"law.rights.{r.right}", r.text) for r in law.rights]
     texts += [(f"law.grounds.{g.code}", g.text) for g in law.grounds]
     texts += [(f"law.duties.{d.purpose}", d.text) for d in law.duties]
+    texts += [(f"law.disclosures.{' '.join(d.acts)}", d.text) for d in law.disclosures]
+    wrong += _mistaken_views(law)
     for label, text in texts:
         lacking = [language for language in languages if language not in text]
         if lacking:
@@ -106,4 +137,18 @@ def mistakes(law: ProtectionLaw, languages: list[str]) -> list[str]:
         wrong += [f"law.grounds.{ground.code}: {right} is not a right" for right in sorted(unknown)]
     wrong += [f"law.duties: {d.purpose} is not a purpose" for d in law.duties if d.purpose not in PURPOSES]
     wrong += [f"law.grounds: nothing lets an institution refuse {r}" for r in RIGHTS[2:5] if not law.refusals(r)]
+    return wrong
+
+
+def _mistaken_views(law: ProtectionLaw) -> list[str]:
+    veils = law.veils
+    wrong = [f"law.veils: {p} is not a purpose" for p in veils.purposes if p not in PURPOSES]
+    if not 0 <= veils.most_days <= 3650 or bool(veils.purposes) != bool(veils.most_days):
+        wrong.append("law.veils: most_days lies between 1 and 3650 where purposes are named, and is 0 otherwise")
+    if veils.checked not in CHECKED:
+        wrong.append(f"law.veils.checked: is one of {', '.join(CHECKED)}")
+    for rule in law.disclosures:
+        wrong += [f"law.disclosures: {p} is not a purpose" for p in rule.purposes if p not in PURPOSES]
+        if not rule.acts or not rule.hide:
+            wrong.append("law.disclosures: each names acts, and what to hide of them")
     return wrong

@@ -8,12 +8,14 @@ from uuid import UUID
 
 import msgspec
 
-from msingi.identity import adjudication, aliases, bulk, enrolment, numbers, photo, rules, standing, store
+from msingi.identity import adjudication, bulk, enrolment, numbers, photo, rules, standing, store
 from msingi.identity.answering import match_many as match_many
 from msingi.identity.answering import tidy_said as tidy_said
 from msingi.identity.civil import register
-from msingi.identity.enrolment import PHOTO, number_key, phone_key, unseal_version
-from msingi.identity.errors import NotInUse, UnknownNumber
+from msingi.identity.enrolment import PHOTO, unseal_version
+from msingi.identity.finding import person_by_number as person_by_number
+from msingi.identity.finding import person_by_phone as person_by_phone
+from msingi.identity.finding import persons_by_number as persons_by_number
 from msingi.identity.model import (
     BirthOrder,
     BirthRegistered,
@@ -127,71 +129,6 @@ async def record_birth(stack: Stack, ctx: Context, order: BirthOrder, idempotenc
             log.append(tx, permit, subject=mother, detail={"what": "a birth was recorded with you as the mother"})
         await once.settle(tx, ROOM, key, enrolment.receipt(outcome))
     return outcome
-
-
-async def persons_by_number(
-    stack: Stack, ctx: Context, wanted: Iterable[str], *, any_status: bool = False
-) -> dict[str, PersonId]:
-    """The person behind each identity number (written in any way); numbers in use by nobody are absent.
-
-    With `any_status`, suspended and deactivated people are found too. Raises NumberWrong for a malformed number.
-    """
-    wanted = list(wanted)
-    keys = {number_key(stack, numbers.parse(text)): text for text in wanted if not numbers.is_alias(text)}
-    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
-    async with stack.db.transaction(permit) as tx:
-        found = await store.by_numbers(tx, keys)
-        people = {keys[k]: p for k, (p, status) in found.items() if any_status or status is Status.ACTIVE}
-        for text in wanted:
-            if numbers.is_alias(text) and (meant := await aliases.resolve(tx, stack, ctx, text)):
-                people |= {text: meant[0]} if any_status or meant[1] is Status.ACTIVE else {}
-        for person_id in dict.fromkeys(people.values()):
-            log.append(tx, permit, subject=person_id, detail={"what": "found by number"})
-        if not people:
-            log.append(tx, permit, detail={"what": "nobody found by number"})
-    return people
-
-
-@crossing("health")
-async def person_by_number(
-    stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
-) -> PersonId:
-    """The person behind an identity number or a virtual id. Raises NumberWrong, UnknownNumber, NotInUse unless active.
-
-    `to` names the act that the look-up is for: who may not do that does not learn either which numbers exist.
-    """
-    if to:
-        policy.decide(ctx, to, policy.NOBODY)
-    alias = numbers.is_alias(number)
-    key = b"" if alias else number_key(stack, numbers.parse(number))
-    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
-    async with stack.db.transaction(permit) as tx:
-        if alias:
-            found = await aliases.resolve(tx, stack, ctx, number)
-        else:
-            found = (await store.by_numbers(tx, [key])).get(key)
-        person_id = found and found[0]
-        log.append(tx, permit, subject=person_id, detail={"what": "found by number" if found else "nobody found"})
-    if found is None:
-        raise UnknownNumber()
-    if found[1] is not Status.ACTIVE and not any_status:
-        raise NotInUse(status=found[1])
-    return found[0]
-
-
-async def person_by_phone(stack: Stack, ctx: Context, phone: str) -> PersonId:
-    """The active person whom a phone finds. Raises Malformed, NotFound if it finds nobody, NotInUse."""
-    key = phone_key(stack, rules.phone(phone, stack.profile))
-    permit = policy.decide(ctx, "identity.find", policy.ANYONE)
-    async with stack.db.transaction(permit) as tx:
-        found = await store.by_phone(tx, key)
-        person_id = found and found[0]
-        log.append(tx, permit, subject=person_id, detail={"what": "found by phone" if found else "nobody found"})
-    if found is None:
-        raise NotFound("No person is found by this phone.")
-    if found[1] is not Status.ACTIVE:
-        raise NotInUse(status=found[1])
-    return found[0]
 
 
 async def read_many(stack: Stack, ctx: Context, person_ids: Iterable[PersonId]) -> dict[PersonId, Person]:

@@ -33,6 +33,17 @@ class UnknownNumber(NotFound):
     remedy = "Check the number with the person; the check digit is right, so it may belong to another register."
 
 
+class TooManyMisses(TooMany):
+    """Too many look-ups by this caller found nobody, as when somebody tries numbers to learn which exist.
+
+    It is counted for each person, member of staff and program; `retry_after_s` says when look-ups are open again.
+    """
+
+    code = "identity.too-many-misses"
+    title = "Too many look-ups found nobody"
+    remedy = "Wait for the named number of seconds, and check numbers with the people concerned."
+
+
 class NotInUse(Conflict):
     """The person exists, but the identity is suspended or deactivated and must not be relied on.
 

@@ -34,6 +34,7 @@ SIGNING = {
     "access": "ES256",  # requests for presentations, and the authority that certifies who asks
     "access-authority": "ES256",
 }
+SECRETS = ("blind", "pseudonym", "room", "wrap", "witness-ml-dsa")  # the last is the seed of an ML-DSA-44 key
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey
 _SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 2**26}
 
@@ -121,7 +122,7 @@ class Keystore:
         self._file_salt = b""
         self._versions: list[Version] = self._read() if path.exists() else []
         self._signers: dict[tuple[str, int], SoftwareSigner] = {}
-        missing = [n for n in (*SIGNING, "blind", "pseudonym", "room", "wrap") if not self._of(n)]
+        missing = [n for n in (*SIGNING, *SECRETS) if not self._of(n)]
         for name in missing:
             self._versions.append(self._made(name, 1))
         if missing:

@@ -52,3 +52,12 @@ SELECT kernel.keys_hold($1, $2)
 -- name: erase_person_key
 -- Destroy a person's key, and with it all that was sealed.
 DELETE FROM kernel.person_key WHERE person_id = $1
+
+-- name: count_up
+-- Add to a count, and give its sum.
+INSERT INTO kernel.tally AS t (key, count, until) VALUES ($1, $2, $3)
+ON CONFLICT (key) DO UPDATE SET count = least(t.count + excluded.count, 1000000000) RETURNING count
+
+-- name: forget_counts
+-- Forget counts whose window is over.
+DELETE FROM kernel.tally WHERE until < $1

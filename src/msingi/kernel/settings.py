@@ -57,7 +57,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: str = ""
     """Addresses of proxies that may set Client-Cert, separated by commas; `unix:` is the gateway's own socket."""
     witnesses: str = ""
-    """Witnesses to ask for cosignatures: `vkey url` pairs, separated by commas."""
+    """Witnesses to ask for cosignatures: `vkey url` each (or `vkey vkey url`), separated by commas."""
+    witness_quorum: int = 0
+    """How many witnesses must have cosigned a tree head before it is shown; 0: none, and none is waited for."""
+    timestamp_url: str = ""
+    """Address of a time-stamping authority (RFC 3161) that stamps the log's heads; empty: none is asked."""
+    timestamp_root: str = ""
+    """PEM file with the root certificate of the time-stamping authority, and certificates between, if any."""
+    timestamp_s: int = 60
+    """Seconds between two time stamps."""
     witnessed_logs: str = ""
     """Logs that this stack witnesses: vkeys, separated by commas."""
 

@@ -87,6 +87,16 @@ CREATE TABLE IF NOT EXISTS kernel.outbox (
 SELECT kernel.grant_plumbing('kernel', 'outbox');
 CREATE INDEX IF NOT EXISTS outbox_due ON kernel.outbox (due) WHERE failed IS NULL;
 
+-- How often a caller did what has a limit; the key is a keyed hash of the limit, the caller and the window.
+-- distributed by key
+CREATE TABLE IF NOT EXISTS kernel.tally (
+  key bytea PRIMARY KEY,
+  count int NOT NULL,
+  until timestamptz NOT NULL
+);
+SELECT kernel.grant_plumbing('kernel', 'tally');
+CREATE INDEX IF NOT EXISTS tally_until ON kernel.tally USING brin (until);
+
 -- Each person's own key, wrapped by the keystore's key. Deleting the row erases all that is sealed with it.
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS kernel.person_key (

@@ -5,14 +5,16 @@ import os
 import msgspec
 
 from msingi.kernel import log, policy
-from msingi.kernel.context import Context
+from msingi.kernel.context import Context, Kind
 from msingi.kernel.db import Tx
+from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.log import leaf
 from msingi.kernel.stack import Stack
 from msingi.signin import rules, store
 from msingi.signin.clients import client, remembered
-from msingi.signin.model import Client, NewStaff
+from msingi.signin.errors import OwnAccount
+from msingi.signin.model import Client, NewStaff, StaffLine
 
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
@@ -53,6 +55,33 @@ async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:
         }
         log.append(tx, permit, subject=account, detail=detail)
     return account
+
+
+async def close_staff(stack: Stack, ctx: Context, staff_id: str) -> int:
+    """Close the account of a member of staff; gives the number of sessions that ended with it.
+
+    What was signed in ends at once, and nothing signs in again; `add_staff` opens the account anew. Nobody closes
+    their own, so that a last operator cannot lock the door from outside. Raises NotFound, OwnAccount.
+    """
+    account = rules.staff_account_id(staff_id)
+    permit = policy.decide(ctx, "signin.close-staff", account)
+    if ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account:
+        raise OwnAccount()
+    async with stack.db.transaction(permit) as tx:
+        if not await store.close_staff(tx, account):
+            raise NotFound("There is no open account with this staff id.")
+        ended = await store.end_everything(tx, account, ctx.at)
+        log.append(tx, permit, subject=account, detail={"staff": staff_id, "sessions": ended})
+    return ended
+
+
+async def list_staff(stack: Stack, ctx: Context, after: str = "", limit: int = 50) -> list[StaffLine]:
+    """Accounts of staff by staff id, `limit` (1 to 200) after the id `after`, closed ones too."""
+    permit = policy.decide(ctx, "signin.list-staff", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.staff_after(tx, after, max(1, min(limit, 200)))
+        log.append(tx, permit, detail={"accounts": len(found)})
+    return found
 
 
 async def add_client(stack: Stack, ctx: Context, new: Client) -> None:

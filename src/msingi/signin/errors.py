@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from msingi.kernel.errors import NotSignedIn, Refusal, TooMany
+from msingi.kernel.errors import Conflict, NotSignedIn, Refusal, TooMany
 
 
 class InvalidRequest(Refusal):
@@ -331,6 +331,14 @@ class BadRegistration(Refusal):
     status = 400
     title = "The client cannot be registered like this"
     remedy = "Correct what the rule names and register again."
+
+
+class OwnAccount(Conflict):
+    """Nobody closes the account that they are using: another operator does it."""
+
+    code = "signin.own-account"
+    title = "This is your own account"
+    remedy = "Ask another operator to close it."
 
 
 class BadQuestion(Refusal):

@@ -57,6 +57,15 @@ class Client(Struct, frozen=True, kw_only=True):
     backchannel_logout_uri: str = ""
 
 
+class StaffLine(Struct, frozen=True):
+    """An account of a member of staff in a list: no name and no telephone number."""
+
+    staff_id: str
+    institution: str
+    roles: tuple[str, ...]
+    active: bool
+
+
 class NewStaff(Struct, frozen=True, kw_only=True):
     """A member of staff to be given an account: the id to sign in with, the institution, roles, name and phone."""
 

@@ -37,6 +37,14 @@ INSERT INTO signin.staff (person_id, staff_id, institution, roles, sealed) VALUE
 ON CONFLICT (person_id) DO UPDATE SET institution = excluded.institution, roles = excluded.roles,
   sealed = excluded.sealed, active = true
 
+-- name: close_staff
+-- Close a staff account; no row is touched if it is closed already.
+UPDATE signin.staff SET active = false WHERE person_id = $1 AND active
+
+-- name: staff_after
+-- Staff accounts in the order of their ids, after $1.
+SELECT staff_id, institution, roles, active FROM signin.staff WHERE staff_id > $1 ORDER BY staff_id LIMIT $2
+
 -- name: staff_by_account
 -- A staff account that may sign in.
 SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE person_id = $1 AND active

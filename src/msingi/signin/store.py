@@ -10,7 +10,7 @@ import msgspec
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
-from msingi.signin.model import Agreement, Client, Session
+from msingi.signin.model import Agreement, Client, Session, StaffLine
 from msingi.signin.rules import FORGET_S, IDLE_S, Tries
 
 Q = sql.load(__name__)
@@ -68,6 +68,16 @@ async def put_staff(
 ) -> None:
     """Make or replace a staff account."""
     await tx.do(Q.put_staff, account_id, staff_id, institution, sorted(roles), sealed)
+
+
+async def close_staff(tx: Tx, account_id: PersonId) -> bool:
+    """Close a staff account; False if none is open."""
+    return await tx.do(Q.close_staff, account_id) == 1
+
+
+async def staff_after(tx: Tx, after: str, limit: int) -> list[StaffLine]:
+    """Staff accounts in the order of their ids."""
+    return [msgspec.convert(dict(row), StaffLine) for row in await tx.rows(Q.staff_after, after, limit)]
 
 
 async def staff(tx: Tx, account_id: PersonId) -> Row | None:

@@ -57,6 +57,26 @@ class NoSuchTile(NotFound):
     remedy = "Read /log/checkpoint first, and ask for tiles that a tree of this size has."
 
 
+class NoSuchTimestamp(NotFound):
+    """No time stamp is kept over a tree head of this size: heads are stamped from time to time, not each of them."""
+
+    code = "log.no-such-timestamp"
+    title = "There is no such time stamp"
+    remedy = "Take the size of a head from /log/checkpoints; a stamp over a larger tree covers all entries before it."
+
+
+class VeilWrong(Malformed):
+    """The order to hide accesses from a person is not one that the country's law allows.
+
+    `field` says what is wrong: the reference of the order, the institution, the purpose, or the day on which it ends,
+    which must come within the number of days that the country profile names (`law.veils`).
+    """
+
+    code = "log.veil-wrong"
+    title = "The law does not allow this order"
+    remedy = "Correct the named field; the profile of the country says for which purposes and how long."
+
+
 class UnknownLog(NotFound):
     """This stack is not a witness for the log that issued the checkpoint (C2SP tlog-witness: 404)."""
 

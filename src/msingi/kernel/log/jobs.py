@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from msingi.kernel.log import sequencer, witness
+from msingi.kernel.log import sequencer, timestamps, witness
 
 if TYPE_CHECKING:
     from msingi.kernel.stack import Stack
@@ -15,7 +15,11 @@ async def check_settings(stack: "Stack") -> None:
     """
     witness.configured(stack.settings.witnesses)
     witness.followed_logs(stack.settings.witnessed_logs)
+    if len(witness.configured(stack.settings.witnesses)) < stack.settings.witness_quorum:
+        raise ValueError("witness_quorum: there are fewer witnesses than it demands")
+    if stack.settings.timestamp_url:
+        timestamps.roots(stack.settings.timestamp_root)
 
 
 starts = [check_settings]
-loops = [sequencer.run, witness.run]
+loops = [sequencer.run, witness.run, timestamps.run]

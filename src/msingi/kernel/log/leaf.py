@@ -50,6 +50,7 @@ class Staged(msgspec.Struct):
     act: str
     body: bytes
     salt: bytes
+    veil_id: UUID | None = None
 
 
 class LeafRef(msgspec.Struct, frozen=True):
@@ -78,10 +79,18 @@ def tree_hash(commitments: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def append(tx: "Tx", permit: "Permit", *, subject: PersonId | None = None, detail: Detail | None = None) -> LeafRef:
+def append(
+    tx: "Tx",
+    permit: "Permit",
+    *,
+    subject: PersonId | None = None,
+    detail: Detail | None = None,
+    veil_id: UUID | None = None,
+) -> LeafRef:
     """Leave a record of the permitted act about `subject` (None: an act about nobody).
 
-    It is written when the transaction commits. `detail` holds nothing that the subject may not see.
+    It is written when the transaction commits. `detail` holds nothing that the subject may not see. `veil_id` is the
+    court order that hides it for a while; one that covers the whole access is found without it.
     """
     ctx = permit.context
     record_id = RecordId(uuid7())
@@ -98,7 +107,8 @@ def append(tx: "Tx", permit: "Permit", *, subject: PersonId | None = None, detai
         request_id=ctx.request_id,
         detail=detail or {},
     )
-    staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), os.urandom(SALT_BYTES))
+    salt = os.urandom(SALT_BYTES)
+    staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), salt, veil_id)
     tx.staged.append(staged)
     tx.owed.discard(permit)
     return LeafRef(record_id)
@@ -140,6 +150,7 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
                 [s.at for s in tx.staged],
                 [s.act for s in tx.staged],
                 sealed,
+                [s.veil_id for s in tx.staged],
                 len(entries) - len(tx.roots),
                 [root for root, _ in tx.roots],
                 [count for _, count in tx.roots],

@@ -1,7 +1,8 @@
 """Signed notes and checkpoints, read strictly: what is accepted writes back to the very same bytes.
 
-Clauses: C2SP signed-note, tlog-checkpoint, tlog-cosignature. Signature types 0x01 (Ed25519) and 0x04
-(timestamped Ed25519 cosignature); signatures by unknown keys are kept and ignored, as the clause demands.
+Clauses: C2SP signed-note, tlog-checkpoint, tlog-cosignature. Signature types 0x01 (Ed25519), 0x04 (timestamped
+Ed25519 cosignature) and 0x06 (timestamped ML-DSA-44 cosignature, FIPS 204, which a quantum computer does not forge);
+signatures by unknown keys are kept and ignored, as the clause demands.
 """
 
 import base64
@@ -13,10 +14,14 @@ from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 from msgspec import Struct
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
+ML_DSA = 0x06
+COSIGNS = (COSIGNATURE, ML_DSA)
+KEY_SIZE = {ED25519: 32, COSIGNATURE: 32, ML_DSA: 1312}
 MAX_SIGNATURES = 64
 MAX_NOTE_SIZE = 400_000
 MAX_TREE_SIZE = (1 << 63) - 1
@@ -44,7 +49,7 @@ class Signs(Protocol):
 
 
 class Vkey(Struct, frozen=True):
-    """A verifier key: `name`, signature `kind` (0x01 or 0x04), 32-byte Ed25519 `public` key."""
+    """A verifier key: `name`, signature `kind` (0x01, 0x04 or 0x06), `public` key (32 bytes, ML-DSA-44: 1,312)."""
 
     name: str
     kind: int
@@ -143,8 +148,8 @@ def parse_vkey(text: str) -> Vkey:
     if len(parts) != 3 or not _KEY_ID.fullmatch(parts[1]):
         raise NoteBroken("a verifier key is written name+id+key")
     raw = unb64(parts[2], "the verifier key")
-    if len(raw) != 33 or raw[0] not in (ED25519, COSIGNATURE):
-        raise NoteBroken("only Ed25519 verifier keys of the types 0x01 and 0x04 are supported")
+    if not raw or len(raw) - 1 != KEY_SIZE.get(raw[0]):
+        raise NoteBroken("only verifier keys of the types 0x01, 0x04 (Ed25519) and 0x06 (ML-DSA-44) are supported")
     vkey = Vkey(check_name(parts[0]), raw[0], raw[1:])
     if vkey.key_id.hex() != parts[1]:
         raise NoteBroken("the verifier key does not belong to its name and id")
@@ -221,17 +226,39 @@ def cosign(text: str, name: str, signer: Signs, public: bytes, at_s: int) -> Sig
     return Signature(name, Vkey(name, COSIGNATURE, public).key_id, blob)
 
 
+def subtree_message(cosigner: str, at_s: int, origin: str, size: int, root: bytes) -> bytes:
+    """What an ML-DSA-44 cosignature of a whole tree signs (tlog-cosignature, ML-DSA-44 signed message)."""
+    name, log = cosigner.encode(), origin.encode()
+    if not (0 < len(name) < 256 and 0 < len(log) < 256):
+        raise NoteBroken("the names of log and cosigner have 1 to 255 bytes")
+    named = bytes([len(name)]) + name + at_s.to_bytes(8, "big") + bytes([len(log)]) + log
+    return b"subtree/v1\n\0" + named + (0).to_bytes(8, "big") + size.to_bytes(8, "big") + root
+
+
+def cosign_ml_dsa(text: str, name: str, key: MLDSA44PrivateKey, at_s: int) -> Signature:
+    """A timestamped ML-DSA-44 cosignature (type 0x06) over a checkpoint; `at_s` in POSIX seconds, not 0."""
+    point = parse_checkpoint(text)
+    signed = key.sign(subtree_message(name, at_s, point.origin, point.size, point.root))
+    public = key.public_key().public_bytes_raw()
+    return Signature(name, Vkey(name, ML_DSA, public).key_id, at_s.to_bytes(8, "big") + signed)
+
+
 def check_signature(text: str, signature: Signature, vkey: Vkey) -> Verified:
     """Check one signature with the key it names. Raises WrongSignature."""
     at_s: int | None = None
     message, blob = text.encode(), signature.blob
-    if vkey.kind == COSIGNATURE:
+    if vkey.kind != ED25519:
         at_s, blob = int.from_bytes(blob[:8], "big"), blob[8:]
         if at_s > MAX_TREE_SIZE:
             raise WrongSignature(f"the cosignature of {vkey.name} has an impossible time")
-        message = cosigned_message(text, at_s)
     try:
-        Ed25519PublicKey.from_public_bytes(vkey.public).verify(blob, message)
+        if vkey.kind == ML_DSA:
+            point = parse_checkpoint(text)
+            message = subtree_message(vkey.name, at_s or 0, point.origin, point.size, point.root)
+            MLDSA44PublicKey.from_public_bytes(vkey.public).verify(blob, message)
+        else:
+            message = message if at_s is None else cosigned_message(text, at_s)
+            Ed25519PublicKey.from_public_bytes(vkey.public).verify(blob, message)
     except (InvalidSignature, ValueError):
         raise WrongSignature(f"the signature of {vkey.name} does not verify") from None
     return Verified(vkey, at_s)

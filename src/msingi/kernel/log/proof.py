@@ -190,7 +190,7 @@ async def way_to_head(stack: "Stack", index: int) -> Way:
     Raises NotYetInLog if no signed tree reaches so far.
     """
     async with stack.db.plumbing() as conn:
-        text = await store.served(conn, index + 1)
+        text = await store.served(conn, index + 1, stack.settings.witness_quorum)
         if text is None:
             raise errors.NotYetInLog()
         point: Checkpoint = note.parse_checkpoint(note.parse_note(text).text)

@@ -1,6 +1,6 @@
 -- name: leave
 -- Leave the entries of a transaction for the sequencer, and the sealed records for their subjects.
-SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: try_lock
 -- Become the one sequencer, for as long as this connection lives.
@@ -56,6 +56,21 @@ SELECT r.size, r.note, array_remove(array_agg(c.line ORDER BY c.witness), NULL) 
 FROM recent r LEFT JOIN log.cosignature c USING (size)
 WHERE r.at >= (SELECT max(at) FROM recent) - interval '10 seconds'
 GROUP BY r.size, r.note ORDER BY count(c.line) DESC, r.size DESC LIMIT 1
+
+-- name: witnessed_checkpoint
+-- The newest tree head of at least $1 leaves that $2 witnesses or more cosigned.
+SELECT c.size, c.note, array_agg(s.line ORDER BY s.witness) AS lines
+FROM log.checkpoint c JOIN log.cosignature s USING (size)
+WHERE c.size = (
+  SELECT size FROM log.cosignature WHERE size >= $1 GROUP BY size HAVING count(*) >= $2 ORDER BY size DESC LIMIT 1)
+GROUP BY c.size, c.note
+
+-- name: heads_after
+-- Signed heads of more than $1 leaves, in order, with what witnesses signed of them.
+SELECT c.note, array_remove(array_agg(s.line ORDER BY s.witness), NULL) AS lines
+FROM (SELECT size, note FROM log.checkpoint WHERE size > $1 ORDER BY size LIMIT $2) c
+LEFT JOIN log.cosignature s USING (size)
+GROUP BY c.size, c.note ORDER BY c.size
 
 -- name: place_of
 -- Where a record's entry stands (first_index is NULL while it waits), and the commitments it is among, if several.
@@ -145,3 +160,57 @@ SELECT (SELECT at FROM log.checkpoint ORDER BY size DESC LIMIT 1) AS at,
 -- How many records each act has left, and how many of them since $1.
 SELECT act, count(*) AS count, count(*) FILTER (WHERE at >= $1) AS last_day
 FROM log.record GROUP BY act ORDER BY 2 DESC, 1
+
+-- name: thin_heads
+-- Remove heads older than an hour, but for the newest, the newest cosigned and those with a time stamp of each minute;
+-- and for those older than a week, of each hour. The newest of all and the empty tree's always stay.
+WITH old AS (
+  SELECT c.size, EXISTS (SELECT FROM log.cosignature s WHERE s.size = c.size) AS cosigned,
+         date_trunc(CASE WHEN c.at < now() - interval '7 days' THEN 'hour' ELSE 'minute' END, c.at) AS span
+  FROM log.checkpoint c
+  WHERE c.at < now() - interval '1 hour' AND c.size > 0
+    AND NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+), ranked AS (
+  SELECT size, row_number() OVER (PARTITION BY span, cosigned ORDER BY size DESC) AS place FROM old
+), gone AS (
+  DELETE FROM log.checkpoint WHERE size IN (SELECT size FROM ranked WHERE place > 1)
+    AND size < (SELECT max(size) FROM log.checkpoint) RETURNING size
+)
+DELETE FROM log.cosignature WHERE size IN (SELECT size FROM gone)
+
+-- name: heads_to_stamp
+-- Heads without a time stamp, the newest first, and then those of the last week that stay when old ones are thinned.
+(SELECT size, note FROM log.checkpoint c WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+ AND size > 0 ORDER BY size DESC LIMIT 1)
+UNION ALL
+(SELECT size, note FROM (
+  SELECT DISTINCT ON (date_trunc('hour', at)) size, note, at FROM log.checkpoint
+  WHERE at BETWEEN now() - interval '7 days' AND date_trunc('hour', now()) AND size > 0
+  ORDER BY date_trunc('hour', at), size DESC) hourly
+ WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = hourly.size) ORDER BY size LIMIT $1)
+
+-- name: keep_timestamp
+-- Keep the token of a time-stamping authority.
+INSERT INTO log.timestamp (size, token, stamped_at) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING
+
+-- name: timestamp_of
+-- The token over a head, if there is one.
+SELECT token FROM log.timestamp WHERE size = $1
+
+-- name: put_veil
+-- A court order to hide an institution's accesses to a person for one purpose until a day.
+INSERT INTO log.veil (person_id, veil_id, institution, purpose, ordered_at, until) VALUES ($1, $2, $3, $4, $5, $6)
+
+-- name: lift_veil
+-- End an order before its day; the institution, or no row if it is not in force.
+UPDATE log.veil SET lifted_at = $3 WHERE person_id = $1 AND veil_id = $2 AND lifted_at IS NULL AND until > $3
+RETURNING institution
+
+-- name: count_order
+-- Count an order, for everybody to see.
+INSERT INTO log.veiled AS c (institution, month, orders) VALUES ($1, date_trunc('month', $2::timestamptz), 1)
+ON CONFLICT (institution, month) DO UPDATE SET orders = c.orders + 1
+
+-- name: veiled_counts
+-- How many orders and hidden entries each institution had in each month, the newest first.
+SELECT institution, month, orders, entries FROM log.veiled WHERE month < $1 ORDER BY month DESC, institution LIMIT $2

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS log.record (
   entry_no int NOT NULL,
   inner_no int NOT NULL,
   sealed bytea NOT NULL,          -- personal: subject-access, keep 10 years
+  veil_id uuid,                   -- the court order that hides it from the person for a while
   PRIMARY KEY (person_id, record_id)
 );
 GRANT USAGE ON SCHEMA log TO msingi_app;
@@ -59,24 +60,73 @@ SELECT kernel.grant_plumbing('log', 'batch');
 REVOKE UPDATE, DELETE ON log.batch FROM msingi_app;
 CREATE INDEX IF NOT EXISTS batch_root ON log.batch (root);
 
+-- Court orders by which an institution's accesses to a person, for one purpose, stay out of the person's sight for a
+-- while. The entries stand in the log like all others; an order ends by itself, and can be lifted, but not prolonged.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS log.veil (
+  person_id uuid NOT NULL,
+  veil_id uuid NOT NULL,
+  institution text NOT NULL,      -- personal: fraud-prevention, keep 10 years
+  purpose text NOT NULL,          -- personal: fraud-prevention, keep 10 years
+  ordered_at timestamptz NOT NULL,
+  until timestamptz NOT NULL CHECK (until > ordered_at AND until <= ordered_at + interval '10 years'),
+  lifted_at timestamptz,
+  PRIMARY KEY (person_id, veil_id)
+);
+ALTER TABLE log.veil ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS wall ON log.veil;
+CREATE POLICY wall ON log.veil USING (
+  (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[]));
+GRANT SELECT, INSERT, UPDATE (lifted_at) ON log.veil TO msingi_app;
+
+-- For everybody: how many such orders and hidden entries there were, and nobody is named.
+-- distributed by institution
+CREATE TABLE IF NOT EXISTS log.veiled (
+  institution text NOT NULL,
+  month date NOT NULL,
+  orders int NOT NULL DEFAULT 0,
+  entries int NOT NULL DEFAULT 0,
+  PRIMARY KEY (institution, month)
+);
+SELECT kernel.grant_plumbing('log', 'veiled');
+REVOKE DELETE ON log.veiled FROM msingi_app;
+
 -- Leave what a transaction owes: its entries for the sequencer, the sealed records for their subjects (all under
 -- entry 0, whose inner commitments are kept if there are several), and batch roots from entry `roots_from` on.
+-- A record that a court order covers, by the session facts of the act or because `veils` names it, is veiled.
+DROP FUNCTION IF EXISTS log.leave(uuid, bytea, bytea[], uuid[], uuid[], timestamptz[], text[], bytea[], int, bytea[], int[]);
 CREATE OR REPLACE FUNCTION log.leave(
   pending uuid, entries bytea, commitments bytea[], people uuid[], records uuid[], times timestamptz[], acts text[],
-  sealed bytea[], roots_from int, roots bytea[], counts int[]
+  sealed bytea[], veils uuid[], roots_from int, roots bytea[], counts int[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  asker text := current_setting('msingi.institution', true);
+  why text := current_setting('msingi.purpose', true);
+  hidden int := -cardinality(array_remove(veils, NULL));  -- an order's own line is no access
 BEGIN
   INSERT INTO log.pending (id, entries) VALUES (pending, leave.entries);
   IF cardinality(commitments) > 0 THEN
     INSERT INTO log.inner (pending_id, entry_no, commitments) VALUES (pending, 0, leave.commitments[1]);
   END IF;
+  IF asker <> '' AND cardinality(people) > 0 THEN
+    veils := ARRAY(
+      SELECT coalesce(given, (
+        SELECT v.veil_id FROM log.veil v WHERE v.person_id = p AND v.institution = asker AND v.purpose = why
+          AND v.until > now() AND v.lifted_at IS NULL ORDER BY v.until DESC LIMIT 1))
+      FROM unnest(people, veils) WITH ORDINALITY AS x (p, given, n) ORDER BY n);
+  END IF;
   IF cardinality(people) = 1 THEN
-    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed)
-    VALUES (people[1], records[1], times[1], acts[1], pending, 0, 0, leave.sealed[1]);
+    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed, veil_id)
+    VALUES (people[1], records[1], times[1], acts[1], pending, 0, 0, leave.sealed[1], veils[1]);
   ELSIF cardinality(people) > 1 THEN
-    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed)
-    SELECT p, r, t, a, pending, 0, n - 1, s
-    FROM unnest(people, records, times, acts, leave.sealed) WITH ORDINALITY AS x (p, r, t, a, s, n);
+    INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed, veil_id)
+    SELECT p, r, t, a, pending, 0, n - 1, s, v
+    FROM unnest(people, records, times, acts, leave.sealed, veils) WITH ORDINALITY AS x (p, r, t, a, s, v, n);
+  END IF;
+  hidden := hidden + cardinality(array_remove(veils, NULL));
+  IF hidden > 0 THEN
+    INSERT INTO log.veiled AS c (institution, month, entries) VALUES (asker, date_trunc('month', now()), hidden)
+    ON CONFLICT (institution, month) DO UPDATE SET entries = c.entries + excluded.entries;
   END IF;
   IF cardinality(roots) > 0 THEN
     INSERT INTO log.batch (pending_id, entry_no, root, count)
@@ -138,6 +188,26 @@ CREATE TABLE IF NOT EXISTS log.followed (
 SELECT kernel.grant_plumbing('log', 'followed');
 REVOKE DELETE ON log.followed FROM msingi_app;
 
+-- Tokens of a time-stamping authority (RFC 3161) over signed heads: that they existed at the time in the token.
+-- local
+CREATE TABLE IF NOT EXISTS log.timestamp (
+  size bigint PRIMARY KEY,
+  token bytea NOT NULL,
+  stamped_at timestamptz NOT NULL
+);
+SELECT kernel.grant_plumbing('log', 'timestamp');
+REVOKE UPDATE, DELETE ON log.timestamp FROM msingi_app;
+
+-- Old heads are thinned by the sequencer alone, and young ones by nobody: the wall stands in the database.
+ALTER TABLE log.checkpoint ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS shown ON log.checkpoint;
+CREATE POLICY shown ON log.checkpoint FOR SELECT USING (true);
+DROP POLICY IF EXISTS published ON log.checkpoint;
+CREATE POLICY published ON log.checkpoint FOR INSERT WITH CHECK (true);
+DROP POLICY IF EXISTS thinned ON log.checkpoint;
+CREATE POLICY thinned ON log.checkpoint FOR DELETE USING (size > 0 AND at < now() - interval '1 hour');
+CREATE INDEX IF NOT EXISTS checkpoint_at ON log.checkpoint (at);
+
 -- The wall inside the log: the application adds entries and reads; only the sequencer's role takes them out of the
 -- queue, grows the tree and publishes its heads, so that nothing which runs in the application's role can rewrite it.
 REVOKE UPDATE, DELETE ON log.pending FROM msingi_app;
@@ -146,3 +216,6 @@ GRANT USAGE ON SCHEMA log TO msingi_sequencer;
 GRANT SELECT, DELETE ON log.pending TO msingi_sequencer;
 GRANT SELECT, INSERT, UPDATE ON log.tile TO msingi_sequencer;
 GRANT SELECT, INSERT ON log.placed, log.checkpoint TO msingi_sequencer;
+GRANT DELETE ON log.checkpoint TO msingi_sequencer;
+GRANT SELECT, DELETE ON log.cosignature TO msingi_sequencer;
+GRANT SELECT ON log.timestamp TO msingi_sequencer;

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("msingi.log")
 ROUND_S = 0.2
 STANDBY_S = 1.0
+THIN_EVERY_S = 600.0
 MAX_TRANSACTIONS = 20_000
 MAX_ENTRIES = 20_000
 _IN_LOOP = 512  # more entries than this are hashed in a thread, so that doors go on answering
@@ -113,6 +114,11 @@ class Sequencer:
         count, self.edge = index - self.edge.size, edge
         return count
 
+    async def thin(self) -> None:
+        """Remove old heads that neither witnesses nor auditors need."""
+        async with self.conn.transaction():
+            await store.thin_heads(self.conn)
+
 
 @asynccontextmanager
 async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
@@ -161,9 +167,13 @@ async def _work(stack: "Stack", conn: asyncpg.Connection) -> None:
     while (sequencer := await Sequencer.begin(conn, stack.keys, stack.settings.origin)) is None:
         await asyncio.sleep(STANDBY_S)
     ring.published.set()
+    thin_at = monotonic() + THIN_EVERY_S
     while True:
         ring.rung.clear()
         count = await sequencer.round()
+        if monotonic() > thin_at and count < MAX_ENTRIES:
+            await sequencer.thin()
+            thin_at = monotonic() + THIN_EVERY_S
         if count:
             ring.published.set()
         if count < MAX_ENTRIES:

@@ -2,6 +2,7 @@
 except the lock, which lives as long as its connection."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -93,10 +94,22 @@ async def origin(conn: "Connection") -> str | None:
     return note.parse_checkpoint(note.parse_note(text).text).origin if text else None
 
 
-async def served(conn: "Connection", at_least: int = 0) -> str | None:
-    """The note to show for a tree of `at_least` leaves or more, with the cosignatures there are; None if none."""
-    row = await conn.fetchrow(Q.served_checkpoint.text, at_least)
+async def served(conn: "Connection", at_least: int = 0, quorum: int = 0) -> str | None:
+    """The note to show for a tree of `at_least` leaves or more, with the cosignatures there are; None if none.
+
+    With a `quorum`, one that so many witnesses cosigned.
+    """
+    if quorum:
+        row = await conn.fetchrow(Q.witnessed_checkpoint.text, at_least, quorum)
+    else:
+        row = await conn.fetchrow(Q.served_checkpoint.text, at_least)
     return row["note"] + "".join(row["lines"]) if row else None
+
+
+async def heads_after(conn: "Connection", size: int, limit: int) -> list[str]:
+    """The notes of signed heads of more than `size` leaves, in order, with the cosignatures there are."""
+    rows = await conn.fetch(Q.heads_after.text, size, limit)
+    return [row["note"] + "".join(row["lines"]) for row in rows]
 
 
 async def tiles(conn: "Connection", wanted: Iterable[tuple[int, int]]) -> Tiles:
@@ -171,6 +184,26 @@ async def cosigned_size(conn: "Connection", witness: str) -> int:
 async def add_cosignature(conn: "Connection", size: int, witness: str, line: str) -> None:
     """Keep the signature line of a witness under the tree head of `size`."""
     await conn.execute(Q.add_cosignature.text, size, witness, line)
+
+
+async def thin_heads(conn: "Connection") -> None:
+    """Remove old heads that nobody needs: see the query. For the sequencer's role."""
+    await conn.execute(Q.thin_heads.text)
+
+
+async def heads_to_stamp(conn: "Connection", limit: int) -> list[tuple[int, str]]:
+    """Heads without a time stamp, (size, note): the newest, then at most `limit` older ones."""
+    return list(dict.fromkeys((row["size"], row["note"]) for row in await conn.fetch(Q.heads_to_stamp.text, limit)))
+
+
+async def keep_timestamp(conn: "Connection", size: int, token: bytes, at: datetime) -> None:
+    """Keep a verified token."""
+    await conn.execute(Q.keep_timestamp.text, size, token, at)
+
+
+async def timestamp_of(conn: "Connection", size: int) -> bytes | None:
+    """The token over the head of this size."""
+    return await conn.fetchval(Q.timestamp_of.text, size)
 
 
 async def lock_followed(conn: "Connection", of: str) -> Head:
