@@ -56,7 +56,7 @@ FROM credentials.holding WHERE person_id = $1 AND kind = $2 AND state <> 'revoke
 ORDER BY issued_on DESC, holding_id DESC LIMIT 1 FOR UPDATE;
 
 -- name: live_holdings
--- The newest live holding of each pair of person and kind, kept from changing until the transaction ends.
+-- The live holdings of each pair of person and kind, the newest last, kept from changing until the transaction ends.
 SELECT h.person_id, h.holding_id, h.kind, h.institution, h.state, h.reason, h.document, h.issued_on, h.expires_on,
        h.single, h.stale, h.facts
 FROM credentials.holding h
