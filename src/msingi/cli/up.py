@@ -61,7 +61,10 @@ def _settings(home: Path, sample: int | None, **chosen: Any) -> Settings:
     from msingi import countries
 
     settings = read(home=home, sandbox=True if sample else None, **chosen)
-    before = remembered(home).get("country")
+    kept = remembered(home)
+    if kept.get("rooms") and not settings.rooms:  # a part of a stack does not become a whole one by a short command
+        settings = msgspec.structs.replace(settings, rooms=kept["rooms"], peer=settings.peer or kept["peer"])
+    before = kept.get("country")
     if before is None or not (home / "keystore").exists():
         return settings
     if chosen["country"] is None and "MSINGI_COUNTRY" not in os.environ:
@@ -198,6 +201,10 @@ async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: fl
     from msingi.cli import sample as samples
 
     say(f"\nMsingi is ready after {time.perf_counter() - began:.1f} s.\n")
+    if settings.rooms:
+        say(f"  Rooms here      {settings.rooms}; the others run at {settings.peer.partition('#')[0]}")
+        say(f"  Health          {settings.url}/healthz\n\nCtrl-C stops it.\n")
+        return
     say(f"  Portal          {settings.url}/")
     say(f"  API reference   {settings.url}/docs")
     say(f"  Health          {settings.url}/healthz")

@@ -45,20 +45,11 @@ async def institution(request: AnyRequest, code: str) -> m.Institution:
 
 @post("/institutions")
 async def join_institution(request: AnyRequest, data: m.JoinOrder) -> m.Institution:
-    """Register an institution with its first subsystem and key; it waits for approval. 400, 403, 409."""
+    """Register an institution with its first subsystem and key; it is pending until its reinstatement, with a reason.
+
+    The usual way is an application: /v1/exchange/applications. 400, 403, 409.
+    """
     return await acts.join_institution(web.stack(request), await _governing(request), data)
-
-
-@post("/institutions/{code:str}/approval")
-async def approve(request: AnyRequest, code: str) -> m.Institution:
-    """Let an institution ask and answer. 403, 404."""
-    return await acts.approve(web.stack(request), await _governing(request), code)
-
-
-@post("/institutions/{code:str}/suspension")
-async def suspend(request: AnyRequest, code: str) -> m.Institution:
-    """Refuse every message of an institution from now on. 403, 404."""
-    return await acts.suspend(web.stack(request), await _governing(request), code)
 
 
 @post("/subsystems")
@@ -131,7 +122,7 @@ routers = [
     Router(
         "/v1/exchange",
         route_handlers=[
-            institutions, institution, join_institution, approve, suspend, add_subsystem, add_key, stop_key,
+            institutions, institution, join_institution, add_subsystem, add_key, stop_key,
             grant_right, end_right, offers, one_offer, keys,
         ],
         tags=["exchange"],

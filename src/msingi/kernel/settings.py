@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
     peer: str = ""
     """With rooms: the address of the stack that runs the others, as URL#fingerprint; a loopback one needs none."""
+    callback_hosts: str = ""
+    """Hosts (with port) to which the exchange may send events of subscribers, separated by commas; empty: none."""
     metrics: bool = False
     """Serve Prometheus metrics at /metrics."""
     otel_endpoint: str = ""

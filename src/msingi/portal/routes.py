@@ -9,9 +9,10 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.errors import NoEdition
 from msingi.kernel import web
 from msingi.kernel.errors import NotFound
-from msingi.portal import model as m
 from msingi.portal import (
+    blocks,
     page,
+    routes_exchange,
     routes_files,
     routes_money,
     routes_person,
@@ -21,6 +22,7 @@ from msingi.portal import (
     session,
     views,
 )
+from msingi.portal import model as m
 from msingi.portal.trouble import HANDLERS
 from msingi.portal.trouble import nowhere as nowhere
 from msingi.portal.visit import Visit, WebRequest, language, offered, tongue_cookie, visit
@@ -33,7 +35,7 @@ FOR_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options":
 @get("/")
 async def home(request: WebRequest) -> Response[bytes]:
     """What this is, and how to begin."""
-    return (await visit(request)).page("public/home.html", m.Public(USSD_CODE))
+    return (await visit(request)).page("public/home.html", m.Public(USSD_CODE, blocks.home()))
 
 
 @get("/help")
@@ -132,5 +134,6 @@ DOORS: list[Any] = [
     *routes_staff.doors,
     *routes_files.doors,
     *routes_wallet.doors,
+    *routes_exchange.doors,
 ]
 routers = [Router("/", route_handlers=DOORS, exception_handlers=HANDLERS, include_in_schema=False)]

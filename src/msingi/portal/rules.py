@@ -22,6 +22,9 @@ NEWS = frozenset(
         "sessions.ended",
         "duplicate.done_same",
         "duplicate.done_different",
+        "exchange.said_done",
+        "exchange.said_asked",
+        "exchange.said_granted",
     )
 )
 PERSON_MENU = (
@@ -40,6 +43,8 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "awards": frozenset({"credential-officer"}),
+    "institutions": frozenset({"governing-authority"}),
+    "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
     "console": frozenset({"operator"}),
     "audit": frozenset({"auditor"}),
 }
@@ -49,6 +54,8 @@ DESK_MENU = (
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
     MenuItem("awards", "/staff/credentials", "card"),
+    MenuItem("institutions", "/staff/institutions", "home"),
+    MenuItem("rights", "/staff/rights", "lock"),
     MenuItem("console", "/staff/console", "screen"),
     MenuItem("audit", "/staff/audit", "chart"),
 )

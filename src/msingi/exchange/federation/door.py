@@ -46,6 +46,9 @@ class Reply(msgspec.Struct):
 
 
 Answerer = Callable[[Stack, Message, bytes], Awaitable[Reply]]
+# Other parts of the exchange that answer under /r1 register here: by the word after a subsystem that no service code
+# may be, and, under the empty word, who takes requests that carry the header Msingi-Reply.
+besides: dict[bytes, Answerer] = {}
 
 
 async def read_body(scope: Any, receive: Receive) -> bytes:
@@ -80,17 +83,25 @@ async def door(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def of_other_instances(raw_path: bytes, own: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Answerer | None:
-    """What answers a message to another instance, or from one; None for messages between members of our own."""
+    """What answers a message to another instance or from one, and what is no plain message between our own members;
+    None for those, which are nearly all."""
     parts = raw_path.split(b"/", 7)
     if len(parts) < 7:
         return None
     if parts[2] != own:
         return _outward
-    client = next((v for n, v in reversed(list(headers)) if n == b"x-road-client"), b"")
+    client, later = b"", False
+    for name, value in headers:
+        if name == b"x-road-client":
+            client = value
+        elif name == b"msingi-reply":
+            later = True
+    if parts[6] in besides:
+        return besides[parts[6]]
     foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
     if foreign not in (b"", own) and parts[6].decode("latin-1") not in wire.META:
         return _inward
-    return None
+    return besides.get(b"") if later else None
 
 
 async def answered(stack: Stack, scope: Scope, receive: Receive, send: Send, answer: Answerer) -> None:

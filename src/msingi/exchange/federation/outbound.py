@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import httpx
 
@@ -16,6 +17,7 @@ from msingi.kernel import clock
 from msingi.kernel.stack import Stack
 
 TIMEOUT_S = 30.0
+CALLBACK_S = 10.0
 MOST_ANSWER_BYTES = 32 * 1024 * 1024
 _CLIENT = "exchange.outbound"
 
@@ -59,6 +61,23 @@ def prepared(
     signer = stack.keys.signer("exchange")
     named |= signature.sign(message, signer.sign, signer.kid, int(clock.now().timestamp()))
     return message
+
+
+async def told(stack: Stack, url: str, client: str, message_id: UUID, body: bytes) -> bool:
+    """Whether a subscriber's callback took an event, which this exchange signs like any message of its own."""
+    where = urlsplit(url)
+    fields = {
+        "x-road-client": f"{stack.profile.alpha2}/{client}",
+        "x-road-id": str(message_id),
+        "content-type": "application/cloudevents+json",
+    }
+    message = prepared(stack, url, "POST", where.path or "/", where.query, body, fields)
+    headers = {name: value for name, value in message.fields.items() if name != "host"}
+    try:
+        answer = await session(stack).post(url, content=body, headers=headers, timeout=CALLBACK_S)
+    except (httpx.HTTPError, ValueError):
+        return False
+    return 200 <= answer.status_code < 300
 
 
 async def send(stack: Stack, peer: Peer, message: Message, body: bytes) -> Returned:
