@@ -1,6 +1,7 @@
 """Issuance on a real database: kinds, awards, copies, one status for all forms; who may do what."""
 
 import asyncio
+import gzip
 import json
 
 import cbor2
@@ -136,7 +137,7 @@ def place_in(credential: str) -> tuple[int, int]:
 
 
 async def statuses(stack, places):
-    """What the published lists say, in both forms, which must agree."""
+    """What the published lists say, in all three forms, which must agree."""
     keys = {k["kid"].encode(): cose.key_of_jwk(k) for k in stack.keys.public("issuer")}
     found = []
     for list_id, index in places:
@@ -144,6 +145,10 @@ async def statuses(stack, places):
         as_jwt = statuslist.read(published.jwt, keys).entries.status(index)
         assert as_jwt == statuslist.read(published.cwt, keys).entries.status(index)
         found.append(as_jwt)
+        for purpose, value in (("revocation", 1), ("suspension", 2)):
+            document = told(await publish.bitstring(stack, list_id, purpose))
+            bits = gzip.decompress(jose.unb64(document["credentialSubject"]["encodedList"][1:]))
+            assert bool(bits[index // 8] & 0x80 >> index % 8) == (as_jwt == value), "W3C's list says the same"
     return found
 
 

@@ -23,6 +23,7 @@ from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Format
 from msingi.credentials.issuance import acts, kinds, proofs
 from msingi.credentials.issuance.errors import CredentialRefusal
+from msingi.credentials.issuance.model import AwardOrder
 from msingi.credentials.issuance.offers import GRANT
 from msingi.identity import acts as identity
 from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name, Sex
@@ -260,6 +261,31 @@ async def test_details_give_identifiers_and_an_identifier_gives_that_credential(
     body = {"credential_identifier": identifier, "proofs": {"jwt": [proof(new_key(), made.issuer, nonce)]}}
     assert (await made.ask(body)).status_code == 200
     refused(await made.fetch("national-id.mdoc"), "unknown_credential_configuration")
+
+
+async def test_each_of_several_awards_has_an_identifier_and_gives_its_own_facts(stack, client, person):
+    officer = context(
+        Actor(Kind.STAFF, "officer-z", "zahanati", frozenset({"credential-officer"}), 2),
+        "credential-issuance",
+        "legal-obligation",
+    )
+    number = (await identity.read_person(stack, job_context("credentials", "credential-issuance"), person)).number
+    for dose in (1, 2):
+        values = {"vaccine": "Penta", "disease": "x", "dose_number": dose, "date_of_vaccination": "2026-10-01"}
+        order = AwardOrder(kind="vaccination", number=number, values=values, order_id=f"dose-{dose}")
+        await acts.award(stack, officer, order)
+    offer = await acts.make_offer(stack, own(person), person, "vaccination", with_code=False)
+    made = Wallet(client, stack.settings.url)
+    detail = {"type": "openid_credential", "credential_configuration_id": "vaccination.vc"}
+    answer = await made.redeem(offer_in(offer.by_value), None, authorization_details=json.dumps([detail]))
+    [told] = answer.json()["authorization_details"]
+    doses = []
+    for name in told["credential_identifiers"]:
+        text = proof(new_key(), made.issuer, await made.nonce())
+        [one] = (await made.ask({"credential_identifier": name, "proofs": {"jwt": [text]}})).json()["credentials"]
+        document = json.loads(jose.unb64(one["credential"].split(".")[1]))
+        doses.append(document["credentialSubject"]["dose_number"])
+    assert doses == [2, 1]
 
 
 _jwe = JWERegistry(algorithms=["ECDH-ES", "A128GCM", "A256GCM"])

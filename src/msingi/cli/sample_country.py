@@ -19,11 +19,11 @@ from msingi.kernel.stack import Stack
 
 # role -> (kind of institution, roles in the policies)
 STAFF = {
-    "officer": ("registry", ["enrolment-officer", "adjudicator", "registrar", "card-officer"]),
+    "officer": ("registry", ["enrolment-officer", "adjudicator", "registrar", "card-officer", "credential-officer"]),
     "clinician": ("clinic", ["clinician"]),
     "auditor": ("auditor", ["auditor", "statistician"]),
-    "operator": ("registry", ["operator", "governing-authority"]),
-    "clerk": ("ministry", ["payment-clerk"]),
+    "operator": ("registry", ["operator", "governing-authority", "credential-approver"]),
+    "clerk": ("ministry", ["payment-clerk", "credential-officer"]),
     "approver": ("ministry", ["payment-approver", "treasurer"]),
     "banker": ("bank", ["account-officer", "central-banker"]),
     "caseworker": ("ministry", ["caseworker"]),

@@ -3,10 +3,13 @@
 Nothing here concerns a person: a list is published whole, so a fetch does not tell whose card is being checked.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from msingi.credentials import rules, statuslist, store
 from msingi.credentials.errors import NoSuchStatusList
+from msingi.credentials.forms import vcjwt
 from msingi.credentials.issuance import certificates
 from msingi.kernel import clock
 from msingi.kernel.stack import Stack
@@ -77,3 +80,31 @@ async def all_list_uris(stack: Stack) -> list[str]:
     """The addresses of all lists, the newest first (Token Status List, 9.3: aggregation)."""
     async with stack.db.reading(ROOM) as tx:
         return [list_uri(stack, list_id) for list_id in await store.all_lists(tx)]
+
+
+async def bitstring(stack: Stack, list_id: int, purpose: str) -> str:
+    """The list as W3C verifiers read it, for one purpose: `revocation` or `suspension` (Bitstring Status List 1.0).
+
+    It says what the list of tokens says, for it is made from it. Raises NoSuchStatusList.
+    """
+    wanted = {"revocation": statuslist.Status.INVALID, "suspension": statuslist.Status.SUSPENDED}.get(purpose)
+    if wanted is None:
+        raise NoSuchStatusList()
+    published = await status_list(stack, list_id)
+    kept: Any = stack.local.setdefault(_KEPT + ".bitstrings", {})
+    known = kept.get((list_id, purpose))
+    if known is None or known[0] != published.etag:
+        async with stack.db.reading(ROOM) as tx:
+            exceptions = await store.exceptions(tx, list_id)
+        bits = bytearray(rules.LIST_SIZE // 8)
+        for index, value in exceptions.items():
+            if value == wanted:
+                bits[index // 8] |= 0x80 >> index % 8  # the first entry is the leftmost bit (section 3.2)
+        issuer = certificates.issuer(stack)
+        url = f"{list_uri(stack, list_id)}/{purpose}"
+        known = published.etag, vcjwt.status_list(
+            url, stack.settings.url, purpose, bytes(bits), published.issued_at, rules.LIST_LIFE_S, issuer.signer,
+            issuer.vc_header,
+        )  # fmt: skip
+        kept[list_id, purpose] = known
+    return known[1]

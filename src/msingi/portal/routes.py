@@ -17,6 +17,7 @@ from msingi.portal import (
     routes_money,
     routes_person,
     routes_staff,
+    routes_wallet,
     rules,
     session,
     views,
@@ -132,6 +133,7 @@ DOORS: list[Any] = [
     *routes_money.doors,
     *routes_staff.doors,
     *routes_files.doors,
+    *routes_wallet.doors,
     *routes_exchange.doors,
 ]
 routers = [Router("/", route_handlers=DOORS, exception_handlers=HANDLERS, include_in_schema=False)]

@@ -30,6 +30,7 @@ NEWS = frozenset(
 PERSON_MENU = (
     MenuItem("overview", "/me", "home"),
     MenuItem("card", "/me/card", "card"),
+    MenuItem("wallet", "/me/wallet", "lock"),
     MenuItem("money", "/me/money", "money"),
     MenuItem("health", "/me/health", "health"),
     MenuItem("consents", "/me/consents", "consent"),
@@ -41,6 +42,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
     "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
     "console": frozenset({"operator"}),
@@ -51,6 +53,7 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
     MenuItem("rights", "/staff/rights", "lock"),
     MenuItem("console", "/staff/console", "screen"),

@@ -1,5 +1,6 @@
 """W3C Verifiable Credentials Data Model 2.0, secured as a JWT (VC-JOSE-COSE): the document itself is the payload."""
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +42,32 @@ def issue(draft: Draft, signer: Signer, header: str) -> str:
     }
     if draft.holder:
         document["cnf"] = {"jwk": jose.bare_key(draft.holder)}
+    return jose.compact(header, msgspec.json.encode(document), signer)
+
+
+def status_list(
+    url: str, issuer: str, purpose: str, bits: bytes, issued_at: int, life_s: int, signer: Signer, header: str
+) -> str:
+    """A signed BitstringStatusListCredential (Bitstring Status List 1.0, sections 2.2 and 3.2).
+
+    `bits` has one bit for each entry, the first entry leftmost.
+    """
+    starts, ends = instant(issued_at), instant(issued_at + life_s)
+    document = {
+        "@context": CONTEXT[:1],
+        "id": url,
+        "type": ["VerifiableCredential", "BitstringStatusListCredential"],
+        "issuer": issuer,
+        "validFrom": starts,
+        "validUntil": ends,
+        "credentialSubject": {
+            "id": f"{url}#list",
+            "type": "BitstringStatusList",
+            "statusPurpose": purpose,
+            "encodedList": "u" + jose.b64(gzip.compress(bits, 9, mtime=0)),
+            "ttl": 3_600_000,
+        },
+    }
     return jose.compact(header, msgspec.json.encode(document), signer)
 
 

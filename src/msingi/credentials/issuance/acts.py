@@ -219,9 +219,12 @@ async def register_changed(stack: Stack, ctx: Context, person_id: PersonId) -> i
 
 
 async def make_offer(
-    stack: Stack, ctx: Context, person_id: PersonId, kind_name: str, *, with_code: bool = True, by_sms: bool = False
-) -> Offered:
+    stack: Stack, ctx: Context, person_id: PersonId, kind_name: str, *, with_code: bool = True, by_sms: bool = False,
+    code_by_sms: bool = False,
+) -> Offered:  # fmt: skip
     """An offer of a kind to the person's wallet, for 15 minutes; `by_sms` sends the link to the person's phone.
+
+    `code_by_sms` sends the transaction code there, where there is a phone; the answer is then without it.
 
     Raises NoSuchKind, NoSuchHolding, RequestDenied.
     """
@@ -229,7 +232,7 @@ async def make_offer(
     policy.decide(ctx, "credentials.make_offer", person_id, own_institution=kind.institution == ctx.actor.institution)
     holding = await hold(stack, job_context("credentials", "credential-issuance"), person_id, kind_name)
     rules.may_copy(holding, clock.today())
-    return await offers.make(stack, ctx, person_id, kind, with_code=with_code, by_sms=by_sms)
+    return await offers.make(stack, ctx, person_id, kind, with_code=with_code, by_sms=by_sms, code_by_sms=code_by_sms)
 
 
 async def issue_copies(stack: Stack, ctx: Context, order: CopyOrder) -> Copies:
@@ -288,8 +291,8 @@ async def notify(stack: Stack, ctx: Context, person_id: PersonId, holding_id: Ho
 
 
 async def sweep(stack: Stack, ctx: Context) -> int:
-    """Forget nonces and addresses of offers that have expired; how many."""
-    permit = policy.decide(ctx, "credentials.sweep", policy.NOBODY)
+    """Forget nonces, offers, requests and copies that have expired, each after its time; how many."""
+    permit = policy.decide(ctx, "credentials.sweep", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         gone = await store.forget(tx, ctx.at)
         log.append(tx, permit, detail={"forgotten": gone})

@@ -12,7 +12,7 @@ from msingi.credentials.issuance.facts import Seen
 from msingi.credentials.issuance.model import Holding, HoldingChanged, HoldingId, Kind, Values
 from msingi.credentials.model import CardState, Reason
 from msingi.identity import acts as identity
-from msingi.kernel import clock
+from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Conflict
@@ -34,6 +34,15 @@ async def seen(stack: Stack, kind: Kind, person_id: PersonId) -> Seen:
     today = clock.today()
     number = kind.kind[0].upper() + "".join(secrets.choice(_ALPHABET) for _ in range(9))
     return Seen(person, photo or b"", stack.profile, kind, number, today, rules.ends_on(kind, today))
+
+
+async def live_ids(stack: Stack, person_id: PersonId, kind: Kind) -> list[HoldingId]:
+    """What the person holds of a kind, the newest first."""
+    permit = policy.decide(job_context("credentials", "credential-issuance"), "credentials.hold", person_id)
+    async with stack.db.transaction(permit) as tx:
+        found = (await store.live_holdings(tx, [(person_id, kind.kind)])).get((person_id, kind.kind), [])
+        log.append(tx, permit, subject=person_id, detail={"kind": kind.kind, "held": len(found)})
+    return [holding.holding_id for holding, _ in reversed(found)]
 
 
 async def write(stack: Stack, tx: Tx, kind: Kind, person_id: PersonId, seen: Seen, stated: Values) -> Holding:

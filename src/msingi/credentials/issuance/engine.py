@@ -14,7 +14,7 @@ from msingi.credentials import publish
 from msingi.credentials.forms import jose, mdoc, sdjwt, vcjwt
 from msingi.credentials.forms.model import Draft, Format, StatusPlace
 from msingi.credentials.issuance import certificates, facts, kinds, rules, store
-from msingi.credentials.issuance.errors import InvalidNonce, RequestDenied
+from msingi.credentials.issuance.errors import InvalidNonce
 from msingi.credentials.issuance.model import Copies, CopyOrder, Holding, Kind
 from msingi.credentials.issuance.places import pool
 from msingi.credentials.model import Place
@@ -103,7 +103,7 @@ async def _sign_many(stack: Stack, batch: list[Waiting]) -> list[Copies | Except
         await stack.seal.fetch(tx, {person for person, _ in held})
         for one, pair in zip(batch, pairs, strict=True):
             mine = [places.pop() for _ in one.order.holders]
-            outcome = await _outcome(stack, tx, one, held.get(pair), fresh, mine, signed)
+            outcome = await _outcome(stack, tx, one, _meant(one.order, held.get(pair, [])), fresh, mine, signed)
             outcomes.append(outcome)
             log.append(tx, one.permit, subject=one.order.person_id, detail=_told(one, outcome))
         if signed:
@@ -135,6 +135,12 @@ async def _claimed(tx: Tx, nonces: dict[bytes, int]) -> set[bytes]:
     return await store.claim_nonces(tx, {n: datetime.fromtimestamp(until, UTC) for n, until in sorted(nonces.items())})
 
 
+def _meant(order: CopyOrder, found: list[tuple[Holding, bytes]]) -> tuple[Holding, bytes] | None:
+    """The holding that the order names, or the newest; None if it was ended or replaced."""
+    named = [pair for pair in found if order.holding_id in (None, pair[0].holding_id)]
+    return named[-1] if named else None
+
+
 async def _outcome(
     stack: Stack,
     tx: Tx,
@@ -148,12 +154,10 @@ async def _outcome(
     if not all(nonce in fresh for nonce, _ in order.nonces):
         return InvalidNonce("The nonce was used before.", rule="used once")
     fresh.difference_update(nonce for nonce, _ in order.nonces)
-    if (found is None and one.kind.open) or (found and found[0].stale):
+    if (found is None and one.kind.open and order.holding_id is None) or (found and found[0].stale):
         return Stale()
     try:
         holding = rules.may_copy(found and found[0], clock.today())
-        if order.holding_id is not None and holding.holding_id != order.holding_id:
-            return RequestDenied("This credential was replaced by another.", rule="replaced")
     except Refusal as refusal:
         return refusal
     assert found is not None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from msingi.credentials.issuance import acts, kinds, offers, wallets
+from msingi.credentials.issuance import acts, awards, kinds, offers, wallets
 from msingi.credentials.issuance.kinds import AUDIENCE
 from msingi.credentials.issuance.wire import DETAILS, identifier
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
@@ -60,8 +60,9 @@ def _details(stack: Stack) -> extend.DetailsType:
         """The detail with its identifiers (section 6.2)."""
         named = detail["credential_configuration_id"]
         kind, _ = (await kinds.known(stack)).by_configuration[named]
-        holding = await acts.hold(stack, job_context("credentials", "credential-issuance"), person_id, kind.kind)
-        return {**detail, "credential_identifiers": [identifier(named, holding.holding_id)]}
+        await acts.hold(stack, job_context("credentials", "credential-issuance"), person_id, kind.kind)
+        held = await awards.live_ids(stack, person_id, kind)
+        return {**detail, "credential_identifiers": [identifier(named, holding_id) for holding_id in held]}
 
     def title(detail: dict[str, Any], language: str) -> str:
         held: Any = stack.local.get("credentials.kinds")

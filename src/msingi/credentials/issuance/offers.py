@@ -61,8 +61,9 @@ def _tx_hash(stack: Stack, offer_id: UUID, tx_code: str) -> bytes:
 
 
 async def make(
-    stack: Stack, ctx: Context, person_id: PersonId, kind: Kind, *, with_code: bool, by_sms: bool
-) -> Offered:
+    stack: Stack, ctx: Context, person_id: PersonId, kind: Kind, *, with_code: bool, by_sms: bool,
+    code_by_sms: bool = False,
+) -> Offered:  # fmt: skip
     """Write an offer of all forms of a kind; the permit is asked for here."""
     offer_id, secret = uuid7(), os.urandom(32)
     tx_code = f"{secrets.randbelow(10**rules.TX_DIGITS):0{rules.TX_DIGITS}}" if with_code else ""
@@ -72,10 +73,10 @@ async def make(
     code = wire.seal(stack.seal, "pre-authorized", wire.Pointer(person_id, offer_id, secret))
     offered = body(stack, configurations, code, with_code)
     language, phone = "", ""
-    if by_sms:
+    if by_sms or code_by_sms:
         person = await identity.read_person(stack, job_context("credentials", "credential-issuance"), person_id)
         language, phone = person.demographics.language, person.demographics.phone
-        if not phone:
+        if by_sms and not phone:
             raise NotFound("The person has no telephone number in the register.")
     permit = policy.decide(
         ctx, "credentials.make_offer", person_id, own_institution=kind.institution == ctx.actor.institution
@@ -98,8 +99,12 @@ async def make(
             name = stack.profile.say(kind.name, language)
             text = f"{name}: {stack.settings.url}/credentials/offer/{link}"
             await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "credential-offer"))
+        if code_by_sms and phone and tx_code:
+            text = f"{stack.profile.say(kind.name, language)}: {tx_code}"
+            await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "credential-code"))
         log.append(tx, permit, subject=person_id, detail={"kind": kind.kind, "by_sms": by_sms})
-    return Offered(link=by_reference(stack, link), by_value=by_value(offered), tx_code=tx_code, expires_at=until)
+    told = "" if code_by_sms and phone else tx_code
+    return Offered(link=by_reference(stack, link), by_value=by_value(offered), tx_code=told, expires_at=until)
 
 
 async def fetched(stack: Stack, link: str) -> dict[str, Any]:

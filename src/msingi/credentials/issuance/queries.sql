@@ -56,7 +56,7 @@ FROM credentials.holding WHERE person_id = $1 AND kind = $2 AND state <> 'revoke
 ORDER BY issued_on DESC, holding_id DESC LIMIT 1 FOR UPDATE;
 
 -- name: live_holdings
--- The newest live holding of each pair of person and kind, kept from changing until the transaction ends.
+-- The live holdings of each pair of person and kind, the newest last, kept from changing until the transaction ends.
 SELECT h.person_id, h.holding_id, h.kind, h.institution, h.state, h.reason, h.document, h.issued_on, h.expires_on,
        h.single, h.stale, h.facts
 FROM credentials.holding h
@@ -158,6 +158,18 @@ SELECT sealed FROM credentials.offer_link WHERE link = $1 AND expires_at > $2;
 -- name: forget_offer_links
 -- Addresses of offers that expired.
 DELETE FROM credentials.offer_link WHERE expires_at < $1;
+
+-- name: forget_copies
+-- Copies that expired more than a year ago.
+DELETE FROM credentials.copy WHERE expires_on < $1::date - 366;
+
+-- name: forget_offers
+-- Offers that ended more than a day ago.
+DELETE FROM credentials.offer WHERE expires_at < $1::timestamptz - interval '1 day';
+
+-- name: forget_requests
+-- Requests of wallets from more than ninety days ago.
+DELETE FROM credentials.request WHERE asked_at < $1::timestamptz - interval '90 days';
 
 -- name: add_request
 -- Keep a wallet's request until it is decided.

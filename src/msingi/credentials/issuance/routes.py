@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from litestar import Request, Response, Router, get, post
 
+from msingi.credentials import publish
+from msingi.credentials.forms import vcjwt
 from msingi.credentials.issuance import (
     acts,
     certificates,
@@ -184,6 +186,15 @@ async def offer(request: AnyRequest, link: str) -> Response[dict[str, Any]]:
     return Response(await offers.fetched(web.stack(request), link), headers=NO_STORE | ANY_ORIGIN)
 
 
+@get("/credentials/offer/{link:str}", include_in_schema=False)
+async def open_wallet(request: AnyRequest, link: str) -> Response[bytes]:
+    """Where a text message leads: the telephone's wallet is opened with the offer. 404 credentials.no-such-offer."""
+    stack = web.stack(request)
+    await offers.fetched(stack, link)
+    there = {"Location": offers.by_reference(stack, link), **NO_STORE}
+    return Response(b"", status_code=303, headers=there, media_type="text/plain")
+
+
 @get(["/credentials/types/{kind:str}", "/.well-known/vct/credentials/types/{kind:str}"],
      summary="The metadata of a credential type", tags=WALLET)  # fmt: skip
 async def type_metadata(request: AnyRequest, kind: str) -> Response[dict[str, Any]]:
@@ -211,6 +222,16 @@ async def revocations(request: AnyRequest) -> Response[bytes]:
     if not known.revocations:
         raise NotFound()
     return Response(known.revocations, media_type="application/pkix-crl", headers=KEPT)
+
+
+@get("/credentials/status/{list_id:int}/{purpose:str}", summary="A status list for W3C verifiers", tags=WALLET,
+     media_type=vcjwt.MEDIA)  # fmt: skip
+async def bitstring_list(request: AnyRequest, list_id: int, purpose: str) -> Response[bytes]:
+    """The same list as BitstringStatusListCredential, for `revocation` or `suspension`. 404 no-such-status-list."""
+    number = min(list_id, 2**31 - 1) if list_id > 0 else 0
+    token = await publish.bitstring(web.stack(request), number, purpose)
+    headers = ANY_ORIGIN | {"Cache-Control": "public, max-age=60"}
+    return Response(token.encode(), media_type=vcjwt.MEDIA, headers=headers)
 
 
 async def _staff(request: AnyRequest) -> Context:
@@ -291,8 +312,9 @@ routers = [
     Router(
         "/",
         route_handlers=[
-            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, type_metadata, issuer_keys,
-            trust, revocations,
+            nonce, challenge, credential, deferred, notification, issuer_metadata, offer, open_wallet, type_metadata,
+            issuer_keys,
+            trust, revocations, bitstring_list,
         ],
     ),
     Router(

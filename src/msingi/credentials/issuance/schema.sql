@@ -69,6 +69,7 @@ CREATE TABLE IF NOT EXISTS credentials.copy (
   PRIMARY KEY (person_id, list_id, list_index)
 );
 SELECT kernel.wall('credentials', 'copy', 'person_id');
+CREATE INDEX IF NOT EXISTS copy_expires ON credentials.copy USING brin (expires_on);
 -- A presentation names its entry: so the person can be told who looked.
 CREATE INDEX IF NOT EXISTS copy_place ON credentials.copy (list_id, list_index);
 

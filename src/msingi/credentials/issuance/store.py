@@ -96,10 +96,13 @@ async def live_holding(tx: Tx, person_id: PersonId, kind: str) -> tuple[Holding,
     return (_holding(row), bytes(row["facts"])) if row else None
 
 
-async def live_holdings(tx: Tx, wanted: Sequence[Pair]) -> dict[Pair, tuple[Holding, bytes]]:
-    """The newest live holding of each pair and its sealed facts, kept from changing."""
-    rows = await tx.rows(Q.live_holdings, [person for person, _ in wanted], [kind for _, kind in wanted])
-    return {(_person(row), row["kind"]): (_holding(row), bytes(row["facts"])) for row in rows}
+async def live_holdings(tx: Tx, wanted: Sequence[Pair]) -> dict[Pair, list[tuple[Holding, bytes]]]:
+    """The live holdings of each pair with their sealed facts, the newest last, kept from changing."""
+    found: dict[Pair, list[tuple[Holding, bytes]]] = {}
+    pairs = list(dict.fromkeys(wanted))
+    for row in await tx.rows(Q.live_holdings, [person for person, _ in pairs], [kind for _, kind in pairs]):
+        found.setdefault((_person(row), row["kind"]), []).append((_holding(row), bytes(row["facts"])))
+    return found
 
 
 async def holding(tx: Tx, person_id: PersonId, holding_id: HoldingId) -> tuple[Holding, bytes] | None:
@@ -154,8 +157,11 @@ async def claim_nonces(tx: Tx, nonces: dict[bytes, datetime]) -> set[bytes]:
 
 
 async def forget(tx: Tx, at: datetime) -> int:
-    """Forget nonces and addresses of offers that have expired; how many."""
-    return await tx.do(Q.forget_nonces, at) + await tx.do(Q.forget_offer_links, at)
+    """Forget what has expired, each kind after its time; how many rows."""
+    gone = await tx.do(Q.forget_copies, at.date())
+    for statement in (Q.forget_nonces, Q.forget_offer_links, Q.forget_offers, Q.forget_requests):
+        gone += await tx.do(statement, at)
+    return gone
 
 
 async def add_copies(tx: Tx, copies: Sequence[tuple[Holding, Place, Format, date]]) -> None:
