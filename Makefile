@@ -6,7 +6,7 @@ SAMPLE ?= 1000
 PORT ?= 8080
 COUNTRY ?= taifa
 
-.PHONY: help up tour test check bench room lock fmt clean
+.PHONY: help up tour test check bench mutate room lock fmt clean
 
 help: ## Show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ check: .venv/dev.stamp ## Only the quick checks: format, lint, types, layers
 
 bench: .venv/dev.stamp ## Measure: ratios against a yardstick in the same run
 	@sh tools/bench.sh
+
+mutate: .venv/dev.stamp ## Put small faults into the laws, and see whether the tests notice
+	@$(PY) -m tools.mutate
 
 room: .venv/dev.stamp ## Scaffold a building block: make room NAME=licences
 	@test -n "$(NAME)" || { echo "Give the room a name: make room NAME=licences"; exit 2; }

@@ -24,7 +24,7 @@ from msingi.kernel.settings import LOOPBACK, Settings
 from msingi.kernel.stack import Stack
 from msingi.portal import blocks
 
-ABOVE = ("governance",)  # rooms of the house that stand above the portal and bring pages of their own
+ABOVE = ("governance", "counter")  # rooms of the house that stand above the portal and bring pages of their own
 BLOCKS: tuple[str, ...] = ()  # building blocks above the portal, which `msingi room NAME` adds here
 ROOMS = (
     "kernel.log",

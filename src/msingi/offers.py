@@ -5,12 +5,15 @@ it adds a few lines here.
 """
 
 from collections import Counter
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from msingi.channels import acts as channels
+from msingi.channels import dialogue
+from msingi.consent.model import ConsentChanged
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
@@ -18,9 +21,13 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import acts as exchange
 from msingi.exchange import registry
+from msingi.governance import acts as governance
+from msingi.governance.model import CaseOrder
+from msingi.governance.model import Kind as CaseKind
 from msingi.health import acts as health
 from msingi.identity import acts as identity
-from msingi.kernel.context import Actor, Context
+from msingi.identity.lifecycle import relying
+from msingi.kernel.context import Actor, Context, job_context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -44,12 +51,30 @@ def connect(stack: Stack) -> None:
             _offer_changes(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
-    _offer_shown(stack)
+    offer_shown(stack)
+    stack.outbox.subscribe("consent.granted", note_relying)
     factors.of(stack).add(wallet.factor())
     stack.local[MESSAGES_OF] = channels.messages
+    stack.local[dialogue.COMPLAIN] = complain_by_phone
+    stack.local[dialogue.CASE_OF] = case_by_phone
     evidence.register_counter("16.9.1", count_registered_births)
     evidence.register_counter("8.10.2", count_account_holders)
     evidence.register_counter("3.b.1", count_vaccinated)
+
+
+async def complain_by_phone(
+    stack: Stack, ctx: Context, person_id: PersonId, record_id: UUID, key: str, language: str
+) -> tuple[str, datetime]:
+    """Open a complaint about a line of who looked, from a simple phone: its reference, and when an answer is due."""
+    order = CaseOrder(CaseKind.COMPLAINT, about=record_id, language=language)
+    case = await governance.open_case(stack, ctx, person_id, order, key)
+    return case.reference, case.due_at
+
+
+async def case_by_phone(stack: Stack, ctx: Context, person_id: PersonId, typed: str) -> tuple[str, datetime]:
+    """How a case stands, by the reference that its person wrote down: open, answered or closed; and until when."""
+    case = await governance.case_by_reference(stack, ctx, person_id, typed)
+    return case.state.value, case.due_at
 
 
 def _offer_person(owner: str) -> None:
@@ -138,7 +163,7 @@ def _offer_summary(owner: str, provider: str) -> None:
     )
 
 
-def _offer_shown(stack: Stack) -> None:
+def offer_shown(stack: Stack) -> None:
     """What institutions may ask people to show from a wallet: rights to it are granted like every other right."""
     owner = next(f"{m.member_class}/{m.code}/{m.subsystem}" for m in stack.profile.institutions if m.kind == "registry")
     fields = presentation.askable_fields(stack)
@@ -181,6 +206,13 @@ def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:
         "info": {"title": title, "version": "1"},
         "paths": {"/": {"get": {"summary": title, "responses": {"200": answer}}}},
     }
+
+
+async def note_relying(stack: Stack, payload: bytes) -> None:
+    """Whom a person allowed to read, that institution is told of changes; safe to repeat."""
+    granted = msgspec.json.decode(payload, type=ConsentChanged)
+    ctx = job_context("consent-granted", "data-exchange")
+    await relying.note_relying(stack, ctx, granted.person_id, granted.institution)
 
 
 async def count_registered_births(stack: Stack, ctx: Context) -> list[Cell]:

@@ -1,6 +1,7 @@
 """A simple phone talks to the whole stack: balance, sending, who looked, language (laws 4 to 7)."""
 
 import itertools
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -153,6 +154,30 @@ async def test_the_person_sees_who_looked(client, people):
     await phone.dial()
     screen = await phone.send("3", PIN)
     assert screen.startswith("END ") and ("Mamlaka" in screen or "Wizara" in screen or "Hakuna mwingine" in screen)
+
+
+async def test_a_complaint_is_opened_from_a_line_and_asked_after_by_its_reference(stack, client, people):
+    """From dial to reference; nobody else hears of the case."""
+    asha = await identity.person_by_phone(stack, job_context("signin", "identity-proofing"), people.asha.phone)
+    officer = Actor(Kind.STAFF, "o-1", "rita", frozenset({"enrolment-officer"}), 2)
+    await identity.read_person(stack, context(officer, "identity-registration", "public-task"), asha)
+    phone = Phone(client, people.asha.phone)
+    await phone.dial()
+    screen = await phone.send("5", PIN)
+    assert screen.startswith("CON 1 ") and "Namba" in screen
+    screen = await phone.send("1")
+    found = re.search(r"[0-9A-Z]{4}-[0-9A-Z]{4}", screen)
+    assert screen.startswith("END Lalamiko limefunguliwa") and found
+    await phone.dial()
+    await phone.send("5", PIN)
+    assert (await phone.send(found[0].lower().replace("-", ""))).startswith("END Shauri lako linasubiri")
+    other = Phone(client, people.baraka.phone)
+    await other.dial()
+    await other.send("5", PIN)
+    assert (await other.send(found[0])).startswith("END Hakuna shauri hilo")
+    await other.dial()
+    await other.send("5", PIN)
+    assert (await other.send("77")).startswith("END Hakuna shauri hilo")
 
 
 async def test_zero_leads_back_and_an_unknown_choice_shows_the_menu_again(client, people):

@@ -356,3 +356,9 @@ async def test_access_person_named(stack, ctx_of, enrolled):
     anybody = ctx_of(Kind.STAFF, "s", purpose="consent-management", basis="consent")
     for who in (anybody, steward(ctx_of, "benki")):  # another institution's agreement is nothing to ask about
         await refuses(acts.person_named(stack, who, enrolled.number, asked))
+
+
+async def test_access_stop_use(stack, ctx_of, person):
+    job = job_context("objection", "consent-management", "legal-obligation")
+    await acts.stop_use(stack, job, person, "hospitali", "payment", "X")
+    await refuses(acts.stop_use(stack, oneself(ctx_of, person), person, "benki", "payment", "X"))

@@ -32,9 +32,9 @@ def jwt(key: SoftwareSigner, header: dict[str, Any], claims: dict[str, Any]) -> 
     return jose.compact(head, json.dumps(claims).encode(), key)
 
 
-def proof(key: SoftwareSigner, issuer: str, nonce: str, header: dict[str, Any] | None = None, **claims: Any) -> str:
-    """A proof of possession; None leaves a claim out."""
-    body = {"aud": issuer, "iat": int(time.time()), "nonce": nonce} | claims
+def proof(key: SoftwareSigner, issuer: str, fresh: str, header: dict[str, Any] | None = None, **claims: Any) -> str:
+    """A proof of possession with the nonce `fresh`; None leaves a claim out."""
+    body = {"aud": issuer, "iat": int(time.time()), "nonce": fresh} | claims
     head = {"typ": "openid4vci-proof+jwt", "jwk": bare(key)} | (header or {})
     return jwt(key, {k: v for k, v in head.items() if v is not None}, {k: v for k, v in body.items() if v is not None})
 

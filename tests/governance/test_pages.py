@@ -127,6 +127,29 @@ async def test_pages_are_light_and_speak(surf, town, language):
         assert "governance." not in asha.text
 
 
+async def test_somebody_is_let_act_and_is_stopped(surf, town, stack):
+    """Asha lets Baraka; he sees what she allowed; she takes it back and he is shown the door."""
+    asha = await _enter(surf, town.asha)
+    await asha.open("/me/delegates")
+    typed = {"purpose": "consent-management", "days": "7"}
+    await asha.send("/me/delegates", number="000000000000", **typed)
+    assert "Nobody in use has this number" in asha.text
+    await asha.send("/me/delegates", number=town.asha.number, **typed)
+    assert "This cannot be" in asha.text
+    await asha.send("/me/delegates", number=town.baraka.number, **typed)
+    assert "They may act for you now." in asha.text and "Baraka Kileo" in asha.text
+    baraka = await _enter(surf, town.baraka)
+    await baraka.open("/me/delegates")
+    assert "Asha Mrisho" in baraka.text
+    assert (await baraka.open(f"/me/for/{town.asha.id}")).status_code == 200
+    (end,) = re.findall(r'action="(/me/delegates/[0-9a-f-]{36}/end)"', asha.answer.text)
+    await asha.send(end)
+    assert "Taken back" in asha.text
+    assert (await baraka.open(f"/me/for/{town.asha.id}")).status_code == 403
+    await asha.open("/me/accesses")
+    assert "Took the right to act for you" in asha.text
+
+
 async def test_an_address_that_is_nobodys_is_not_found(surf, town, offices):
     asha = await _enter(surf, town.asha)
     for path in (

@@ -1,14 +1,18 @@
 """What other rooms hold of a person follows the identity: cards, sessions, accounts; in whatever order news come."""
 
+from uuid import uuid4
+
 import msgspec
 import pytest
 from tests.identity.test_acts import adjudicator, enrolled, key, officer, registrar
 from tests.identity.test_lifecycle import YES, judge_2, merged
 
-from msingi import countries
+from msingi import countries, offers
+from msingi.consent.model import ConsentChanged, ConsentId, State
 from msingi.credentials import acts as credentials
 from msingi.identity import acts
 from msingi.identity.lifecycle import acts as life
+from msingi.identity.lifecycle import relying
 from msingi.identity.model import Cause, Status, StatusChanged
 from msingi.kernel.context import Actor, Kind, context, job_context
 from msingi.kernel.errors import NotPermitted
@@ -105,3 +109,13 @@ async def test_news_that_arrive_late_change_nothing_back(stack, officer, adjudic
     await holders.on_status(stack, late)
     with pytest.raises(AccountFrozen):
         await pay(stack, ctx_of, one, mine, theirs)
+
+
+async def test_an_institution_with_a_consent_is_told_of_changes(stack, officer, ctx_of):
+    one = await enrolled(stack, officer)
+    granted = ConsentChanged(one.person_id, ConsentId(uuid4()), "hazina", "social-protection", State.GRANTED)
+    await offers.note_relying(stack, msgspec.json.encode(granted))
+    await acts.set_phone(stack, officer, one.person_id, "0754 000 777")
+    ministry = ctx_of(Kind.CLIENT, "hazina-app", institution="hazina", purpose="social-protection")
+    told = (await relying.notices(stack, ministry)).notices[-1]
+    assert (told.what, told.pseudonym) == ("changed", stack.pseudonym.of("hazina", one.person_id))

@@ -8,9 +8,21 @@ import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.identity.test_acts import adjudicator, enrolled, held, key, nobody, officer, portrait, registrar, someone
+from tests.identity.test_acts import (
+    adjudicator,
+    enrolled,
+    held,
+    job_ctx,
+    key,
+    nobody,
+    officer,
+    portrait,
+    registrar,
+    someone,
+)
 
-from msingi.identity import acts, aliases
+from msingi.countries.portrait import portrait as face
+from msingi.identity import acts, aliases, deliveries
 from msingi.identity.aliases import AliasOrder
 from msingi.identity.errors import (
     AlreadyDecided,
@@ -19,6 +31,7 @@ from msingi.identity.errors import (
     NotInThisState,
     NotInUse,
     Overtaken,
+    PhotoAlready,
     SameHands,
     TooManyAliases,
     UnknownAlias,
@@ -37,7 +50,7 @@ from msingi.identity.lifecycle.model import (
     ProposalState,
     UpdateOrder,
 )
-from msingi.identity.model import Address, Birth, Cause, Decision, Document, Name, Status
+from msingi.identity.model import Address, Birth, Cause, Decision, Document, Name, Row, Status
 from msingi.identity.rules import majority
 from msingi.kernel import clock
 from msingi.kernel.context import Kind, job_context
@@ -566,3 +579,32 @@ async def test_access_alias_acts(stack, officer, nobody, ctx_of):
         ):
             with pytest.raises(NotPermitted):
                 await act
+
+
+async def test_access_add_photo(stack, officer, adjudicator):
+    one = await enrolled(stack, officer)
+    with pytest.raises(NotPermitted):
+        await life.add_photo(stack, adjudicator, one.person_id, portrait())
+    assert "framing" not in await life.add_photo(stack, officer, one.person_id, face("7:1", "female", 30))
+    with pytest.raises(PhotoAlready):  # from now on two people decide which face it is
+        await life.add_photo(stack, officer, one.person_id, portrait())
+
+
+async def test_a_delivery_shows_how_far_it_is_also_after_a_restart(stack, officer, nobody):
+    rows = [Row(str(n), someone()) for n in range(5)] + [Row("wrong", fault=Malformed("No.", field="x", rule="y"))]
+    source = key()
+    with pytest.raises(RuntimeError):
+
+        def dies(progress):
+            if progress.done >= 4:
+                raise RuntimeError("killed")
+
+        await acts.enrol_many(stack, job_ctx(), rows, source, dies, batch_rows=2, total=6)
+    mine = next(d for d in await deliveries.deliveries(stack, officer) if d.source == source)
+    assert (mine.done, mine.total) == (4, 6)
+    for _ in range(2):  # resumed, and run once more: the counts are exact
+        await acts.enrol_many(stack, job_ctx(), rows, source, batch_rows=2, total=6)
+        mine = next(d for d in await deliveries.deliveries(stack, officer) if d.source == source)
+        assert (mine.enrolled + mine.held, mine.refused, mine.done) == (5, 1, 6)
+    with pytest.raises(NotPermitted):
+        await deliveries.deliveries(stack, nobody)

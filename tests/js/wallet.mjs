@@ -209,7 +209,13 @@ async function encrypt({ jwk, alg, enc, kid, content }) {
   return await new jose.CompactEncrypt(new TextEncoder().encode(JSON.stringify(content))).setProtectedHeader({ alg, enc, ...(kid ? { kid } : {}) }).encrypt(key);
 }
 
-const verbs = { accept, issueSd, presentSd, issueMdoc, presentMdoc, answer, encrypt, resolve: async ({ url }) => (await resolved(url)).request };
+async function dcql({ query, vct, claims }) {
+  const read = DcqlQuery.parse(query);
+  DcqlQuery.validate(read);
+  return DcqlQuery.query(read, [{ credential_format: "dc+sd-jwt", vct, claims, cryptographic_holder_binding: true }]).can_be_satisfied;
+}
+
+const verbs = { accept, dcql, issueSd, presentSd, issueMdoc, presentMdoc, answer, encrypt, resolve: async ({ url }) => (await resolved(url)).request };
 for await (const line of createInterface({ input: process.stdin })) {
   const { do: verb, ...order } = JSON.parse(line);
   const told = await verbs[verb](order).then((ok) => ({ ok }), (error) => ({ wrong: `${error.name}: ${error.message}`, at: error.stack }));

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msingi import countries
 from msingi.kernel import db as db_of
 from msingi.kernel import log, once, policy
+from msingi.kernel import tx as tx_of
 from msingi.kernel.context import job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Conflict, DifferentContent, Erased, LeafMissing, Malformed
@@ -237,7 +238,7 @@ async def test_a_large_ending_goes_the_long_way_and_is_kept_all_the_same(stack: 
     permit = _permit(person)
     async with stack.db.transaction(permit) as tx:
         await tx.do(INSERT, person, "large")
-        await stack.outbox.emit(tx, "demo.large", "x" * (db_of.INLINE_BYTES + 1))
+        await stack.outbox.emit(tx, "demo.large", "x" * (tx_of.INLINE_BYTES + 1))
         log.append(tx, permit, subject=person)
     assert await _written(stack, "large") == 1
 

@@ -15,6 +15,7 @@ from tests.running import free_port
 from tests.signin.conftest import PIN, Sms
 
 from msingi import app, countries
+from msingi.kernel import log, policy
 from msingi.kernel.context import Kind
 from msingi.kernel.errors import NotPermitted
 from msingi.kernel.ids import uuid7
@@ -22,7 +23,8 @@ from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
-from msingi.signin.errors import PasskeyWrong
+from msingi.signin.errors import ChecksMissing, CoolingOff, PasskeyWrong
+from msingi.signin.model import Place
 from msingi.signin.passkeys import acts
 
 
@@ -106,7 +108,7 @@ async def test_a_passkey_is_added_signs_in_with_two_factors_and_is_removed(live,
 
 
 async def test_without_unlocking_the_device_nothing_is_signed(live, page, asha):
-    stack, sms = live
+    stack, _ = live
     await page.cdp.send("WebAuthn.setUserVerified", {"authenticatorId": page.authenticator, "isUserVerified": False})
     await page.goto(f"{stack.settings.url}/signin/requests")
     await page.click("a[href*='/signin/with/passkey']")
@@ -142,3 +144,38 @@ async def test_the_sign_in_page_offers_it_in_every_language(site):
             f"/signin/requests?{urlencode({'lang': code})}", headers={"Accept-Language": code}
         )
         assert "/signin/with/passkey" in shown.text
+
+
+async def test_access_recover(stack, juma, ctx_of, sms):
+    own = ctx_of(Kind.PERSON, str(juma.person_id), purpose="identity-proofing", basis="contract")
+    officer = ctx_of(Kind.STAFF, "o", institution="rita", roles=["enrolment-officer"], purpose="identity-registration")
+    for no in (own, ctx_of(Kind.STAFF, "o", roles=["clinician"], purpose="identity-registration")):
+        with pytest.raises(NotPermitted):
+            await signin.recover(stack, no, juma.person_id, "9137", ("document", "photo"))
+    for few in ((), ("document",), ("document", "document"), ("document", "horoscope")):
+        with pytest.raises(ChecksMissing):
+            await signin.recover(stack, officer, juma.person_id, "9137", few)
+    until = await signin.recover(stack, officer, juma.person_id, "9137", ("document", "photo"))
+    assert until > officer.at
+    await stack.outbox.drain(stack)
+    assert sms.sent[-1].to == juma.phone and "PIN" in sms.sent[-1].text
+    place = Place(b"r", "10.7.7.0/24")
+    assert (await signin.verify_pin(stack, signin.proving(), juma.number, "9137", place, "t")).who
+    permit = policy.decide(own, "signin.list-passkeys", juma.person_id)
+    async with stack.db.transaction(permit) as tx:
+        with pytest.raises(CoolingOff):
+            await signin.check_not_recovering(tx, juma.person_id, own.at)
+        await signin.check_not_recovering(tx, juma.person_id, until)
+        log.append(tx, permit)
+
+
+async def test_access_list_and_retire_client(stack, keys, ctx_of):
+    operator = ctx_of(Kind.STAFF, "op", roles=["operator"])
+    names = [c.client_id for c in await signin.list_clients(stack, operator, "", 2)]
+    assert names == sorted(names) and len(names) == 2
+    assert {c.institution for c in await signin.list_clients(stack, operator, institution="benki")} == {"benki"}
+    assert not await signin.retire_client(stack, operator, "nobody")
+    officer = ctx_of(Kind.STAFF, "o", roles=["enrolment-officer"])
+    for act in (signin.list_clients(stack, officer), signin.retire_client(stack, officer, "shop")):
+        with pytest.raises(NotPermitted):
+            await act

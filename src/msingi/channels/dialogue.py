@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from typing import cast
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -27,8 +28,14 @@ from msingi.payments.model import Account, Alias, TransferOrder
 from msingi.signin import acts as signin
 from msingi.signin.model import Place, Verdict
 
+COMPLAIN = "channels.complain"  # the composition root puts the act that opens a complaint there
+CASE_OF = "channels.case-of"  # and the one that tells how a case stands, by its reference
 LOOKED_AT = 60  # lines of the log that are looked through for the newest of others
 SHOWN = 3
+
+
+OpenCase = Callable[[Stack, Context, PersonId, UUID, str, str], Awaitable[tuple[str, datetime]]]
+CaseOf = Callable[[Stack, Context, PersonId, str], Awaitable[tuple[str, datetime]]]
 
 
 @cache
@@ -98,6 +105,7 @@ class Talk:
             Step.AMOUNT: self._amount,
             Step.CONFIRM: self._confirm,
             Step.TONGUE: self._tongue,
+            Step.WHICH: self._which,
         }
         return await steps[self.state.step](said)
 
@@ -130,6 +138,8 @@ class Talk:
         self.state = state
         if state.choice == Choice.ACCESSES:
             return await self._accesses()
+        if state.choice == Choice.COMPLAIN:
+            return await self._complain()
         account = await self._account()
         if account is None:
             return self.end("no_account")
@@ -146,18 +156,48 @@ class Talk:
         profile = self.stack.profile
         return money.format(minor, profile.currency, profile.group_separator, profile.decimal_point)
 
-    async def _accesses(self) -> tuple[Dialogue, Screen]:
+    async def _others(self) -> list[tuple[str, str]]:
+        """The newest times that others looked: the record's id and the line that tells of it."""
         ctx, me = self.ctx("subject-access", "legal-obligation"), PersonId(UUID(self.state.person))
         found = await consent.accesses(self.stack, ctx, me, limit=LOOKED_AT)
-        lines = []
-        for line in found.items:
-            if line.institution and line.actor_kind in ("staff", "client"):
-                lines.append(self._looked(line.at, line.institution, line.purpose))
-            if len(lines) == SHOWN:
-                break
+        others = [x for x in found.items if x.institution and x.actor_kind in ("staff", "client")]
+        return [(str(x.record_id), self._looked(x.at, x.institution, x.purpose)) for x in others[:SHOWN]]
+
+    async def _accesses(self) -> tuple[Dialogue, Screen]:
+        lines = [text for _, text in await self._others()]
         if not lines:
             return self.end("nobody")
         return replace(self.state, step=Step.OVER), Screen(rules.fit_lines(lines), False)
+
+    async def _complain(self) -> tuple[Dialogue, Screen]:
+        """Which line is it about? Or the reference of a case, to hear how it stands."""
+        found = await self._others()
+        listed = [f"{place} {text}" for place, (_, text) in enumerate(found, 1)]
+        self.state = replace(
+            self.state, step=Step.WHICH, turn=self.state.turn + 1, lines=tuple(record for record, _ in found)
+        )
+        return self.state, Screen(rules.fit_lines([*listed, self.say("which")]), True)
+
+    async def _which(self, said: str) -> tuple[Dialogue, Screen]:
+        ctx, me = self.ctx("redress", "legal-obligation"), PersonId(UUID(self.state.person))
+        if said.isdecimal() and len(said) == 1 and 1 <= int(said) <= len(self.state.lines):
+            open_case = cast("OpenCase", self.stack.local[COMPLAIN])
+            # The key is the dialogue's own: the network may repeat the answer, and it is still one complaint.
+            key = self.stack.keys.blind(
+                f"channels.case|{self.dial.session_id}|{self.dial.phone}|{self.state.turn}"
+            ).hex()
+            record = UUID(self.state.lines[int(said) - 1])
+            reference, due = await open_case(self.stack, ctx, me, record, key[:40], self.state.language)
+            return self.end("complained", receipt=reference, day=f"{self._local(due):%d/%m/%Y}")
+        case_of = cast("CaseOf", self.stack.local[CASE_OF])
+        try:
+            state, due = await case_of(self.stack, ctx, me, said)
+        except Refusal:
+            return self.end("no_case")
+        return self.end(f"case_{state}", day=f"{self._local(due):%d/%m/%Y}")
+
+    def _local(self, at: datetime) -> datetime:
+        return at + timedelta(minutes=self.stack.profile.utc_offset_minutes)
 
     def _looked(self, at: str, institution: str, purpose: str) -> str:
         profile, language = self.stack.profile, self.state.language

@@ -45,6 +45,7 @@ class Step(StrEnum):
     AMOUNT = "amount"
     CONFIRM = "confirm"
     TONGUE = "tongue"
+    WHICH = "which"
     OVER = "over"
 
 
@@ -55,12 +56,14 @@ class Choice(StrEnum):
     SEND = "2"
     ACCESSES = "3"
     TONGUE = "4"
+    COMPLAIN = "5"
 
 
 class Dialogue(Struct, frozen=True):
     """The state of one dialogue; sealed while it waits. `person` is set once the PIN was right (law 6).
 
-    `amount_minor` is in minor units of the country's currency; `turn` counts the answers so far.
+    `amount_minor` is in minor units of the country's currency; `turn` counts the answers so far; `lines` are
+    the records of who looked that can be complained about.
     """
 
     step: Step = Step.MENU
@@ -72,6 +75,7 @@ class Dialogue(Struct, frozen=True):
     payee: str = ""
     amount_minor: int = 0
     turn: int = 0
+    lines: tuple[str, ...] = ()
 
 
 class Screen(Struct, frozen=True):

@@ -74,7 +74,7 @@ async def _enrol(home: Path, file: Path, mapping: Path, source: str) -> list[Row
                     bar.update(progress.done - seen)
                     seen = progress.done
 
-                return await acts.enrol_many(stack, setup("identity-registration"), rows, source, tick)
+                return await acts.enrol_many(stack, setup("identity-registration"), rows, source, tick, total=total)
 
 
 @click.command()

@@ -31,6 +31,7 @@ STAFF = {
     "technician": ("hospital", ["exchange-operator"]),
     "dpo": ("registry", ["data-protection-officer"]),
     "protector": ("regulator", ["data-protection-authority"]),
+    "registrar": ("registry", ["adjudicator", "registrar"]),
 }
 STAFF_PIN = "246810"
 CALLBACK = "http://127.0.0.1:9100/callback"
@@ -75,7 +76,7 @@ def _exchange_key(seed: str) -> tuple[dict[str, str], dict[str, str]]:
 
 async def found(stack: Stack, seed: int) -> Country:
     """Join the profile's institutions, hire staff, register software and publish agreements; safe to repeat."""
-    from msingi.cli.sample_members import agreements, join
+    from msingi.cli.sample_members import agreements, centres, join
 
     profile = stack.profile
     secret = _secret(stack)
@@ -95,6 +96,7 @@ async def found(stack: Stack, seed: int) -> Country:
     staff = [await _hire(stack, place, role) for place, role in enumerate(STAFF, 1)]
     clients = [await _register(stack, client) for client in CLIENTS]
     await agreements(stack)
+    await centres(stack)
     document = {"institutions": institutions, "staff": staff, "clients": clients}
     return Country(profile.institutions, document)
 

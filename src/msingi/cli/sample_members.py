@@ -6,6 +6,8 @@ from msingi.countries import Member, Profile
 from msingi.exchange import governance
 from msingi.exchange.errors import InstitutionExists
 from msingi.exchange.model import InstitutionId, JoinOrder, RightOrder, ServiceCode, SubsystemId
+from msingi.identity.reception import acts as reception
+from msingi.identity.reception.model import Centre
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import NotFound
 from msingi.kernel.stack import Stack
@@ -116,3 +118,11 @@ _TEXTS = {
         "ملخص الملف الصحي",
     ),
 }
+
+
+async def centres(stack: Stack) -> None:
+    """One centre of enrolment in each of the first eight regions, so that people can choose a time."""
+    ctx = job_context("setup", "identity-registration")
+    for region in stack.profile.regions[:8]:
+        name = {language: stack.profile.say(region.name, language) for language in stack.profile.languages}
+        await reception.keep_centre(stack, ctx, Centre(f"centre-{region.code.lower()}", name, region.code))

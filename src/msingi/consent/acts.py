@@ -296,6 +296,26 @@ async def live_consents(tx: Tx, asks: Sequence[tuple[PersonId, str, str, tuple[s
     return await store.live_consents(tx, asks, clock.now()) if asks else {}
 
 
+async def stopped(tx: Tx, asks: Sequence[tuple[PersonId, str, str]]) -> set[int]:
+    """Of asks (person, institution, purpose), the numbers of those that an upheld objection stops; for decisions that
+    rest on another basis than consent. Each person must be reached by the running permits."""
+    return await store.stopped(tx, asks) if asks else set()
+
+
+async def stop_use(
+    stack: Stack, ctx: Context, person_id: PersonId, institution: str, purpose: str, reference: str
+) -> None:
+    """Stop a use of the person's data, as decided in case `reference`: the next decision obeys (law 5).
+
+    A consent that the person gives later allows it again.
+    """
+    permit = policy.decide(ctx, "consent.stop_use", person_id)
+    async with stack.db.transaction(permit) as tx:
+        await store.raise_epoch(tx, person_id)
+        await store.stop(tx, person_id, institution, purpose, reference, ctx.at)
+        log.append(tx, permit, subject=person_id, detail={"case": reference, "to": institution, "for": purpose})
+
+
 # Requests
 
 

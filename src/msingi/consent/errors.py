@@ -81,6 +81,46 @@ class RequestAnswered(Conflict):
     remedy = "The institution can ask again."
 
 
+class DelegationWrong(Refusal):
+    """The delegation names no purpose that can be delegated, no term within a year, yourself, or one too many."""
+
+    code = "consent.delegation-wrong"
+    status = 400
+    title = "The delegation is not well formed"
+    remedy = "Correct what the rule names."
+
+
+class DelegationUnknown(NotFound):
+    """You have no live delegation with this identifier."""
+
+    code = "consent.delegation-unknown"
+    title = "No such delegation"
+    remedy = "Look at the list of your delegations: /v1/consent/delegations."
+
+
+class NotEntrusted(Refusal):
+    """This person does not let you act for them, for this purpose, now; nor are you the guardian of a child.
+
+    The answer is the same for a person who does not exist.
+    """
+
+    code = "consent.not-entrusted"
+    status = 403
+    title = "You may not act for this person"
+    remedy = "Ask the person to let you, on their page 'Who may act for me', or at an office."
+
+
+class ProcessingStopped(ConsentMissing):
+    """The person objected to this use of their data by this institution, and was found to be right.
+
+    It is stopped for every legal basis but a legal obligation and a vital interest.
+    """
+
+    code = "consent.processing-stopped"
+    title = "The person objected to this use"
+    remedy = "Nothing can be asked about this person for this purpose, unless the person allows it again."
+
+
 class LessDetail(Conflict):
     """This line is shown with less detail, because the rest is about a relative, and a proof would hold all of it.
 

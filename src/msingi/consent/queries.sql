@@ -40,6 +40,17 @@ SELECT a.no::int AS no, l.consent_id, l.epoch
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS a (person, asker, why, wanted, no),
   LATERAL consent.live(a.person, a.asker, a.why, string_to_array(a.wanted, ' '), $5) AS l;
 
+-- name: stopped
+-- Of asks (person, asker, purpose), the numbers of those that an upheld objection stops.
+SELECT a.no::int - 1 AS no FROM unnest($1::uuid[], $2::text[], $3::text[]) WITH ORDINALITY AS a (person, asker, why, no)
+WHERE consent.stopped(a.person, a.asker, a.why);
+
+-- name: stop
+-- A use of data is stopped, unless it is already; every consent that rests on it ends with it in effect.
+INSERT INTO consent.restriction (person_id, institution, purpose, reference, since) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (person_id, institution, purpose) DO UPDATE SET since = excluded.since, reference = excluded.reference
+WHERE restriction.since < excluded.since;
+
 -- name: put_consent
 -- A new consent.
 INSERT INTO consent.record (person_id, consent_id, agreement, agreement_version, agreement_hash, institution, purpose,

@@ -8,6 +8,7 @@ from litestar.params import Parameter
 
 from msingi.consent import acts, forms
 from msingi.consent import model as m
+from msingi.consent.delegation import routes as delegation
 from msingi.consent.errors import AgreementUnknown
 from msingi.consent.govstack import routes as govstack
 from msingi.kernel import web
@@ -170,5 +171,6 @@ routers = [
         ],
         tags=["consent"],
     ),
+    delegation.router,
     govstack.router,
 ]  # fmt: skip

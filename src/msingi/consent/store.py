@@ -144,6 +144,17 @@ async def live_consents(
     return {row["no"] - 1: Live(ConsentId(row["consent_id"]), row["epoch"]) for row in rows}
 
 
+async def stopped(tx: Tx, asks: Sequence[tuple[PersonId, str, str]]) -> set[int]:
+    """Of asks (person, institution, purpose), the numbers of those that an upheld objection stops."""
+    people, askers, purposes = [list(column) for column in zip(*asks, strict=True)]
+    return {row["no"] for row in await tx.rows(Q.stopped, people, askers, purposes)}
+
+
+async def stop(tx: Tx, person_id: PersonId, institution: str, purpose: str, reference: str, at: datetime) -> None:
+    """Stop a use of data."""
+    await tx.do(Q.stop, person_id, institution, purpose, reference, at)
+
+
 async def put_consent(tx: Tx, made: Consent) -> None:
     """A new consent."""
     await tx.do(

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from msingi.consent import acts as consents
-from msingi.consent.errors import ConsentMissing
+from msingi.consent.errors import ConsentMissing, ProcessingStopped
 from msingi.exchange import rules, store
 from msingi.exchange.errors import MessageSeen, PersonUnknown
 from msingi.exchange.model import Call, Caller
@@ -33,6 +33,7 @@ MOST_IN_BATCH = 64
 MOST_WAITING = 4_096
 MOST_AT_ONCE = 2  # batches: one is on its way to the disk while the next is weighed
 PERSON_TEXT_MOST = 64
+OBJECTABLE = frozenset({"contract", "public-task"})  # what a law commands, or a life depends on, goes on
 
 
 class Yes(Struct, frozen=True):
@@ -263,11 +264,24 @@ class Docket:
             asked.append(case)
             fields = rules.consent_fields(case.call.service, granted.fields)
             asks.append((case.person_id, case.caller.institution, case.call.purpose, fields))
+        await self._objections(tx, batch)
         live = await consents.live_consents(tx, asks)
         for number, case in enumerate(asked):
             if number not in live:
                 case.judgement.refusal = ConsentMissing(institution=case.caller.institution, purpose=case.call.purpose)
         return {id(asked[number]): str(one.consent_id) for number, one in live.items()}
+
+    async def _objections(self, tx: Tx, batch: list[Case]) -> None:
+        """Cases on a basis that a person can object to are refused where an objection was upheld."""
+        asked = [
+            (case, case.person_id)
+            for case in batch
+            if case.judgement.refusal is None and case.person_id is not None and case.judgement.basis in OBJECTABLE
+        ]
+        asks = [(person_id, case.caller.institution, case.call.purpose) for case, person_id in asked]
+        for number in await consents.stopped(tx, asks):
+            case, _ = asked[number]
+            case.judgement.refusal = ProcessingStopped(institution=case.caller.institution, purpose=case.call.purpose)
 
     def _leave(self, tx: Tx, case: Case, consent: str) -> Yes | Refusal:
         """Leave the leaf of a case, about the person whom it names (law 5)."""

@@ -18,6 +18,7 @@ from msingi.governance.model import (
     Kind,
     Listed,
     NewExhibit,
+    ObjectionGranted,
     Outcome,
     Page,
     RectificationGranted,
@@ -175,6 +176,9 @@ async def answer(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID,
             written = await store.written(tx, stack.seal, person_id, case_id)
             handed = RectificationGranted(person_id, moved.case_id, moved.subject, written.wanted, who)
             await stack.outbox.emit(tx, "governance.rectification-granted", handed)
+        if moved.kind is Kind.OBJECTION and moved.outcome is not Outcome.REFUSED:
+            stopped = ObjectionGranted(person_id, moved.reference, moved.institution, moved.subject)
+            await stack.outbox.emit(tx, "governance.objection-granted", stopped)
         log.append(tx, permit, subject=person_id, detail=detail)
         await told(stack, tx, moved)
     return moved

@@ -89,3 +89,14 @@ class NothingKept(Refusal):
     status = 404
     title = "No such record of destruction"
     remedy = "Look at the public list of destructions: /v1/governance/destructions."
+
+
+class RegisterIncomplete(Conflict):
+    """A table holds content about people that nobody has registered for retention, so nobody can be erased safely.
+
+    What it holds would be lost with the key, although a law may require it. Nothing was destroyed.
+    """
+
+    code = "governance.register-incomplete"
+    title = "The register of retention is incomplete"
+    remedy = "Register the named tables in governance.keeping, then answer the case again."

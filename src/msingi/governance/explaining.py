@@ -52,7 +52,11 @@ async def _weighed_for_duplicates(stack: Stack, ctx: Context, person_id: PersonI
         "address": ", ".join(known.address.lines),
         "phone": known.phone,
     }
-    return [f"{say(f'governance.part_{part}')}: {value}" for part, value in weighed.items() if value]
+    # Figures are isolated, so that no Arabic sentence turns a date or a telephone number around (UAX 9).
+    figures = {
+        part: f"\u2066{value}\u2069" for part, value in weighed.items() if part in ("birth_date", "phone") and value
+    }
+    return [f"{say(f'governance.part_{part}')}: {value}" for part, value in (weighed | figures).items() if value]
 
 
 async def _weighed_for_limits(stack: Stack, ctx: Context, person_id: PersonId, language: str) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from msingi.governance import acts
+from msingi.governance import acts, handing
 from msingi.governance.figures import acts as figures
 from msingi.governance.keeping import acts as keeping
 from msingi.kernel.context import job_context
@@ -44,4 +44,8 @@ async def retain(stack: Stack) -> None:
             logger.warning("retention waits: %s", outage)
 
 
+doers = {
+    "governance.rectification-granted": handing.hand_over,
+    "governance.objection-granted": handing.stop,
+}
 loops = [keep_the_clock, retain]

@@ -187,3 +187,12 @@ class RectificationGranted(Struct, frozen=True):
     subject: str
     wanted: str
     officer: str
+
+
+class ObjectionGranted(Struct, frozen=True):
+    """Event `governance.objection-granted`: the institution may no longer use the person's data for this purpose."""
+
+    person_id: PersonId
+    reference: str
+    institution: str
+    purpose: str

@@ -8,7 +8,7 @@ from litestar import Request, Response, Router, get, post
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from msingi.countries.law import ProtectionLaw
-from msingi.governance import acts, pages, pages_public, pages_staff, rules
+from msingi.governance import acts, pages, pages_delegates, pages_public, pages_staff, rules
 from msingi.governance.keeping import routes as keeping
 from msingi.governance.model import Answer, Case, CaseOrder, Dossier, Listed, NewExhibit, Page
 from msingi.kernel import web
@@ -186,4 +186,5 @@ routers = [
     pages_public.router,
     pages.router,
     pages_staff.router,
+    pages_delegates.router,
 ]  # fmt: skip

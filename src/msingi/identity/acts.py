@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from msingi.identity import adjudication, bulk, enrolment, numbers, photo, rules, standing, store
+from msingi.identity import adjudication, bulk, deliveries, enrolment, numbers, photo, rules, standing, store
 from msingi.identity.answering import match_many as match_many
 from msingi.identity.answering import tidy_said as tidy_said
 from msingi.identity.civil import register
@@ -78,17 +78,23 @@ async def enrol_many(
     source: str,
     progress: Callable[[Progress], None] | None = None,
     batch_rows: int = 100,
+    total: int | None = None,
 ) -> list[RowOutcome]:
     """Enrol rows in bulk, `batch_rows` to a transaction; one outcome per row, in order.
 
     `source` names the file: the same row key of the same source is dealt with once, so a bulk that was interrupted
-    is resumed by running it again. A row that is wrong is refused and the others go on. Raises NotPermitted, Outage.
+    is resumed by running it again. A row that is wrong is refused and the others go on. With `total` rows, how far it
+    is stands in `deliveries`, also after a restart. Raises NotPermitted, Outage.
     """
     outcomes: list[RowOutcome] = []
     counted = Counter[str]()
     waiting = iter(rows)
+    told = None if total is None else await deliveries.begin(stack, ctx, source, total)
     while chunk := list(islice(waiting, batch_rows)):
-        for outcome in await bulk.enrol_batch(stack, ctx, source, chunk):
+        batch = await bulk.enrol_batch(stack, ctx, source, chunk)
+        if told is not None:
+            await told.note(batch)
+        for outcome in batch:
             outcomes.append(outcome)
             counted[bulk.sort_of(outcome)] += 1
         if progress is not None:

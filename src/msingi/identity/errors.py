@@ -263,3 +263,11 @@ class PacketNotWaiting(Conflict):
     code = "identity.packet-not-waiting"
     title = "This packet waits for nobody"
     remedy = "Read what became of it."
+
+
+class PhotoAlready(Conflict):
+    """The record has a photo. Another one changes who is recognised as the person, so it needs a second person."""
+
+    code = "identity.photo-already"
+    title = "The record has a photo already"
+    remedy = "Propose the new photo as a correction; a colleague decides."

@@ -275,3 +275,17 @@ RETURNING a.person_id
 -- A death was registered in error: the entry stays, and counts no more.
 UPDATE identity.civil_entry SET state = 'void'
 WHERE person_id = $1 AND kind = 'death' AND state = 'registered'
+
+-- name: begin_delivery
+-- A bulk enrolment begins, or begins again: rows that were dealt with are counted anew as they are recognised.
+INSERT INTO identity.bulk AS b (source, total, begun_at, at, enrolled, held, refused, by)
+VALUES ($1, $2, $3, $3, 0, 0, 0, $4)
+ON CONFLICT (source) DO UPDATE SET total = $2, at = $3, enrolled = 0, held = 0, refused = 0
+
+-- name: advance_delivery
+-- How far a bulk enrolment is.
+UPDATE identity.bulk SET at = $2, enrolled = $3, held = $4, refused = $5 WHERE source = $1
+
+-- name: deliveries
+-- Bulk enrolments, the newest first.
+SELECT source, total, begun_at, at, enrolled, held, refused FROM identity.bulk ORDER BY begun_at DESC, source LIMIT $1

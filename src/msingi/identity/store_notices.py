@@ -1,4 +1,4 @@
-"""SQL about those who stand outside a record: institutions that rely on it and are told, and virtual ids."""
+"""SQL about what stands around a record: institutions that are told, virtual ids, and deliveries in bulk."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -81,3 +81,18 @@ async def revoke_alias(tx: Tx, person_id: PersonId, alias_id: UUID, at: datetime
 async def use_alias(tx: Tx, alias_key: bytes, at: datetime, asker: bytes, errand: timedelta) -> PersonId | None:
     """Whom a virtual id stands for, counting the use; None for nobody."""
     return await tx.value(Q.use_alias, alias_key, at, asker, errand)
+
+
+async def begin_delivery(tx: Tx, source: str, total: int | None, at: datetime, by: str) -> None:
+    """A bulk enrolment begins, or begins again."""
+    await tx.do(Q.begin_delivery, source, total, at, by)
+
+
+async def advance_delivery(tx: Tx, source: str, at: datetime, *counts: int) -> None:
+    """How far a bulk enrolment is; `counts` are enrolled, held and refused rows."""
+    await tx.do(Q.advance_delivery, source, at, *counts)
+
+
+async def deliveries(tx: Tx, limit: int) -> Sequence[Row]:
+    """Bulk enrolments, the newest first."""
+    return await tx.rows(Q.deliveries, limit)

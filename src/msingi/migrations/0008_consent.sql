@@ -87,6 +87,26 @@ CREATE TABLE IF NOT EXISTS consent.request (
 SELECT kernel.wall('consent', 'request', 'person_id');
 CREATE UNIQUE INDEX IF NOT EXISTS request_one_open ON consent.request (person_id, agreement) WHERE state = 'pending';
 
+-- Uses of data that a person objected to and was found right about: no longer by this institution for this purpose.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.restriction (
+  person_id uuid NOT NULL,
+  institution text NOT NULL,        -- personal: consent-management, keep 10 years
+  purpose text NOT NULL,            -- personal: consent-management, keep 10 years
+  reference text NOT NULL,
+  since timestamptz NOT NULL,
+  PRIMARY KEY (person_id, institution, purpose)
+);
+SELECT kernel.wall('consent', 'restriction', 'person_id');
+
+-- Whether a use is stopped, for a decision whose permit reaches the person; shown to no other.
+CREATE OR REPLACE FUNCTION consent.stopped(person uuid, asker text, why text) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (kernel.reach_all() OR person = ANY (kernel.reach())) AND EXISTS (
+    SELECT FROM consent.restriction x WHERE x.person_id = person AND x.institution = asker AND x.purpose = why) $$;
+REVOKE ALL ON FUNCTION consent.stopped FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.stopped TO msingi_app;
+
 -- The check that another room's decision makes in its own transaction: the live consent that covers all of `wanted`,
 -- for a person whom the running permit reaches. It shows nothing else of this room. The shared lock makes a
 -- withdrawal wait for the decisions under way, and lets every decision after it see it (law 5).
@@ -106,9 +126,41 @@ BEGIN
     SELECT r.consent_id, seen FROM consent.record r
     WHERE r.person_id = person AND r.institution = asker AND r.purpose = why
       AND r.state = 'granted' AND r.expires_at > at
+      AND NOT EXISTS (SELECT FROM consent.restriction x
+        WHERE x.person_id = person AND x.institution = asker AND x.purpose = why AND x.since > r.granted_at)
       AND NOT EXISTS (SELECT FROM unnest(wanted) w WHERE NOT EXISTS (
         SELECT FROM unnest(r.fields) f WHERE w = f OR starts_with(w, f || '.')))
     ORDER BY r.expires_at DESC LIMIT 1;
 END $$;
 REVOKE ALL ON FUNCTION consent.live FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consent.live TO msingi_app;
+
+-- Whom people let act for them. `sealed` holds both names, readable with the key of the person who gave it.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS consent.delegation (
+  person_id uuid NOT NULL,
+  delegation_id uuid NOT NULL,
+  delegate_id uuid NOT NULL,        -- personal: consent-management, keep 10 years
+  purposes text[] NOT NULL,         -- personal: consent-management, keep 10 years
+  since timestamptz NOT NULL,
+  until timestamptz NOT NULL,
+  ended_at timestamptz,
+  sealed bytea NOT NULL,            -- personal: consent-management, keep 10 years
+  PRIMARY KEY (person_id, delegation_id)
+);
+SELECT kernel.wall('consent', 'delegation', 'person_id');
+CREATE INDEX IF NOT EXISTS delegation_received ON consent.delegation (delegate_id) WHERE ended_at IS NULL;
+
+-- The live delegations that were given to a person, for a permit that reaches that person: whose, for what, until when.
+CREATE OR REPLACE FUNCTION consent.received(delegate uuid, at timestamptz) RETURNS SETOF consent.delegation
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'consent' OR NOT delegate = ANY (kernel.reach()) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY SELECT d.person_id, d.delegation_id, d.delegate_id, d.purposes, d.since, d.until, d.ended_at, ''::bytea
+    FROM consent.delegation d WHERE d.delegate_id = delegate AND d.ended_at IS NULL AND d.until > at
+    ORDER BY d.delegation_id DESC LIMIT 50;
+END $$;
+REVOKE ALL ON FUNCTION consent.received FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.received TO msingi_app;

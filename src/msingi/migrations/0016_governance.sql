@@ -93,6 +93,9 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
     'sealed', $$'consent.receipt'$$, true),
   (12, 'consent.request', 'consent-management', 365, 'delete', 'person_id', 'asked_at',
     $$(t.state <> 'pending' OR t.lapses_at < now())$$, '', '', true),
+  (13, 'consent.delegation', 'consent-management', 3650, 'delete', 'person_id', 'until',
+    '(t.ended_at IS NOT NULL OR t.until < now())', 'sealed', $$'consent.delegation'$$, true),
+  (14, 'consent.restriction', 'consent-management', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (20, 'health.directory', 'health-care', 9125, 'delete', 'person_id', '',
     'true', '', '', true),
   (21, 'health.resource', 'health-care', 9125, 'delete', 'person_id', 'updated', 'true', 'body',
@@ -103,6 +106,14 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (24, 'health.cohort', 'statistics', 9125, 'delete', 'person_id', '', 'true', '', '', true),
   (30, 'credentials.card', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on',
     $$(t.state = 'revoked' OR t.expires_on < current_date)$$, 'face', $$'credentials.face'$$, true),
+  (31, 'credentials.holding', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on',
+    $$(t.state = 'revoked' OR t.expires_on < current_date)$$, 'facts', $$'credentials.facts'$$, true),
+  (32, 'credentials.copy', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on', 't.expires_on < current_date', '', '', true),
+  (33, 'credentials.request', 'credential-issuance', 90, 'delete', 'person_id', 'asked_at', $$t.state <> 'waiting'$$,
+    'holders', $$'credentials.request'$$, true),
+  (34, 'credentials.offer', 'credential-issuance', 1, 'delete', 'person_id', 'expires_at', 't.expires_at < now()', '', '', true),
+  (35, 'credentials.presentation', 'data-exchange', 1, 'room', '', '', 'true', '', '', true),
+  (36, 'credentials.holder', 'credential-issuance', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (40, 'signin.device', 'identity-proofing', 365, 'room', 'person_id', 'seen_at', 'true', '', '', true),
   (41, 'signin.challenge', 'identity-proofing', 1, 'room', 'person_id', 'expires_at', 'true', '', '', true),
   (42, 'signin.session', 'subject-access', 90, 'room', 'person_id', 'expires_at', 't.ended_at IS NOT NULL', '', '', false),
@@ -110,6 +121,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (44, 'signin.agreement', 'consent-management', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (45, 'signin.factor', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'signin.' || t.kind$$, true),
   (46, 'signin.staff', 'operations', 3650, 'life', 'person_id', '', 'NOT t.active', 'sealed', $$'signin.staff'$$, true),
+  (47, 'signin.request', 'identity-proofing', 1, 'room', 'person_id', 'expires_at', 't.expires_at < now()', '', '', true),
   (50, 'identity.version', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.version'$$, true),
   (51, 'identity.photo', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.photo'$$, true),
   (52, 'identity.person', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'number_sealed', $$'identity.number'$$, true),
@@ -118,6 +130,21 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (55, 'identity.birth', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (56, 'identity.duplicate', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (57, 'identity.candidate', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (58, 'identity.number', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (59, 'identity.phone', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (100, 'identity.proposal', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.proposal'$$, true),
+  (101, 'identity.civil_entry', 'identity-registration', 36500, 'life', 'person_id', '', 'true', 'sealed', $$'identity.civil-entry'$$, true),
+  (102, 'identity.notification', 'identity-registration', 36500, 'life', '', '', 'true', '', '', true),
+  (103, 'identity.guardianship', 'identity-registration', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (104, 'identity.notice', 'data-exchange', 90, 'room', 'person_id', '', 'true', '', '', true),
+  (105, 'identity.relying', 'data-exchange', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (106, 'identity.alias', 'identity-proofing', 365, 'delete', 'person_id', 'expires_at',
+    '(t.revoked_at IS NOT NULL OR t.expires_at < now())', 'sealed', $$'identity.alias'$$, true),
+  (48, 'signin.passkey', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (107, 'identity.application', 'identity-registration', 60, 'room', '', '', 'true', '', '', true),
+  (108, 'identity.packet', 'identity-registration', 36500, 'life', '', '', 'true', '', '', true),
+  (109, 'identity.bulk', 'operations', 3650, 'life', '', '', 'true', '', '', true),
+  (91, 'log.veil', 'fraud-prevention', 3650, 'life', '', '', 'true', '', '', true),
   (60, 'payments.holder', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (61, 'payments.account_owner', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (62, 'payments.journal', 'payment', 3650, 'book', '', '', 'true', '', '', true),
@@ -241,9 +268,19 @@ BEGIN
   RETURN changed;
 END $$;
 
-REVOKE ALL ON FUNCTION governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
+-- Tables with content about a person that nobody registered: while there is one, nobody can be erased, because what
+-- it holds would be lost with the key although a law may require it.
+CREATE OR REPLACE FUNCTION governance.unregistered() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT DISTINCT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_attribute p ON p.attrelid = c.oid AND p.attname = 'person_id' AND NOT p.attisdropped
+  JOIN pg_attribute b ON b.attrelid = c.oid AND b.atttypid = 'bytea'::regtype AND NOT b.attisdropped
+  WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname || '.' || c.relname <> 'kernel.person_key'
+    AND NOT EXISTS (SELECT FROM governance.keeping k WHERE k.tab = n.nspname || '.' || c.relname) $$;
+
+REVOKE ALL ON FUNCTION governance.unregistered, governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
   governance.reseal FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
+GRANT EXECUTE ON FUNCTION governance.unregistered, governance.held, governance.destroy_due, governance.destroy_of, governance.sealed_of,
   governance.reseal TO msingi_app;
 
 -- Published figures of cases, one edition a quarter: protected by noise, about nobody, never changed.

@@ -14,7 +14,8 @@ from msingi.portal.model import MenuItem
 class Block(Struct, frozen=True):
     """One block: its room, its entry in people's menu and in the desk's, which staff with one of `roles` see.
 
-    `looks` are acts by which people only look at their own data: they are shown folded in "who looked".
+    `looks` are acts by which people only look at their own data: they are shown folded in "who looked". `home` is what
+    the first page offers everybody: its words are `<room>.home_<name>` and `<room>.home_<name>_text`.
     """
 
     room: str
@@ -22,6 +23,7 @@ class Block(Struct, frozen=True):
     desk: MenuItem | None = None
     roles: frozenset[str] = frozenset()
     looks: frozenset[str] = frozenset()
+    home: tuple[MenuItem, ...] = ()
 
 
 _known: dict[str, Block] = {}
@@ -30,6 +32,11 @@ _known: dict[str, Block] = {}
 def add(block: Block) -> None:
     """Make a block known; once more is harmless."""
     _known[block.room] = block
+
+
+def home() -> tuple[tuple[str, MenuItem], ...]:
+    """What the blocks offer everybody on the first page: (room, item)."""
+    return tuple((block.room, item) for block in _known.values() for item in block.home)
 
 
 def rooms() -> tuple[str, ...]:

@@ -89,9 +89,10 @@ class Form(Struct, frozen=True):
 
 
 class Public(Struct, frozen=True):
-    """Home, help and the like: the number to dial where there is no internet."""
+    """Home, help and the like: the number to dial where there is no internet, and what blocks offer (room, item)."""
 
     ussd: str = ""
+    offers: tuple[tuple[str, MenuItem], ...] = ()
 
 
 class FigureLine(Struct, frozen=True):

@@ -9,8 +9,8 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.errors import NoEdition
 from msingi.kernel import web
 from msingi.kernel.errors import NotFound
-from msingi.portal import model as m
 from msingi.portal import (
+    blocks,
     page,
     routes_exchange,
     routes_files,
@@ -21,6 +21,7 @@ from msingi.portal import (
     session,
     views,
 )
+from msingi.portal import model as m
 from msingi.portal.trouble import HANDLERS
 from msingi.portal.trouble import nowhere as nowhere
 from msingi.portal.visit import Visit, WebRequest, language, offered, tongue_cookie, visit
@@ -33,7 +34,7 @@ FOR_A_DAY = {"Cache-Control": "public, max-age=86400", "X-Content-Type-Options":
 @get("/")
 async def home(request: WebRequest) -> Response[bytes]:
     """What this is, and how to begin."""
-    return (await visit(request)).page("public/home.html", m.Public(USSD_CODE))
+    return (await visit(request)).page("public/home.html", m.Public(USSD_CODE, blocks.home()))
 
 
 @get("/help")

@@ -17,7 +17,12 @@ Laws
    is refused.
 9. Every attempt, right or wrong, is an act that leaves a leaf; a wrong one on an existing account is seen by its owner.
 
-Standards: OpenID Connect Core 1.0 and RP-Initiated Logout 1.0, RFC 6749, 7009 (revocation), 7523 (client
-assertions), 7636 (PKCE), 8414 (metadata), 9068 (JWT access tokens), 9126 (PAR), 9207 (`iss`), 9449 (DPoP), FAPI 2.0
-Security Profile.
+10. An institution learns yes or no, and by guessing not more: its noes are counted by person and over all people, and
+   stand in nobody else's way.
+11. An account given back at a centre tells its owner on every known phone, and does nothing weighty for three days.
+
+Standards: OpenID Connect Core 1.0, RP-Initiated and Back-Channel Logout 1.0, CIBA 1.0 (poll), RFC 6749, 7009
+(revocation), 7523 (client assertions), 7636 (PKCE), 7662 (introspection), 8414 (metadata), 9068 (JWT access tokens),
+9101 (signed requests), 9126 (PAR), 9207 (`iss`), 9396 (authorization details), 9449 (DPoP, with nonces), FAPI 2.0
+Security Profile, FAPI-CIBA, Web Authentication Level 3.
 """

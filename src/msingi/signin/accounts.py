@@ -1,20 +1,24 @@
 """Verbs on accounts: PINs, staff, and the software of institutions."""
 
 import os
+from datetime import datetime, timedelta
 
 import msgspec
 
+from msingi.identity import acts as identity
 from msingi.kernel import log, policy
-from msingi.kernel.context import Context, Kind
+from msingi.kernel.context import Context, Kind, job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.log import leaf
+from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
-from msingi.signin import rules, store
+from msingi.signin import rules, store, wire
 from msingi.signin.clients import client, remembered
-from msingi.signin.errors import OwnAccount
-from msingi.signin.model import Client, NewStaff, StaffLine
+from msingi.signin.errors import CoolingOff, OwnAccount
+from msingi.signin.model import Client, NewStaff, Recovered, StaffLine
+from msingi.signin.passkeys import store as passkeys
 
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
@@ -31,6 +35,40 @@ async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> 
         await _keep_pin(stack, tx, person_id, pin)
         await store.end_everything(tx, person_id, ctx.at)
         log.append(tx, permit, subject=person_id)
+
+
+async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, checks: tuple[str, ...]) -> datetime:
+    """Give somebody back their account at a centre, after an officer's checks; until when they must take it slowly.
+
+    The person types a new PIN; passkeys, known devices and open sign-ins end, and every phone that is known hears of
+    it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can still object.
+    `checks` are at least two of rules.CHECKS. Raises PinNotAcceptable, ChecksMissing.
+    """
+    rules.check_new_pin(pin)
+    rules.check_recovery(checks)
+    permit = policy.decide(ctx, "signin.recover", person_id)
+    person = await identity.read_person(stack, job_context("signin", "identity-proofing"), person_id)
+    until = ctx.at + timedelta(seconds=rules.COOLING_S)
+    async with stack.db.transaction(permit) as tx:
+        await _keep_pin(stack, tx, person_id, pin)
+        await passkeys.remove_all(tx, person_id)
+        await store.forget_devices(tx, person_id)
+        ended = await store.end_everything(tx, person_id, ctx.at)
+        await store.put_recovery(tx, person_id, ctx.actor.institution, checks, ctx.at, until)
+        if phone := person.demographics.phone:
+            text = wire.say("sms_recovered", person.demographics.language or stack.profile.language)
+            await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "recovery"))
+        await stack.outbox.emit(tx, "signin.recovered", Recovered(person_id, until))
+        detail: leaf.Detail = {"checks": " ".join(checks), "institution": ctx.actor.institution, "sessions": ended}
+        log.append(tx, permit, subject=person_id, detail=detail)
+    return until
+
+
+async def check_not_recovering(tx: Tx, person_id: PersonId, at: datetime) -> None:
+    """Raises CoolingOff while an account was given back less than three days ago."""
+    until = await store.recovering_until(tx, person_id, at)
+    if until is not None:
+        raise CoolingOff(retry_after_s=int((until - at).total_seconds()) + 1)
 
 
 async def add_staff(stack: Stack, ctx: Context, new: NewStaff) -> PersonId:

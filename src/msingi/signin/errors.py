@@ -289,6 +289,28 @@ class PinNotAcceptable(Refusal):
     remedy = "Choose 4 to 8 digits that are not all the same and not a plain row."
 
 
+class ChecksMissing(Refusal):
+    """An account is given back only after at least two different checks of who the person is."""
+
+    code = "signin.checks-missing"
+    status = 400
+    title = "Too few checks were made"
+    remedy = "Make at least two of the checks that the rule names, and say which."
+
+
+class CoolingOff(Refusal):
+    """The account was given back at a centre less than three days ago; weighty acts wait, so that its owner can object.
+
+    Signing in works as usual.
+    """
+
+    code = "signin.cooling-off"
+    status = 403
+    title = "This must wait a little"
+    remedy = "Try again after the named time; if you did not recover your account yourself, go to a centre at once."
+    oauth: ClassVar[str] = "access_denied"
+
+
 class NoPhone(Refusal):
     """The account has no telephone number, so no one-time code can be sent."""
 

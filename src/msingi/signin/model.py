@@ -221,6 +221,13 @@ class Alarm(Struct, frozen=True):
     stopped: bool
 
 
+class Recovered(Struct, frozen=True):
+    """Event `signin.recovered`: an account was given back at a centre; weighty acts should wait until then."""
+
+    person_id: PersonId
+    until: datetime
+
+
 class AlarmRaised(Struct, frozen=True):
     """Event `signin.alarm`: an institution's software seems to guess PINs or facts about people."""
 

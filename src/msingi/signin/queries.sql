@@ -67,6 +67,18 @@ UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 
 INSERT INTO signin.device (person_id, device_hash, known_at, seen_at) VALUES ($1, $2, $3, $3)
 ON CONFLICT (person_id, device_hash) DO UPDATE SET seen_at = excluded.seen_at
 
+-- name: forget_devices
+-- No device of somebody is known any more.
+DELETE FROM signin.device WHERE person_id = $1
+
+-- name: put_recovery
+-- An account was given back at a centre.
+INSERT INTO signin.recovery (person_id, at, institution, checks, until) VALUES ($1, $4, $2, $3::text[], $5)
+
+-- name: recovering_until
+-- Until when weighty acts wait after a recovery.
+SELECT max(until) FROM signin.recovery WHERE person_id = $1 AND until > $2
+
 -- name: open_place
 -- Make sure that a counter of wrong tries exists, and hold it until the attempt is over, so that guesses queue.
 INSERT INTO signin.tries AS t (place, failures, since) VALUES ($1, 0, $2)

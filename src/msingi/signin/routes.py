@@ -7,7 +7,9 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, delete, get, post, route
+from litestar.params import JSONBody
 
+from msingi.identity import acts as identity
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
@@ -17,6 +19,7 @@ from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.ciba import routes as ciba
 from msingi.signin.errors import AccessDenied, FlowLost
+from msingi.signin.esignet import routes as esignet
 from msingi.signin.model import Agreement, Client, Verdict
 from msingi.signin.page import WebRequest
 from msingi.signin.passkeys import routes as passkeys
@@ -288,6 +291,28 @@ async def withdraw(request: WebRequest, client_id: str) -> None:
         raise NotFound()
 
 
+class RecoveryOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account to give back: the person's number, the PIN that they typed, and the checks that were made."""
+
+    number: str
+    pin: str
+    checks: tuple[str, ...]
+
+
+class Given(msgspec.Struct, frozen=True):
+    """Until when weighty acts wait."""
+
+    until: datetime
+
+
+@post("/v1/signin/recoveries", status_code=200, tags=["signin"])
+async def recover(request: WebRequest, data: JSONBody[RecoveryOrder]) -> Given:
+    """Give somebody back their account at a centre, after an officer's checks; everything that was known ends."""
+    ctx, stack = await web.context(request, "identity-registration", "public-task", signed_in=True), web.stack(request)
+    person_id = await identity.person_by_number(stack, ctx, data.number, to="signin.recover")
+    return Given(await acts.recover(stack, ctx, person_id, data.pin, data.checks))
+
+
 PAGE_ENDINGS: dict[Any, Any] = {Refusal: page.refuse, Outage: page.refuse}
 pages = Router(
     "/",
@@ -304,12 +329,18 @@ pages = Router(
         leave,
         *provider_routes.pages,
         *ciba.pages,
+        *esignet.pages,
         *passkeys.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
-doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw])
-routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors]
-dialects = {"/oauth": oauth_dialect}
+doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw, recover])
+routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors, esignet.doors]
+dialects = {
+    "/oauth": oauth_dialect,
+    "/v1/esignet": esignet.esignet_dialect,
+    "/v1/esignet/oauth": oauth_dialect,
+    "/v1/esignet/oidc": oauth_dialect,
+}
 authenticators = [bearer.authenticate]

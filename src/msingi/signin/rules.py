@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from msingi.kernel.ids import PersonId
-from msingi.signin.errors import BadQuestion, BadRegistration, PinNotAcceptable
+from msingi.signin.errors import BadQuestion, BadRegistration, ChecksMissing, PinNotAcceptable
 from msingi.signin.model import CLAIMS, PIN_TRIES, Client, Profile, Question
 
 IDLE_S = 30 * 60
@@ -23,6 +23,8 @@ LOCK_LONGEST_S = 24 * 3600
 FORGET_S = 24 * 3600
 SMS_TRIES = 6
 PROBE_WRONG = 50
+COOLING_S = 3 * 86_400
+CHECKS = ("document", "photo", "fingerprint", "introducer", "register-facts")
 PROBE_WINDOW_S = 15 * 60
 _PIN = re.compile(r"[0-9]{4,8}")
 _ROWS = ("01234567890", "09876543210")
@@ -50,6 +52,13 @@ def check_new_pin(pin: str) -> None:
 def pin_text(account: PersonId | None, salt: bytes, pin: str) -> str:
     """What of a PIN is hashed under the keystore's key: whose it is, 16 random bytes, and the PIN (decision 0015)."""
     return f"signin.pin|{account}|{salt.hex()}|{pin}"
+
+
+def check_recovery(checks: Iterable[str]) -> None:
+    """Raises ChecksMissing unless an officer made at least two different checks of those that count."""
+    found = set(checks)
+    if not found <= set(CHECKS) or len(found) < 2:
+        raise ChecksMissing(rule=f"at least two of {', '.join(CHECKS)}")
 
 
 def staff_account_id(staff_id: str) -> PersonId:

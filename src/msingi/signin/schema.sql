@@ -199,3 +199,15 @@ CREATE TABLE IF NOT EXISTS signin.passkey (
   PRIMARY KEY (person_id, passkey_id)
 );
 SELECT kernel.wall('signin', 'passkey', 'person_id');
+
+-- Accounts that were given back at a centre: by which institution, after which checks, and until when to go slowly.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.recovery (
+  person_id uuid NOT NULL,
+  at timestamptz NOT NULL,
+  institution text NOT NULL,
+  checks text[] NOT NULL,      -- personal: identity-proofing, keep 10 years
+  until timestamptz NOT NULL,
+  PRIMARY KEY (person_id, at)
+);
+SELECT kernel.wall('signin', 'recovery', 'person_id');

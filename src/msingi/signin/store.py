@@ -132,6 +132,23 @@ async def forget_place(tx: Tx, place: bytes) -> None:
     await tx.do(Q.forget_place, place)
 
 
+async def forget_devices(tx: Tx, person_id: PersonId) -> None:
+    """No device of somebody is known any more."""
+    await tx.do(Q.forget_devices, person_id)
+
+
+async def put_recovery(
+    tx: Tx, person_id: PersonId, institution: str, checks: tuple[str, ...], now: datetime, until: datetime
+) -> None:
+    """Keep that an account was given back."""
+    await tx.do(Q.put_recovery, person_id, institution, list(checks), now, until)
+
+
+async def recovering_until(tx: Tx, person_id: PersonId, now: datetime) -> datetime | None:
+    """Until when weighty acts of somebody wait after a recovery; None if they need not."""
+    return await tx.value(Q.recovering_until, person_id, now)
+
+
 async def put_challenge(
     tx: Tx,
     person_id: PersonId,

@@ -101,14 +101,16 @@ class Bank:
 
 
 @asynccontextmanager
-async def running(owner_url: str, home: Path, wallet: Wallet, authority: Authority, holder: dict[str, str]):
+async def running(
+    owner_url: str, home: Path, wallet: Wallet, authority: Authority, holder: dict[str, str], country: str = "taifa"
+):
     """The stack on a port of its own; the operator's list names the authority."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     entry = f"[[issuer]]\nname = 'Civil Registry'\ncertificate = '''{authority.pem}'''\n"
     (home / trust.FILE).write_text(entry, "utf-8")
-    stack = await Stack.open(Settings(home=home, port=port, sandbox=True), as_app(owner_url), countries.load("taifa"))
+    stack = await Stack.open(Settings(home=home, port=port, sandbox=True), as_app(owner_url), countries.load(country))
     web_app = app.build(stack, background=False)
     await app.start_rooms(stack)
     acts.register_rights(stack, rights)

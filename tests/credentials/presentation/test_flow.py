@@ -312,6 +312,20 @@ async def test_law_6_across_devices_a_number_is_typed_where_it_began(bank):
         assert "Your document was shown" in (await desk.get(f"/present/{made.request_id}")).text
 
 
+async def test_the_form_with_the_number_may_lead_to_the_institution_and_nowhere_else(bank):
+    """Browsers hold redirects after a form to the page's form-action too."""
+    made = await bank.ask(sd_query(), across="number", return_to="https://bank.example/done")
+    async with browser(bank) as desk, browser(bank) as phone:
+        await desk.get(f"/present/{made.request_id}")
+        told = await bank.answered(made, await bank.sd())
+        page = await desk.get(f"/present/{made.request_id}")
+        policy = page.headers["content-security-policy"]
+        assert policy.endswith("form-action 'self' https://bank.example") and "frame-ancestors 'none'" in policy
+        number = re.search(r'dir="ltr">([\d ]+)<', (await phone.get(told["body"]["redirect_uri"])).text)[1]
+        gone = await desk.post(f"/present/{made.request_id}/number", data={"number": number})
+        assert gone.headers["location"].startswith("https://bank.example/done?presentation=")
+
+
 async def test_three_wrong_numbers_end_the_request_and_its_answer(bank):
     made = await bank.ask(sd_query(), across="number")
     async with browser(bank) as desk:
@@ -334,6 +348,7 @@ async def test_law_7_answers_are_gone_after_ten_minutes_and_presentations_are_ne
     assert "Neema" not in dump and token[:60] not in dump and "Mwakasege" not in dump
     later = clock.now() + timedelta(minutes=11)
     with clock.freeze(later):
+        assert await acts.has_forgettable(bank.stack)
         await acts.forget_presentations(bank.stack, job_context("presentation"))
         assert not (await acts.look(bank.stack, made.request_id)).answer
     with clock.freeze(clock.now() + timedelta(days=2)):

@@ -4,6 +4,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import msgspec
 import pytest
 from tests.credentials.presentation.bank import browser, running
 from tests.credentials.presentation.wallet import Authority
@@ -160,3 +161,60 @@ async def test_no_check_makes_a_connection(bank, held, monkeypatch):
         answer = await client.post(ready["payload"]["response_uri"], data={"response": response})
     assert answer.status_code == 200 and calls == []
     assert parse_qs(urlsplit(made.wallet_link).query)
+
+
+async def test_an_institution_asks_and_collects_over_http_with_its_right_of_the_exchange(bank, held):
+    """Law 1: the same rights, the same signed messages as for every other service of the exchange."""
+    from msingi import offers
+    from msingi.exchange import acts as exchange
+    from msingi.exchange import client as software
+    from msingi.exchange.model import InstitutionId, JoinOrder, RightOrder, ServiceCode, SubsystemId
+
+    stack, key = bank.stack, software.new_key()
+    setup = job_context("setup", "data-exchange", "legal-obligation")
+    await exchange.publish_registered(stack)
+    shown = software.public_part(key)
+    await exchange.join_institution(
+        stack, setup, JoinOrder(InstitutionId("duka"), "COM", {"en": "Duka la Dawa"}, "it@duka", "till", shown)
+    )
+    await exchange.approve(stack, setup, "duka")
+    subsystem, instance = SubsystemId("COM/duka/till"), stack.profile.alpha2
+
+    async def call(method: str, path: str, body: bytes = b"") -> httpx.Response:
+        named = f"{instance}/{subsystem}"
+        headers = {"content-type": "application/json"} if body else {}
+        asked = software.prepare(bank.url, named, key, path, method=method, body=body, headers=headers)
+        async with httpx.AsyncClient() as client:
+            return await client.request(method, asked.url, content=body or None, headers=asked.headers)
+
+    query = {"credentials": query_for(held)["credentials"][:1]}
+    order = {"purpose": "identity-proofing", "basis": "contract", "dcql_query": query, "across": "counter"}
+    original = stack.local["presentation.rights"]
+    try:
+        stack.local.pop("presentation.rights")
+        offers.offer_shown(stack)
+        await exchange.publish_registered(stack)
+        door = "/v1/credentials/presentations"
+        refused = await call("POST", door, msgspec.json.encode(order))
+        assert (refused.status_code, refused.json()["code"]) == (403, "presentation.no-right"), refused.text
+        right = RightOrder(
+            client=subsystem, service=ServiceCode(offers.SHOWN), purpose="identity-proofing", basis="contract",
+            law="Pharmacy Act", fields=("given_name", "age_over_18"),
+        )  # fmt: skip
+        await exchange.grant_right(stack, setup, right)
+        answer = await call("POST", door, msgspec.json.encode(order))
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        assert (await bank.answered(None, held["sd"], link=made["wallet_link"]))["status"] == 200
+        found = (await call("GET", f"{door}/{made['request_id']}")).json()
+        assert found["state"] == "answered"
+        assert [c["value"] for c in found["credentials"][0]["claims"]] == ["Neema", True]
+        beyond = msgspec.json.encode(order | {"dcql_query": {"credentials": [
+            query["credentials"][0] | {"claims": [{"path": ["birth_date"]}]},
+        ]}})  # fmt: skip
+        refused = await call("POST", door, beyond)
+        assert (refused.status_code, refused.json()["fields"]) == (403, "birth_date")
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{bank.url}{door}/{made['request_id']}")).status_code == 401
+    finally:
+        stack.local["presentation.rights"] = original

@@ -52,7 +52,7 @@ def _url(stack: Stack) -> str:
 
 async def _told(stack: Stack, name: str, revision: str = "") -> Json:
     found = await _agreement(stack, name, revision)
-    shown = wire.data_agreement(found, name, stack.profile, _url(stack))
+    shown = wire.offered(found, name, stack.profile, _url(stack))
     return {"dataAgreement": shown, "revision": wire.agreement_revision(found, name)}
 
 
@@ -76,7 +76,7 @@ async def config_agreement(request: AnyRequest, name: str, revision: Revision = 
 
 
 @get("/service/data-agreement/{name:str}")
-async def service_agreement(request: AnyRequest, name: str, revision: Revision = "") -> Json:
+async def individual_agreement(request: AnyRequest, name: str, revision: Revision = "") -> Json:
     """A data agreement for individuals (GovStack Consent, serviceReadDataAgreement). 400."""
     return await _told(web.stack(request), name, revision)
 
@@ -92,7 +92,7 @@ async def config_agreements(request: AnyRequest, offset: Offset = 0, limit: Limi
     """The data agreements on offer (GovStack Consent, configListDataAgreements)."""
     stack = web.stack(request)
     chosen, pages = await _listed(stack, offset, limit)
-    shown = [wire.data_agreement(a, a.order.agreement, stack.profile, _url(stack)) for a in chosen]
+    shown = [wire.offered(a, a.order.agreement, stack.profile, _url(stack)) for a in chosen]
     return {"dataAgreements": shown} | pages
 
 
@@ -103,7 +103,7 @@ async def config_policy(request: AnyRequest, name: str, revision: Revision = "")
 
 
 @get("/service/policy/{name:str}")
-async def service_policy(request: AnyRequest, name: str, revision: Revision = "") -> Json:
+async def individual_policy(request: AnyRequest, name: str, revision: Revision = "") -> Json:
     """The same for individuals (GovStack Consent, serviceReadPolicy). 400."""
     return await _policy(web.stack(request), name, revision)
 
@@ -191,7 +191,7 @@ async def change_record(request: AnyRequest, consent_id: UUID, data: JSONBody[Re
 router = Router(
     "/v1/consent/govstack",
     route_handlers=[
-        config_agreement, service_agreement, audit_agreement, config_agreements, config_policy, service_policy,
+        config_agreement, individual_agreement, audit_agreement, config_agreements, config_policy, individual_policy,
         config_policies, opt_in, my_record, my_records, change_record,
     ],
     tags=["consent"],

@@ -25,7 +25,7 @@ def policy(agreement: Agreement, name: str, profile: Profile, base_url: str) -> 
     }
 
 
-def data_agreement(agreement: Agreement, name: str, profile: Profile, base_url: str) -> dict[str, Any]:
+def offered(agreement: Agreement, name: str, profile: Profile, base_url: str) -> dict[str, Any]:
     """The DataAgreement, with its attributes, controller and policy."""
     order = agreement.order
     text = order.texts[profile.language]

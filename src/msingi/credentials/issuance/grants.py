@@ -3,7 +3,7 @@
 from typing import Any
 
 from msingi.credentials.issuance import acts, kinds, offers, wallets
-from msingi.credentials.issuance.metadata import AUDIENCE
+from msingi.credentials.issuance.kinds import AUDIENCE
 from msingi.credentials.issuance.wire import DETAILS, identifier
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.ids import PersonId
@@ -26,6 +26,7 @@ async def redeem(ask: extend.TokenAsk) -> Tokens:
     if not code:
         raise InvalidRequest("The code is missing.", field="pre-authorized_code", rule="required")
     asked = rules.read_details(ask.params.get("authorization_details", ""))
+    await kinds.known(ask.stack)  # a kind that another process approved has its scope here, too
     details = extend.of(ask.stack).check_details(ask.client, asked)
     anybody = acts.offer_context(ask.ctx.request_id)
     person_id, offered = await offers.redeem(ask.stack, anybody, code, ask.params.get("tx_code"))
@@ -71,7 +72,7 @@ def _details(stack: Stack) -> extend.DetailsType:
 
 
 def connect(stack: Stack) -> None:
-    """Make the authorization server of this stack know what wallets ask for. `refresh` adds the kinds' scopes."""
+    """Make the authorization server of this stack know what wallets ask for; `kinds.known` adds the scopes."""
     more = extend.of(stack)
     more.add(
         extend.Grant(name=offers.GRANT, redeem=redeem, anonymous=True),
@@ -87,13 +88,3 @@ def connect(stack: Stack) -> None:
         "challenge_endpoint": f"{stack.settings.url}{AUDIENCE}/challenge",
         "status_list_aggregation_endpoint": f"{stack.settings.url}/credentials/status",
     }
-
-
-async def refresh(stack: Stack) -> None:
-    """Scopes for every configuration of the kinds in force (HAIP 1.0, section 4.1: a scope for each)."""
-    more, known = extend.of(stack), await kinds.known(stack)
-    gone = {name for name, scope in more.scopes.items() if scope.audience == AUDIENCE} - set(known.by_configuration)
-    more.forget_scopes(gone)
-    for name, (kind, _) in known.by_configuration.items():
-        if name not in more.scopes:
-            more.add(extend.Scope(name=name, audience=AUDIENCE, title=kind.name, open=True))

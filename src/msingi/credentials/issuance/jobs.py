@@ -12,7 +12,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 logger = logging.getLogger("msingi.credentials")
-SWEEP_S = 600
+SWEEP_MINUTES = 10
 
 
 class _Named(msgspec.Struct):
@@ -32,17 +32,21 @@ async def prepare(stack: Stack) -> None:
     await certificates.start(stack)
     kinds.forget(stack)
     grants.connect(stack)
-    await grants.refresh(stack)
+    await kinds.known(stack)
 
 
 async def sweep(stack: Stack) -> None:
-    """Every ten minutes: forget what has expired, learn kinds that another process approved, renew the certificate."""
+    """Learn every minute which kinds another process approved; every ten minutes forget what has expired, and renew
+    the certificate in time."""
+    minute = 0
     while True:
-        await asyncio.sleep(SWEEP_S)
+        await asyncio.sleep(60)
+        minute += 1
         try:
-            await acts.sweep(stack, job_context("credentials", "credential-issuance"))
-            await grants.refresh(stack)
-            await certificates.start(stack)
+            await kinds.known(stack)
+            if minute % SWEEP_MINUTES == 0:
+                await acts.sweep(stack, job_context("credentials", "credential-issuance"))
+                await certificates.start(stack)
         except Exception:
             logger.exception("sweep of issuance failed")
 

@@ -15,7 +15,10 @@ from msingi.credentials.issuance import facts, store
 from msingi.credentials.issuance.errors import KindWrong, NoSuchKind
 from msingi.credentials.issuance.model import ClaimKind, ClaimRule, Kind
 from msingi.kernel.stack import Stack
+from msingi.signin.provider import extend
 
+AUDIENCE = "/oid4vci"
+"""The path of the doors that an access token for credentials opens."""
 _REMEMBERED_S = 5.0
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _MEMBER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
@@ -108,7 +111,16 @@ async def known(stack: Stack) -> Known:
         configurations = {k.configuration(form): (k, form) for k in kinds.values() for form in k.formats}
         held = Known(time.monotonic() + _REMEMBERED_S, kinds, configurations)
         stack.local["credentials.kinds"] = held
+        _tell_scopes(stack, held)
     return held
+
+
+def _tell_scopes(stack: Stack, known: Known) -> None:
+    """A scope for every configuration (HAIP 1.0, section 4.1), and none for a kind that is no longer in force."""
+    more = extend.of(stack)
+    more.forget_scopes({name for name, scope in more.scopes.items() if scope.audience == AUDIENCE})
+    for name, (kind, _) in known.by_configuration.items():
+        more.add(extend.Scope(name=name, audience=AUDIENCE, title=kind.name, open=True))
 
 
 def forget(stack: Stack) -> None:

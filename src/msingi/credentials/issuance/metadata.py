@@ -8,10 +8,10 @@ import msgspec
 from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Format
 from msingi.credentials.issuance import certificates, encryption, kinds, proofs
+from msingi.credentials.issuance.kinds import AUDIENCE
 from msingi.credentials.issuance.model import ClaimKind, ClaimRule, Kind
 from msingi.kernel.stack import Stack
 
-AUDIENCE = "/oid4vci"
 TYP_SIGNED = "openidvci-issuer-metadata+jwt"
 MAX_BATCH = 20
 

@@ -170,7 +170,6 @@ async def notification(request: AnyRequest) -> None:
 async def issuer_metadata(request: AnyRequest) -> Response[Any]:
     """Endpoints and credential configurations (OpenID4VCI 1.0, section 12.2); signed where `Accept` asks for a JWT."""
     stack = web.stack(request)
-    await grants.refresh(stack)
     told = await metadata.issuer_metadata(stack)
     headers = KEPT | {"Vary": "Accept"}
     if JWT in request.headers.get("accept", ""):
@@ -234,9 +233,7 @@ async def proposals(request: AnyRequest) -> list[KindProposal]:
 async def decide_kind(request: AnyRequest, kind: str, data: wire.Decision) -> KindProposal:
     """Put a proposed type in force, or refuse it; never one's own. 403; 404 no-such-kind; 409 own-proposal."""
     stack = web.stack(request)
-    decided = await acts.decide_kind(stack, await _staff(request), kind, data.approve)
-    await grants.refresh(stack)
-    return decided
+    return await acts.decide_kind(stack, await _staff(request), kind, data.approve)
 
 
 @post("/wallet-providers", summary="Accept a provider of wallets", status_code=201)

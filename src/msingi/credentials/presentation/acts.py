@@ -76,7 +76,7 @@ async def ask_presentation(stack: Stack, ctx: Context, order: Order) -> Made:
 
     Raises QueryMalformed, NoRightToAsk, NotPermitted.
     """
-    query = dcql.read(bytes(order.dcql_query))
+    query = dcql.read(order.dcql_query)
     rules.check_order(order, query, stack.settings.url)
     right = await standing.right_of(stack, ctx)
     permit = policy.decide(ctx, "credentials.ask_presentation", policy.NOBODY)
@@ -357,12 +357,22 @@ def unsealed(stack: Stack, row: Row) -> tuple[tuple[Credential, ...], list[str]]
     return msgspec.json.decode(plain, type=tuple[tuple[Credential, ...], list[str]])
 
 
+def _times_over(at: datetime) -> tuple[datetime, datetime]:
+    """Before when answers and requests are forgotten."""
+    return at - timedelta(seconds=rules.ANSWER_KEPT_S), at - timedelta(seconds=rules.REQUEST_KEPT_S)
+
+
+async def has_forgettable(stack: Stack) -> bool:
+    """Whether there is anything to forget: the log need not say each minute that there was nothing."""
+    async with stack.db.reading(ROOM) as tx:
+        return await store.forgettable(tx, *_times_over(clock.now()))
+
+
 async def forget_presentations(stack: Stack, ctx: Context) -> int:
     """Forget answers after ten minutes and requests after a day (law 7); how many answers."""
     permit = policy.decide(ctx, "credentials.forget_presentations", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
-        before = [ctx.at - timedelta(seconds=s) for s in (rules.ANSWER_KEPT_S, rules.REQUEST_KEPT_S)]
-        answers, requests = await store.forget(tx, *before)
+        answers, requests = await store.forget(tx, *_times_over(ctx.at))
         log.append(tx, permit, detail={"answers": answers, "requests": requests})
     return answers
 

@@ -29,16 +29,16 @@ MOST_CREDENTIALS, MOST_CLAIMS, MOST_DEPTH = 20, 100, 12
 FORMATS = (SD_JWT, MDOC)
 
 
-def read(raw: bytes) -> Query:
-    """The query in `raw` (JSON). Unknown members are ignored (6).
+def read(told: Mapping[str, Any]) -> Query:
+    """The query in a JSON object. Unknown members are ignored (6).
 
     Raises QueryMalformed, naming the member and the rule.
     """
     try:
-        query = msgspec.json.decode(raw, type=Query)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
-        said = str(wrong) if isinstance(wrong, msgspec.ValidationError) else "JSON"
-        raise QueryMalformed(f"dcql_query: {said}", field="dcql_query", rule=said[:120]) from None
+        query = msgspec.convert(told, Query)
+    except (msgspec.ValidationError, RecursionError) as wrong:
+        rule = str(wrong)[:120] or "JSON"
+        raise QueryMalformed(f"dcql_query: {rule}", field="dcql_query", rule=rule) from None
     _need(0 < len(query.credentials) <= MOST_CREDENTIALS, "credentials", f"1 to {MOST_CREDENTIALS} entries")
     ids = [credential.id for credential in query.credentials]
     _need(len(set(ids)) == len(ids), "credentials.id", "distinct")

@@ -7,7 +7,6 @@ its own status list; the service that the person signs in to learns no more than
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from litestar import Response
 
 from msingi.credentials.issuance import kinds
@@ -63,7 +62,7 @@ async def begin(visit: factors.Visit) -> Response[Any]:
     order = Order(
         purpose="identity-proofing",
         basis="contract",
-        dcql_query=msgspec.Raw(msgspec.json.encode(_query(stack))),
+        dcql_query=_query(stack),
         return_to=f"{done}{joint}mark={mark_of(stack, visit.ticket)}",
         status_required=True,
         lives_s=LIVES_S,

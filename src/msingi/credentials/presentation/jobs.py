@@ -5,7 +5,7 @@ import logging
 
 import httpx
 
-from msingi.credentials.presentation import acts
+from msingi.credentials.presentation import acts, issuers
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
@@ -19,7 +19,8 @@ async def forget(stack: Stack) -> None:
     while True:
         await asyncio.sleep(FORGET_EVERY_S)
         try:
-            await acts.forget_presentations(stack, job_context("presentation"))
+            if await acts.has_forgettable(stack):
+                await acts.forget_presentations(stack, job_context("presentation"))
         except Outage as outage:
             logger.warning("forgetting waits: %s", outage)
 
@@ -28,8 +29,9 @@ async def fetch(stack: Stack) -> None:
     """Fetch keys and status lists of the operator's trusted issuers, every quarter of an hour; none, no connection."""
     while True:
         try:
-            async with httpx.AsyncClient(timeout=20, follow_redirects=False) as client:
-                await acts.keep_published(stack, job_context("presentation"), client)
+            if (await issuers.kept(stack)).entries:
+                async with httpx.AsyncClient(timeout=20, follow_redirects=False) as client:
+                    await acts.keep_published(stack, job_context("presentation"), client)
         except Outage as outage:
             logger.warning("fetching waits: %s", outage)
         except ValueError as wrong:

@@ -4,7 +4,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NewType
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 RequestId = NewType("RequestId", str)
@@ -107,7 +106,7 @@ class Order(Struct, frozen=True, forbid_unknown_fields=True):
 
     purpose: str
     basis: str
-    dcql_query: msgspec.Raw
+    dcql_query: dict[str, Any]
     client_id_prefix: Identify = Identify.X509_HASH
     response_mode: Mode = Mode.ENCRYPTED
     across: Across = Across.NUMBER

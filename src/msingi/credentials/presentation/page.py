@@ -8,6 +8,7 @@ from base64 import b64encode
 from functools import cache
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,6 +25,8 @@ from msingi.kernel.stack import Stack
 AnyRequest = Request[Any, Any, Any]
 COOKIE = "msingi-present"
 LAST_RESORT = "en"
+POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
+POLICY += "base-uri 'none'; frame-ancestors 'none'; "
 
 
 @cache
@@ -70,9 +73,15 @@ def _pages() -> Environment:
 
 
 def show(
-    request: AnyRequest, name: str, *, status: int = 200, cookies: list[Cookie] | None = None, **facts: Any
+    request: AnyRequest,
+    name: str,
+    *,
+    status: int = 200,
+    cookies: list[Cookie] | None = None,
+    goes_to: str = "",
+    **facts: Any,
 ) -> Response[Any]:
-    """The page `name`."""
+    """The page `name`. `goes_to` is the address that its form may finally lead to, which the browser must know."""
     stack, lang = web.stack(request), language(request)
     html = (
         _pages()
@@ -88,7 +97,11 @@ def show(
             **facts,
         )
     )
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Request-Id": web.request_id(request)}
+    # Our own form must tell its origin, and other sites learn nothing: "no-referrer" would hide it from us too.
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Request-Id": web.request_id(request)}
+    if goes_to:
+        there = urlsplit(goes_to)
+        headers["Content-Security-Policy"] = POLICY + f"form-action 'self' {there.scheme}://{there.netloc}"
     return Response(html, status_code=status, media_type="text/html", headers=headers, cookies=cookies or [])
 
 

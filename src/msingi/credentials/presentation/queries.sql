@@ -39,6 +39,11 @@ UPDATE credentials.presentation SET answer = '' WHERE answer <> '' AND answered_
 -- Requests that ended before this moment are gone; how many.
 DELETE FROM credentials.presentation WHERE expires_at < $1;
 
+-- name: forgettable
+-- Whether there is an answer or a request whose time is over.
+SELECT EXISTS (SELECT FROM credentials.presentation
+               WHERE expires_at < $2 OR (answer <> '' AND answered_at < $1));
+
 -- name: access_certificate
 -- The certificate of a holder for a key, if it is good beyond this moment.
 SELECT der FROM credentials.access_certificate WHERE holder = $1 AND kid = $2 AND expires_at > $3;

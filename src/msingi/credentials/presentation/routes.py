@@ -142,7 +142,8 @@ async def shown_page(request: AnyRequest, request_id: RequestName) -> Response[A
         return page.show(request, "ask", cookies=cookies, wrong=row.reason, asked=row.asked, **facts)
     number = row.asked.across is Across.NUMBER and row.device == Device.OTHER
     if state is State.SHOWN and number:
-        return page.show(request, "number", cookies=cookies, number="", request_id=request_id, wrong=row.tries > 0)
+        facts = {"number": "", "request_id": request_id, "wrong": row.tries > 0}
+        return page.show(request, "number", cookies=cookies, goes_to=row.asked.return_to, **facts)
     spoken = page.words(page.language(request))
     tone = "good" if state is State.ANSWERED else "unsure"
     text = spoken[page.outcome(state)]
@@ -162,7 +163,7 @@ async def state_of(request: AnyRequest, request_id: RequestName) -> Response[dic
 
 
 def _go(to: str) -> Response[bytes]:
-    return Response(b"", status_code=303, headers={"Location": to, **NO_STORE, "Referrer-Policy": "no-referrer"})
+    return Response(b"", status_code=303, headers={"Location": to, **NO_STORE, "Referrer-Policy": "same-origin"})
 
 
 @get("/{request_id:str}/back", summary="Back from the wallet", media_type="text/html")

@@ -70,6 +70,11 @@ async def forget(tx: Tx, answers_before: datetime, requests_before: datetime) ->
     return answers, await tx.do(Q.forget_requests, requests_before)
 
 
+async def forgettable(tx: Tx, answers_before: datetime, requests_before: datetime) -> bool:
+    """Whether anything's time is over."""
+    return bool(await tx.value(Q.forgettable, answers_before, requests_before))
+
+
 async def certificate(tx: Tx, holder: str, kid: str, good_until: datetime) -> bytes | None:
     """The certificate (DER) of a holder for a key."""
     found = await tx.value(Q.access_certificate, holder, kid, good_until)

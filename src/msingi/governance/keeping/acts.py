@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from msingi.governance import signing
-from msingi.governance.errors import HoldUnknown, NothingKept, UnderHold
+from msingi.governance.errors import HoldUnknown, NothingKept, RegisterIncomplete, UnderHold
 from msingi.governance.keeping import rules, store
 from msingi.governance.keeping.model import Certificate, Erased, Hold, HoldOrder, Kept
 from msingi.governance.model import Page
@@ -69,10 +69,14 @@ async def erase(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId, referen
     """Carry out an erasure that was granted, inside the transaction of the answer (law 4).
 
     Rows that no law keeps and that are out of use are destroyed; what must be kept is sealed anew; the old key is
-    destroyed, and with it whatever was ever sealed under it and stands in a copy somewhere. Raises UnderHold.
+    destroyed, and with it whatever was ever sealed under it and stands in a copy somewhere.
+    Raises UnderHold, RegisterIncomplete.
     """
     if await store.is_held(tx, person_id):
         raise UnderHold()
+    unknown = await store.unregistered(tx)
+    if unknown:
+        raise RegisterIncomplete(tables=", ".join(unknown))
     known = [rules.kept(rule, stack.profile) for rule in await store.register(tx)]
     destroyed, digests = {}, []
     for each in known:

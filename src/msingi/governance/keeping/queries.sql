@@ -42,3 +42,7 @@ SELECT * FROM governance.certificate WHERE certificate_id < $1 ORDER BY certific
 -- name: certificate
 -- One certificate.
 SELECT * FROM governance.certificate WHERE certificate_id = $1;
+
+-- name: unregistered
+-- Tables with content about a person that nobody registered.
+SELECT * FROM governance.unregistered() ORDER BY 1;

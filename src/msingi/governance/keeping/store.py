@@ -73,3 +73,8 @@ async def certificate(tx: Tx, certificate_id: UUID) -> Certificate | None:
     """One certificate."""
     row = await tx.row(Q.certificate, certificate_id)
     return None if row is None else _certificate(row)
+
+
+async def unregistered(tx: Tx) -> list[str]:
+    """Tables with content about a person that nobody registered."""
+    return [row[0] for row in await tx.rows(Q.unregistered)]

@@ -138,7 +138,7 @@ async def _licences(stack: Stack) -> Found:
 async def _sealed(stack: Stack) -> Found:
     columns = [c for t in reading.tables() for c in t.columns]
     hidden = sum(c.hidden for c in columns)
-    return (HOLDS if hidden else MISSING), f"{hidden} / {len(columns)}"
+    return (HOLDS if hidden == len(columns) else FAILS), f"{hidden} / {len(columns)}"
 
 
 async def _pseudonyms(stack: Stack) -> Found:

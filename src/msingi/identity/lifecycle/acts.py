@@ -6,12 +6,12 @@ from uuid import UUID
 
 import msgspec
 
-from msingi.identity import adjudication, enrolment, standing, store_notices
+from msingi.identity import adjudication, enrolment, photo, standing, store_notices
 from msingi.identity import rules as identity_rules
 from msingi.identity import store as people
 from msingi.identity.civil import register
 from msingi.identity.enrolment import phone_key, unseal_version
-from msingi.identity.errors import AlreadyDecided, Overtaken, UnknownProposal
+from msingi.identity.errors import AlreadyDecided, Overtaken, PhotoAlready, UnknownProposal
 from msingi.identity.lifecycle import rules, store
 from msingi.identity.lifecycle.model import (
     Amendment,
@@ -293,6 +293,24 @@ async def update_contact(stack: Stack, ctx: Context, person_id: PersonId, change
         rules.check_contact(rules.changed_fields(before, after))
         await standing.revise(tx, stack, person_id, after, why)
         log.append(tx, permit, subject=person_id, detail={"what": "contact changed"})
+
+
+async def add_photo(stack: Stack, ctx: Context, person_id: PersonId, raw: bytes) -> tuple[str, ...]:
+    """Add the first photo of a record; another one needs a proposal. Gives what to look at again (`photo.quality`).
+
+    Raises PhotoRefused, PhotoAlready, NotInThisState.
+    """
+    picture = await enrolment.picture(raw)
+    assert picture is not None
+    permit = policy.decide(ctx, "identity.add-photo", person_id)
+    async with stack.db.transaction(permit) as tx:
+        identity_rules.check_living((await standing.locked(tx, person_id))[0])
+        if await people.newest_photo(tx, person_id) is not None:
+            raise PhotoAlready()
+        sealed = await stack.seal.seal(tx, person_id, picture, enrolment.PHOTO)
+        await people.add_photo(tx, person_id, sealed, clock.now())
+        log.append(tx, permit, subject=person_id, detail={"what": "photo added"})
+    return photo.quality(raw)
 
 
 async def read_as_of(stack: Stack, ctx: Context, person_id: PersonId, at: datetime) -> Past:

@@ -1,4 +1,4 @@
-"""Nouns of reception: centres and slots, applications, devices and packets, deliveries in bulk."""
+"""Nouns of reception: centres and slots, applications, devices and packets."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -130,20 +130,3 @@ class PacketPage(Struct, frozen=True):
     packets: tuple[PacketLine, ...]
     waiting: int
     next_after: PacketId | None
-
-
-class Delivery(Struct, frozen=True, omit_defaults=True):
-    """A bulk enrolment and how far it is; `total` rows where that is known."""
-
-    source: str
-    begun_at: datetime
-    at: datetime
-    enrolled: int
-    held: int
-    refused: int
-    total: int | None = None
-
-    @property
-    def done(self) -> int:
-        """Rows dealt with."""
-        return self.enrolled + self.held + self.refused

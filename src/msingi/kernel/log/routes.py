@@ -27,7 +27,7 @@ AnyRequest = Request[Any, Any, Any]
 @get("/checkpoint", media_type=MediaType.TEXT, tags=TAGS, summary="The newest signed tree head")
 async def checkpoint(request: AnyRequest) -> Response[str]:
     """The signed head of the log with the cosignatures of its witnesses (C2SP tlog-tiles, Checkpoints)."""
-    async with web.stack(request).db.plumbing() as conn:
+    async with web.stack(request).db.glance() as conn:
         text = await store.served(conn, quorum=web.stack(request).settings.witness_quorum)
     if text is None:
         raise Outage("the log is being started", retry_after_s=1)
@@ -39,7 +39,7 @@ async def checkpoints(
     request: AnyRequest, after: Annotated[int, QueryParameter(ge=-1, le=note.MAX_TREE_SIZE)] = -1
 ) -> Response[list[str]]:
     """The signed heads of more than `after` leaves that are kept, a hundred at most, in order, for auditors."""
-    async with web.stack(request).db.plumbing() as conn:
+    async with web.stack(request).db.glance() as conn:
         found = await store.heads_after(conn, after, 100)
     return Response(found, headers=_FRESH)
 
@@ -53,7 +53,7 @@ async def tile(request: AnyRequest, where: FromPath[str]) -> Response[bytes]:
     wanted = parse_path("tile" + where)
     raw = None
     if wanted is not None and wanted.level < 8:  # 256**8 leaves are more than a size can say
-        async with web.stack(request).db.plumbing() as conn:
+        async with web.stack(request).db.glance() as conn:
             raw = await store.tile_bytes(conn, wanted)
     if raw is None:
         raise errors.NoSuchTile()
@@ -68,7 +68,7 @@ async def timestamp(request: AnyRequest, size: FromPath[int]) -> Response[bytes]
     """
     token = None
     if 0 < size <= note.MAX_TREE_SIZE:
-        async with web.stack(request).db.plumbing() as conn:
+        async with web.stack(request).db.glance() as conn:
             token = await store.timestamp_of(conn, size)
     if token is None:
         raise errors.NoSuchTimestamp()
@@ -155,7 +155,7 @@ async def witnessed(request: AnyRequest, origin_hash: FromPath[str]) -> Response
     (C2SP tlog-witness, Monitor Retrieval Mechanism)."""
     text = None
     if len(origin_hash) == 64 and set(origin_hash) <= set("0123456789abcdef"):
-        async with web.stack(request).db.plumbing() as conn:
+        async with web.stack(request).db.glance() as conn:
             text = await store.followed_note(conn, bytes.fromhex(origin_hash))
     if text is None:
         raise errors.UnknownLog()

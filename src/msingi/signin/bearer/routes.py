@@ -37,7 +37,7 @@ async def authenticate(stack: Stack, request: WebRequest) -> Actor | None:
     return None if token is None else await acts.admit(stack, token)
 
 
-@route("/oauth/userinfo", http_method=["GET", "POST"], status_code=200, tags=["signin"])
+@route(["/oauth/userinfo", "/v1/esignet/oidc/userinfo"], http_method=["GET", "POST"], status_code=200, tags=["signin"])
 async def userinfo(request: WebRequest) -> Response[Any]:
     """The claims that the person granted (OpenID Connect Core, section 5.3)."""
     token = shown(request)

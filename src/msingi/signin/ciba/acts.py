@@ -129,6 +129,7 @@ async def decide(
             raise NotFound()
         terms, detail = None, rules.described(client, wish) | {"result": "refused"}
         if decision.approve:
+            await signin.check_not_recovering(tx, person_id, ctx.at)
             gives = rules.given(wish, decision.claims)
             terms = _terms(wish, gives, ctx.actor.assurance, methods, proved_at)
             asked = dict.fromkeys(wish.claims + wish.id_claims)

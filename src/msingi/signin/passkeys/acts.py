@@ -28,7 +28,7 @@ def rp_id(stack: Stack) -> str:
     return urlsplit(stack.settings.url).hostname or "localhost"
 
 
-def handle_of(stack: Stack, person_id: PersonId) -> bytes:
+def mark_of(stack: Stack, person_id: PersonId) -> bytes:
     """The user handle: a pseudonym that only this stack resolves (law 4)."""
     return stack.pseudonym.of(SECTOR, person_id).encode()
 
@@ -70,6 +70,7 @@ async def add_passkey(
         seen_at=ctx.at,
     )
     async with stack.db.transaction(permit) as tx:
+        await signin.check_not_recovering(tx, person_id, ctx.at)
         if not await store.put(tx, person_id, new):
             raise PasskeyWrong(rule="a new key, and at most ten of them")
         if person is not None and person.demographics.phone:

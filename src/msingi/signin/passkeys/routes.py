@@ -81,7 +81,7 @@ async def show(request: WebRequest) -> Response[Any]:
     options = generate_registration_options(
         rp_id=acts.rp_id(stack),
         rp_name=stack.profile.say(stack.profile.name, lang),
-        user_id=acts.handle_of(stack, held.person_id),
+        user_id=acts.mark_of(stack, held.person_id),
         user_name=name,
         user_display_name=name,
         exclude_credentials=[PublicKeyCredentialDescriptor(id=p.passkey_id) for p in found],

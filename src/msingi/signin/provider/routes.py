@@ -133,7 +133,14 @@ def with_nonce(request: WebRequest, refused: UseDpopNonce) -> Response[bytes]:
     return answer
 
 
-@get(["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"], tags=["signin"])
+@get(
+    [
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+        "/v1/esignet/oidc/.well-known/openid-configuration",
+    ],
+    tags=["signin"],
+)
 async def provider_metadata(request: WebRequest) -> Response[dict[str, Any]]:
     """What this provider offers (OpenID Connect Discovery 1.0; RFC 8414)."""
     stack = web.stack(request)
@@ -141,7 +148,10 @@ async def provider_metadata(request: WebRequest) -> Response[dict[str, Any]]:
     return Response(metadata(stack.settings.url, page.offered(stack), extend.of(stack)), headers=headers)
 
 
-@get("/oauth/jwks", tags=["signin"])
+@get(
+    ["/oauth/jwks", "/.well-known/jwks.json", "/v1/esignet/oauth/.well-known/jwks.json"],
+    tags=["signin"],
+)
 async def jwks(request: WebRequest) -> Response[dict[str, Any]]:
     """The keys that verify this provider's tokens, the current one first (RFC 7517)."""
     headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
@@ -240,7 +250,12 @@ async def authorize_by_form(request: WebRequest) -> Response[Any]:
     return await _begin(request, await form(request))
 
 
-@post("/oauth/token", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
+@post(
+    ["/oauth/token", "/v1/esignet/oauth/token", "/v1/esignet/oauth/v2/token"],
+    status_code=200,
+    tags=["signin"],
+    opt={"takes": (FORM_TYPE,)},
+)
 async def tokens(request: WebRequest) -> Response[Tokens]:
     """Tokens for a code, a refresh token, a grant of another room, or software itself (RFC 6749, section 3.2)."""
     stack = web.stack(request)

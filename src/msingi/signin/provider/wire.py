@@ -28,6 +28,7 @@ def metadata(issuer: str, languages: list[str], more: Extensions) -> dict[str, A
         "jwks_uri": f"{issuer}/oauth/jwks",
         "pushed_authorization_request_endpoint": f"{issuer}/oauth/par",
         "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "registration_endpoint": f"{issuer}/v1/esignet/client-mgmt/oidc-client",
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
         "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),

@@ -1,0 +1,110 @@
+"""Doors as eSignet names them. Faults come in eSignet's envelope, with status 200, as its clients expect."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from litestar import Response, Router, get, post, put
+
+from msingi.kernel import clock, web
+from msingi.kernel.context import Context
+from msingi.kernel.errors import Refusal
+from msingi.signin import acts, page
+from msingi.signin.errors import BadRegistration, InvalidClient
+from msingi.signin.esignet import rules
+from msingi.signin.esignet.rules import Fault
+from msingi.signin.page import WebRequest
+
+HERE = "/v1/esignet"
+
+
+def _told(response: dict[str, Any] | None, fault: Fault | None = None) -> Response[dict[str, Any]]:
+    at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    errors = [{"errorCode": fault.code, "errorMessage": fault.message}] if fault else []
+    # A response that is absent is left out: GovStack's schema wants an object where it stands.
+    told = {"responseTime": at, "errors": errors} | ({"response": response} if response else {})
+    return Response(told, status_code=200)
+
+
+async def _body(request: WebRequest) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(await request.body())
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Fault("invalid_request", "the body is a JSON object")
+    return found
+
+
+async def _ctx(request: WebRequest) -> Context:
+    return await web.context(request, "operations", "public-task", channel="api", signed_in=True)
+
+
+@post(f"{HERE}/client-mgmt/oidc-client", status_code=200, tags=["signin"])
+async def create(request: WebRequest) -> Response[dict[str, Any]]:
+    """Register software of an institution, as eSignet's client management does; for operators."""
+    ctx, stack = await _ctx(request), web.stack(request)
+    try:
+        asked = rules.check_time(await _body(request), clock.now())
+        client_id = asked.get("clientId")
+        new = rules.read(asked, client_id if isinstance(client_id, str) else "")
+        if await _known(request, new.client_id):
+            raise Fault("duplicate_client_id", "this client id is registered already")
+        await acts.add_client(stack, ctx, new)
+    except Fault as fault:
+        return _told(None, fault)
+    except BadRegistration as wrong:
+        return _told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
+    return _told({"clientId": new.client_id, "status": "ACTIVE"})
+
+
+async def _known(request: WebRequest, client_id: str) -> Any:
+    try:
+        return await acts.client(web.stack(request), client_id)
+    except InvalidClient:
+        return None
+
+
+@put(HERE + "/client-mgmt/oidc-client/{client_id:str}", tags=["signin"])
+async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]]:
+    """Replace a registration, or end it with the status INACTIVE; for operators."""
+    ctx, stack = await _ctx(request), web.stack(request)
+    try:
+        asked = rules.check_time(await _body(request), clock.now())
+        known = await _known(request, client_id)
+        if known is None:
+            raise Fault("invalid_client_id", "this client id is not registered")
+        status = str(asked.get("status", "")).upper()
+        if status not in ("ACTIVE", "INACTIVE"):
+            raise Fault("invalid_status", "ACTIVE or INACTIVE")
+        # eSignet's update leaves the key and the institution as they are.
+        new = rules.read({"publicKey": known.jwks[0], **asked}, client_id, known.institution)
+        if status == "INACTIVE":
+            await acts.retire_client(stack, ctx, client_id)
+        else:
+            await acts.add_client(stack, ctx, msgspec.structs.replace(new, institution=known.institution))
+    except Fault as fault:
+        return _told(None, fault)
+    except BadRegistration as wrong:
+        return _told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
+    return _told({"clientId": client_id, "status": status})
+
+
+@get("/authorize", include_in_schema=False)
+async def authorize(request: WebRequest) -> Response[Any]:
+    """Where eSignet's own page stands: the same request at our door."""
+    query = urlsplit(str(request.url)).query
+    return page.go(f"/oauth/authorize?{query}" if query else "/oauth/authorize")
+
+
+def esignet_dialect(ending: Any, request_id: str) -> tuple[dict[str, Any], str]:
+    """Refusals in eSignet's envelope; whoever may not register gets the status of our own doors."""
+    code = ending.code if isinstance(ending, Refusal) else "outage"
+    message = f"{ending.title} {ending.remedy}" if isinstance(ending, Refusal) else "Try again later."
+    at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    errors = [{"errorCode": code, "errorMessage": message}]
+    return {"responseTime": at, "response": None, "errors": errors, "requestId": request_id}, "application/json"
+
+
+pages = [authorize]
+doors = Router("/", route_handlers=[create, update], request_max_body_size=64 * 1024)

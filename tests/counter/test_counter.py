@@ -1,0 +1,199 @@
+"""The counter's laws, by a browser without scripts: an application, a record, two people, a certificate, the field."""
+
+import re
+from datetime import timedelta
+from importlib.resources import files
+
+import pytest
+from tests.identity.test_acts import key, registrar, someone
+from tests.identity.test_reception import HOUSE, Tablet
+from tests.portal.conftest import PIN, surf, town
+
+from msingi.identity import acts as identity
+from msingi.identity.civil import acts as civil
+from msingi.identity.civil.model import EventKind
+from msingi.identity.model import Birth, BirthOrder, Enrolled
+from msingi.identity.reception import acts as reception
+from msingi.identity.reception import field
+from msingi.kernel import clock
+from msingi.kernel.context import Kind, job_context
+from msingi.portal import page
+from msingi.portal.words import load
+from msingi.signin import acts as signin
+from msingi.signin.model import NewStaff
+
+__all__ = ["registrar", "surf", "town"]  # fixtures, imported by name
+LANGUAGES = ("en", "sw", "fr", "ar")
+
+
+@pytest.fixture(scope="module")
+async def desk(stack):
+    """An officer and a registrar with accounts."""
+    hired = {}
+    for place, (name, roles) in enumerate(
+        {
+            "counter-officer": ["enrolment-officer", "adjudicator"],
+            "counter-registrar": ["registrar", "adjudicator"],
+        }.items()
+    ):
+        phone = f"+25569900010{place}"
+        new = NewStaff(
+            staff_id=name, institution="rita", roles=frozenset(roles), name=name.title(), phone=phone, pin=PIN
+        )
+        await signin.add_staff(stack, job_context("setup", "operations"), new)
+        hired[name.removeprefix("counter-")] = (name, phone)
+    return hired
+
+
+async def told_ahead(surf, stack, registrar, language="en"):
+    await reception.keep_centre(stack, registrar, HOUSE)
+    visitor = surf(language)
+    await visitor.open("/apply")
+    order = someone()
+    await visitor.send("/apply", given_name=order.name.given, family_name=order.name.family, born_year="1991")
+    await visitor.send("/apply/confirm", centre=HOUSE.centre)
+    slots = re.findall(r'<option value="(\d{4}-\d\d-\d\d\.\d+)"', visitor.answer.text)
+    await visitor.send("/apply/confirm", centre=HOUSE.centre, slot=slots[-1])
+    found = re.search(r'id="figure">([^<]+)<', visitor.answer.text)
+    assert found, visitor.text
+    return visitor, found[1], order
+
+
+async def test_law_5_whoever_tells_ahead_gets_a_reference_and_nobody_else_sees_it(surf, stack, registrar):
+    visitor, reference, order = await told_ahead(surf, stack, registrar)
+    assert "data:image/png;base64," in visitor.answer.text
+    stranger = surf()
+    await stranger.open(f"/apply/{reference}")
+    assert stranger.answer.status_code == 200 and order.name.family not in stranger.answer.text
+    await stranger.open("/apply/0000-0000-0000")
+    assert stranger.answer.status_code == 404
+    await visitor.open(f"/apply/{reference}")
+    path = f"/apply/{reference.replace('-', '')}/withdraw"
+    await visitor.send(path)
+    assert "Withdrawn" in visitor.text
+
+
+async def test_law_2_a_wrong_answer_and_another_language_lose_nothing(surf):
+    visitor = surf()
+    await visitor.open("/apply")
+    await visitor.send("/apply", address="Mtaa wa Uhuru 3", born_year="99")
+    assert visitor.answer.status_code == 422 and "Mtaa wa Uhuru 3" in visitor.answer.text
+    await visitor.send("/apply", _lang="sw")
+    assert "Jiandikishe mapema" in visitor.answer.text and "Mtaa wa Uhuru 3" in visitor.answer.text
+
+
+async def test_an_officer_enrols_by_the_reference_once(surf, stack, registrar, desk):
+    _, reference, order = await told_ahead(surf, stack, registrar)
+    officer = await surf().sign_in(*desk["officer"])
+    await officer.open("/staff/reception")
+    await officer.send("/staff/reception", reference="AAAA-BBBB-CCCC")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/reception", reference=f"http://127.0.0.1/apply/{reference}")
+    assert order.name.family in officer.text
+    await officer.send("/staff/reception/enrol", lacking="no-fingers")
+    number = re.search(r'id="figure">([^<]+)<', officer.answer.text)
+    assert number and "Enrolled" in officer.text
+    await officer.open("/staff/reception")
+    await officer.send("/staff/reception", reference=reference)
+    assert "Used: enrolled" in officer.text
+
+
+async def test_laws_3_and_4_two_people_correct_a_record_and_no_number_stands_in_an_address(
+    surf, stack, registrar, desk, ctx_of
+):
+    made = await identity.enrol(stack, ctx_of(Kind.JOB, "setup", purpose="identity-registration"), someone(), key())
+    assert isinstance(made, Enrolled)
+    officer = await surf().sign_in(*desk["officer"])
+    await officer.open("/staff/person")
+    await officer.send("/staff/person", number="123")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/person", number=made.number)
+    assert made.number not in officer.path and "Propose a correction" in officer.text
+    forms = re.findall(r'name="verb" value="(\w+)"', officer.answer.text)
+    assert {"update", "suspend", "merge"} <= set(forms) and "death" not in forms
+    who = re.search(r'name="who" value="([^"]+)"', officer.answer.text)[1]
+    ticket = re.search(r'name="_ticket" value="([^"]+)"', officer.answer.text)[1]
+    page_ = await officer.http.post("/staff/person/change", data={"who": who, "verb": "update", "_ticket": ticket})
+    officer.answer = page_
+    assert "two people" in officer.text
+    await officer.send("/staff/person/change", given_name="Zuhura", family_name="Mwakasege", because="Married.")
+    assert officer.answer.status_code == 422  # evidence is missing
+    await officer.send("/staff/person/change", given_name="Zuhura", family_name="Mwakasege", because="Married.",
+                       document_kind="court order")  # fmt: skip
+    assert "A colleague decides" in officer.text
+    await officer.open("/staff/proposals")
+    links = re.findall(r'href="(/staff/proposals/[0-9a-f-]{36})"', officer.answer.text)
+    await officer.open(links[-1])
+    assert 'value="yes"' not in officer.answer.text and "somebody else must decide" in officer.text
+    await officer.send(links[-1], answer="yes", because="I say so.")
+    assert "Somebody else must approve it" in officer.text
+    stranger = await surf().sign_in(*desk["registrar"])
+    stale = await stranger.http.post("/staff/person/change", data={"who": who, "verb": "update"})
+    assert stale.status_code == 409  # what one session opened is of no use to another
+    await stranger.open(links[-1])
+    await stranger.send(links[-1], answer="yes", because="Seen the order.")
+    person = await identity.read_person(stack, registrar, made.person_id)
+    assert person.demographics.name.full == "Zuhura Mwakasege"
+
+
+async def test_a_certificate_is_printed_in_every_language_and_asked_by_its_code(surf, stack, registrar, desk):
+    born = clock.today() - timedelta(days=3)
+    order = BirthOrder(someone(birth=Birth(born.isoformat())), place="Clinic")
+    child = await identity.record_birth(stack, registrar, order, key())
+    assert isinstance(child, Enrolled)
+    code = (await civil.certify(stack, registrar, child.person_id, EventKind.BIRTH)).code
+    visitor = surf()
+    await visitor.open(f"/certificate/{code}")
+    assert "Good." in visitor.text and order.child.name.family in visitor.text
+    await visitor.open(f"/certificate/{code[:-3]}AAA")
+    assert "Not genuine" in visitor.text
+    staff = await surf().sign_in(*desk["registrar"])
+    await staff.open("/staff/civil")
+    await staff.send("/staff/civil/certificate.pdf", number=child.number, paper="birth")
+    assert staff.answer.headers["content-type"] == "application/pdf" and staff.answer.content[:5] == b"%PDF-"
+    await staff.open("/staff/civil")
+    await staff.send("/staff/civil/certificate.pdf", number=child.number, paper="death")
+    assert "no such entry" in staff.text
+
+
+async def test_a_packet_in_conflict_is_resolved_at_the_counter(surf, stack, registrar, desk, ctx_of):
+    tablet = Tablet(stack, f"counter-{key()[-6:]}")
+    await field.register_device(stack, registrar, tablet.order())
+    anybody = ctx_of(Kind.PUBLIC, "anybody", purpose="identity-registration")
+    line = await field.receive_packet(stack, anybody, tablet.pack(someone(guardian="507429214777")))
+    await field.work_off(stack)
+    staff = await surf().sign_in(*desk["registrar"])
+    await staff.open("/staff/field")
+    assert tablet.name in staff.text
+    await staff.open(f"/staff/field/{line.packet_id}")
+    await staff.send(f"/staff/field/{line.packet_id}", answer="without", because="The guardian comes later.")
+    assert "Enrolled" in staff.text, staff.text
+
+
+async def test_people_and_strangers_find_no_page_of_the_desk(surf, town, stack):
+    pages = ["/staff/register", "/staff/person", "/staff/proposals", "/staff/civil", "/staff/field", "/staff/imports",
+             "/staff/reception"]  # fmt: skip
+    visitor = surf()
+    for path in pages:
+        await visitor.open(path)
+        assert "/signin" in visitor.path or "/sign-in" in visitor.path, path
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_of_the_counter_exists(language):
+    words = load(language)
+    root = files("msingi.counter")
+    code = "\n".join(
+        (root / n).read_text("utf-8") for n in ("pages.py", "pages_staff.py", "pages_queues.py", "paper.py")
+    )
+    asked = {k for k in re.findall(r'"(counter\.[a-z_-]+)"', code) if not k.endswith("_")}
+    assert len(asked) > 80 and all(words.has(k) for k in asked), [k for k in asked if not words.has(k)]
+    english = {k for k in load("en").entries if k.startswith("counter.")}
+    assert {k for k in words.entries if k.startswith("counter.")} == english
+    assert all("'" not in str(words.entries[k]).strip("{}'") or isinstance(words.entries[k], dict) for k in english)
+
+
+def test_law_2_no_page_runs_a_script():
+    assert "script-src" not in page.HEADERS["Content-Security-Policy"]
+    text = (files("msingi.counter") / "templates" / "sheet.html").read_text("utf-8")
+    assert "<script" not in text and " style=" not in text
