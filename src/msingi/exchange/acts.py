@@ -7,7 +7,14 @@ import msgspec
 
 from msingi.exchange import forward, registry, rules, store
 from msingi.exchange.decisions import CHANNEL, Yes, client_actor, docket
-from msingi.exchange.errors import AnswerFailed, InstitutionUnknown, MessageSeen, NotStanding, OfferUnknown
+from msingi.exchange.errors import (
+    AnswerFailed,
+    InstitutionUnknown,
+    MessageSeen,
+    MessageTooLarge,
+    NotStanding,
+    OfferUnknown,
+)
 from msingi.exchange.governance import add_key as add_key
 from msingi.exchange.governance import add_subsystem as add_subsystem
 from msingi.exchange.governance import approve as approve
@@ -23,6 +30,8 @@ from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context
 from msingi.kernel.errors import Refusal
 from msingi.kernel.stack import Stack
+
+MOST_ROOM_BYTES = 32 * 1024 * 1024
 
 
 async def ask(stack: Stack, caller: Caller, call: Call) -> Released:
@@ -44,7 +53,7 @@ async def _released(stack: Stack, call: Call, yes: Yes) -> Released:
         raise AnswerFailed("the service is not answered by this program")
     try:
         values = await handler(
-            stack, ctx, yes.person_id, method=call.method, path=call.path, query=call.query, body=call.body,
+            stack, ctx, yes.person_id, method=call.method, path=call.path, query=call.query, body=await _whole(call),
             fields=granted.sources,
         )  # fmt: skip
     except Refusal as own:
@@ -54,6 +63,19 @@ async def _released(stack: Stack, call: Call, yes: Yes) -> Released:
     if granted.offer.document:
         kept, media_type = kept.get(granted.offer.document), granted.offer.media_type
     return Released(200, msgspec.json.encode(kept), media_type, yes.record_id, ctx.consent)
+
+
+async def _whole(call: Call) -> bytes:
+    """The body of a call to a room of this stack, which takes it in one piece. Raises MessageTooLarge."""
+    if call.inflow is None:
+        return call.body
+    held, size = [call.body], len(call.body)
+    async for chunk in call.inflow:
+        held.append(chunk)
+        size += len(chunk)
+        if size > MOST_ROOM_BYTES:
+            raise MessageTooLarge(limit_bytes=MOST_ROOM_BYTES)
+    return b"".join(held)
 
 
 async def about_person(stack: Stack, service: str) -> bool:

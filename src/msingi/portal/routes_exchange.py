@@ -9,7 +9,9 @@ from litestar.params import FromPath
 
 from msingi.exchange import acts as exchange
 from msingi.exchange.errors import ExchangeRefusal
+from msingi.exchange.federation import acts as federation
 from msingi.exchange.membership import acts as membership
+from msingi.exchange.membership import rules as laws
 from msingi.exchange.membership.model import ApplyOrder, AskRight, State
 from msingi.exchange.model import Offer, Standing, SubsystemId
 from msingi.kernel.context import BASES, context
@@ -180,7 +182,11 @@ async def _institutions_page(seen: Visit, wrong: str = "") -> Response[bytes]:
     newer, older = rules.pages(
         (), "/staff/institutions", after, found[SOME - 1].institution if len(found) > SOME else ""
     )  # fmt: skip
-    view = v.Institutions(waiting, stand, newer, older, wrong)
+    peers = tuple(
+        v.PeerLine(p.peer, seen.of(p.name), p.url, p.keys[0].kid, p.standing.value, p.expires)
+        for p in await federation.peers(seen.stack, fresh=True)
+    )
+    view = v.Institutions(waiting, stand, newer, older, wrong, peers)
     return seen.page(
         "exchange/institutions.html", view, area="staff", here="institutions", status=422 if wrong else 200
     )
@@ -201,6 +207,11 @@ async def decide_institution(request: WebRequest) -> Response[bytes]:
             await membership.suspend_member(stack, ctx, which, because)
         elif what == "reinstate":
             await membership.reinstate_member(stack, ctx, which, because)
+        elif what == "approve-peer":
+            await federation.approve_peer(stack, ctx, which)
+            await federation.refresh_peer(stack, ctx, which)
+        elif what == "suspend-peer":
+            await federation.suspend_peer(stack, ctx, which, laws.reason(because))
         else:
             return await _institutions_page(seen)
     except ExchangeRefusal as no:

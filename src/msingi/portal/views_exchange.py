@@ -118,6 +118,17 @@ class Waiting(Struct, frozen=True):
     at: datetime
 
 
+class PeerLine(Struct, frozen=True):
+    """Another installation; `until` is when its directory expires."""
+
+    code: str
+    name: str
+    url: str
+    fingerprint: str
+    standing: str
+    until: datetime | None
+
+
 class Institutions(Struct, frozen=True):
     """The authority's page: who waits, and who stands; `wrong` is why the last decision was not carried out."""
 
@@ -126,6 +137,7 @@ class Institutions(Struct, frozen=True):
     newer: str = ""
     older: str = ""
     wrong: str = ""
+    peers: tuple[PeerLine, ...] = ()
 
 
 class AskedLine(Struct, frozen=True):

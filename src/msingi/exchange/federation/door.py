@@ -190,11 +190,14 @@ async def _inward(stack: Stack, message: Message, body: bytes) -> Reply:
     about_person = await exchange.about_person(stack, aim.service)
     call = wire.call_of(aim, message, body, caller, proof, about_person)
     released = await exchange.ask(stack, caller, call)
+    body = released.body
+    if released.stream is not None:  # no trailers between instances: a document is held
+        body = b"".join([chunk async for chunk in released.stream])
     named = f"{gateway.instance_of(stack)}/{aim.owner}/{aim.service}"
     fields = {"content-type": released.media_type, "x-road-service": named}
     if released.record_id is not None:
         fields["msingi-record"] = str(released.record_id)
-    return Reply(released.status, released.body, fields)
+    return Reply(released.status, body, fields)
 
 
 async def _recognised(

@@ -76,6 +76,8 @@ async def answer_later(stack: Stack, payload: bytes) -> None:
         raise Malformed("a request to be answered later cannot be read", field="payload", rule="sealed") from None
     try:
         told: Any = await exchange.ask(stack, later.caller, later.call)
+        if told.stream is not None:
+            told = msgspec.structs.replace(told, body=b"".join([c async for c in told.stream]), stream=None)
     except Refusal as no:
         told = {"status": no.status, "problem": no.problem(later.call.message_id)}
     await acts.put_answer(stack, _ctx(), later, told)
