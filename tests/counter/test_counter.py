@@ -136,6 +136,37 @@ async def test_laws_3_and_4_two_people_correct_a_record_and_no_number_stands_in_
     assert person.demographics.name.full == "Zuhura Mwakasege"
 
 
+async def test_an_account_is_given_back_after_two_checks_and_says_until_when_to_go_slowly(
+    surf, stack, registrar, desk, ctx_of
+):
+    old, new = "+255699000177", "+255799000178"
+    setup = ctx_of(Kind.JOB, "setup", purpose="identity-registration")
+    made = await identity.enrol(stack, setup, someone(phone=old), key())
+    assert isinstance(made, Enrolled)
+    officer = await surf().sign_in(*desk["officer"])
+    await officer.open("/staff/person")
+    await officer.send("/staff/person", number=made.number)
+    who, ticket = (re.search(rf'name="{n}" value="([^"]+)"', officer.answer.text)[1] for n in ("who", "_ticket"))
+    change, sent = "/staff/person/change", {"who": who, "verb": "recover", "_ticket": ticket}
+    officer.answer = await officer.http.post(change, data=sent)
+    assert "three days" in officer.text
+    await officer.send(change, check_one="photo", check_two="photo", pin="8351")
+    assert officer.answer.status_code == 422 and "two different ones" in officer.text
+    assert "8351" not in officer.answer.text  # a PIN that was typed is not sent back
+    await officer.send(change, check_one="photo", check_two="document", pin="1234")
+    assert "too easy" in officer.text
+    await officer.send(change, check_one="photo", check_two="document", pin="8351", new_phone="12")
+    assert officer.answer.status_code == 422
+    await officer.send(change, check_one="photo", check_two="document", pin="8351", new_phone=new)
+    assert "The account is given back" in officer.text and "new phone is written down" in officer.text
+    person = await identity.read_person(stack, registrar, made.person_id)
+    assert person.demographics.phone == new
+    await stack.outbox.drain(stack)
+    assert "PIN" in (await officer.http.get("/sandbox/sms", params={"to": old})).json()[0]["text"]
+    back = await surf().sign_in(made.number, new, "8351")
+    assert back.path == "/me"
+
+
 async def test_a_certificate_is_printed_in_every_language_and_asked_by_its_code(surf, stack, registrar, desk):
     born = clock.today() - timedelta(days=3)
     order = BirthOrder(someone(birth=Birth(born.isoformat())), place="Clinic")
@@ -184,7 +215,8 @@ def test_every_text_of_the_counter_exists(language):
     words = load(language)
     root = files("msingi.counter")
     code = "\n".join(
-        (root / n).read_text("utf-8") for n in ("pages.py", "pages_staff.py", "pages_queues.py", "paper.py")
+        (root / n).read_text("utf-8")
+        for n in ("pages.py", "pages_staff.py", "pages_queues.py", "recovery.py", "paper.py")
     )
     asked = {k for k in re.findall(r'"(counter\.[a-z_-]+)"', code) if not k.endswith("_")}
     assert len(asked) > 80 and all(words.has(k) for k in asked), [k for k in asked if not words.has(k)]

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from msingi.counter import forms
+from msingi.counter import forms, recovery
 from msingi.identity import acts as identity
 from msingi.identity.civil import acts as civil
 from msingi.identity.civil.model import DeathOrder
@@ -28,6 +28,7 @@ _STANDS: Final = frozenset({Status.ACTIVE, Status.SUSPENDED})
 VERBS: Final[dict[str, tuple[frozenset[Status], frozenset[str]]]] = {
     "update": (_LIVING, frozenset({OFFICER, REGISTRAR})),
     "guardian": (_LIVING, frozenset({REGISTRAR})),
+    "recover": (frozenset({Status.ACTIVE}), frozenset({OFFICER, REGISTRAR})),
     "suspend": (frozenset({Status.ACTIVE}), frozenset({JUDGE})),
     "reactivate": (frozenset({Status.SUSPENDED, Status.DEACTIVATED}), frozenset({JUDGE})),
     "deactivate": (_STANDS, frozenset({JUDGE})),
@@ -48,6 +49,7 @@ def form(seen: Visit, verb: str, known: Demographics) -> Form:
     say, because = seen.say, forms.reason(seen.say)
     fields: dict[str, tuple[Field, ...]] = {
         "update": _update_fields(seen, known),
+        "recover": recovery.questions(seen),
         "merge": (forms.field(say, "kept", "number", longest=30, optional=False), because),
         "death": (
             forms.field(say, "died_on", "date", optional=False),
@@ -91,12 +93,14 @@ def _update_fields(seen: Visit, known: Demographics) -> tuple[Field, ...]:
 
 
 async def carry_out(seen: Visit, ctx: Context, verb: str, person: Person) -> str:
-    """Do it, or propose it; gives the name of the text that says so. Raises what the act raises."""
+    """Do it, or propose it; gives the sentence that says so. Raises what the act raises."""
     stack, value, person_id = seen.stack, seen.fields.get, person.person_id
     because = value("because", "")
     if verb in ("suspend", "reactivate", "deactivate"):
         act = {"suspend": identity.suspend, "reactivate": identity.reactivate, "deactivate": identity.deactivate}[verb]
         await act(stack, ctx, person_id, because, Cause.OFFICER)
+    elif verb == "recover":
+        return await recovery.recover(seen, ctx, person_id)
     elif verb == "update":
         await life.propose_update(
             stack, ctx, person_id, _update(seen, person.demographics), value("key", "") or person_id.hex
@@ -118,7 +122,7 @@ async def carry_out(seen: Visit, ctx: Context, verb: str, person: Person) -> str
         order = GuardianOrder(value("guardian", ""), GuardianKind(value("guardian_kind", "kin")), because,
                               Birth(_day(seen, "until")).day)  # fmt: skip
         await guardians.grant_guardian(stack, ctx, person_id, order)
-    return "counter.proposed" if verb in PROPOSED else "counter.done"
+    return seen.say("counter.proposed" if verb in PROPOSED else "counter.done")
 
 
 def _day(seen: Visit, name: str) -> str:
