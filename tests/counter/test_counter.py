@@ -5,10 +5,12 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.identity.test_acts import key, registrar, someone
 from tests.identity.test_reception import HOUSE, Tablet
 from tests.portal.conftest import PIN, surf, town
 
+from msingi.cli.sample_members import join
 from msingi.identity import acts as identity
 from msingi.identity.civil import acts as civil
 from msingi.identity.civil.model import EventKind
@@ -17,6 +19,7 @@ from msingi.identity.reception import acts as reception
 from msingi.identity.reception import field
 from msingi.kernel import clock
 from msingi.kernel.context import Kind, job_context
+from msingi.kernel.keys import public_jwk
 from msingi.portal import page
 from msingi.portal.words import load
 from msingi.signin import acts as signin
@@ -34,6 +37,7 @@ async def desk(stack):
         {
             "counter-officer": ["enrolment-officer", "adjudicator"],
             "counter-registrar": ["registrar", "adjudicator"],
+            "counter-judge": ["court"],
         }.items()
     ):
         phone = f"+25569900010{place}"
@@ -185,6 +189,46 @@ async def test_a_certificate_is_printed_in_every_language_and_asked_by_its_code(
     await staff.open("/staff/civil")
     await staff.send("/staff/civil/certificate.pdf", number=child.number, paper="death")
     assert "no such entry" in staff.text
+
+
+async def test_a_court_orders_within_the_law_sees_its_orders_and_lifts_them_and_everybody_sees_how_many(
+    surf, stack, town, desk
+):
+    member = next(m for m in stack.profile.institutions if m.code == "benki")
+    await join(stack, member, public_jwk(Ed25519PrivateKey.generate().public_key()))
+    judge = await surf().sign_in(*desk["judge"])
+    await judge.open("/staff")
+    assert 'href="/staff/veils"' in judge.answer.text and 'href="/staff/register"' not in judge.answer.text
+    await judge.open("/staff/veils")
+    assert "given no order" in judge.text
+    pseudonym = stack.pseudonym.of("benki", town.asha.id)
+    day = clock.today() + timedelta(days=30)
+    until = {"veil_until_day": str(day.day), "veil_until_month": str(day.month), "veil_until_year": str(day.year)}
+    asked = {"institution": "benki", "purpose": "fraud-prevention", "reference_order": "HC 7/2026", **until}
+    await judge.send("/staff/veils", pseudonym="Asha Mrisho", **asked)
+    assert judge.answer.status_code == 422 and "HC 7/2026" in judge.answer.text
+    await judge.send("/staff/veils", pseudonym="a" * 26, **asked)
+    assert judge.answer.status_code == 422 and "knows nobody" in judge.text
+    await judge.send("/staff/veils", pseudonym=pseudonym, **asked | {"veil_until_year": str(day.year + 3)})
+    assert judge.answer.status_code == 422 and "does not allow" in judge.text
+    await judge.send("/staff/veils", pseudonym=pseudonym, **asked)
+    assert "Ordered" in judge.text and pseudonym in judge.text
+    stranger = surf()
+    await stranger.open("/safeguards")
+    assert 'href="/veiled"' in stranger.answer.text
+    await stranger.open("/veiled")
+    assert "1 order, 0 hidden entries" in stranger.text and pseudonym not in stranger.text
+    await stranger.open("/veiled?after=never")
+    assert stranger.answer.status_code == 404
+    await judge.send("/staff/veils/lift")
+    assert "cannot be taken back" in judge.text
+    await judge.open("/staff/veils")
+    assert pseudonym in judge.text  # asked, not yet lifted
+    await judge.send("/staff/veils/lift")
+    await judge.send("/staff/veils/lift")
+    assert "Lifted" in judge.text and pseudonym not in judge.text
+    officer = await surf().sign_in(*desk["officer"])
+    assert (await officer.open("/staff/veils")).status_code == 403
 
 
 async def test_a_packet_in_conflict_is_resolved_at_the_counter(surf, stack, registrar, desk, ctx_of):

@@ -113,19 +113,19 @@ async def carry_out(seen: Visit, ctx: Context, verb: str, person: Person) -> str
     elif verb == "revival":
         await life.propose_revival(stack, ctx, person_id, because)
     elif verb == "death":
-        day = Birth(_day(seen, "died_on")).day
-        if day is None:
+        died = Birth(day(seen, "died_on")).day
+        if died is None:
             raise Malformed(seen.say("form.not_date"), field="died_on", rule="calendar-date")
-        order = DeathOrder(person.number, day, value("place", ""), "", value("informant", ""))
+        order = DeathOrder(person.number, died, value("place", ""), "", value("informant", ""))
         await civil.register_death(stack, ctx, order, value("key", "") or person_id.hex)
     else:
         order = GuardianOrder(value("guardian", ""), GuardianKind(value("guardian_kind", "kin")), because,
-                              Birth(_day(seen, "until")).day)  # fmt: skip
+                              Birth(day(seen, "until")).day)  # fmt: skip
         await guardians.grant_guardian(stack, ctx, person_id, order)
     return seen.say("counter.proposed" if verb in PROPOSED else "counter.done")
 
 
-def _day(seen: Visit, name: str) -> str:
+def day(seen: Visit, name: str) -> str:
     """A date as typed, in ISO 8601. Raises Malformed for what is no day; empty if nothing was typed."""
     parts = [seen.fields.get(f"{name}_{part}", "").strip() for part in ("year", "month", "day")]
     typed = "-".join(parts) if any(parts) else ""

@@ -38,6 +38,7 @@ BLOCK = Block(
     person=MenuItem("record", "/me/record", "people"),
     desk=MenuItem("register", "/staff/register", "people"),
     home=(MenuItem("apply", "/apply", "people"),),
+    desks=((MenuItem("veils", "/staff/veils", "lock"), frozenset({"court"})),),
     roles=frozenset({"enrolment-officer", "registrar", "adjudicator", "operator"}),
     looks=frozenset(
         {"identity.list-aliases", "identity.see-proposals-of", "identity.read-history", "identity.certify"}
