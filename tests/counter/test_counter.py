@@ -38,6 +38,7 @@ async def desk(stack):
             "counter-officer": ["enrolment-officer", "adjudicator"],
             "counter-registrar": ["registrar", "adjudicator"],
             "counter-judge": ["court"],
+            "counter-leaver": ["registrar"],
         }.items()
     ):
         phone = f"+25569900010{place}"
@@ -229,6 +230,32 @@ async def test_a_court_orders_within_the_law_sees_its_orders_and_lifts_them_and_
     assert "Lifted" in judge.text and pseudonym not in judge.text
     officer = await surf().sign_in(*desk["officer"])
     assert (await officer.open("/staff/veils")).status_code == 403
+
+
+async def test_an_operator_closes_an_account_after_being_asked_and_never_their_own(surf, town, desk):
+    left = await surf().sign_in(*desk["leaver"])
+    operator = await surf().sign_in(town.staff.operator.login, town.staff.operator.phone)
+    await operator.open("/staff/accounts?after=counter-j")
+    line = operator.answer.text.partition("counter-leaver")[2].partition("</li>")[0]
+    assert "Registrar" in line and "/staff/accounts/close" in line
+    own = operator.answer.text.partition(town.staff.operator.login)[2].partition("</li>")[0]
+    assert "Yours" in own and "/staff/accounts/close" not in own
+    ticket = re.search(r'name="_ticket" value="([^"]+)"', operator.answer.text)[1]
+
+    async def close(staff, **more):
+        sent = {"_ticket": ticket, "staff": staff, **more}
+        operator.answer = await operator.http.post("/staff/accounts/close", data=sent)
+        return operator.text
+
+    assert "Close this account?" in await close("counter-leaver")
+    assert (await left.open("/staff")).url.path == "/staff"  # asked, not yet closed
+    assert "has ended" in await close("counter-leaver", sure="1")
+    await left.open("/staff/register")
+    assert "/signin" in left.path or "/sign-in" in left.path
+    assert "Ask another operator" in await close(town.staff.operator.login, sure="1")
+    assert "no open account" in await close("counter-leaver", sure="1")
+    officer = await surf().sign_in(*desk["officer"])
+    assert (await officer.open("/staff/accounts")).status_code == 403
 
 
 async def test_a_packet_in_conflict_is_resolved_at_the_counter(surf, stack, registrar, desk, ctx_of):
