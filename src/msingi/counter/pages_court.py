@@ -38,9 +38,7 @@ async def _form(seen: Visit) -> Form:
     return Form(
         (
             forms.field(say, "institution", "select", options=others, optional=False),
-            forms.field(
-                say, "pseudonym", optional=False, longest=26, hint=say("counter.ask_pseudonym_hint")
-            ),
+            forms.field(say, "pseudonym", optional=False, longest=26, hint=say("counter.ask_pseudonym_hint")),
             forms.field(say, "purpose", "select", options=purposes, optional=False),
             forms.field(say, "veil_until", "date", optional=False, hint=until_hint),
             forms.field(say, "reference_order", optional=False, longest=veils.MAX_REFERENCE),
