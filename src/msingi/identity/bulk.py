@@ -51,18 +51,25 @@ async def _enrol(tx: Tx, stack: Stack, source: str, ready: dict[int, _Ready]) ->
     done: dict[int, RowOutcome] = {}
     links = await enrolment.resolve_links(tx, stack, [prepared for _, _, prepared, _ in ready.values()])
     faults = {place: links[n] for n, place in enumerate(ready) if n in links}
-    for place, (row, order, _, permit) in ready.items():
+    content = {place: enrolment.content(stack, order) for place, (_, order, *_) in ready.items() if place not in faults}
+    keys = {place: f"bulk:{source}:{ready[place][0].key}" for place in content}
+    firsts = {key: place for place, key in reversed(keys.items())}
+    claimed = await once.claim_many(tx, "identity", {key: content[place] for key, place in firsts.items()})
+    for place, (row, _, _, permit) in ready.items():
         try:
             if place in faults:
                 raise faults[place]
-            key = f"bulk:{source}:{row.key}"
-            if first := await once.claim(tx, "identity", key, enrolment.content(stack, order)):
-                outcome = await enrolment.repeated(tx, stack, first)
-                done[place] = RowOutcome(row.key, outcome, repeated=True)
+            key = keys[place]
+            again = firsts[key] != place  # a key that stands twice in a batch
+            first = await once.claim(tx, "identity", key, content[place]) if again else claimed[key]
+            if isinstance(first, Refusal):
+                raise first
+            if first is not None:
+                done[place] = RowOutcome(row.key, await enrolment.repeated(tx, stack, first), repeated=True)
         except Refusal as refusal:
             done[place] = RowOutcome(row.key, refusal=refusal)
         if place in done:
-            tx.owed.discard(permit)  # nothing is done for this row, so its permit owes no leaf
+            tx.release(permit)  # nothing is done for this row, so its permit owes no leaf
     left = {place: found for place, found in ready.items() if place not in done}
     tx.repeated = not left  # a batch in which nothing is done leaves nothing
     if left:
@@ -70,6 +77,6 @@ async def _enrol(tx: Tx, stack: Stack, source: str, ready: dict[int, _Ready]) ->
             tx, stack, [prepared for _, _, prepared, _ in left.values()], [permit for *_, permit in left.values()]
         )
         for (place, (row, *_)), outcome in zip(left.items(), outcomes, strict=True):
-            await once.settle(tx, "identity", f"bulk:{source}:{row.key}", enrolment.receipt(outcome))
+            await once.settle(tx, "identity", keys[place], enrolment.receipt(outcome))
             done[place] = RowOutcome(row.key, outcome)
     return done

@@ -31,7 +31,7 @@ from msingi.identity.model import (
 )
 from msingi.kernel import clock, log
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, Malformed
+from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -110,8 +110,8 @@ async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Se
     fresh = [p for p, found in zip(batch, alike, strict=True) if not found]
     issued = await issue_numbers(tx, stack, [p.person_id for p in fresh], at)
     phones = {phone_key(stack, p.demographics.phone): p.person_id for p in reversed(fresh) if p.demographics.phone}
-    await _write(tx, stack, batch, issued, at)
     linked = await store.link_phones(tx, phones)
+    await _write(tx, stack, batch, issued, at)
     outcomes: list[Outcome] = []
     cases: list[DuplicateCase] = []
     for prepared, permit, found in zip(batch, permits, alike, strict=True):
@@ -157,17 +157,18 @@ async def _known(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[list[t
     """For each of the batch, the records in the register that share keys with it, and for whom they speak: a merged
     one for whom it merged into. Those whose key was erased are no longer there."""
     found: list[list[tuple[PersonId, Traits]]] = [[] for _ in batch]
-    unsealed: dict[PersonId, Traits | None] = {}
-    for row in await store.candidates(tx, [p.keys for p in batch], COMPARED):
+    rows = await store.candidates(tx, [p.keys for p in batch], COMPARED)
+    sealed = {PersonId(row["person_id"]): row["sealed"] for row in rows}
+    await stack.seal.fetch(tx, sealed)
+    unsealed = {
+        person_id: blocking.traits(await unseal_version(tx, stack, person_id, version))
+        for person_id, version in sealed.items()
+        if person_id in tx.person_keys
+    }
+    for row in rows:
         person_id = PersonId(row["person_id"])
-        if person_id not in unsealed:
-            try:
-                unsealed[person_id] = blocking.traits(await unseal_version(tx, stack, person_id, row["sealed"]))
-            except Erased:
-                unsealed[person_id] = None
-        known = unsealed[person_id]
-        if known is not None:
-            found[row["place"]].append((PersonId(row["merged_into"] or person_id), known))
+        if person_id in unsealed:
+            found[row["place"]].append((PersonId(row["merged_into"] or person_id), unsealed[person_id]))
     return found
 
 
@@ -199,9 +200,9 @@ async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at
 async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime) -> None:
     new, names = [], Counter[int]()
     totals = blocking.total_keys(stack.keys.mac("blind"))
+    await stack.seal.create_keys(tx, [prepared.person_id for prepared in batch])
     for prepared in batch:
         person_id, person = prepared.person_id, prepared.demographics
-        await stack.seal.create_key(tx, person_id)
         number = issued.get(person_id)
         new.append(
             store.NewPerson(
@@ -219,8 +220,7 @@ async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mappin
         )
         names.update(prepared.name_keys.values())
         names[totals[person_id.int % len(totals)]] += 1
-    await store.add_people(tx, new, "enrolment", at)
-    await store.count_names(tx, names)
+    await store.add_people(tx, new, names, "enrolment", at)
     await _write_guardians(tx, stack, batch, at)
 
 

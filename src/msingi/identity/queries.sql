@@ -38,16 +38,27 @@ SELECT u.number_key, u.person_id, $3 FROM unnest($1::bytea[], $2::uuid[]) AS u (
 ON CONFLICT (number_key) DO NOTHING RETURNING number_key
 
 -- name: add_people
--- New records of people, held ones included, and the beginning of the history of their status.
+-- New records of people, held ones included, in one round trip: the beginning of the history of their status, their
+-- first version, their search keys, and the counts of their names. The counts, which many wait for, come last; their
+-- keys arrive ascending, so that two enrolments never wait for each other in a ring.
 WITH new AS (
   INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
   SELECT u.person_id, u.status, u.region, u.birth_year, u.sex, u.number_sealed, $7
   FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
     AS u (person_id, status, region, birth_year, sex, number_sealed)
-  RETURNING person_id, status
+), begun AS (
+  INSERT INTO identity.status_change (person_id, at, status, cause, because)
+  SELECT u.person_id, $7, u.status, 'officer', 'enrolment' FROM unnest($1::uuid[], $2::text[]) AS u (person_id, status)
+), said AS (
+  INSERT INTO identity.version (person_id, valid_from, reason, sealed)
+  SELECT u.person_id, $7, $8, u.sealed FROM unnest($1::uuid[], $9::bytea[]) AS u (person_id, sealed)
+), found AS (
+  INSERT INTO identity.search_key (key, person_id)
+  SELECT u.key, u.person_id FROM unnest($10::bigint[], $11::uuid[]) AS u (key, person_id) ON CONFLICT DO NOTHING
 )
-INSERT INTO identity.status_change (person_id, at, status, cause, because)
-SELECT person_id, $7, status, 'officer', 'enrolment' FROM new
+INSERT INTO identity.name_count AS n (key, people)
+SELECT u.key, u.people FROM unnest($12::bigint[], $13::bigint[]) AS u (key, people)
+ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people
 
 -- name: add_versions
 -- New versions, each valid from $4 on until the next one begins.

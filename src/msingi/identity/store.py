@@ -68,9 +68,10 @@ async def issue_numbers(tx: Tx, wanted: dict[bytes, PersonId], at: datetime) -> 
     return {bytes(row["number_key"]) for row in rows}
 
 
-async def add_people(tx: Tx, new: Sequence[NewPerson], reason: str, at: datetime) -> None:
-    """Write new people with their first version, search keys, photos and ties."""
-    ids = [p.person_id for p in new]
+async def add_people(tx: Tx, new: Sequence[NewPerson], names: dict[int, int], reason: str, at: datetime) -> None:
+    """Write new people with their first version, search keys, photos and ties, and count their names."""
+    ids, keys = [p.person_id for p in new], sorted((key, p.person_id) for p in new for key in p.search_keys)
+    counted = sorted(names)
     await tx.do(
         Q.add_people,
         ids,
@@ -80,9 +81,13 @@ async def add_people(tx: Tx, new: Sequence[NewPerson], reason: str, at: datetime
         [p.sex for p in new],
         [p.number_sealed for p in new],
         at,
+        reason,
+        [p.version_sealed for p in new],
+        [key for key, _ in keys],
+        [person_id for _, person_id in keys],
+        counted,
+        [names[key] for key in counted],
     )
-    await tx.do(Q.add_versions, ids, [p.version_sealed for p in new], reason, at)
-    await add_search_keys(tx, [(key, p.person_id) for p in new for key in p.search_keys])
     photos = [(p.person_id, p.photo_sealed) for p in new if p.photo_sealed is not None]
     if photos:
         await tx.do(Q.add_photos, [p for p, _ in photos], [photo for _, photo in photos], at)

@@ -1,0 +1,92 @@
+"""The pipeline of enrolment where many candidates meet: what it costs, and who is no longer found."""
+
+import itertools
+from datetime import date, timedelta
+
+import asyncpg
+import msgspec
+import pytest
+
+from msingi.identity import acts
+from msingi.identity.model import Address, Birth, Enrolled, EnrolmentOrder, Held, Name, Row
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Conflict
+from msingi.kernel.ids import uuid7
+from msingi.kernel.tx import Tx
+
+LETTERS = "bdfgklmnprstvz"
+_serial = itertools.count(1)
+
+
+def ctx():
+    return job_context("bulk", "identity-registration", "legal-obligation")
+
+
+def someone() -> EnrolmentOrder:
+    """An order about somebody unlike everybody else in this file."""
+    n = next(_serial)
+    word = "".join(LETTERS[(n * 7919 // 14**i) % 14] + "aeiou"[(n * 31 // 5**i) % 5] for i in range(5))
+    born = date(1950, 1, 1) + timedelta(days=n * 137 % 20_000)
+    return EnrolmentOrder(
+        name=Name(word.title(), word[::-1].title()),
+        birth=Birth(born.isoformat()),
+        region=f"R{n % 20 + 1:02d}",
+        address=Address((f"{word[2:7]}street {n}",), f"Town{n}", str(n)),
+    )
+
+
+def written_differently(order: EnrolmentOrder) -> EnrolmentOrder:
+    return msgspec.structs.replace(order, name=Name(order.name.family, order.name.given + "h"))
+
+
+@pytest.fixture
+def trips(monkeypatch):
+    """Counts the statements that transactions send, but for the first and the last message of each."""
+    counted = [0]
+    real = Tx.open
+
+    async def counting(self):
+        counted[0] += 1
+        return await real(self)
+
+    monkeypatch.setattr(Tx, "open", counting)
+    return counted
+
+
+async def test_round_trips_do_not_grow_with_the_batch_nor_with_candidates(stack, trips):
+    known = [someone() for _ in range(30)]
+    spent = {}
+    for size, orders in (("new", known), ("known", [written_differently(order) for order in known])):
+        for batch in (orders[:3], orders[3:]):
+            trips[0] = 0
+            rows = [Row(str(n), order) for n, order in enumerate(batch)]
+            outcomes = await acts.enrol_many(stack, ctx(), rows, str(uuid7()))
+            spent[size, len(batch)] = trips[0]
+            assert {type(row.outcome) for row in outcomes} == {Enrolled if size == "new" else Held}
+    assert spent["new", 27] <= spent["new", 3] + 1  # keys of candidates are fetched once, if there are any
+    assert spent["known", 27] <= spent["known", 3] + 1
+    assert max(spent.values()) <= 14
+
+
+async def test_a_key_that_stands_twice_in_a_batch_is_claimed_once(stack):
+    one, other, source = someone(), someone(), str(uuid7())
+    rows = [Row("a", one), Row("a", other), Row("b", someone())]
+    outcomes = await acts.enrol_many(stack, ctx(), rows, source)
+    assert [type(row.outcome) for row in outcomes] == [Enrolled, type(None), Enrolled]
+    assert isinstance(outcomes[1].refusal, Conflict)
+    again = await acts.enrol_many(stack, ctx(), rows, source)
+    assert [row.repeated for row in again] == [True, False, True]
+    assert [row.outcome for row in again] == [row.outcome for row in outcomes]
+
+
+async def test_an_erased_person_is_not_found_even_while_the_key_is_remembered(stack, owner_url):
+    order = someone()
+    [first] = await acts.enrol_many(stack, ctx(), [Row("a", order)], str(uuid7()))
+    [second] = await acts.enrol_many(stack, ctx(), [Row("a", order)], str(uuid7()))
+    assert isinstance(first.outcome, Enrolled) and isinstance(second.outcome, Held)  # now the key is remembered
+    owner = await asyncpg.connect(owner_url)
+    gone = [first.outcome.person_id, second.outcome.person_id]
+    assert await owner.execute("DELETE FROM kernel.person_key WHERE person_id = ANY ($1)", gone) == "DELETE 2"
+    await owner.close()
+    [third] = await acts.enrol_many(stack, ctx(), [Row("a", order)], str(uuid7()))
+    assert isinstance(third.outcome, Enrolled)
