@@ -145,9 +145,9 @@ async def search(
 def told(
     tx: Tx, permit: Permit, register: Register, found: list[Found], fields: frozenset[str], **more: str | int
 ) -> None:
-    """Leave a leaf for each person found (law 4), or one about nobody."""
+    """Leave a leaf for each person found or asked for by name or key (law 4), or one about nobody."""
     detail = {"register": register.order.code, "fields": " ".join(sorted(fields)), **more}
-    people = {one.person_id for one in found if one.person_id is not None}
+    people = {one.person_id for one in found if one.person_id is not None} | set(permit.subjects or ())
     for person_id in sorted(people):
         log.append(tx, permit, subject=person_id, detail=detail)
     if not people:

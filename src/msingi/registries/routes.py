@@ -19,7 +19,7 @@ from msingi.registries.model import Register
 
 AnyRequest = Request[Any, Any, Any]
 Name = Annotated[str, Parameter(max_length=80)]
-Number = Annotated[int, Parameter(ge=0, lt=2**63)]
+Number = Annotated[int, Parameter(ge=0, lt=2**53)]
 PageSize = Annotated[int, Parameter(ge=1, le=200, description="How many records at most.")]
 ORDERS = {"": False, "ascending": False, "descending": True}
 PURPOSE = "msingi-purpose"
@@ -212,3 +212,4 @@ routers = [
     Router("/", route_handlers=[databases, one_database, modify, end], tags=["registries"]),
 ]
 authenticators = [jobs.authenticate]
+dialects = {"/data/": wire.dialect, "/database": wire.dialect}

@@ -11,9 +11,14 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from msingi.consent.model import Access
+from msingi.kernel import web
+from msingi.kernel.web import Ending
 from msingi.registries import rules
 from msingi.registries.errors import BadDescription
 from msingi.registries.model import Content, Field, FieldType, Listed, Register, RegisterOrder
+
+
+TYPES = frozenset(str(one) for one in FieldType)
 
 
 class Box(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +120,7 @@ def order_of(told: Modify, institution: str) -> RegisterOrder:
         raise BadDescription("exactly one property has primaryKey: true", field="properties", rule="primaryKey")
     fields = {name: _field(name, one, name in required, top=True) for name, one in properties.items()}
     if fields[keys[0]].numbered:  # the key is filled in by the register, so nobody has to give it
-        fields[keys[0]] = Field(
-            **{n: getattr(fields[keys[0]], n) for n in Field.__struct_fields__} | {"required": False}
-        )
+        fields[keys[0]] = replace(fields[keys[0]], required=False)
     said = {n: schema.get(f"x-{n}", d) for n, d in _SAID.items()}
     if not all(isinstance(text, str) for text in said.values()):
         raise BadDescription("texts", field="x-", rule="type")
@@ -142,7 +145,7 @@ def _mapping(told: Any, name: str) -> dict[str, Any]:
 def _field(name: str, told: Any, required: bool, *, top: bool) -> Field:
     told = _mapping(told, name)
     words = str(told.get("type", "string")).split()  # GovStack's own example says "some string"
-    if not words or words[-1] not in FieldType:
+    if not words or words[-1] not in TYPES:
         raise BadDescription(f"one of {', '.join(FieldType)}", field=name, rule="type")
     nested = _mapping(told.get("properties", {}), name)
     return Field(
@@ -230,6 +233,11 @@ def results(page: Listed, address: str) -> Results:
     """A page of records; `address` is that of the next page without its `page`."""
     following = f"{address}{'&' if '?' in address else '?'}page={page.after}" if page.after else UNSET
     return Results(len(page.records), [one.content for one in page.records], next=following)
+
+
+def dialect(ending: Ending, request_id: str) -> tuple[Any, str]:
+    """A refusal as problem details under the media type that GovStack's clients expect; `detail` says why."""
+    return web.problem(ending, request_id)[0], "application/json"
 
 
 def usage(line: Access, name: str, register: str) -> Usage:
