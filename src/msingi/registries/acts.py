@@ -317,6 +317,21 @@ async def usage(stack: Stack, ctx: Context, register: Register, person: PersonId
     return lines
 
 
+async def copy_of(stack: Stack, ctx: Context, person_id: PersonId) -> list[dict[str, object]]:
+    """Everything that registers hold about a person, for that person. Raises NotPermitted."""
+    permit = policy.decide(ctx, "registries.copy_of", person_id)
+    copies: list[dict[str, object]] = []
+    async with stack.db.transaction(permit) as tx:
+        for row in await store.records_of(tx, person_id):
+            register = await store.register_by_id(tx, row["register_id"])
+            one = await finding.opened(stack, tx, register, row) if register else None
+            if register and one:
+                told_of = {"register": register.order.code, "keeper": register.keeper, "law": register.order.law}
+                copies.append(told_of | {"updated": one.updated, "content": one.content})
+        log.append(tx, permit, subject=person_id, detail={"records": len(copies)})
+    return copies
+
+
 def _concerns(line: Access, register: Register) -> bool:
     told_of = line.detail.get("register") == register.order.code
     return told_of and line.act.startswith("registries.") and line.act != "registries.usage"

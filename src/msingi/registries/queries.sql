@@ -70,6 +70,11 @@ ORDER BY CASE WHEN $4 THEN record_id END DESC, record_id LIMIT $5;
 -- One record about a person.
 SELECT person_id, record_id, sealed, updated FROM registries.record WHERE person_id = $1 AND record_id = $2;
 
+-- name: records_of
+-- All records about a person, with the registers that they stand in.
+SELECT r.person_id, r.record_id, r.sealed, r.updated, r.register_id FROM registries.record r
+WHERE r.person_id = $1 ORDER BY r.record_id;
+
 -- name: change_record
 -- A record's new content, unless somebody else changed it meanwhile.
 UPDATE registries.record SET keys = $4, sealed = $5, updated = $6

@@ -107,6 +107,11 @@ async def by_id(tx: Tx, person_id: PersonId | None, record_id: UUID) -> Row | No
     return await tx.row(Q.record_by_id, person_id, record_id)
 
 
+async def records_of(tx: Tx, person_id: PersonId) -> list[Row]:
+    """All records about a person."""
+    return await tx.rows(Q.records_of, person_id)
+
+
 async def change(
     tx: Tx, person_id: PersonId | None, record_id: UUID, was: datetime, keys: list[int], body: bytes | Content,
     at: datetime,

@@ -17,7 +17,6 @@ from msingi.registries import rules
 from msingi.registries.errors import BadDescription
 from msingi.registries.model import Content, Field, FieldType, Listed, Register, RegisterOrder
 
-
 TYPES = frozenset(str(one) for one in FieldType)
 
 
