@@ -298,7 +298,7 @@ purposes = st.sampled_from(["health-care", "statistics", "public-service"])
 grants = st.dictionaries(st.sampled_from(["one", "two", "*"]), st.lists(purposes, max_size=2).map(tuple), max_size=3)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(names, grants, min_size=1), st.sampled_from(["one", "two", "other", ""]), purposes)
 def test_law_2_nobody_reads_a_field_that_is_not_granted(rights, institution, purpose):
     fields = {name: Field(read=told) for name, told in rights.items()}

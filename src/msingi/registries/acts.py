@@ -326,7 +326,11 @@ async def copy_of(stack: Stack, ctx: Context, person_id: PersonId) -> list[dict[
             register = await store.register_by_id(tx, row["register_id"])
             one = await finding.opened(stack, tx, register, row) if register else None
             if register and one:
-                told_of = {"register": register.order.code, "keeper": register.keeper, "law": register.order.law}
+                told_of: dict[str, object] = {
+                    "register": register.order.code,
+                    "keeper": register.keeper,
+                    "law": register.order.law,
+                }
                 copies.append(told_of | {"updated": one.updated, "content": one.content})
         log.append(tx, permit, subject=person_id, detail={"records": len(copies)})
     return copies
