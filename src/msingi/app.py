@@ -39,6 +39,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "health",
+    "registries",
     "exchange",
     "exchange.federation",
     "exchange.membership",

@@ -25,6 +25,7 @@ ABOUT = {
     "log": "The transparency log (C2SP tlog-tiles).",
     "operations": "Health, readiness, trust.",
     "payments": "Accounts, transfers, payment files (ISO 20022).",
+    "registries": "Registers whose shape and rights are described (GovStack Digital Registries).",
     "signin": "OpenID provider, and yes/no answers.",
     "stewardship": "What the stack is made of, and which decisions it makes by rule.",
     "channels": "USSD and text messages.",

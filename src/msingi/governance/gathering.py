@@ -22,6 +22,7 @@ from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
+from msingi.registries import acts as registries
 
 Files = dict[str, bytes]
 Exporter = Callable[[Stack, Context, PersonId], Awaitable[Files]]
@@ -132,6 +133,10 @@ async def _health(stack: Stack, ctx: Context, person_id: PersonId) -> Files:
     return {"health.json": health.fhir_json(await health.copy_of(stack, ctx, person_id))}
 
 
+async def _registries(stack: Stack, ctx: Context, person_id: PersonId) -> Files:
+    return {"registers.json": _json({"records": await registries.copy_of(stack, ctx, person_id)})}
+
+
 async def _consents(stack: Stack, ctx: Context, person_id: PersonId) -> Files:
     found = []
     async for given in _pages(lambda after: consent.consents_of(stack, ctx, person_id, after)):
@@ -151,5 +156,6 @@ register("identity", "who you are, every version with its reason, and your photo
 register("credentials", "your ID cards and their states", _credentials)
 register("payments", "your accounts, and every movement of each, newest first", _payments)
 register("health", "your health record, HL7 FHIR R4 (Bundle of type collection)", _health)
+register("registries", "what registers hold about you, by register and keeper", _registries)
 register("consent", "what you allowed, with every signed receipt (ISO/IEC TS 27560)", _consents)
 register("log", "who looked at your data, one JSON object a line, newest first", _accesses)
