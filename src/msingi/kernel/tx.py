@@ -7,7 +7,7 @@ import asyncpg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from msingi.kernel import sql
-from msingi.kernel.errors import Erased
+from msingi.kernel.errors import Erased, Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.kernel.inline import render
 from msingi.kernel.policy import Permit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Q = sql.load(__name__)
 INLINE_BYTES = 64 * 1024  # more than this is not worth writing as text
 KEYS_GONE = "MS410"
+NOT_AS_EXPECTED = "MS409"
 Row = asyncpg.Record
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
@@ -140,7 +141,8 @@ class Tx:
     async def end(self, keep: bool) -> None:
         """Send what is left for the end, then COMMIT (or ROLLBACK unless `keep`), in one round trip if it is short.
 
-        Raises Erased if a key that was remembered is gone by now: then nothing of this transaction happens.
+        Raises Erased if a key that was remembered is gone by now, and Overtaken if a statement that was left for the
+        end found something else than was expected: then nothing of this transaction happens.
         """
         if not keep:
             self.later.clear()
@@ -168,6 +170,8 @@ class Tx:
         except asyncpg.PostgresError as raised:
             if getattr(raised, "sqlstate", "") == KEYS_GONE:
                 raise Erased() from None
+            if getattr(raised, "sqlstate", "") == NOT_AS_EXPECTED:
+                raise Overtaken() from None
             raise
         if status != ending:
             raise AssertionError(f"the transaction ended with {status}, not {ending}")
