@@ -8,6 +8,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -24,6 +25,11 @@ MOST_HEAD_BYTES = 64 * 1024
 HIGH_WATER = 256 * 1024
 BUFFER = memoryview(bytearray(64 * 1024))
 REPEATABLE = frozenset(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])  # RFC 9110 section 9.2.2
+
+
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
 
 
 class Lost(Exception):
@@ -79,7 +85,7 @@ class Line(asyncio.BufferedProtocol):
             self.fail(AnswerFailed("the head of the service's answer is too large"))
         else:
             told = self.trailers if self.head.done() else self.headers
-            told.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+            told.append((_name(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The head is whole; an interim answer (1xx) is passed over."""

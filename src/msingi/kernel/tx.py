@@ -158,12 +158,13 @@ class Tx:
 
     async def _send_the_end(self, ending: str) -> None:
         try:
-            if sum(_size(arg) for _, args in self.later for arg in args) > INLINE_BYTES:
+            texts = [render(query.text, args) for query, args in self.later]
+            if sum(map(len, texts)) > 2 * INLINE_BYTES:  # bytes are written as two digits each
                 for query, args in self.later:
                     await self.do(query, *args)
-                self.later.clear()
-            texts = [self._opening] if self._opening else []
-            texts += [render(query.text, args) for query, args in self.later]
+                texts.clear()
+            if self._opening:
+                texts.insert(0, self._opening)
             self._opening = ""
             self.statements += 1
             status = await self._conn.execute("; ".join([*texts, ending]))
