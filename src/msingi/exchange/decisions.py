@@ -256,7 +256,7 @@ class Docket:
                 rests_on = str(consent)
             if person_id is not None and _is_objectable(case):
                 found.objectable.append((person_id, case.caller.institution, call.purpose))
-            found.messages.append((call.client, UUID(call.message_id)))
+            found.messages.append((call.client, call.message_id))
             found.rests_on.append(rests_on)
         return found
 

@@ -220,7 +220,7 @@ class Expected(msgspec.Struct):
     those that need a consent, and (person, institution, purpose) of those that an objection could stop. `rests_on`: for
     each message the consent, or nothing."""
 
-    messages: list[tuple[str, UUID]]
+    messages: list[tuple[str, str]]
     edition: int
     consents: list[tuple[PersonId, str, str, str, UUID]]
     objectable: list[tuple[PersonId, str, str]]
