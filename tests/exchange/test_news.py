@@ -339,3 +339,15 @@ def test_law_3_later_each_time_and_then_a_dead_letter(tries):
     when = rules.due(tries, at)
     assert when is None if tries >= rules.MOST_TRIES else when > at
     assert uuid4()
+
+
+async def test_a_large_body_reaches_a_room_of_this_stack_whole(stack, desks, ctx_of, owner_url):
+    hospital, _ = desks
+    person = await newborn(stack, owner_url)
+    grant = right_order(
+        basis="vital-interest", law="Health Services Act s.9", fields=("birth_date",), endpoints=("GET /**", "POST /**")
+    )
+    await exchange.grant_right(stack, governor(ctx_of), grant)
+    body = json.dumps({"lines": ["x" * 100] * 5_000}).encode()
+    answer = await hospital.ask(person, method="POST", body=body, msingi_basis="vital-interest")
+    assert answer.status == 200 and places.asked[-1]["body"] == body

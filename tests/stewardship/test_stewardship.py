@@ -33,6 +33,15 @@ def test_law_1_the_inventory_is_what_is_installed():
     assert {"msgspec", "cryptography", "litestar"} <= found.keys() and "pytest" not in found
 
 
+def test_law_1_vendored_packages_are_listed_with_their_licence_and_version():
+    listed = {v.folder: v for v in acts.vendored()}
+    own = ROOT / "src" / "msingi"
+    shipped = {file.parent.relative_to(own).as_posix() for file in own.rglob("LICENSE*") if "samples" not in file.parts}
+    assert shipped == listed.keys()
+    for folder, package in listed.items():
+        assert f"`{package.name}` {package.version}" in (own / folder / "README.md").read_text("utf-8")
+
+
 def test_law_2_nothing_refused_or_unreadable_runs():
     wrong = [c for c in acts.inventory() if c.verdict in (Verdict.REFUSED, Verdict.UNKNOWN)]
     assert not wrong, [(c.name, c.licence) for c in wrong]

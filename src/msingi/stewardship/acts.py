@@ -14,7 +14,7 @@ import msgspec
 
 from msingi.stewardship import rules
 from msingi.stewardship.errors import UnknownAlgorithm
-from msingi.stewardship.model import Algorithm, Component
+from msingi.stewardship.model import Algorithm, Component, Vendored
 
 _NEED = re.compile(r"^([A-Za-z0-9._-]+)")
 
@@ -45,7 +45,7 @@ def declared() -> tuple[str, ...]:
 
 @cache
 def inventory() -> list[Component]:
-    """Every package that the stack runs with, found by following what is installed (law 1), by name."""
+    """Every package that the stack runs with, by name: what is installed and followed (law 1), and what is vendored."""
     installed = {_plain(d.metadata["Name"]): d for d in metadata.distributions() if d.metadata["Name"]}
     direct, wanted, seen = set(declared()), list(declared()), set()
     found = []
@@ -57,7 +57,17 @@ def inventory() -> list[Component]:
         component = _component(installed[name], name in direct)
         found.append(component)
         wanted += component.needs
+    found += [
+        Component(v.name, v.version, v.licence, v.summary, v.homepage, True, (), rules.judge(v.licence), v.kind)
+        for v in vendored()
+    ]
     return sorted(found, key=lambda c: c.name.lower())
+
+
+def vendored() -> list[Vendored]:
+    """The packages whose files stand in this one."""
+    raw = tomllib.loads((files("msingi.stewardship") / "vendored.toml").read_text("utf-8"))
+    return msgspec.convert(raw["vendored"], list[Vendored])
 
 
 def _from_files(found: metadata.Distribution) -> str:

@@ -17,7 +17,8 @@ class Verdict(StrEnum):
 class Component(Struct, frozen=True):
     """One installed package that the stack runs with: `licence` is an SPDX expression, empty if it cannot be told.
 
-    `needs` are the names of the components that it depends on; `direct` says that the stack itself names it.
+    `needs` are the names of the components that it depends on; `direct` says that the stack itself names it; `kind` is
+    the type of its package URL.
     """
 
     name: str
@@ -28,11 +29,24 @@ class Component(Struct, frozen=True):
     direct: bool
     needs: tuple[str, ...]
     verdict: Verdict
+    kind: str = "pypi"
 
     @property
     def purl(self) -> str:
         """The package URL, such as `pkg:pypi/asyncpg@0.32.0`."""
-        return f"pkg:pypi/{self.name.lower().replace('_', '-')}@{self.version}"
+        return f"pkg:{self.kind}/{self.name.lower().replace('_', '-')}@{self.version}"
+
+
+class Vendored(Struct, frozen=True):
+    """A package whose files stand in `folder` of this one, unchanged."""
+
+    name: str
+    version: str
+    kind: str
+    licence: str
+    summary: str
+    homepage: str
+    folder: str
 
 
 class Algorithm(Struct, frozen=True):

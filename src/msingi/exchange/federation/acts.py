@@ -9,7 +9,7 @@ from msingi.exchange import store as members
 from msingi.exchange.acts import CHANNEL, client_actor
 from msingi.exchange.errors import InstitutionExists, MessageSeen, NotStanding
 from msingi.exchange.federation import outbound, rules, store, wire
-from msingi.exchange.federation.errors import InstanceUnknown, PeerUnknown
+from msingi.exchange.federation.errors import InstanceUnknown, PeerNotActive, PeerUnknown
 from msingi.exchange.federation.model import (
     TTL_S,
     Anchor,
@@ -78,10 +78,18 @@ async def peers(stack: Stack, *, fresh: bool = False) -> list[Peer]:
 
 
 async def peer_of_instance(stack: Stack, instance: str) -> Peer:
-    """The peer that is this instance, if it may be used now. Raises InstanceUnknown, PeerNotActive."""
-    for found in await peers(stack):
-        if found.instance == instance and not found.rooms:
-            return rules.usable(found, clock.now())
+    """The peer that is this instance, if it may be used now; looks anew before it says no.
+
+    Raises InstanceUnknown, PeerNotActive.
+    """
+    for fresh in (False, True):
+        found = next((p for p in await peers(stack, fresh=fresh) if p.instance == instance and not p.rooms), None)
+        if found is not None:
+            try:
+                return rules.usable(found, clock.now())
+            except PeerNotActive:
+                if fresh:
+                    raise
     raise InstanceUnknown(instance=instance[:40])
 
 
