@@ -5,10 +5,12 @@ from datetime import timedelta
 from importlib.resources import files
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.identity.test_acts import key, registrar, someone
 from tests.identity.test_reception import HOUSE, Tablet
 from tests.portal.conftest import PIN, surf, town
 
+from msingi.cli.sample_members import join
 from msingi.identity import acts as identity
 from msingi.identity.civil import acts as civil
 from msingi.identity.civil.model import EventKind
@@ -17,6 +19,7 @@ from msingi.identity.reception import acts as reception
 from msingi.identity.reception import field
 from msingi.kernel import clock
 from msingi.kernel.context import Kind, job_context
+from msingi.kernel.keys import public_jwk
 from msingi.portal import page
 from msingi.portal.words import load
 from msingi.signin import acts as signin
@@ -34,6 +37,8 @@ async def desk(stack):
         {
             "counter-officer": ["enrolment-officer", "adjudicator"],
             "counter-registrar": ["registrar", "adjudicator"],
+            "counter-judge": ["court"],
+            "counter-leaver": ["registrar"],
         }.items()
     ):
         phone = f"+25569900010{place}"
@@ -136,6 +141,37 @@ async def test_laws_3_and_4_two_people_correct_a_record_and_no_number_stands_in_
     assert person.demographics.name.full == "Zuhura Mwakasege"
 
 
+async def test_an_account_is_given_back_after_two_checks_and_says_until_when_to_go_slowly(
+    surf, stack, registrar, desk, ctx_of
+):
+    old, new = "+255699000177", "+255799000178"
+    setup = ctx_of(Kind.JOB, "setup", purpose="identity-registration")
+    made = await identity.enrol(stack, setup, someone(phone=old), key())
+    assert isinstance(made, Enrolled)
+    officer = await surf().sign_in(*desk["officer"])
+    await officer.open("/staff/person")
+    await officer.send("/staff/person", number=made.number)
+    who, ticket = (re.search(rf'name="{n}" value="([^"]+)"', officer.answer.text)[1] for n in ("who", "_ticket"))
+    change, sent = "/staff/person/change", {"who": who, "verb": "recover", "_ticket": ticket}
+    officer.answer = await officer.http.post(change, data=sent)
+    assert "three days" in officer.text
+    await officer.send(change, check_one="photo", check_two="photo", pin="8351")
+    assert officer.answer.status_code == 422 and "two different ones" in officer.text
+    assert "8351" not in officer.answer.text  # a PIN that was typed is not sent back
+    await officer.send(change, check_one="photo", check_two="document", pin="1234")
+    assert "too easy" in officer.text
+    await officer.send(change, check_one="photo", check_two="document", pin="8351", new_phone="12")
+    assert officer.answer.status_code == 422
+    await officer.send(change, check_one="photo", check_two="document", pin="8351", new_phone=new)
+    assert "The account is given back" in officer.text and "new phone is written down" in officer.text
+    person = await identity.read_person(stack, registrar, made.person_id)
+    assert person.demographics.phone == new
+    await stack.outbox.drain(stack)
+    assert "PIN" in (await officer.http.get("/sandbox/sms", params={"to": old})).json()[0]["text"]
+    back = await surf().sign_in(made.number, new, "8351")
+    assert back.path == "/me"
+
+
 async def test_a_certificate_is_printed_in_every_language_and_asked_by_its_code(surf, stack, registrar, desk):
     born = clock.today() - timedelta(days=3)
     order = BirthOrder(someone(birth=Birth(born.isoformat())), place="Clinic")
@@ -154,6 +190,72 @@ async def test_a_certificate_is_printed_in_every_language_and_asked_by_its_code(
     await staff.open("/staff/civil")
     await staff.send("/staff/civil/certificate.pdf", number=child.number, paper="death")
     assert "no such entry" in staff.text
+
+
+async def test_a_court_orders_within_the_law_sees_its_orders_and_lifts_them_and_everybody_sees_how_many(
+    surf, stack, town, desk
+):
+    member = next(m for m in stack.profile.institutions if m.code == "benki")
+    await join(stack, member, public_jwk(Ed25519PrivateKey.generate().public_key()))
+    judge = await surf().sign_in(*desk["judge"])
+    await judge.open("/staff")
+    assert 'href="/staff/veils"' in judge.answer.text and 'href="/staff/register"' not in judge.answer.text
+    await judge.open("/staff/veils")
+    assert "given no order" in judge.text
+    pseudonym = stack.pseudonym.of("benki", town.asha.id)
+    day = clock.today() + timedelta(days=30)
+    until = {"veil_until_day": str(day.day), "veil_until_month": str(day.month), "veil_until_year": str(day.year)}
+    asked = {"institution": "benki", "purpose": "fraud-prevention", "reference_order": "HC 7/2026", **until}
+    await judge.send("/staff/veils", pseudonym="Asha Mrisho", **asked)
+    assert judge.answer.status_code == 422 and "HC 7/2026" in judge.answer.text
+    await judge.send("/staff/veils", pseudonym="a" * 26, **asked)
+    assert judge.answer.status_code == 422 and "knows nobody" in judge.text
+    await judge.send("/staff/veils", pseudonym=pseudonym, **asked | {"veil_until_year": str(day.year + 3)})
+    assert judge.answer.status_code == 422 and "does not allow" in judge.text
+    await judge.send("/staff/veils", pseudonym=pseudonym, **asked)
+    assert "Ordered" in judge.text and pseudonym in judge.text
+    stranger = surf()
+    await stranger.open("/safeguards")
+    assert 'href="/veiled"' in stranger.answer.text
+    await stranger.open("/veiled")
+    assert "1 order, 0 hidden entries" in stranger.text and pseudonym not in stranger.text
+    await stranger.open("/veiled?after=never")
+    assert stranger.answer.status_code == 404
+    await judge.send("/staff/veils/lift")
+    assert "cannot be taken back" in judge.text
+    await judge.open("/staff/veils")
+    assert pseudonym in judge.text  # asked, not yet lifted
+    await judge.send("/staff/veils/lift")
+    await judge.send("/staff/veils/lift")
+    assert "Lifted" in judge.text and pseudonym not in judge.text
+    officer = await surf().sign_in(*desk["officer"])
+    assert (await officer.open("/staff/veils")).status_code == 403
+
+
+async def test_an_operator_closes_an_account_after_being_asked_and_never_their_own(surf, town, desk):
+    left = await surf().sign_in(*desk["leaver"])
+    operator = await surf().sign_in(town.staff.operator.login, town.staff.operator.phone)
+    await operator.open("/staff/accounts?after=counter-j")
+    line = operator.answer.text.partition("counter-leaver")[2].partition("</li>")[0]
+    assert "Registrar" in line and "/staff/accounts/close" in line
+    own = operator.answer.text.partition(town.staff.operator.login)[2].partition("</li>")[0]
+    assert "Yours" in own and "/staff/accounts/close" not in own
+    ticket = re.search(r'name="_ticket" value="([^"]+)"', operator.answer.text)[1]
+
+    async def close(staff, **more):
+        sent = {"_ticket": ticket, "staff": staff, **more}
+        operator.answer = await operator.http.post("/staff/accounts/close", data=sent)
+        return operator.text
+
+    assert "Close this account?" in await close("counter-leaver")
+    assert (await left.open("/staff")).url.path == "/staff"  # asked, not yet closed
+    assert "has ended" in await close("counter-leaver", sure="1")
+    await left.open("/staff/register")
+    assert "/signin" in left.path or "/sign-in" in left.path
+    assert "Ask another operator" in await close(town.staff.operator.login, sure="1")
+    assert "no open account" in await close("counter-leaver", sure="1")
+    officer = await surf().sign_in(*desk["officer"])
+    assert (await officer.open("/staff/accounts")).status_code == 403
 
 
 async def test_a_packet_in_conflict_is_resolved_at_the_counter(surf, stack, registrar, desk, ctx_of):
@@ -184,7 +286,8 @@ def test_every_text_of_the_counter_exists(language):
     words = load(language)
     root = files("msingi.counter")
     code = "\n".join(
-        (root / n).read_text("utf-8") for n in ("pages.py", "pages_staff.py", "pages_queues.py", "paper.py")
+        (root / n).read_text("utf-8")
+        for n in ("pages.py", "pages_staff.py", "pages_queues.py", "recovery.py", "paper.py")
     )
     asked = {k for k in re.findall(r'"(counter\.[a-z_-]+)"', code) if not k.endswith("_")}
     assert len(asked) > 80 and all(words.has(k) for k in asked), [k for k in asked if not words.has(k)]

@@ -127,6 +127,21 @@ async def test_in_a_batch_each_act_is_hidden_by_its_own_institution_and_purpose(
         assert [asker for act, asker in await seen(someone) if act == "demo.look"] == ["bank"]
 
 
+async def test_access_list_veils(stack, court, person, ctx_of):
+    someone, other = await person(), await person()
+    lawsuit = f"court-{someone.hex[-6:]}"
+    mine = [await acts.order_veil(stack, court(institution=lawsuit), who, order()) for who in (someone, other)]
+    await acts.order_veil(stack, court(), someone, order())  # another court's
+    found = await acts.list_veils(stack, court(institution=lawsuit))
+    assert [v.veil_id for v in found] == mine[::-1] and found[1].person_id == someone
+    assert [v.veil_id for v in await acts.list_veils(stack, court(institution=lawsuit), mine[1])] == mine[:1]
+    await acts.lift_veil(stack, court(institution=lawsuit), other, mine[1])
+    assert [v.veil_id for v in await acts.list_veils(stack, court(institution=lawsuit))] == mine[:1]
+    for no in (court(roles=["auditor"]), court(assurance=1), ctx_of(Kind.PERSON, someone, purpose="fraud-prevention")):
+        with pytest.raises(NotPermitted):
+            await acts.list_veils(stack, no)
+
+
 async def test_what_an_order_covers_is_hidden_until_its_day_and_then_appears_by_itself(
     stack, court, person, look, seen, unsealed
 ):

@@ -77,7 +77,6 @@ async def test_yes_and_no_by_code(site, ask, asha, juma, sms):
         {"number": "1", "said": {}},
         {"number": "1", "pin": PIN, "each": True},
     ],
-    ids=str,
 )
 async def test_incomplete_questions_are_refused(ask, body):
     got = await ask(body)

@@ -145,7 +145,6 @@ async def test_nobodys_request_waits_and_runs_out_like_somebodys(site, asha):
         ({"requested_expiry": "soon"}, "invalid_request"),
         ({"request": "x"}, "invalid_request_object"),
     ],
-    ids=str,
 )
 async def test_wrong_requests_are_refused(site, asha, changes, error):
     got = await site.party("shop").post(DOOR, wish(asha, **changes), dpop=None)

@@ -83,7 +83,6 @@ async def test_an_operator_registers_and_updates_and_ends_a_client(site, operato
         ({"publicKey": json.dumps({"kty": "RSA", "n": "x"})}, "invalid_public_key"),
         ({"clientId": 7}, "invalid_client_id"),
     ],
-    ids=str,
 )
 async def test_faults_have_esignets_codes(site, operator, changes, code):
     got = await site.http.post(DOOR, json=order(**changes), headers=operator)

@@ -124,7 +124,6 @@ async def test_confidential_client_cannot_pose_as_public(site):
         ({"claims": "[1]"}, "invalid_request"),
         ({"claims": "{"}, "invalid_request"),
     ],
-    ids=str,
 )
 async def test_wrong_requests_are_refused_pushed_and_plain(site, browser, changes, error):
     bank = site.party("bank")

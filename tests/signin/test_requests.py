@@ -55,7 +55,6 @@ async def test_a_signed_request_counts_alone_pushed_and_plain(site, browser):
         {"request": "x"},
         {"request_uri": "https://rp.example/r"},
     ],
-    ids=str,
 )
 async def test_wrong_signed_requests_are_refused(site, changes):
     bank = site.party("bank")

@@ -32,8 +32,10 @@ STAFF = {
     "dpo": ("registry", ["data-protection-officer"]),
     "protector": ("regulator", ["data-protection-authority"]),
     "registrar": ("registry", ["adjudicator", "registrar"]),
+    "judge": ("court", ["court"]),
 }
 STAFF_PIN = "246810"
+COURT = "high-court"  # no member of the exchange: it only orders
 CALLBACK = "http://127.0.0.1:9100/callback"
 # client -> (kind of institution, security profile, scopes beyond those about a signed-in person, name)
 CLIENTS = {
@@ -116,7 +118,7 @@ async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
 
     kind, roles = STAFF[role]
     members = {m.kind: m.code for m in reversed(stack.profile.institutions)}
-    institution = (members | {"regulator": stack.profile.law.authority})[kind]
+    institution = (members | {"regulator": stack.profile.law.authority, "court": COURT})[kind]
     phone = staff_phone(stack.profile, place)
     new = NewStaff(
         staff_id=f"{role}-1",

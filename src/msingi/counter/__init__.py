@@ -1,7 +1,8 @@
-"""The counter of the register: pages for whoever comes to it, before an enrolment, at the desk, and afterwards.
+"""The counter: pages for whoever comes to the register, and of the desks that have no room of their own (a court's).
 
 Laws
-1. The counter has no tables and no acts: whatever it shows or does is an act of identity, permitted and logged there.
+1. The counter has no tables and no acts: whatever it shows or does is an act of a room below, permitted and logged
+   there.
 2. Every page works without scripts, at phone width, in every language, in both directions; nothing is lost by a
    wrong answer.
 3. Nobody's number stands in an address: what follows a search is sealed for the session that made it.

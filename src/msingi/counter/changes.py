@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from msingi.counter import forms
+from msingi.counter import forms, recovery
 from msingi.identity import acts as identity
 from msingi.identity.civil import acts as civil
 from msingi.identity.civil.model import DeathOrder
@@ -28,6 +28,7 @@ _STANDS: Final = frozenset({Status.ACTIVE, Status.SUSPENDED})
 VERBS: Final[dict[str, tuple[frozenset[Status], frozenset[str]]]] = {
     "update": (_LIVING, frozenset({OFFICER, REGISTRAR})),
     "guardian": (_LIVING, frozenset({REGISTRAR})),
+    "recover": (frozenset({Status.ACTIVE}), frozenset({OFFICER, REGISTRAR})),
     "suspend": (frozenset({Status.ACTIVE}), frozenset({JUDGE})),
     "reactivate": (frozenset({Status.SUSPENDED, Status.DEACTIVATED}), frozenset({JUDGE})),
     "deactivate": (_STANDS, frozenset({JUDGE})),
@@ -48,6 +49,7 @@ def form(seen: Visit, verb: str, known: Demographics) -> Form:
     say, because = seen.say, forms.reason(seen.say)
     fields: dict[str, tuple[Field, ...]] = {
         "update": _update_fields(seen, known),
+        "recover": recovery.questions(seen),
         "merge": (forms.field(say, "kept", "number", longest=30, optional=False), because),
         "death": (
             forms.field(say, "died_on", "date", optional=False),
@@ -91,12 +93,14 @@ def _update_fields(seen: Visit, known: Demographics) -> tuple[Field, ...]:
 
 
 async def carry_out(seen: Visit, ctx: Context, verb: str, person: Person) -> str:
-    """Do it, or propose it; gives the name of the text that says so. Raises what the act raises."""
+    """Do it, or propose it; gives the sentence that says so. Raises what the act raises."""
     stack, value, person_id = seen.stack, seen.fields.get, person.person_id
     because = value("because", "")
     if verb in ("suspend", "reactivate", "deactivate"):
         act = {"suspend": identity.suspend, "reactivate": identity.reactivate, "deactivate": identity.deactivate}[verb]
         await act(stack, ctx, person_id, because, Cause.OFFICER)
+    elif verb == "recover":
+        return await recovery.recover(seen, ctx, person_id)
     elif verb == "update":
         await life.propose_update(
             stack, ctx, person_id, _update(seen, person.demographics), value("key", "") or person_id.hex
@@ -109,19 +113,19 @@ async def carry_out(seen: Visit, ctx: Context, verb: str, person: Person) -> str
     elif verb == "revival":
         await life.propose_revival(stack, ctx, person_id, because)
     elif verb == "death":
-        day = Birth(_day(seen, "died_on")).day
-        if day is None:
+        died = Birth(day(seen, "died_on")).day
+        if died is None:
             raise Malformed(seen.say("form.not_date"), field="died_on", rule="calendar-date")
-        order = DeathOrder(person.number, day, value("place", ""), "", value("informant", ""))
+        order = DeathOrder(person.number, died, value("place", ""), "", value("informant", ""))
         await civil.register_death(stack, ctx, order, value("key", "") or person_id.hex)
     else:
         order = GuardianOrder(value("guardian", ""), GuardianKind(value("guardian_kind", "kin")), because,
-                              Birth(_day(seen, "until")).day)  # fmt: skip
+                              Birth(day(seen, "until")).day)  # fmt: skip
         await guardians.grant_guardian(stack, ctx, person_id, order)
-    return "counter.proposed" if verb in PROPOSED else "counter.done"
+    return seen.say("counter.proposed" if verb in PROPOSED else "counter.done")
 
 
-def _day(seen: Visit, name: str) -> str:
+def day(seen: Visit, name: str) -> str:
     """A date as typed, in ISO 8601. Raises Malformed for what is no day; empty if nothing was typed."""
     parts = [seen.fields.get(f"{name}_{part}", "").strip() for part in ("year", "month", "day")]
     typed = "-".join(parts) if any(parts) else ""

@@ -38,6 +38,10 @@ BLOCK = Block(
     person=MenuItem("record", "/me/record", "people"),
     desk=MenuItem("register", "/staff/register", "people"),
     home=(MenuItem("apply", "/apply", "people"),),
+    desks=(
+        (MenuItem("veils", "/staff/veils", "lock"), frozenset({"court"})),
+        (MenuItem("accounts", "/staff/accounts", "card"), frozenset({"operator"})),
+    ),
     roles=frozenset({"enrolment-officer", "registrar", "adjudicator", "operator"}),
     looks=frozenset(
         {"identity.list-aliases", "identity.see-proposals-of", "identity.read-history", "identity.certify"}

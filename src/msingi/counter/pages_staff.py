@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar import Response, get, post
 from msgspec import Struct
 
-from msingi.counter import changes, forms
+from msingi.counter import changes, forms, recovery
 from msingi.counter.model import Line, Press, Section, Sheet
 from msingi.counter.pages import PAGE
 from msingi.identity import acts as identity
@@ -265,17 +265,19 @@ async def change(request: WebRequest) -> Response[bytes]:
     person = await identity.read_person(seen.stack, ctx_of(seen), open_.person)
     form = changes.form(seen, verb, person.demographics)
     note = seen.say("counter.four_eyes") if verb in changes.PROPOSED else ""
+    note = seen.say("counter.recover_note") if verb == "recover" else note
     wrong = ""
     if "_sent" in seen.fields and not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
+        form = recovery.judged(seen, form) if verb == "recover" else rules.judged(form, seen.say, {})
         if not form.wrongs:
             try:
                 said = await changes.carry_out(seen, ctx_of(seen), verb, person)
-                return await _person(seen, open_.person, seen.say(said))
+                return await _person(seen, open_.person, said)
             except NotPermitted:
                 raise
             except Refusal as refusal:
                 wrong = forms.told(seen, refusal)
+    form = recovery.without_pin(form)
     view = Sheet(
         title=seen.say(f"counter.do_{verb}"),
         lead=person.demographics.name.full,

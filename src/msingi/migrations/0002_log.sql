@@ -71,8 +71,10 @@ CREATE TABLE IF NOT EXISTS log.veil (
   ordered_at timestamptz NOT NULL,
   until timestamptz NOT NULL CHECK (until > ordered_at AND until <= ordered_at + interval '10 years'),
   lifted_at timestamptz,
+  ordered_by text NOT NULL,       -- the institution of the court that gave the order
   PRIMARY KEY (person_id, veil_id)
 );
+CREATE INDEX IF NOT EXISTS veil_orders ON log.veil (ordered_by, veil_id DESC);
 ALTER TABLE log.veil ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS wall ON log.veil;
 CREATE POLICY wall ON log.veil USING (

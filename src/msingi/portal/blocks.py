@@ -15,7 +15,8 @@ class Block(Struct, frozen=True):
     """One block: its room, its entry in people's menu and in the desk's, which staff with one of `roles` see.
 
     `looks` are acts by which people only look at their own data: they are shown folded in "who looked". `home` is what
-    the first page offers everybody: its words are `<room>.home_<name>` and `<room>.home_<name>_text`.
+    the first page offers everybody: its words are `<room>.home_<name>` and `<room>.home_<name>_text`. `desks` are
+    further entries of the desk's menu, each with the roles that see it.
     """
 
     room: str
@@ -24,6 +25,7 @@ class Block(Struct, frozen=True):
     roles: frozenset[str] = frozenset()
     looks: frozenset[str] = frozenset()
     home: tuple[MenuItem, ...] = ()
+    desks: tuple[tuple[MenuItem, frozenset[str]], ...] = ()
 
 
 _known: dict[str, Block] = {}
@@ -47,7 +49,8 @@ def rooms() -> tuple[str, ...]:
 def menu_of(actor: Actor) -> tuple[MenuItem, ...]:
     """The blocks' entries in the menu of a person, or of a member of staff by roles."""
     if actor.kind is Kind.STAFF:
-        return tuple(b.desk for b in _known.values() if b.desk and actor.roles & b.roles)
+        entries = [(b.desk, b.roles) for b in _known.values() if b.desk] + [e for b in _known.values() for e in b.desks]
+        return tuple(item for item, roles in entries if actor.roles & roles)
     return tuple(b.person for b in _known.values() if b.person)
 
 

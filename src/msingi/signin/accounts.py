@@ -42,7 +42,7 @@ async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, che
 
     The person types a new PIN; passkeys, known devices and open sign-ins end, and every phone that is known hears of
     it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can still object.
-    `checks` are at least two of rules.CHECKS. Raises PinNotAcceptable, ChecksMissing.
+    `checks` are at least two of `model.CHECKS`. Raises PinNotAcceptable, ChecksMissing.
     """
     rules.check_new_pin(pin)
     rules.check_recovery(checks)

@@ -13,6 +13,7 @@ from msingi.kernel.ids import PersonId
 PIN_TRIES = 5
 CODE_TRIES = 5
 CODE_TTL_S = 300
+CHECKS = ("document", "photo", "fingerprint", "introducer", "register-facts")  # by an officer, before a recovery
 NUMBER_CLAIM = "msingi:number"
 CLAIMS = ("name", "given_name", "family_name", "birthdate", "phone_number", NUMBER_CLAIM)
 SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from msingi.kernel.ids import PersonId
 from msingi.signin.errors import BadQuestion, BadRegistration, ChecksMissing, PinNotAcceptable
-from msingi.signin.model import CLAIMS, PIN_TRIES, Client, Profile, Question
+from msingi.signin.model import CHECKS, CLAIMS, PIN_TRIES, Client, Profile, Question
 
 IDLE_S = 30 * 60
 TOUCH_S = 60  # how stale "last seen" may be, so that not every request writes it
@@ -24,7 +24,6 @@ FORGET_S = 24 * 3600
 SMS_TRIES = 6
 PROBE_WRONG = 50
 COOLING_S = 3 * 86_400
-CHECKS = ("document", "photo", "fingerprint", "introducer", "register-facts")
 PROBE_WINDOW_S = 15 * 60
 _PIN = re.compile(r"[0-9]{4,8}")
 _ROWS = ("01234567890", "09876543210")

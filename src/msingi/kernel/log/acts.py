@@ -35,6 +35,17 @@ class VeilOrder(Struct, frozen=True, forbid_unknown_fields=True):
     reference: str
 
 
+class Veil(Struct, frozen=True):
+    """An order in force, as the court that gave it sees it. The reference stands sealed in the log, with the order."""
+
+    veil_id: UUID
+    person_id: PersonId
+    institution: str
+    purpose: str
+    ordered_at: datetime
+    until: datetime
+
+
 class VeiledCount(Struct, frozen=True):
     """How many orders were given, and how many entries were hidden, for one institution in one month."""
 
@@ -68,7 +79,9 @@ async def order_veil(stack: "Stack", ctx: Context, person_id: PersonId, order: V
     check(order, ctx.at, law.most_days, law.purposes)
     veil_id = uuid7()
     async with stack.db.transaction(permit) as tx:
-        await tx.do(Q.put_veil, person_id, veil_id, order.institution, order.purpose, ctx.at, order.until)
+        await tx.do(
+            Q.put_veil, person_id, veil_id, order.institution, order.purpose, ctx.at, order.until, ctx.actor.institution
+        )
         await tx.do(Q.count_order, order.institution, ctx.at)
         detail: leaf.Detail = {
             "institution": order.institution,
@@ -78,6 +91,15 @@ async def order_veil(stack: "Stack", ctx: Context, person_id: PersonId, order: V
         }
         leaf.append(tx, permit, subject=person_id, detail=detail, veil_id=veil_id)
     return veil_id
+
+
+async def list_veils(stack: "Stack", ctx: Context, before: UUID | None = None, limit: int = 30) -> list[Veil]:
+    """The orders in force of the caller's own court, newest first, `limit` (1 to 200) before an id."""
+    permit = policy.decide(ctx, "log.list-veils", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        rows = await tx.rows(Q.veils_of_court, ctx.actor.institution, ctx.at, before, max(1, min(limit, 200)))
+        leaf.append(tx, permit, detail={"orders": len(rows)})
+    return [Veil(**row) for row in rows]
 
 
 async def lift_veil(stack: "Stack", ctx: Context, person_id: PersonId, veil_id: UUID) -> None:

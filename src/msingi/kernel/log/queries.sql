@@ -199,7 +199,14 @@ SELECT token FROM log.timestamp WHERE size = $1
 
 -- name: put_veil
 -- A court order to hide an institution's accesses to a person for one purpose until a day.
-INSERT INTO log.veil (person_id, veil_id, institution, purpose, ordered_at, until) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO log.veil (person_id, veil_id, institution, purpose, ordered_at, until, ordered_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+
+-- name: veils_of_court
+--- The orders in force that an institution's staff gave, newest first, before an id.
+SELECT veil_id, person_id, institution, purpose, ordered_at, until FROM log.veil
+WHERE ordered_by = $1 AND lifted_at IS NULL AND until > $2 AND ($3::uuid IS NULL OR veil_id < $3)
+ORDER BY veil_id DESC LIMIT $4
 
 -- name: lift_veil
 -- End an order before its day; the institution, or no row if it is not in force.
