@@ -111,6 +111,22 @@ async def test_access_lift_veil(stack, court, person, look, seen, ctx_of):
         await acts.lift_veil(stack, court(), someone, veil_id)
 
 
+async def test_in_a_batch_each_act_is_hidden_by_its_own_institution_and_purpose(stack, court, person, seen, ctx_of):
+    first, second = await person(), await person()
+    for someone in (first, second):
+        await acts.order_veil(stack, court(), someone, order())
+    made = [
+        policy.decide(ctx_of(Kind.STAFF, "d-1", institution=asker, purpose="fraud-prevention"), "demo.look", someone)
+        for someone, asker in ((first, "bank"), (first, "police"), (second, "police"), (second, "bank"))
+    ]
+    for batch in (made[:2], made[2:]):  # whoever comes first in it
+        async with stack.db.transaction(*batch) as tx:
+            for permit in batch:
+                log.append(tx, permit, subject=permit.subjects[0], detail={"what": "looked"})
+    for someone in (first, second):
+        assert [asker for act, asker in await seen(someone) if act == "demo.look"] == ["bank"]
+
+
 async def test_access_list_veils(stack, court, person, ctx_of):
     someone, other = await person(), await person()
     lawsuit = f"court-{someone.hex[-6:]}"

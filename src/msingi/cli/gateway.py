@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -59,6 +60,8 @@ async def _serve(settings: Settings, where: dict[str, Any]) -> None:
         loop.add_signal_handler(sign, ended.set)
     try:
         await running.start(**where)
+        gc.collect()
+        gc.freeze()  # what was made by now stays: the collector need not look through all of it again and again
         click.echo(f"Msingi: messages are answered at {where.get('path') or settings.gateway_url}", err=True)
         sys.stderr.flush()
         await ended.wait()

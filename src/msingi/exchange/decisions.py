@@ -9,6 +9,7 @@ the edition again in its own transaction, and consents always, so nothing that w
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from uuid import UUID
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from msingi.exchange.rules import Granted, Judgement, Page
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased, Malformed, NotPermitted, Outage, Refusal
+from msingi.kernel.errors import Erased, Malformed, NotPermitted, Outage, Overtaken, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -31,7 +32,9 @@ from msingi.kernel.stack import Stack
 CHANNEL = "exchange"
 MOST_IN_BATCH = 64
 MOST_WAITING = 4_096
-MOST_AT_ONCE = 2  # batches: one is on its way to the disk while the next is weighed
+MOST_AT_ONCE = 2  # batches: a second one only while the first is slow, or has left a whole one waiting
+SLOW_S = 0.05
+MOST_CONSENTS = 20_000  # remembered as what to expect
 PERSON_TEXT_MOST = 64
 OBJECTABLE = frozenset({"contract", "public-task"})  # what a law commands, or a life depends on, goes on
 
@@ -77,6 +80,8 @@ class Docket:
         self.stack = stack
         self.waiting: deque[Case] = deque()
         self.at_work = 0
+        self.began = 0.0
+        self.expected: dict[tuple[object, ...], UUID] = {}  # consents as they were found last
         self.book: dict[tuple[str, str], Shelf] = {}
         self.actors: dict[str, Actor] = {}
         self.tasks: set[asyncio.Task[None]] = set()
@@ -91,9 +96,11 @@ class Docket:
         page = await self._page(call)
         person_id, by_number = await self._person_named(caller, call)
         judgement = self._judge(call, page, person_id is not None, by_number)
-        waiting: asyncio.Future[Yes] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Yes] = loop.create_future()
         self.waiting.append(Case(caller, call, page, person_id, by_number, waiting, judgement))
-        if self.at_work < MOST_AT_ONCE:
+        late = len(self.waiting) >= MOST_IN_BATCH or loop.time() > self.began + SLOW_S
+        if self.at_work == 0 or (late and self.at_work < MOST_AT_ONCE):
             self.at_work += 1
             task = asyncio.create_task(self._work())
             self.tasks.add(task)
@@ -166,11 +173,14 @@ class Docket:
 
     async def _work(self) -> None:
         """Decide what waits, batch by batch, until nothing does."""
+        loop = asyncio.get_running_loop()
         try:
             while self.waiting:
                 batch = self._next_batch()
+                self.began = loop.time()
                 try:
-                    await self._sit(batch)
+                    if not await self._at_once(batch):
+                        await self._sit(batch)
                 except Exception as failure:
                     await self._alone(batch, failure)
         finally:
@@ -205,11 +215,61 @@ class Docket:
                 if not case.waiting.done():
                     case.waiting.set_exception(own)
 
-    async def _sit(self, batch: list[Case]) -> None:
-        """Decide a batch in one transaction: each case with its permit and its leaf (laws 1 to 5)."""
+    async def _at_once(self, batch: list[Case]) -> bool:
+        """Decide a batch in one message to the database, where all that it rests on is remembered: the transaction
+        itself claims, reads the edition, consents and objections, and is given up unless they are as expected. False
+        then, and where something is not remembered: nothing was done."""
+        permits = self._permits(batch)
+        expected = self._expected(batch)
+        if expected is None:
+            return False
+        try:
+            async with self.stack.db.transaction(permits[0], *permits[1:]) as tx:
+                store.expect(tx, expected, clock.now())
+                ended = [
+                    (case, self._leave(tx, case, consent))
+                    for case, consent in zip(batch, expected.rests_on, strict=True)
+                ]
+        except (Overtaken, Erased):
+            return False
+        _tell(ended)
+        return True
+
+    def _expected(self, batch: list[Case]) -> store.Expected | None:
+        """What a batch rests on, as far as it is remembered; None if not all of it is."""
+        found = store.Expected([], batch[0].page.edition, [], [], [])
+        for case in batch:
+            call, person_id, rests_on = case.call, case.person_id, ""
+            if case.page.edition != found.edition:
+                return None
+            if person_id is not None and not self.stack.seal.remembers(person_id):
+                return None
+            if _by_consent(case):
+                granted = case.judgement.granted
+                assert granted is not None
+                fields = _consent_fields(call.service, granted.fields)
+                key = (person_id, case.caller.institution, call.purpose, fields)
+                consent = self.expected.get(key)
+                if consent is None or person_id is None:
+                    return None
+                found.consents.append((person_id, case.caller.institution, call.purpose, fields, consent))
+                rests_on = str(consent)
+            if person_id is not None and _is_objectable(case):
+                found.objectable.append((person_id, case.caller.institution, call.purpose))
+            found.messages.append((call.client, call.message_id))
+            found.rests_on.append(rests_on)
+        return found
+
+    def _permits(self, batch: list[Case]) -> list[Permit]:
+        made = []
         for case in batch:
             case.permit = self._permit(case)
-        permits = [case.permit for case in batch if case.permit is not None]
+            made.append(case.permit)
+        return made
+
+    async def _sit(self, batch: list[Case]) -> None:
+        """Decide a batch in one transaction: each case with its permit and its leaf (laws 1 to 5)."""
+        permits = self._permits(batch)
         ended: list[tuple[Case, Yes | Refusal]] = []
         async with self.stack.db.transaction(permits[0], *permits[1:]) as tx:
             messages = [(case.call.client, UUID(case.call.message_id)) for case in batch]
@@ -225,13 +285,7 @@ class Docket:
             found = await self._consents(tx, batch)
             for case in batch:
                 ended.append((case, self._leave(tx, case, found.get(id(case), ""))))
-        for case, end in ended:
-            if case.waiting.done():  # whoever asked has gone away; that it was decided stands in the record
-                continue
-            if isinstance(end, Yes):
-                case.waiting.set_result(end)
-            else:
-                case.waiting.set_exception(end)
+        _tell(ended)
 
     async def _renew(self, tx: Tx, cases: Iterable[Case]) -> None:
         """Weigh cases again on what is in force now."""
@@ -256,28 +310,30 @@ class Docket:
         asks: list[tuple[PersonId, str, str, tuple[str, ...]]] = []
         for case in batch:
             granted = case.judgement.granted
-            if case.judgement.refusal is not None or granted is None or not granted.needs_consent:
+            if granted is None or not _by_consent(case):
                 continue
             if case.person_id is None:
                 case.judgement.refusal = ConsentMissing()
                 continue
             asked.append(case)
-            fields = rules.consent_fields(case.call.service, granted.fields)
-            asks.append((case.person_id, case.caller.institution, case.call.purpose, fields))
+            fields = _consent_fields(case.call.service, granted.fields)
+            asks.append((case.person_id, case.caller.institution, case.call.purpose, tuple(fields.split(" "))))
         await self._objections(tx, batch)
         live = await consents.live_consents(tx, asks)
-        for number, case in enumerate(asked):
-            if number not in live:
+        if len(self.expected) > MOST_CONSENTS:
+            self.expected.clear()
+        for number, (case, ask) in enumerate(zip(asked, asks, strict=True)):
+            key = (*ask[:3], " ".join(ask[3]))
+            if number in live:
+                self.expected[key] = live[number].consent_id
+            else:
+                self.expected.pop(key, None)
                 case.judgement.refusal = ConsentMissing(institution=case.caller.institution, purpose=case.call.purpose)
         return {id(asked[number]): str(one.consent_id) for number, one in live.items()}
 
     async def _objections(self, tx: Tx, batch: list[Case]) -> None:
         """Cases on a basis that a person can object to are refused where an objection was upheld."""
-        asked = [
-            (case, case.person_id)
-            for case in batch
-            if case.judgement.refusal is None and case.person_id is not None and case.judgement.basis in OBJECTABLE
-        ]
+        asked = [(case, case.person_id) for case in batch if case.person_id is not None and _is_objectable(case)]
         asks = [(person_id, case.caller.institution, case.call.purpose) for case, person_id in asked]
         for number in await consents.stopped(tx, asks):
             case, _ = asked[number]
@@ -304,6 +360,34 @@ class Docket:
             what["consent"] = consent
         left = log.append(tx, permit, subject=case.person_id, detail=what)
         return Yes(granted, replace(permit.context, consent=consent), case.person_id, left.record_id)
+
+
+def _by_consent(case: Case) -> bool:
+    """Whether a yes to this case rests on a consent."""
+    judgement = case.judgement
+    return judgement.refusal is None and judgement.granted is not None and judgement.granted.needs_consent
+
+
+def _is_objectable(case: Case) -> bool:
+    """Whether a yes to this case could be stopped by an objection."""
+    return case.judgement.refusal is None and case.judgement.basis in OBJECTABLE
+
+
+@lru_cache(maxsize=4096)
+def _consent_fields(service: str, fields: tuple[str, ...]) -> str:
+    """The fields as consents name them, blank-separated."""
+    return " ".join(rules.consent_fields(service, fields))
+
+
+def _tell(ended: Iterable[tuple[Case, Yes | Refusal]]) -> None:
+    """Tell those who wait; whoever asked and has gone away: that it was decided stands in the record."""
+    for case, end in ended:
+        if case.waiting.done():
+            continue
+        if isinstance(end, Yes):
+            case.waiting.set_result(end)
+        else:
+            case.waiting.set_exception(end)
 
 
 def docket(stack: Stack) -> Docket:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -22,7 +22,7 @@ from msingi.exchange.errors import BadCall, ExchangeRefusal, SignatureRefused
 from msingi.exchange.governance import public_key
 from msingi.exchange.model import Caller
 from msingi.exchange.signature import Message
-from msingi.kernel import clock
+from msingi.kernel import clock, ids
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
 
@@ -153,7 +153,7 @@ async def recognise(stack: Stack, message: Message, trusted: bool = False) -> tu
 async def respond(stack: Stack, asked: Exchange) -> Reply:
     """The answer to a request, with all fields that X-Road expects; never raises."""
     message = asked.message
-    asked.request_id = str(uuid4())
+    asked.request_id = ids.random_id()
     try:
         reply = await _answer(stack, asked)
     except (Refusal, Outage) as ending:
@@ -173,7 +173,7 @@ async def respond(stack: Stack, asked: Exchange) -> Reply:
     reply.fields |= {
         "x-road-request-id": asked.request_id,
         "x-road-request-hash": wire.hash_of(wire.request_head(message.method, line, asked.headers), digest),
-        "x-road-id": message.fields.get("x-road-id") or str(uuid4()),
+        "x-road-id": message.fields.get("x-road-id") or ids.random_id(),
         "cache-control": "no-store",
     }
     if "x-road-client" in message.fields:

@@ -105,6 +105,10 @@ WITH asked AS (
 SELECT (SELECT edition FROM exchange.edition) AS edition, ARRAY(SELECT client FROM claim) AS clients,
   ARRAY(SELECT message_id FROM claim) AS messages;
 
+-- name: as_weighed
+-- Claim messages, and stop the transaction unless all that was weighed for them still is as it was expected to be.
+SELECT exchange.as_weighed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
 -- name: client_now
 -- The edition, an institution's standing, and the keys of its subsystem that may be used.
 SELECT e.edition, i.standing, ARRAY(SELECT kid FROM exchange.key k WHERE k.subsystem = $1 AND k.active) AS kids

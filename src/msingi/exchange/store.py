@@ -22,6 +22,7 @@ from msingi.exchange.model import (
 from msingi.exchange.rules import Page
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
+from msingi.kernel.ids import PersonId
 
 Q = sql.load(__name__)
 
@@ -212,6 +213,26 @@ async def claim_messages(
     row = await tx.row(Q.claim_messages, [client for client, _ in messages], [id for _, id in messages], now)
     assert row is not None  # the statement always gives one row
     return row["edition"], set(zip(row["clients"], row["messages"], strict=True))
+
+
+class Expected(msgspec.Struct):
+    """What a batch rests on: message ids by client, the edition, (person, institution, purpose, fields, consent) of
+    those that need a consent, and (person, institution, purpose) of those that an objection could stop. `rests_on`: for
+    each message the consent, or nothing."""
+
+    messages: list[tuple[str, str]]
+    edition: int
+    consents: list[tuple[PersonId, str, str, str, UUID]]
+    objectable: list[tuple[PersonId, str, str]]
+    rests_on: list[str]
+
+
+def expect(tx: Tx, expected: Expected, now: datetime) -> None:
+    """Claim message ids as the transaction ends; it ends as Overtaken unless all is as expected."""
+    claimed, lived, stopped = expected.messages, expected.consents, expected.objectable
+    columns = [[m[0] for m in claimed], [m[1] for m in claimed], now, expected.edition]
+    columns += [[row[n] for row in lived] for n in range(5)] + [[row[n] for row in stopped] for n in range(3)]
+    tx.later.append((Q.as_weighed, columns))
 
 
 async def claim_message(tx: Tx, client: str, message_id: UUID, now: datetime) -> bool:

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -26,6 +27,11 @@ BUFFER = memoryview(bytearray(64 * 1024))
 REPEATABLE = frozenset(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])  # RFC 9110 section 9.2.2
 
 
+@lru_cache(maxsize=1024)
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
+
+
 class Lost(Exception):
     """The connection ended before the answer began: whoever asked may ask again, if the method is idempotent."""
 
@@ -39,6 +45,7 @@ class Line(asyncio.BufferedProtocol):
         self.idle_since = 0.0
         self.used = False
         self.open = True
+        self.deadline = 0.0  # by when something has to come; 0: no limit
         self.timer: asyncio.TimerHandle | None = None
         self.writable = asyncio.Event()
         self.writable.set()
@@ -49,7 +56,7 @@ class Line(asyncio.BufferedProtocol):
 
     def begin(self) -> None:
         """Get ready for the next answer."""
-        self.parser = httptools.HttpResponseParser(self)
+        self.parser = httptools.HttpResponseParser(self)  # a new one: nothing of an earlier answer is left in it
         self.status, self.headers, self.head_bytes = 0, list[tuple[str, str]](), 0
         self.trailers: list[tuple[str, str]] = []
         self.chunks: deque[bytes] = deque()
@@ -79,7 +86,7 @@ class Line(asyncio.BufferedProtocol):
             self.fail(AnswerFailed("the head of the service's answer is too large"))
         else:
             told = self.trailers if self.head.done() else self.headers
-            told.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+            told.append((_name(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The head is whole; an interim answer (1xx) is passed over."""
@@ -122,6 +129,9 @@ class Line(asyncio.BufferedProtocol):
         """The server has gone."""
         self.open = False
         self.writable.set()
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
         if self.used and not self.complete:
             if not self.head.done():
                 self.head.set_exception(Lost())
@@ -138,11 +148,20 @@ class Line(asyncio.BufferedProtocol):
         self.writable.set()
 
     def within(self, seconds: float) -> None:
-        """Give up unless something comes within this time; 0: no limit any more."""
-        if self.timer is not None:
+        """Give up unless something comes within this time; 0: no limit any more. One timer serves many requests."""
+        self.deadline = self.loop.time() + seconds if seconds else 0.0
+        if self.timer is not None and self.deadline and self.timer.when() > self.deadline:
             self.timer.cancel()
-        late = AnswerFailed("the service did not answer in time")
-        self.timer = self.loop.call_later(seconds, self.fail, late) if seconds else None
+            self.timer = None
+        if seconds and self.timer is None:
+            self.timer = self.loop.call_at(self.deadline, self._due)
+
+    def _due(self) -> None:
+        self.timer = None
+        if self.deadline > self.loop.time():
+            self.timer = self.loop.call_at(self.deadline, self._due)
+        elif self.deadline:
+            self.fail(AnswerFailed("the service did not answer in time"))
 
     async def ask(self, head: bytes, body: bytes, inflow: Inflow | None) -> None:
         """Send a request and wait for the head of its answer. Raises Lost, AnswerFailed."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -27,6 +28,7 @@ _UNHASHED = frozenset(
     b"host user-agent server".split()
 )
 _MOST_PATH = 2_000
+_CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What is not passed on to a service: what belongs to the connection (X-Road REST 4.3), what is the exchange's own to
 # say, and names that only proxies between us and the service set.
 _NOT_PASSED = frozenset(
@@ -130,18 +132,21 @@ def call_of(
 def _passed(fields: dict[str, str], service: str) -> dict[str, str]:
     """The header fields that reach the service: the client's, apart from those of connections, and who asks what."""
     client = fields["x-road-client"].rpartition(",")[2].strip()  # the last one counts, and was verified
-    named = {name.strip().lower() for name in fields.get("connection", "").split(",")}  # RFC 9110 section 7.6.1
-    kept = {
-        name: value for name, value in fields.items() if name not in _NOT_PASSED and name not in named
-    }  # fmt: skip
+    kept = {name: value for name, value in fields.items() if name not in _NOT_PASSED}
+    for name in fields["connection"].split(",") if "connection" in fields else ():  # RFC 9110 section 7.6.1
+        kept.pop(name.strip().lower(), None)
     kept.setdefault("accept", "application/json")
-    return kept | {"x-road-client": client, "x-road-service": service}
+    kept["x-road-client"], kept["x-road-service"] = client, service
+    return kept
 
 
 def message_id(fields: dict[str, str]) -> str:
     """The `X-Road-Id` in canonical form. Raises BadCall unless it is a UUID."""
+    given = fields.get("x-road-id", "")
+    if _CANONICAL.fullmatch(given):
+        return given
     try:
-        return str(UUID(fields.get("x-road-id", "")))
+        return str(UUID(given))
     except ValueError:
         raise BadCall("X-Road-Id is a UUID", field="X-Road-Id") from None
 

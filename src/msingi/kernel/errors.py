@@ -106,6 +106,10 @@ class DifferentContent(Conflict):
     remedy = "Use a new key for a new intention, or repeat the first request unchanged to get its receipt."
 
 
+class Overtaken(Exception):
+    """What an act expected to find was no longer so, and nothing of it happened: it is done again, and looks first."""
+
+
 class Erased(Refusal):
     """The content was erased by destroying its key. That it existed can still be proved; it cannot be read."""
 

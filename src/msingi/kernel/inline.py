@@ -60,6 +60,8 @@ def _element(value: Any) -> str:
     kind = type(value)
     if kind is bytes:
         return f'"\\\\x{value.hex()}"'
+    if kind is UUID:
+        return f"{value.int:032x}"
     if kind is int:
         return str(value)
     if kind is bool:

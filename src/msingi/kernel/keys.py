@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from nacl.bindings import crypto_sign
 
 if TYPE_CHECKING:
     from msingi.kernel.hsm import HsmKeys
@@ -90,6 +91,7 @@ class SoftwareSigner:
         if alg == "Ed25519":
             self._ed = ed25519.Ed25519PrivateKey.from_private_bytes(secret)
             self.public_key: PublicKey = self._ed.public_key()
+            self._sodium = secret + self.public_key.public_bytes_raw()  # libsodium's form of the same key
         else:
             order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
             scalar = int.from_bytes(hashlib.sha512(b"P-256\0" + secret).digest()) % (order - 1) + 1
@@ -106,7 +108,7 @@ class SoftwareSigner:
     def sign(self, message: bytes) -> bytes:
         """The signature over `message`, 64 bytes."""
         if self.alg == "Ed25519":
-            return self._ed.sign(message)
+            return crypto_sign(message, self._sodium)[:64]  # the same bytes (RFC 8032) in less time than OpenSSL's
         r, s = decode_dss_signature(self._ec.sign(message, ec.ECDSA(SHA256())))
         return r.to_bytes(32) + s.to_bytes(32)
 

@@ -59,6 +59,10 @@ class Seals:
         await self.fetch(tx, strangers)
         return {p for p in strangers if p not in tx.person_keys}
 
+    def remembers(self, person_id: PersonId) -> bool:
+        """Whether a person's key is remembered, so that to seal needs no look-up before the transaction ends."""
+        return person_id in self._known
+
     def _remember(self, tx: Tx, person_id: PersonId, wrapped: bytes) -> None:
         known = self._known.get(person_id)
         if known is None or known[0] != wrapped:

@@ -7,7 +7,7 @@ import asyncpg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from msingi.kernel import sql
-from msingi.kernel.errors import Erased
+from msingi.kernel.errors import Erased, Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.kernel.inline import render
 from msingi.kernel.policy import Permit
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Q = sql.load(__name__)
 INLINE_BYTES = 64 * 1024  # more than this is not worth writing as text
 KEYS_GONE = "MS410"
+NOT_AS_EXPECTED = "MS409"
 Row = asyncpg.Record
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
@@ -140,7 +141,8 @@ class Tx:
     async def end(self, keep: bool) -> None:
         """Send what is left for the end, then COMMIT (or ROLLBACK unless `keep`), in one round trip if it is short.
 
-        Raises Erased if a key that was remembered is gone by now: then nothing of this transaction happens.
+        Raises Erased if a key that was remembered is gone by now, and Overtaken if a statement that was left for the
+        end found something else than was expected: then nothing of this transaction happens.
         """
         if not keep:
             self.later.clear()
@@ -156,18 +158,21 @@ class Tx:
 
     async def _send_the_end(self, ending: str) -> None:
         try:
-            if sum(_size(arg) for _, args in self.later for arg in args) > INLINE_BYTES:
+            texts = [render(query.text, args) for query, args in self.later]
+            if sum(map(len, texts)) > 2 * INLINE_BYTES:  # bytes are written as two digits each
                 for query, args in self.later:
                     await self.do(query, *args)
-                self.later.clear()
-            texts = [self._opening] if self._opening else []
-            texts += [render(query.text, args) for query, args in self.later]
+                texts.clear()
+            if self._opening:
+                texts.insert(0, self._opening)
             self._opening = ""
             self.statements += 1
             status = await self._conn.execute("; ".join([*texts, ending]))
         except asyncpg.PostgresError as raised:
             if getattr(raised, "sqlstate", "") == KEYS_GONE:
                 raise Erased() from None
+            if getattr(raised, "sqlstate", "") == NOT_AS_EXPECTED:
+                raise Overtaken() from None
             raise
         if status != ending:
             raise AssertionError(f"the transaction ended with {status}, not {ending}")

@@ -95,27 +95,26 @@ REVOKE DELETE ON log.veiled FROM msingi_app;
 
 -- Leave what a transaction owes: its entries for the sequencer, the sealed records for their subjects (all under
 -- entry 0, whose inner commitments are kept if there are several), and batch roots from entry `roots_from` on.
--- A record that a court order covers, by the session facts of the act or because `veils` names it, is veiled.
+-- A record that a court order covers, by the institution and purpose of its own act (in a batch they differ) or because
+-- `veils` names it, is veiled.
 DROP FUNCTION IF EXISTS log.leave(uuid, bytea, bytea[], uuid[], uuid[], timestamptz[], text[], bytea[], int, bytea[], int[]);
 CREATE OR REPLACE FUNCTION log.leave(
   pending uuid, entries bytea, commitments bytea[], people uuid[], records uuid[], times timestamptz[], acts text[],
-  sealed bytea[], veils uuid[], roots_from int, roots bytea[], counts int[]
+  sealed bytea[], veils uuid[], roots_from int, roots bytea[], counts int[], askers text[], whys text[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  asker text := current_setting('msingi.institution', true);
-  why text := current_setting('msingi.purpose', true);
-  hidden int := -cardinality(array_remove(veils, NULL));  -- an order's own line is no access
+  named uuid[] := veils;  -- an order's own line is no access
 BEGIN
   INSERT INTO log.pending (id, entries) VALUES (pending, leave.entries);
   IF cardinality(commitments) > 0 THEN
     INSERT INTO log.inner (pending_id, entry_no, commitments) VALUES (pending, 0, leave.commitments[1]);
   END IF;
-  IF asker <> '' AND cardinality(people) > 0 THEN
+  IF cardinality(array_remove(askers, '')) > 0 THEN
     veils := ARRAY(
       SELECT coalesce(given, (
         SELECT v.veil_id FROM log.veil v WHERE v.person_id = p AND v.institution = asker AND v.purpose = why
           AND v.until > now() AND v.lifted_at IS NULL ORDER BY v.until DESC LIMIT 1))
-      FROM unnest(people, veils) WITH ORDINALITY AS x (p, given, n) ORDER BY n);
+      FROM unnest(people, veils, askers, whys) WITH ORDINALITY AS x (p, given, asker, why, n) ORDER BY n);
   END IF;
   IF cardinality(people) = 1 THEN
     INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed, veil_id)
@@ -125,9 +124,10 @@ BEGIN
     SELECT p, r, t, a, pending, 0, n - 1, s, v
     FROM unnest(people, records, times, acts, leave.sealed, veils) WITH ORDINALITY AS x (p, r, t, a, s, v, n);
   END IF;
-  hidden := hidden + cardinality(array_remove(veils, NULL));
-  IF hidden > 0 THEN
-    INSERT INTO log.veiled AS c (institution, month, entries) VALUES (asker, date_trunc('month', now()), hidden)
+  IF cardinality(array_remove(veils, NULL)) > cardinality(array_remove(named, NULL)) THEN
+    INSERT INTO log.veiled AS c (institution, month, entries)
+    SELECT asker, date_trunc('month', now()), count(*) FROM unnest(askers, named, veils) AS x (asker, before, after)
+    WHERE before IS NULL AND after IS NOT NULL GROUP BY asker ORDER BY asker
     ON CONFLICT (institution, month) DO UPDATE SET entries = c.entries + excluded.entries;
   END IF;
   IF cardinality(roots) > 0 THEN

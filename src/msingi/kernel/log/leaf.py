@@ -51,6 +51,8 @@ class Staged(msgspec.Struct):
     body: bytes
     salt: bytes
     veil_id: UUID | None = None
+    asker: str = ""  # the institution and the purpose of this act, by which a court order may hide it
+    why: str = ""
 
 
 class LeafRef(msgspec.Struct, frozen=True):
@@ -109,6 +111,7 @@ def append(
     )
     salt = os.urandom(SALT_BYTES)
     staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), salt, veil_id)
+    staged.asker, staged.why = actor.institution, ctx.purpose
     tx.staged.append(staged)
     tx.owed.discard(permit)
     return LeafRef(record_id)
@@ -154,6 +157,8 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
                 len(entries) - len(tx.roots),
                 [root for root, _ in tx.roots],
                 [count for _, count in tx.roots],
+                [s.asker for s in tx.staged],
+                [s.why for s in tx.staged],
             ),
         )
     )

@@ -1,6 +1,6 @@
 -- name: leave
 -- Leave the entries of a transaction for the sequencer, and the sealed records for their subjects.
-SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+SELECT log.leave($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 
 -- name: try_lock
 -- Become the one sequencer, for as long as this connection lives.
