@@ -141,18 +141,26 @@ def refusal_fault(path: str, response: requests.Response) -> str:
         body = response.json()
     except ValueError:
         return f"{kind} is not JSON"
+    if path.endswith("/{application}/getOpenAPI") and isinstance(body, str):
+        return "" if kind == "application/json" and ": " in body else "not a sentence that says why"
+    if not isinstance(body, dict):
+        return f"{type(body).__name__} is no object"
     if path.startswith("/fhir"):
         issue = body.get("issue", [{}])[0]
         whole = body.get("resourceType") == "OperationOutcome" and issue.get("code") and issue.get("diagnostics")
         return "" if kind == "application/fhir+json" and whole else "not an OperationOutcome with code and remedy"
-    if path.startswith(("/oauth", "/oid4vci", "/present/wallet")):
+    if path.startswith(("/oauth", "/oid4vci", "/present/wallet", "/v1/esignet/oauth", "/v1/esignet/oidc")):
         whole = kind == "application/json" and body.get("error") and body.get("error_description")
         return "" if whole else "not an OAuth error with a description"
     if path.startswith(("/r1", "/listClients")):
         whole = kind == "application/json" and {"type", "message", "detail"} <= body.keys()
         return "" if whole else "not an X-Road error"
+    if path.startswith("/v1/esignet"):
+        whole = kind == "application/json" and all(e.get("errorCode") and e.get("errorMessage") for e in body["errors"])
+        return "" if whole and body["errors"] else "not in eSignet's envelope"
     lacks = {"type", "title", "status", "code", "remedy", "instance"} - body.keys()
-    if kind != PROBLEM or lacks:
+    wanted = "application/json" if path.startswith(("/data/", "/database")) else PROBLEM
+    if kind != wanted or lacks:
         return f"{kind} is no problem+json with {', '.join(sorted(lacks))}"
     return "" if body["status"] == response.status_code else "the status in the body is another"
 
