@@ -169,26 +169,24 @@ async def test_doors_of_peers_refuse_strangers(client):
     assert malformed.status_code in (400, 401)
 
 
-NOW = clock.now()
-
-
 @settings(max_examples=60, deadline=None)
 @given(st.integers(-3, 3), st.integers(-400, 400), st.booleans(), st.booleans())
 def test_laws_1_and_2_only_a_pinned_key_and_only_forward(step, seconds, pinned, same_instance):
+    now = clock.now()
     abroad = Abroad()
     peer = Peer(
-        PeerId("XZ"), "XZ", {}, "http://x", (abroad.key,), (), PeerStanding.ACTIVE, "a", "b", NOW, abroad.at, NOW
+        PeerId("XZ"), "XZ", {}, "http://x", (abroad.key,), (), PeerStanding.ACTIVE, "a", "b", now, abroad.at, now
     )  # fmt: skip
     told = abroad.directory(
-        version=abroad.at + step, expires=int(NOW.timestamp()) + seconds, instance="XZ" if same_instance else "XY"
+        version=abroad.at + step, expires=int(now.timestamp()) + seconds, instance="XZ" if same_instance else "XY"
     )
-    good = pinned and same_instance and step >= 0 and told.expires > NOW.timestamp()
+    good = pinned and same_instance and step >= 0 and told.expires > now.timestamp()
     kid = abroad.key.kid if pinned else "other"
     if good:
-        assert rules.accepted(peer, kid, told, NOW).version == told.version >= peer.version
+        assert rules.accepted(peer, kid, told, now).version == told.version >= peer.version
     else:
         with pytest.raises(DirectoryRefused):
-            rules.accepted(peer, kid, told, NOW)
+            rules.accepted(peer, kid, told, now)
 
 
 @given(st.text(max_size=40))

@@ -27,7 +27,7 @@ SQL_WORDS = frozenset(
     union unique user using variadic verbose when where window with""".split()
 )
 BLOCKS = re.compile(r"^BLOCKS: tuple\[str, \.\.\.\] = \((.*)\)", re.M)
-LAYER = re.compile(r'(\n  # building blocks: .*\n)(  "msingi\..*",\n)??(?=  "msingi\.governance")')
+LAYER = re.compile(r'(\n  # building blocks: .*\n)(  "msingi\..*",\n)??(?=  "msingi\.governance)')
 Files = dict[Path, str]
 
 
