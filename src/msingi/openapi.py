@@ -1,7 +1,8 @@
 """The description of every door as OpenAPI 3.1: what the framework derives from types, and what it cannot know.
 
 A door or router says more in its `opt`: `gives`, the media types of its answers, where they are not plain JSON; and
-`takes`, the media types of the body that it reads by itself. What refusals look like follows from the dialects.
+`takes`, the media types of the body that it reads by itself. What refusals look like follows from the dialects;
+`refuses` names the media type of the refusals that a door words by itself.
 """
 
 from typing import Any
@@ -62,6 +63,8 @@ def _completed(schema: dict[str, Any], said: dict[tuple[str, str], dict[str, Any
             if opt.get("takes"):
                 door["requestBody"] = {"content": _media(opt["takes"], {}), "required": True}
             answers["4XX"] = _refusal(path, NotFound(), "A refusal: what was wrong, and what to do.")
+            if opt.get("refuses"):
+                answers["4XX"]["content"] |= {kind: {"schema": {}} for kind in opt["refuses"]}
             answers["5XX"] = _refusal(path, Outage(), "Not now: repeat the request after the time in Retry-After.")
     return schema
 

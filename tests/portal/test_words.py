@@ -45,6 +45,8 @@ NOBODYS = {
     "payments.write-batch",
     "payments.open-months",
     "payments.count-holders",
+    "registries.describe",
+    "registries.end",
     "signin.add-",
     "signin.admit",
     "signin.client-token",

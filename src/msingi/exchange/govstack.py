@@ -92,7 +92,7 @@ async def allowed_methods(
     return Response(msgspec.json.encode(told), media_type=JSON)
 
 
-@get("/{instance:str}/{member_class:str}/{member:str}/{application:str}/getOpenAPI")
+@get("/{instance:str}/{member_class:str}/{member:str}/{application:str}/getOpenAPI", refuses=(JSON,))
 async def get_openapi(
     request: AnyRequest, instance: Segment, member_class: Segment, member: Segment, application: Segment,
     serviceCode: str = "",

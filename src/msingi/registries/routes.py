@@ -212,4 +212,4 @@ routers = [
     Router("/", route_handlers=[databases, one_database, modify, end], tags=["registries"]),
 ]
 authenticators = [jobs.authenticate]
-dialects = {"/data/": wire.dialect, "/database": wire.dialect}
+dialects = {"/data/": wire.dialect, "/database": wire.dialect, "/databases": wire.dialect}
