@@ -251,8 +251,7 @@ class Book:
             return
         undo = moves.Undo(self, batch, orders)
         written = len(batch.rows), len(batch.remarks), batch.posted
-        failed = 0
-        for failed, order in enumerate(orders):
+        for order in orders:
             reason, debit, credit, amount = moves.move(self, order, batch, today)
             if reason:
                 break
@@ -260,6 +259,7 @@ class Book:
         else:
             return
         undo.run()
+        failed = len(batch.rows) - written[0]
         del batch.endings[len(batch.endings) - failed :], batch.rows[written[0] :], batch.leaves[written[0] :]
         del batch.remarks[written[1] :]
         batch.posted = written[2]

@@ -162,7 +162,7 @@ class Order(Struct, frozen=True, gc=False):
     currency: str
     code: str
     body_hash: bytes
-    permit: Permit
+    permit: Permit | None  # None: the writer's own order, to end a hold whose time is over
     permit_text: str
     reference: str = ""
     payer: str = ""

@@ -180,8 +180,9 @@ def accounts_of(book: "Book", order: Order) -> tuple[int, int, int]:
     original = book.originals.get(order.pending)
     if original is None or (order.kind != _REVERSE and original.owner not in (0, order.owner)):
         return 0, 0, order.amount
-    ends = original.debit, original.credit
-    return (*(ends[::-1] if order.kind == _REVERSE else ends), order.amount)
+    if order.kind == _REVERSE:
+        return original.credit, original.debit, order.amount
+    return original.debit, original.credit, order.amount
 
 
 class Undo:
