@@ -32,6 +32,7 @@ ROOMS = (
     "identity.lifecycle",
     "identity.civil",
     "identity.reception",
+    "identity.sweep",
     "consent",
     "signin",
     "credentials",
