@@ -46,6 +46,8 @@ NOBODYS = {
     "payments.write-batch",
     "payments.open-months",
     "payments.open-transit",
+    "payments.open-shard",
+    "payments.finish-crossing",
     "payments.count-holders",
     "registries.describe",
     "registries.end",

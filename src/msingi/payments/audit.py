@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, Iterable
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.db import Database
-from msingi.payments import store
+from msingi.payments import store, store_books
 from msingi.payments.replay import PAGE_BATCHES, Findings, Progress, Replay
 
 LOOKAHEAD = 4_096
@@ -46,7 +46,7 @@ async def batch_roots(db: Database) -> set[bytes]:
     async with db.reading("payments") as tx:
         for shard in await store.shards(tx):
             last = 0
-            while page := await store.batches(tx, shard["shard"], last, PAGE_BATCHES):
+            while page := await store_books.batches(tx, shard["shard"], last, PAGE_BATCHES):
                 found.update(bytes(batch["root"]) for batch in page)
                 last = page[-1]["first_seq"]
     return found

@@ -13,7 +13,7 @@ from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, book, errors, ledger, orders, parties, rules, store
+from msingi.payments import acts, book, errors, ledger, orders, parties, rules, shards, store
 from msingi.payments.model import Order, Outcome, TransferOrder
 
 HOLD_CODE, REVERSE_CODE = "HOLD", "REVR"
@@ -126,9 +126,10 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     else:
         permit, owner = acts.payer_of(stack, ctx, "payments.reverse")
     async with stack.db.transaction(permit) as tx:
-        row = await store.transfer(tx, original)
-        if row is not None and owner is None:
-            owner = await store.holder_ref_of(tx, row["credit"])
+        async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
+            row = await store.transfer(near, original)
+            if row is not None and owner is None:
+                owner = await store.holder_ref_of(near, row["credit"])
         # Whoever must part with the money sees that it was asked for, whoever asked.
         subject = await store.owner_of(tx, row["credit"]) if row is not None else None
         log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})

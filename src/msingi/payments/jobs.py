@@ -5,15 +5,17 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from msingi.identity.model import StatusChanged
-from msingi.kernel import log, policy
+from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import files, holders, store, store_files
+from msingi.payments import crossing, files, holders, homes, store, store_files, writer
+from msingi.payments.book import micros
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
 MONTHS_AHEAD = 12
+DUE_S = 1.0
 
 
 async def on_file_approved(stack: Stack, payload: bytes) -> None:
@@ -59,9 +61,26 @@ async def open_months(stack: Stack) -> None:
             log.append(tx, permit, detail={"what": "journal partitions made"})
 
 
+async def end_what_is_due(stack: Stack) -> None:
+    """For ever: end holds whose time is over, and finish transfers between shards that a crash left behind."""
+    while True:
+        try:
+            for shard in homes.known(stack):
+                async with homes.home(stack, shard).db.reading("payments") as tx:
+                    due = shard in await store.shards_due(tx, micros(clock.now()))
+                if due:
+                    await writer.of(stack, shard).expire()
+            await crossing.finish_crossings(stack)
+        except (Outage, Refusal) as later:
+            logger.warning("what is due in the ledger waits: %s", later)
+        except Exception:
+            logger.exception("what is due in the ledger could not be ended")
+        await asyncio.sleep(DUE_S)
+
+
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "payments.file-approved": on_file_approved,
     StatusChanged.kind: holders.on_status,
 }
-loops = [work_files_off]
-starts = [open_months]
+loops = [work_files_off, end_what_is_due, homes.keep_shards]
+starts = [open_months, homes.open_shards]

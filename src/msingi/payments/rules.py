@@ -21,7 +21,7 @@ _OPEN, _CLOSED = int(Flag.OPEN), int(Flag.CLOSED)
 _NO_DEBIT = int(Flag.NO_DEBIT | Flag.OUT_OF_USE | Flag.CLOSED)
 _NO_CREDIT = int(Flag.NO_CREDIT | Flag.CLOSED)
 _POST, _COMMIT, _REVERSE = int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE)
-_FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
+FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
 
 _SPACE = 10**11
 _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
@@ -124,7 +124,7 @@ def body_hash(
     words = f"{currency}\0{code}\0{reference}".encode()
     if kind == _POST:
         return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
-    if kind in _FOLLOWING:
+    if kind in FOLLOWING:
         debit = credit = 0
         amount = amount if kind in (_COMMIT, _REVERSE) else 0
     more = _MORE.pack(kind, pending.bytes if pending is not None else _NO_ID, timeout_s)

@@ -16,7 +16,7 @@ from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments import rules, shards, store
+from msingi.payments import homes, rules, shards, store
 from msingi.payments.book import Batch, Book, Ending, micros
 from msingi.payments.model import Order, Tier, TransfersPosted
 
@@ -245,7 +245,7 @@ def of(stack: Stack, shard: int = 0) -> Writer:
     key = f"payments.writer.{shard}"
     found = stack.local.get(key)
     if not isinstance(found, Writer):
-        found = stack.local[key] = Writer(stack, shard)
+        found = stack.local[key] = Writer(homes.home(stack, shard), shard)
     return found
 
 
