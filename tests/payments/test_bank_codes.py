@@ -1,4 +1,4 @@
-"""Laws 1 to 3 of the bank: square codes as the standard has them, read by other people's code, and what a payer typed."""
+"""Laws 1 to 3 of the bank: square codes by the standard, read by other people's code; and what a payer typed."""
 
 import json
 import shutil
@@ -122,12 +122,17 @@ def test_a_tip_of_the_shop_is_added_once():
     assert a_code(amount_minor=1000, tip_minor=70).extra_minor == 70 and a_code(tip_percent=500).extra_minor == 0
 
 
-@pytest.mark.skipif(not (JS / "node_modules" / "promptparse").exists() or not shutil.which("node"), reason="no npm here")
+@pytest.mark.skipif(
+    not (JS / "node_modules" / "promptparse").exists() or not shutil.which("node"), reason="no npm here"
+)
 def test_independent_parsers_read_what_is_written():
     said = [
         (a_code(country="TZ"), TAIFA),  # emvqr knows the assigned countries only, and none that is invented
         (a_code(country="TZ", amount_minor=1500, bill="INV42"), TAIFA),
-        (a_code(amount_minor=12_345, country="TN", currency="TND"), WAHAT),  # promptparse takes its checksum of ASCII only
+        (
+            a_code(amount_minor=12_345, country="TN", currency="TND"),
+            WAHAT,
+        ),  # promptparse takes its checksum of ASCII only
     ]
     texts = [emv.write(code, DOMAIN, country.currency) for code, country in said]
     broken = texts[1].replace("INV42", "INV43")
@@ -156,7 +161,9 @@ def test_numbers_of_shops_differ_and_find_a_wrong_digit(place, wrong, shift):
 
 
 def test_no_two_places_of_the_register_have_the_same_number():
-    assert len({rules.merchant_code(place) for place in range(0, rules.MERCHANT_SPACE, 7)}) == -(-rules.MERCHANT_SPACE // 7)
+    assert len({rules.merchant_code(place) for place in range(0, rules.MERCHANT_SPACE, 7)}) == -(
+        -rules.MERCHANT_SPACE // 7
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from msingi.credentials.errors import NoCodeFound, PictureTooLarge, Unreadable
 from msingi.credentials.picture import read_qr, write_qr
-from msingi.kernel.errors import Malformed, NotFound, Refusal
+from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments.bank import acts as bank
@@ -20,7 +20,6 @@ from msingi.portal.errors import StaleForm
 from msingi.portal.model_bank import Asking, Checking, Fact, ShopLine, ShopPage
 from msingi.portal.routes_money import account_of, amount_field, amount_in, amount_judge
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
-
 
 
 class Sale(Struct, frozen=True, array_like=True):

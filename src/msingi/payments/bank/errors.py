@@ -1,6 +1,6 @@
 """Why the bank says no: one class per reason."""
 
-from msingi.kernel.errors import Conflict, NotFound, Refusal
+from msingi.kernel.errors import NotFound, Refusal
 
 
 class NotACode(Refusal):

@@ -8,7 +8,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import book, errors, ledger, orders, parties, rules
-from msingi.payments.model import Order, Outcome, Receipt
+from msingi.payments.model import Order, Receipt
 
 
 class Payer(Struct, frozen=True):
@@ -37,9 +37,7 @@ def payer(stack: Stack, ctx: Context, act: str) -> Payer:
 async def post(stack: Stack, chain: list[Order]) -> Receipt:
     """Post a chain of linked orders, all or nothing; the receipt of the first. Raises the reason of a rejection."""
     endings = await (ledger.post_linked(stack, chain) if len(chain) > 1 else ledger.post(stack, chain))
-    errors.check(endings)
-    first, order = endings[0], chain[0]
-    assert isinstance(first, Outcome)
+    first, order = errors.check(endings)[0], chain[0]
     return Receipt(
         str(order.id),
         first.seq,

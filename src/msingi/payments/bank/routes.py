@@ -137,7 +137,9 @@ async def find_payee(request: AnyRequest, data: JSONBody[PayeeBody]) -> Payee:
 
 
 @get("/accounts/{number:str}/statement", opt={"gives": ("application/xml", "text/csv")})
-async def statement(request: AnyRequest, number: Number, first: date, last: date, form: Words = "csv") -> Response[bytes]:
+async def statement(
+    request: AnyRequest, number: Number, first: date, last: date, form: Words = "csv"
+) -> Response[bytes]:
     """A statement over whole days of the country: `form` is csv or camt.053. 400, 404 payments.no-such-account."""
     if form not in ("csv", "camt.053"):
         raise acts.Malformed("A statement is csv or camt.053.", field="form", rule="csv or camt.053")
