@@ -35,6 +35,7 @@ NOBODYS = {
     "health.registry",
     "identity.count",
     "identity.match",
+    "identity.see-",
     "payments.approve-file",
     "payments.check-books",
     "payments.issue",

@@ -22,6 +22,7 @@ NEWS = frozenset(
         "sessions.ended",
         "duplicate.done_same",
         "duplicate.done_different",
+        "duplicate.done_proposed",
         "exchange.said_done",
         "exchange.said_asked",
         "exchange.said_granted",
