@@ -63,7 +63,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     govstack_instances: str = ""
     """Further names by which GovStack's clients may call this instance, separated by commas."""
     gateway_mtls: bool = False
-    """Ask every message for a client certificate, which a trusted proxy passes on in Client-Cert."""
+    """Ask every message for a client certificate: of its own connection, or in Client-Cert of a trusted proxy."""
+    gateway_certificate: str = ""
+    """PEM file with the certificate chain of `msingi gateway`, which then ends TLS itself; empty: a proxy does."""
+    gateway_certificate_key: str = ""
+    """PEM file with the private key of gateway_certificate; empty: it is in the same file."""
     trusted_proxies: str = ""
     """Addresses of proxies that may set Client-Cert, separated by commas; `unix:` is the gateway's own socket."""
     witnesses: str = ""
