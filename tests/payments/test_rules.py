@@ -6,7 +6,6 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from msingi.kernel.errors import DifferentContent, Malformed
 from msingi.kernel.log.leaf import tree_hash
@@ -178,84 +177,3 @@ def test_a_masked_name_tells_two_letters_at_most(given_name, family):
     masked = rules.masked(given_name, family)
     assert len([c for c in masked if c not in ". "]) <= 2 * 3  # one letter can be several when upper-cased
     assert rules.masked("Asha", "Mrema") == "A. M." and rules.masked("", "Juma") == "J." and rules.masked("", "") == "?"
-
-
-class LedgerMachine(RuleBasedStateMachine):
-    """The writer's memory does what twenty naive lines do, order by order."""
-
-    def __init__(self):
-        super().__init__()
-        self.book = Book(0, TIERS)
-        self.balances: dict[int, int] = {}
-        self.spent: dict[tuple[int, int], int] = {}
-        self.tiers: dict[int, int] = {}
-        self.seen: dict[int, tuple[tuple, int]] = {}
-        self.rows = 0
-        self.at = 10**15
-
-    @rule(balance=st.integers(0, 500), tier=st.integers(0, 2))
-    def open_account(self, balance, tier):
-        n = len(self.balances) + 1
-        self.balances[n], self.tiers[n] = balance, tier
-        self.book.put(n << 8, balance, 0, 0, 0, 0, tier, 1, 7, "AAA")
-
-    @rule()
-    def next_day(self):
-        self.at += rules.DAY_US
-
-    @rule(
-        wanted=st.lists(
-            st.tuples(
-                st.integers(1, 60), st.integers(1, 6), st.integers(1, 6), st.integers(1, 300), st.sampled_from([7, 8])
-            ),
-            min_size=1,
-            max_size=8,
-        )
-    )
-    def post(self, wanted):
-        self.at += 1
-        batch = self.book.decide([made(n, d, c, a, owner=o) for n, d, c, a, o in wanted], self.at)
-        assert len(batch.endings) == len(wanted)
-        for (n, d, c, a, o), ending in zip(wanted, batch.endings, strict=True):
-            if n in self.seen:
-                if self.seen[n][0] == (d, c, a):
-                    assert ending.repeated and ending.reason == self.seen[n][1]
-                else:
-                    assert isinstance(ending, DifferentContent)
-                continue
-            reason = self.naive(d, c, a, o)
-            assert ending.reason == reason
-            self.seen[n] = ((d, c, a), reason)
-            self.rows += 1
-
-    def naive(self, d, c, a, o):
-        if d not in self.balances or o != 7:
-            return Reason.UNKNOWN_PAYER
-        if c not in self.balances:
-            return Reason.UNKNOWN_PAYEE
-        if d == c:
-            return Reason.SAME_ACCOUNT
-        today = (d, self.at // rules.DAY_US)
-        one, day, _ = {0: (10**15,) * 3, 1: (100, 250, 1000), 2: (1000, 3000, 10**9)}[self.tiers[d]]
-        if a > one:
-            return Reason.TRANSFER_LIMIT
-        if a + self.spent.get(today, 0) > day:
-            return Reason.DAY_LIMIT
-        if a > self.balances[d]:
-            return Reason.INSUFFICIENT_FUNDS
-        if self.balances[c] + a > {0: 10**18, 1: 1000, 2: 10**9}[self.tiers[c]]:
-            return Reason.BALANCE_LIMIT
-        self.balances[d] -= a
-        self.balances[c] += a
-        if self.tiers[d]:
-            self.spent[today] = self.spent.get(today, 0) + a
-        return Reason.NONE
-
-    @invariant()
-    def books_agree(self):
-        assert {n: self.book.posted[n] for n in self.balances} == self.balances
-        assert self.book.seq == self.rows + 1
-
-
-LedgerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
-TestLedger = LedgerMachine.TestCase

@@ -53,8 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pool_size: int = 10
     """Database connections of this process."""
     ledger_shards: str = ""
-    """Further shards of the ledger: numbers from 1 to 255 separated by commas, each with =URL if its database is
-    another PostgreSQL >= 18 (its owner role); a shard that was named once stays named."""
+    """Further shards of the ledger: numbers from 1 to 255, commas between, `=URL` for one in another database."""
     sms_url: str = ""
     """Address of the gateway that takes text messages (POST of JSON); empty: in a sandbox they are simulated."""
     sms_key: str = ""
