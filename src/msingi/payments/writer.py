@@ -118,9 +118,11 @@ class Writer:
         """Answer everybody and forget everything; the next order begins with the database's truth."""
         logger.error("the writer stopped", exc_info=failure)
         self._book = None
-        if self._commit is not None and await self._commit is None:
-            await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
-        self._commit = None
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            await asyncio.wait([commit])
+            if not commit.cancelled() and not commit.exception() and commit.result() is None:
+                await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
         told = failure if isinstance(failure, Exception) else Outage("the writer was stopped")
         for asked in [*(a for pending in self._decided for a in pending.asked), *self._waiting]:
             _fail(asked, told)
