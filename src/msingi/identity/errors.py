@@ -271,3 +271,13 @@ class PhotoAlready(Conflict):
     code = "identity.photo-already"
     title = "The record has a photo already"
     remedy = "Propose the new photo as a correction; a colleague decides."
+
+
+class LinkageMissing(Conflict):
+    """Comparing many records at once needs Splink and DuckDB, which this installation does not have. They are an
+    extra, because they are large and enrolment itself does not need them.
+    """
+
+    code = "identity.linkage-missing"
+    title = "Splink and DuckDB are not installed"
+    remedy = "Install them with: pip install 'msingi[duplicates]'"

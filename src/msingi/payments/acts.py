@@ -24,7 +24,8 @@ from msingi.payments.model import (
     TransferOrder,
 )
 
-PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT)
+PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
+BELOW_ZERO = (AccountKind.SETTLEMENT, AccountKind.POSITION, AccountKind.TRANSIT)
 ALIAS_LOOKUPS = 10
 ALIAS_WINDOW_S = 60
 MAX_PAGE = 500
@@ -39,15 +40,19 @@ async def open_account(
     currency: str = "",
     tier: int = 1,
     label: str = "",
+    floor_minor: int = 0,
 ) -> Account:
-    """Open an account for a person (an id; wallet or current) or an institution (its code; the other kinds).
+    """Open an account for a person (an id; wallet, current, savings) or an institution (its code; the other kinds).
 
     `currency` defaults to the country's. A person's first wallet becomes the default, which phone number and
-    identity number lead to. Raises Malformed for a kind that the holder cannot have, or an unknown tier.
+    identity number lead to. `floor_minor` is the lowest balance: below zero only for settlement, position and
+    transit accounts. Raises Malformed for a kind or a floor that the holder cannot have, or an unknown tier.
     """
     person = owner if isinstance(owner, UUID) else None
     if (kind in PERSONAL) != (person is not None):
         raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
+    if not -rules.MAX_BALANCE_MINOR <= floor_minor <= 0 or (floor_minor and kind not in BELOW_ZERO):
+        raise Malformed(f"{kind} accounts do not go that far below zero.", field="floor_minor", rule="kind-of-account")
     if person and tier not in {t.tier for t in stack.profile.tiers}:
         raise Malformed("This country has no such tier.", field="tier", rule="known-tier")
     currency = currency or stack.profile.currency.code
@@ -66,7 +71,7 @@ async def open_account(
             refs = [parties.person_ref(stack, person)]
             (opened,) = await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
         else:
-            floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else 0
+            floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else floor_minor
             ref = parties.institution_ref(stack, str(owner))
             opened = await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
         log.append(tx, permit, subject=person, detail={"what": "account opened", "kind": kind, "currency": currency})
@@ -157,15 +162,15 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
 
 async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
     """A wanted transfer as the writer takes it: shapes checked, permitted, payee found."""
-    _check_shape(wanted)
+    check_shape(wanted)
     debit = rules.id_of(wanted.payer)
-    permit, owner = _payer(stack, ctx, "payments.transfer")
+    permit, owner = payer_of(stack, ctx, "payments.transfer")
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
     else:
         credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
-    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key)
+    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key, rules.shard_of(debit))
     amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
     hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
     text = parties.permit_text(permit)
@@ -173,9 +178,15 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
     return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
 
 
-def _check_shape(wanted: TransferOrder) -> None:
-    if not 1 <= len(wanted.key) <= 64 or not wanted.key.isprintable():
+def check_key(key: str) -> None:
+    """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
+    if not 1 <= len(key) <= 64 or not key.isprintable():
         raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
+
+
+def check_shape(wanted: TransferOrder) -> None:
+    """Raises Malformed or AmountOutOfRange unless the parts of an order are of the right form."""
+    check_key(wanted.key)
     if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
         raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
     if not 0 < wanted.amount_minor <= rules.MAX_AMOUNT_MINOR:
@@ -184,7 +195,7 @@ def _check_shape(wanted: TransferOrder) -> None:
         raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
 
 
-def _payer(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
+def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds, and the reference of that holder."""
     actor = ctx.actor
     if actor.kind is Kind.PERSON:
@@ -345,7 +356,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         raise errors.NoSuchAccount("No issuing account is open in this currency.", party="payer")
     owner = parties.institution_ref(stack, source["institution"])
     debit, currency = source["account_id"], holder["currency"]
-    transfer_id = rules.transfer_id(f"issue/{owner}", order.key)
+    transfer_id = rules.transfer_id(f"issue/{owner}", order.key, rules.shard_of(debit))
     hashed = rules.body_hash(transfer_id, debit, credit, order.amount_minor, currency, "ISSU", order.reference)
     payer, payee = (parties.institution_name(stack, code) for code in (source["institution"], holder["institution"]))
     wanted = Order(
