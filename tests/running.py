@@ -65,8 +65,11 @@ class Running:
 
     def start(self, wait_s: float = 180, *more: str, **env: str) -> "Running":
         """Start it and wait until it is ready."""
+        return self.launch(*more, **env).ready(wait_s)
+
+    def ready(self, wait_s: float = 180) -> "Running":
+        """Wait until it is ready."""
         began = time.monotonic()
-        self.launch(*more, **env)
         assert self.process is not None
         while time.monotonic() - began < wait_s:
             if self.process.poll() is not None:
