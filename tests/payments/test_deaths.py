@@ -19,7 +19,7 @@ from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.kernel.tx import Tx
-from msingi.payments import acts, audit, crossing, homes, ledger, orders, parties, rules, store, writer
+from msingi.payments import acts, audit, between, homes, ledger, orders, parties, rules, store, writer
 from msingi.payments.model import AccountKind, Kind
 
 DEATHS = int(os.environ.get("MSINGI_TEST_DEATHS", "150"))
@@ -168,7 +168,7 @@ async def test_no_death_at_any_statement_loses_or_doubles_what_was_acknowledged(
         await live_and_die(world, fate, world.chance.randrange(1, 30))
     for shard in homes.known(world.stack):
         world.stack.local.pop(f"payments.writer.{shard}", None)
-    await crossing.finish_crossings(world.stack, patience_s=-60)
+    await between.finish_crossings(world.stack, patience_s=-60)
     assert len(world.acknowledged) > DEATHS
     for n, told in world.acknowledged.items():
         assert await world.send(n) == told, world.sent[n]

@@ -253,6 +253,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.book.reserved[n] == self.model.reserved(n)
             assert self.book.incoming[n] == self.model.incoming(n)
             assert balance - self.model.reserved(n) >= 0  # law 2
+            today = self.at // DAY
+            if self.book.day[n] == today:
+                assert self.book.spent[n] == self.model.spent.get((n, today), 0)
         assert {h.int >> SHARD_BITS for h in self.book.holds} == set(self.model.holds)
 
     @invariant()

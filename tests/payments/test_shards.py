@@ -11,7 +11,7 @@ from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, audit, crossing, errors, holding, homes, ledger, officers, orders, parties, rules
+from msingi.payments import acts, audit, between, errors, holding, homes, ledger, officers, orders, parties, rules
 from msingi.payments.model import Alias, Kind, Reason, TransferOrder
 from msingi.payments.writer import Writer
 
@@ -158,8 +158,8 @@ async def test_a_crash_between_the_steps_is_made_good(cluster, source, step, mon
         patched.setattr(Writer, "post", dies)
         with pytest.raises(RuntimeError):
             await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 400, reference="shule"))
-    done = await crossing.finish_crossings(cluster, patience_s=-60)
-    assert done == (step < 2) and await crossing.finish_crossings(cluster, patience_s=-60) == 0
+    done = await between.finish_crossings(cluster, patience_s=-60)
+    assert done == (step < 2) and await between.finish_crossings(cluster, patience_s=-60) == 0
     receipt = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 400, reference="shule"))
     assert receipt.balance_minor == 600
     page = await acts.statement(cluster, kit.as_person(juma), his.number)

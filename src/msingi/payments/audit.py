@@ -79,9 +79,12 @@ async def money_under_way(stack: Stack) -> str:
     All transit accounts of a currency together stand between zero and what open reservations for other shards hold:
     an arrival takes from one what the commit gives to the other.
     """
+    owed: dict[str, int] = {}
+    held: dict[str, int] = {}
+    wrong: list[str] = []
     for attempt in range(3):  # databases are read one after the other, while transfers go on
-        owed: dict[str, int] = {}
-        held: dict[str, int] = {}
+        owed.clear()
+        held.clear()
         for shard in homes.known(stack):
             async with homes.home(stack, shard).db.reading("payments") as tx:
                 ways = await store_books.transits(tx, shard)

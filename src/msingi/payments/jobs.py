@@ -5,11 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from msingi.identity.model import StatusChanged
-from msingi.kernel import clock, log, policy
+from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import crossing, files, holders, homes, store, store_files, writer
+from msingi.payments import between, files, holders, homes, store, store_files, writer
 from msingi.payments.book import micros
 
 logger = logging.getLogger("msingi.payments")
@@ -35,6 +35,9 @@ async def work_files_off(stack: Stack) -> None:
     woken = _woken(stack)
     while True:
         woken.clear()
+        if crossing.elsewhere(stack, "payments"):  # the machine that runs the room works them off
+            await asyncio.sleep(LOOK_S)
+            continue
         try:
             async with stack.db.reading("payments") as tx:
                 due = await store_files.due(tx)
@@ -64,18 +67,20 @@ async def open_months(stack: Stack) -> None:
 async def end_what_is_due(stack: Stack) -> None:
     """For ever: end holds whose time is over, and finish transfers between shards that a crash left behind."""
     while True:
+        await asyncio.sleep(DUE_S)
+        if crossing.elsewhere(stack, "payments"):
+            continue
         try:
             for shard in homes.known(stack):
                 async with homes.home(stack, shard).db.reading("payments") as tx:
                     due = shard in await store.shards_due(tx, micros(clock.now()))
                 if due:
                     await writer.of(stack, shard).expire()
-            await crossing.finish_crossings(stack)
+            await between.finish_crossings(stack)
         except (Outage, Refusal) as later:
             logger.warning("what is due in the ledger waits: %s", later)
         except Exception:
             logger.exception("what is due in the ledger could not be ended")
-        await asyncio.sleep(DUE_S)
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import crossing, rules, writer
+from msingi.payments import between, rules, writer
 from msingi.payments import orders as making
 from msingi.payments.book import Ending
 from msingi.payments.model import SHARD_BITS, Order
@@ -46,14 +46,14 @@ async def post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[l
     leaving: list[int] = []
     for place, chain in enumerate(chains):
         shard = _shard_of(chain)
-        if crossing.crosses(chain):
+        if between.crosses(chain):
             leaving.append(place)
         else:
             by_shard.setdefault(shard, []).append(place)
     endings: list[list[Ending]] = [[] for _ in chains]
 
     async def leave(place: int) -> None:
-        endings[place] = await crossing.cross(stack, chains[place])
+        endings[place] = await between.cross(stack, chains[place])
 
     await asyncio.gather(
         *[_post_in(stack, shard, chains, places, endings) for shard, places in by_shard.items()],

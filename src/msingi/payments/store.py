@@ -292,6 +292,11 @@ async def held(tx: Tx, person: PersonId | None, institution: str) -> list[Row]:
     return await (tx.rows(Q.held_accounts, person) if person else tx.rows(Q.institution_accounts, institution))
 
 
+async def accounts(tx: Tx, person: PersonId | None, institution: str) -> list[Account]:
+    """Those accounts of a person, or else of an institution, that live in this database."""
+    return [account_of(row, row) for row in await held(tx, person, institution) if row["posted"] is not None]
+
+
 async def some_accounts(tx: Tx, shard: int, accounts: Sequence[int]) -> list[Row]:
     """Some accounts of a shard with their balances."""
     return await tx.rows(Q.accounts_by_id, shard, accounts)
