@@ -171,7 +171,7 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
 
 async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Permit, owner: int) -> Order:
     """A permitted transfer as the writer takes it: shapes checked, payee found."""
-    check_shape(wanted)
+    rules.check_order(wanted)
     debit = rules.id_of(wanted.payer)
     name = ""
     if wanted.payee.kind == "account":
@@ -184,23 +184,6 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Pe
     text = parties.permit_text(permit)
     me = parties.own_name(stack, ctx) if name or words else ""
     return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
-
-
-def check_key(key: str) -> None:
-    """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
-    if not 1 <= len(key) <= 64 or not key.isprintable():
-        raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
-
-
-def check_shape(wanted: TransferOrder) -> None:
-    """Raises Malformed or AmountOutOfRange unless the parts of an order are of the right form."""
-    check_key(wanted.key)
-    if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
-        raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
-    if not 0 < wanted.amount_minor <= rules.MAX_AMOUNT_MINOR:
-        raise errors.AmountOutOfRange(largest_minor=rules.MAX_AMOUNT_MINOR)
-    if len(wanted.currency) != 3 or not (wanted.currency.isascii() and wanted.currency.isupper()):
-        raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
 
 
 def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
