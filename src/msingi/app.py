@@ -40,6 +40,7 @@ ROOMS = (
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.bank",
     "health",
     "registries",
     "exchange",

@@ -43,6 +43,8 @@ NOBODYS = {
     "payments.read-file",
     "payments.reread-ledger",
     "payments.run-file",
+    "payments.close-merchant",
+    "payments.list-merchants",
     "payments.upload-file",
     "payments.write-batch",
     "payments.open-months",
