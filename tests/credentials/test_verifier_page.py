@@ -82,7 +82,7 @@ async def shop(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     stack = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
     web_app = app.build(stack, background=False)
     await app.start_rooms(stack)
-    config = uvicorn.Config(web_app, port=port, log_level="error", lifespan="off")
+    config = uvicorn.Config(web_app, port=port, log_level="error", timeout_keep_alive=75, lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

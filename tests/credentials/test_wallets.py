@@ -46,7 +46,9 @@ async def live(owner_url: str, stack: Stack) -> AsyncIterator[tuple[Stack, Sms]]
     port = free_port()
     settings = Settings(home=stack.settings.home, host="127.0.0.1", port=port, sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    server = uvicorn.Server(uvicorn.Config(app.build(made, background=False), port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(app.build(made, background=False), port=port, log_level="warning", timeout_keep_alive=75)
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

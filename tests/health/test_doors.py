@@ -195,7 +195,9 @@ async def address(stack, acting, monkeypatch):
     monkeypatch.setattr(stack, "settings", moved)
     running = app.build(stack, background=False)
     web.register([_doctor], {"/fhir": wire.outcome})
-    server = uvicorn.Server(uvicorn.Config(running, port=port, lifespan="off", log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(running, port=port, lifespan="off", timeout_keep_alive=75, log_level="error")
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -280,6 +280,15 @@ async def test_plans_do_not_outlive_the_table_they_were_made_for(
         await owner.close()
 
 
+async def test_an_act_chooses_its_isolation_although_its_plans_are_forgotten(stack: Stack, monkeypatch: Any) -> None:
+    monkeypatch.setattr(db_of, "PLANS_LAST_S", -1.0)
+    permit = _permit()
+    async with stack.db.transaction(permit) as tx:
+        await tx.do(Query("one_view", "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", ""))
+        assert await tx.value(Query("level", "SHOW transaction_isolation", "")) == "repeatable read"
+        log.append(tx, permit)
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 VALUES = st.tuples(
     TEXTS,

@@ -62,8 +62,8 @@ TAMPERING = {
     "a floor": ("UPDATE payments.account SET floor = posted + 1 WHERE id = $1", {"floor"}),
     "what is reserved": ("UPDATE payments.account SET reserved = 1 WHERE id = $1", {"reserved"}),
     "a hold": (
-        "INSERT INTO payments.hold VALUES (0, gen_random_uuid(), $1, 5, now())",
-        {"reserved"},
+        "INSERT INTO payments.hold VALUES (0, gen_random_uuid(), $1, 256, 5, 'TZS', 7, 0, 0)",
+        {"open-hold"},
     ),
     "an amount": (
         "UPDATE payments.journal SET amount = amount + 1 WHERE seq = 10 AND $1 > 0",

@@ -119,6 +119,8 @@ def test_law_6_the_chain_verifies_and_sees_every_change(orders):
 
 def altered(value):
     """The same sort of value, changed a little."""
+    if isinstance(value, bool):
+        return not value
     if value is None:
         return UUID(int=1)
     if isinstance(value, UUID):
@@ -131,14 +133,15 @@ def altered(value):
 
 
 def test_the_canonical_form_is_the_one_that_is_written_down():
-    row = (1, 2, UUID(int=3), 1, None, 256, 512, 5, -5, 5, "TZS", "P2P", 1, 0, bytes(32), instant(7), "who")
+    row = (1, 2, UUID(int=3), 1, None, 256, 512, 5, -5, 5, "TZS", "P2P", 1, 0, bytes(32), instant(7), "who", 60, True)
     assert hashlib.sha256(chain.encode(row, 7)).hexdigest() == (
         hashlib.sha256(
-            bytes.fromhex("0100010000000000000002" + "00" * 15 + "0301" + "00" * 16)
+            bytes.fromhex("0200010000000000000002" + "00" * 15 + "0301" + "00" * 16)
             + b"".join(v.to_bytes(8, "big", signed=True) for v in (256, 512, 5, -5, 5))
             + bytes.fromhex("010000")
             + bytes(32)
             + (7).to_bytes(8, "big")
+            + bytes.fromhex("0000003c01")
             + b"\0\3TZS\0\3P2P\0\3who"
         ).hexdigest()
     )

@@ -44,6 +44,7 @@ NOBODYS = {
     "payments.upload-file",
     "payments.write-batch",
     "payments.open-months",
+    "payments.open-transit",
     "payments.count-holders",
     "registries.describe",
     "registries.end",

@@ -29,7 +29,9 @@ async def ear(stack, keys, ctx_of):
         await send({"type": "http.response.body", "body": b""})
 
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(listen, port=port, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(listen, port=port, log_level="warning", timeout_keep_alive=75, lifespan="off")
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

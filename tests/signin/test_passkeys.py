@@ -35,7 +35,9 @@ async def live(owner_url: str, stack: Stack, keys: Any) -> AsyncIterator[tuple[S
     url = f"http://localhost:{port}"
     settings = Settings(home=stack.settings.home, host="127.0.0.1", port=port, base_url=url, sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    server = uvicorn.Server(uvicorn.Config(app.build(made, background=False), port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(app.build(made, background=False), port=port, log_level="warning", timeout_keep_alive=75)
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

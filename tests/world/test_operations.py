@@ -94,7 +94,7 @@ def test_ctrl_c_during_the_first_start(tmp_path: Path) -> None:
         time.sleep(0.1)
     time.sleep(0.3)
     running.process.send_signal(signal.SIGINT)
-    assert running.process.wait(20) in (0, 130)
+    assert running.process.wait(60) in (0, 130)
     assert "Traceback" not in running.log(), running.log()
     assert programs_of(running.home) == []
 

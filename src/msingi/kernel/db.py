@@ -207,12 +207,13 @@ def _with_fresh_plans(conn: Any, opening: str) -> str:
 
     After five executions PostgreSQL keeps one plan for all values. Made while a table was almost empty it scans, and
     goes on scanning while the table grows, until statistics are gathered. A new plan looks at the table's real size.
+    It is a transaction of its own: DISCARD takes a snapshot, after which an act could not choose its isolation.
     """
     now = monotonic()
     if now - conn.plans_from[0] < PLANS_LAST_S:
         return opening
     conn.plans_from[0] = now
-    return f"DISCARD PLANS; {opening}"
+    return f"BEGIN; DISCARD PLANS; COMMIT; {opening}"
 
 
 def _facts(permits: Sequence[Permit]) -> str:

@@ -90,6 +90,13 @@ class Tx:
         """
         self.owed.discard(permit)
 
+    def stand_still(self) -> None:
+        """See one unchanging state of the database from here on. It comes before any statement: ordering fresh plans
+        would take a snapshot first, so that order is left to another transaction."""
+        if self.begun:
+            raise RuntimeError("a transaction stands still from its beginning, or not at all")
+        self._opening = "BEGIN ISOLATION LEVEL REPEATABLE READ" + self._opening.partition("BEGIN")[2]
+
     async def open(self) -> Connection:
         """The connection, with the transaction begun and its session facts set."""
         self.statements += 1

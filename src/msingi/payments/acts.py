@@ -24,7 +24,8 @@ from msingi.payments.model import (
     TransferOrder,
 )
 
-PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT)
+PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
+BELOW_ZERO = (AccountKind.SETTLEMENT, AccountKind.POSITION, AccountKind.TRANSIT)
 ALIAS_LOOKUPS = 10
 ALIAS_WINDOW_S = 60
 MAX_PAGE = 500
@@ -39,15 +40,19 @@ async def open_account(
     currency: str = "",
     tier: int = 1,
     label: str = "",
+    floor_minor: int = 0,
 ) -> Account:
-    """Open an account for a person (an id; wallet or current) or an institution (its code; the other kinds).
+    """Open an account for a person (an id; wallet, current, savings) or an institution (its code; the other kinds).
 
     `currency` defaults to the country's. A person's first wallet becomes the default, which phone number and
-    identity number lead to. Raises Malformed for a kind that the holder cannot have, or an unknown tier.
+    identity number lead to. `floor_minor` is the lowest balance: below zero only for settlement, position and
+    transit accounts. Raises Malformed for a kind or a floor that the holder cannot have, or an unknown tier.
     """
     person = owner if isinstance(owner, UUID) else None
     if (kind in PERSONAL) != (person is not None):
         raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
+    if not -rules.MAX_BALANCE_MINOR <= floor_minor <= 0 or (floor_minor and kind not in BELOW_ZERO):
+        raise Malformed(f"{kind} accounts do not go that far below zero.", field="floor_minor", rule="kind-of-account")
     if person and tier not in {t.tier for t in stack.profile.tiers}:
         raise Malformed("This country has no such tier.", field="tier", rule="known-tier")
     currency = currency or stack.profile.currency.code
@@ -66,7 +71,7 @@ async def open_account(
             refs = [parties.person_ref(stack, person)]
             (opened,) = await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
         else:
-            floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else 0
+            floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else floor_minor
             ref = parties.institution_ref(stack, str(owner))
             opened = await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
         log.append(tx, permit, subject=person, detail={"what": "account opened", "kind": kind, "currency": currency})

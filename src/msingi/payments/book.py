@@ -1,24 +1,31 @@
 """The writer's memory: the balances of one shard by dense index, and the decision of a batch upon them.
 
 Balances live in `array('q')`, eight bytes each: a million Python objects would be hostile to cache and memory.
+What an order does stands in `moves.py`; here they are taken in sequence, chains all or none, and closed as a batch.
 """
 
 from array import array
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from heapq import heappop, heappush
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from msingi.kernel.errors import DifferentContent
-from msingi.payments import chain, rules
-from msingi.payments.model import SHARD_BITS, Kind, Order, Outcome, Reason, Status, Tier
+from msingi.payments import chain, moves, rules
+from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Outcome, Reason, Status, Tier
 
 Ending = Outcome | DifferentContent
 RECENT = 50_000
-_POST, _POSTED, _REJECTED = int(Kind.POST), int(Status.POSTED), int(Status.REJECTED)  # plain for speed
+EXPIRED_AT_ONCE = 500
+EXPIRY_PERMIT = "job:payments-writer@ operations public-task"
+EXPIRY_CODE = "EXPI"
+_EXPIRE = int(Kind.EXPIRE)  # plain for speed
+_POSTED, _REJECTED, _LINKED = int(Status.POSTED), int(Status.REJECTED), int(Reason.LINKED)
+_SHARD = (1 << SHARD_BITS) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -33,24 +40,29 @@ def micros(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-class Batch(Struct, frozen=True):
+class Batch(Struct):
     """A decided batch: journal rows (in the order of chain.COLUMNS) and what must be written with them.
 
-    `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, spent,
-    day), sorted by id; `remarks` are rows of payments.remittance.
+    `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, reserved,
+    spent, day), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with this
+    batch, `released` the ids of those that end with it.
     """
 
     first_seq: int
-    next_seq: int
-    prev: bytes
-    root: bytes
-    head: bytes
     at_us: int
-    rows: list[tuple[Any, ...]]
-    endings: list[Ending]
-    state: tuple[list[int], list[int], list[int], list[int]]
-    remarks: list[tuple[int, int, str, str, str]]
-    posted: int
+    prev: bytes = b""
+    next_seq: int = 0
+    root: bytes = b""
+    head: bytes = b""
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    leaves: list[bytes] = field(default_factory=list)
+    endings: list[Ending] = field(default_factory=list)
+    dirty: set[int] = field(default_factory=set)
+    state: tuple[list[int], ...] = ([], [], [], [], [])
+    remarks: list[tuple[int, int, str, str, str]] = field(default_factory=list)
+    held: dict[UUID, Hold] = field(default_factory=dict)
+    released: set[UUID] = field(default_factory=set)
+    posted: int = 0
 
 
 class Book:
@@ -64,6 +76,7 @@ class Book:
         self.owner = array("q")
         self.posted = array("q")
         self.reserved = array("q")
+        self.incoming = array("q")  # what open holds will bring: it counts against the balance limit already
         self.floor = array("q")
         self.spent = array("q")
         self.day = array("i")
@@ -71,9 +84,13 @@ class Book:
         self.flags = array("B")
         self.currency = array("B")
         self.currencies: dict[str, int] = {}
+        self.transit: dict[tuple[int, str], int] = {}  # the index of the account towards another shard
         self.tiers = [rules.NO_TIER] * 256
         for tier in tiers:
             self.tiers[tier.number] = tier
+        self.holds: dict[UUID, Hold] = {}
+        self.originals = moves.Originals()
+        self._expiring: list[tuple[int, UUID]] = []
         self._recent: dict[UUID, tuple[bytes, Outcome]] = {}
         self._older: dict[UUID, tuple[bytes, Outcome]] = {}
         self._last_us = 0
@@ -100,7 +117,7 @@ class Book:
         index = account >> SHARD_BITS
         lacking = index + 1 - len(self.flags)
         if lacking > 0:
-            for column in (self.owner, self.posted, self.reserved, self.floor, self.spent):
+            for column in (self.owner, self.posted, self.reserved, self.incoming, self.floor, self.spent):
                 column.frombytes(bytes(8 * lacking))
             self.day.frombytes(bytes(4 * lacking))
             for column in (self.tier, self.flags, self.currency):
@@ -115,21 +132,64 @@ class Book:
         self.owner[index] = owner
         self.currency[index] = self.currencies.setdefault(currency, len(self.currencies))
 
+    def hold_on(self, holds: Iterable[Hold]) -> None:
+        """Set the open holds to what the database says; the accounts are known, and `reserved` counts them already."""
+        self.holds, self._expiring = {}, []
+        self.incoming = array("q", bytes(8 * len(self.flags)))
+        self.originals = moves.Originals()
+        for hold in holds:
+            self.begin(hold)
+
+    def begin(self, hold: Hold) -> None:
+        """Remember a hold, and when its time is over."""
+        self.holds[hold.id] = hold
+        self.incoming[self.place(hold.credit, hold.currency)] += hold.amount
+        if hold.expires_us:
+            heappush(self._expiring, (hold.expires_us, hold.id))
+
+    def place(self, account: int, currency: str) -> int:
+        """The index of an account here, or of the transit account towards its shard; -1 if there is none."""
+        if account & _SHARD == self.shard:
+            index = account >> SHARD_BITS
+            return index if index < len(self.flags) else -1
+        return self.transit.get((account & _SHARD, currency), -1)
+
     def strangers(self, orders: Sequence[Order]) -> set[int]:
         """Account ids in `orders` that this memory has not met; they may have been opened since."""
         flags, known, shard = self.flags, len(self.flags), self.shard
-        mask = (1 << SHARD_BITS) - 1
         found = set()
         for order in orders:
             for account in (order.debit, order.credit):
                 index = account >> SHARD_BITS
-                if account & mask == shard and (index >= known or not flags[index]):
+                if account & _SHARD == shard and account and (index >= known or not flags[index]):
                     found.add(account)
+        return found
+
+    def unknown_originals(self, orders: Sequence[Order]) -> set[UUID]:
+        """Ids of holds and transfers that `orders` name and this memory does not know."""
+        return {
+            order.pending
+            for order in orders
+            if order.pending is not None and order.pending not in self.holds and order.pending not in self.originals
+        }
+
+    def unknown_transits(self, orders: Sequence[Order]) -> set[tuple[int, str]]:
+        """The other shards, with the currency, to or from which `orders` lead and no transit account is known."""
+        found = set()
+        for order in orders:
+            for account in (order.debit, order.credit):
+                way = account & _SHARD, order.currency
+                if account and way[0] != self.shard and way not in self.transit:
+                    found.add(way)
         return found
 
     def restricted(self) -> set[int]:
         """Account ids that this memory knows as restricted: what restricted them may have been lifted."""
         return {index << SHARD_BITS | self.shard for index, flags in enumerate(self.flags) if flags > 1}
+
+    def due(self, now_us: int) -> bool:
+        """Whether the time of some hold is over."""
+        return bool(self._expiring) and self._expiring[0][0] <= now_us
 
     def first_ending(self, transfer_id: UUID, body_hash: bytes) -> Ending | None:
         """How a recent order with this id ended, DifferentContent if it was another order, None if unknown."""
@@ -143,8 +203,6 @@ class Book:
 
     def remember(self, transfer_id: UUID, body_hash: bytes, outcome: Outcome) -> None:
         """Keep how an order ended, for those who repeat it; the oldest are forgotten, the database never forgets."""
-        if len(self._recent) >= RECENT:
-            self._older, self._recent = self._recent, {}
         self._recent[transfer_id] = (body_hash, outcome)
 
     def forget(self, batch: Batch) -> None:
@@ -158,96 +216,115 @@ class Book:
 
         No await, no I/O: order, overdraft and limits are exact. Time never runs backwards within a shard.
         """
+        if len(self._recent) >= RECENT:  # between batches only: the members of a chain are forgotten together
+            self._older, self._recent = self._recent, {}
+        self.originals.age()
         at_us = self._last_us = max(now_us, self._last_us + 1)
-        at, today = instant(at_us), rules.day_of(at_us)
-        rows: list[tuple[Any, ...]] = []
-        leaves: list[bytes] = []
-        endings: list[Ending] = []
-        remarks: list[tuple[int, int, str, str, str]] = []
-        dirty: set[int] = set()
-        seq, shard, accepted = self.seq, self.shard, 0
+        batch = Batch(self.seq, at_us, self.head)
+        self._expire(batch)
+        today, recent, older = rules.day_of(at_us), self._recent, self._older
+        linked: list[Order] = []
         for order in orders:
-            repeated = self.first_ending(order.id, order.body_hash)
-            if repeated is not None:
-                endings.append(repeated)
-                continue
-            reason, debit_after, credit_after = self._post(order, today, dirty)
-            status = _REJECTED if reason else _POSTED
-            # fmt: off
-            row = (
-                shard, seq, order.id, _POST, None, order.debit, order.credit, order.amount, debit_after, credit_after,
-                order.currency, order.code, status, reason, order.body_hash, at, order.permit_text,
+            if linked or order.linked:
+                linked.append(order)
+                if not order.linked:
+                    self._chain(linked, batch, today)
+                    linked = []
+            elif order.id in recent or order.id in older:
+                repeated = self.first_ending(order.id, order.body_hash)
+                assert repeated is not None
+                batch.endings.append(repeated)
+            else:
+                reason, debit, credit, amount = moves.move(self, order, batch, today)
+                self._write(batch, order, reason, debit, credit, amount)
+        if linked:
+            raise ValueError("the last order of a chain is not linked to another one")
+        return self._closed(batch)
+
+    def _chain(self, orders: list[Order], batch: Batch, today: int) -> None:
+        """All orders of a chain, or none: repeated as a whole, or decided as a whole."""
+        known = [self.first_ending(order.id, order.body_hash) for order in orders]
+        if any(ending is not None for ending in known) or len({order.id for order in orders}) < len(orders):
+            same = all(isinstance(ending, Outcome) for ending in known)
+            other = DifferentContent(key=str(orders[0].id))
+            batch.endings.extend(ending if same and ending is not None else other for ending in known)
+            return
+        undo = moves.Undo(self, batch, orders)
+        written = len(batch.rows), len(batch.remarks), batch.posted
+        for order in orders:
+            reason, debit, credit, amount = moves.move(self, order, batch, today)
+            if reason:
+                break
+            self._write(batch, order, 0, debit, credit, amount)
+        else:
+            return
+        undo.run()
+        failed = len(batch.rows) - written[0]
+        del batch.endings[len(batch.endings) - failed :], batch.rows[written[0] :], batch.leaves[written[0] :]
+        del batch.remarks[written[1] :]
+        batch.posted = written[2]
+        for place, order in enumerate(orders):
+            self._write(batch, order, reason if place == failed else _LINKED, *moves.accounts_of(self, order))
+
+    def _expire(self, batch: Batch) -> None:
+        """End the holds whose time is over, before anything else is weighed."""
+        expired = 0
+        while expired < EXPIRED_AT_ONCE and self.due(batch.at_us):
+            _, hold_id = heappop(self._expiring)
+            hold = self.holds.get(hold_id)
+            if hold is None:
+                continue  # ended by an order
+            moves.release(self, hold, batch, rules.day_of(batch.at_us))
+            row_id = rules.expiry_id(hold.id)
+            hashed = rules.body_hash(row_id, 0, 0, 0, hold.currency, EXPIRY_CODE, "", _EXPIRE, hold.id)
+            order = Order(
+                *(row_id, hold.owner, hold.debit, hold.credit, hold.amount, hold.currency, EXPIRY_CODE, hashed, None),
+                *(EXPIRY_PERMIT, "", "", "", _EXPIRE, hold.id),
             )
-            # fmt: on
-            rows.append(row)
-            leaves.append(chain.encode(row, at_us))
-            outcome = Outcome(seq, reason, debit_after, credit_after, at_us)
-            self.remember(order.id, order.body_hash, outcome)
-            endings.append(outcome)
-            if not reason:
-                accepted += 1
-            if order.reference or order.payer or order.payee:
-                remarks.append((shard, seq, order.reference, order.payer, order.payee))
-            seq += 1
-        return self._closed(rows, leaves, endings, remarks, dirty, seq, at_us, accepted)
+            self._write(batch, order, 0, hold.debit, hold.credit, hold.amount, answered=False)
+            expired += 1
 
-    def _post(self, order: Order, today: int, dirty: set[int]) -> tuple[int, int, int]:
-        """Post one order in memory, or leave everything as it is: (reason, debit_after, credit_after)."""
-        payer, payee, amount = order.debit >> SHARD_BITS, order.credit >> SHARD_BITS, order.amount
-        posted, flags, size = self.posted, self.flags, len(self.flags)
-        mask = (1 << SHARD_BITS) - 1
-        here = order.debit & mask == self.shard and 0 <= payer < size and self.owner[payer] == order.owner
-        there = order.credit & mask == self.shard and 0 <= payee < size
-        if not (here and there):
-            reason = Reason.UNKNOWN_PAYEE if here and flags[payer] else Reason.UNKNOWN_PAYER
-            return int(reason), posted[payer] if here else 0, posted[payee] if there else 0
-        tier, payee_tier = self.tiers[self.tier[payer]], self.tiers[self.tier[payee]]
-        spent = rules.spent_on(today, self.day[payer], self.spent[payer])
-        before, payee_before = posted[payer], posted[payee]
-        currency = self.currencies.get(order.currency)
-        reason = rules.weigh(
-            amount,
-            rules.available(before, self.reserved[payer], self.floor[payer]),
-            flags[payer],
-            flags[payee],
-            payer == payee,
-            self.currency[payer] == currency == self.currency[payee],
-            payee_tier.balance_limit_minor - payee_before,
-            tier.transfer_limit_minor,
-            tier.day_limit_minor - spent,
+    def _write(
+        self, batch: Batch, order: Order, reason: int, debit: int, credit: int, amount: int, answered: bool = True
+    ) -> None:
+        """Put a decided order into the batch: `debit`, `credit` and `amount` are what the row says of them."""
+        seq, posted = batch.first_seq + len(batch.rows), self.posted
+        payer, payee = self.place(debit, order.currency), self.place(credit, order.currency)
+        known = payer >= 0 and (debit & _SHARD != self.shard or self.owner[payer] == order.owner)
+        debit_after = posted[payer] if known else 0
+        credit_after = posted[payee] if payee >= 0 else 0
+        # fmt: off
+        row = (
+            self.shard, seq, order.id, order.kind, order.pending, debit, credit, amount, debit_after, credit_after,
+            order.currency, order.code, _REJECTED if reason else _POSTED, reason, order.body_hash,
+            instant(batch.at_us), order.permit_text, order.timeout_s, order.linked,
         )
-        if reason:
-            return reason, before, payee_before
-        posted[payer] = before - amount
-        posted[payee] = payee_before + amount
-        if tier.number:
-            self.spent[payer], self.day[payer] = spent + amount, today
-        dirty.add(payer)
-        dirty.add(payee)
-        return 0, before - amount, payee_before + amount
+        # fmt: on
+        batch.rows.append(row)
+        batch.leaves.append(chain.encode(row, batch.at_us))
+        outcome = Outcome(seq, reason, debit_after, credit_after, batch.at_us)
+        self.remember(order.id, order.body_hash, outcome)
+        if answered:
+            batch.endings.append(outcome)
+        if not reason:
+            batch.posted += 1
+        if order.reference or order.payer or order.payee:
+            batch.remarks.append((self.shard, seq, order.reference, order.payer, order.payee))
 
-    def _closed(
-        self,
-        rows: list[tuple[Any, ...]],
-        leaves: list[bytes],
-        endings: list[Ending],
-        remarks: list[tuple[int, int, str, str, str]],
-        dirty: set[int],
-        next_seq: int,
-        at_us: int,
-        accepted: int,
-    ) -> Batch:
-        prev, first = self.head, self.seq
-        if not rows:  # duplicates only: nothing to write, and the chain does not move
-            return Batch(first, first, prev, prev, prev, at_us, [], endings, ([], [], [], []), [], 0)
-        root = chain.root(leaves)
-        self.head = chain.head(prev, self.shard, first, len(rows), root)
-        self.seq = next_seq
-        order = sorted(dirty)
-        state = (
+    def _closed(self, batch: Batch) -> Batch:
+        """Root, chain, and the state of every account that changed."""
+        batch.next_seq = self.seq = batch.first_seq + len(batch.rows)
+        if not batch.rows:  # duplicates only: nothing to write, and the chain does not move
+            batch.root = batch.head = batch.prev
+            return batch
+        batch.root = chain.root(batch.leaves)
+        batch.head = self.head = chain.head(batch.prev, self.shard, batch.first_seq, len(batch.rows), batch.root)
+        order = sorted(batch.dirty)
+        batch.state = (
             [i << SHARD_BITS | self.shard for i in order],
             [self.posted[i] for i in order],
+            [self.reserved[i] for i in order],
             [self.spent[i] for i in order],
             [self.day[i] for i in order],
         )
-        return Batch(first, next_seq, prev, root, self.head, at_us, rows, endings, state, remarks, accepted)
+        return batch

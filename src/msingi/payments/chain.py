@@ -4,7 +4,7 @@ A row's canonical form, big-endian, in this order and with nothing between:
 
 | bytes | field |
 |---|---|
-| 1 | version, 1 |
+| 1 | version, 2 |
 | 2 | shard |
 | 8 | seq |
 | 16 | id |
@@ -15,6 +15,8 @@ A row's canonical form, big-endian, in this order and with nothing between:
 | 2 | reason |
 | 32 | body_hash |
 | 8 | at, microseconds since 1970-01-01 UTC |
+| 4 | timeout in seconds |
+| 1 | 1 if the row is linked to the next one, else 0 |
 | 2 + n each | currency, code, permit: length, then UTF-8 |
 
 A batch's root is the Merkle tree hash (RFC 6962, section 2.1) over the canonical forms of all its rows, rejections
@@ -47,9 +49,11 @@ COLUMNS = (
     "body_hash",
     "at",
     "permit",
+    "timeout_s",
+    "linked",
 )
 GENESIS = bytes(32)
-_FIXED = Layout(">BHQ16sB16sqqqqqBH32sq")
+_FIXED = Layout(">BHQ16sB16sqqqqqBH32sqi?")
 _HEAD = Layout(">HQI")
 _NO_ID = bytes(16)
 
@@ -59,11 +63,12 @@ def encode(row: Sequence[Any], at_us: int) -> bytes:
     # fmt: off
     (
         shard, seq, id_, kind, pending, debit, credit, amount, debit_after, credit_after,
-        currency, code, status, reason, body, _, permit,
+        currency, code, status, reason, body, _, permit, timeout_s, linked,
     ) = row
     fixed = _FIXED.pack(
-        1, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
+        2, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
         debit, credit, amount, debit_after, credit_after, status, reason, body, at_us,
+        timeout_s, linked,
     )
     # fmt: on
     return fixed + _words(currency, code, permit)

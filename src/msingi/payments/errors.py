@@ -1,7 +1,9 @@
 """Why a payment is refused: one class per reason, and the reason codes of the journal."""
 
-from msingi.kernel.errors import Conflict, NotFound, Refusal
-from msingi.payments.model import Reason
+from collections.abc import Iterable
+
+from msingi.kernel.errors import Conflict, DifferentContent, NotFound, Refusal
+from msingi.payments.model import Outcome, Reason
 
 
 class NoSuchAccount(NotFound):
@@ -77,6 +79,70 @@ class OverTierLimit(TransferRejected):
     remedy = "Pay less, wait for the next day, or ask for a higher tier with the documents that it needs."
 
 
+class AccountClosed(TransferRejected):
+    """One of the accounts has been closed: it neither pays nor receives any more."""
+
+    code = "payments.account-closed"
+    title = "The account is closed"
+    remedy = "Name another account."
+
+
+class NotEmpty(Conflict):
+    """An account is closed only when it holds nothing: no money, and no hold that takes from it or pays into it."""
+
+    code = "payments.not-empty"
+    title = "The account is not empty"
+    remedy = "Move the money away and end its holds first."
+
+
+class NoSuchHold(TransferRejected):
+    """There is no such hold, or it was reserved for somebody else's account."""
+
+    code = "payments.no-such-hold"
+    title = "There is no such hold"
+    remedy = "Check the id that the reservation answered."
+
+
+class HoldEnded(TransferRejected):
+    """The hold has already been committed or voided, or its time has passed: its money is free again or paid."""
+
+    code = "payments.hold-ended"
+    title = "The hold has ended"
+    remedy = "Read the account's statement to see how it ended; reserve again with a new key if need be."
+
+
+class OverHold(TransferRejected):
+    """A commit posts at most what the hold reserves."""
+
+    code = "payments.over-hold"
+    title = "The amount is over what was reserved"
+    remedy = "Commit the reserved amount or less, and pay the rest by another transfer."
+
+
+class NothingToReverse(TransferRejected):
+    """The transfer to be reversed does not exist here, was rejected, or is a reversal itself."""
+
+    code = "payments.nothing-to-reverse"
+    title = "There is no such transfer to reverse"
+    remedy = "Check the transfer id on the receipt."
+
+
+class OverOriginal(TransferRejected):
+    """All reversals of a transfer together pay back at most what it paid."""
+
+    code = "payments.over-original"
+    title = "More would be paid back than was paid"
+    remedy = "Reverse at most what is left of the original transfer."
+
+
+class ChainRejected(TransferRejected):
+    """Another order that was to be posted together with this one was rejected, so none of them was posted."""
+
+    code = "payments.chain-rejected"
+    title = "The orders were rejected together"
+    remedy = "See the reason of the other orders, and send all of them again with new keys."
+
+
 class AmountOutOfRange(Refusal):
     """An amount is a whole number of minor units above zero, and not over the largest amount of one transfer."""
 
@@ -122,6 +188,13 @@ _REFUSALS: dict[Reason, tuple[type[Refusal], dict[str, str]]] = {
     Reason.DAY_LIMIT: (OverTierLimit, {"limit": "day"}),
     Reason.BALANCE_LIMIT: (OverTierLimit, {"limit": "balance"}),
     Reason.AMOUNT: (AmountOutOfRange, {}),
+    Reason.LINKED: (ChainRejected, {}),
+    Reason.NO_HOLD: (NoSuchHold, {}),
+    Reason.HOLD_ENDED: (HoldEnded, {}),
+    Reason.OVER_HOLD: (OverHold, {}),
+    Reason.NO_ORIGINAL: (NothingToReverse, {}),
+    Reason.OVER_ORIGINAL: (OverOriginal, {}),
+    Reason.CLOSED: (AccountClosed, {}),
 }
 
 
@@ -129,3 +202,19 @@ def refusal(reason: int) -> Refusal:
     """The refusal that tells a journalled reason to the caller."""
     kind, facts = _REFUSALS[Reason(reason)]
     return kind(**facts)
+
+
+def check(endings: Iterable[Outcome | DifferentContent]) -> list[Outcome]:
+    """The outcomes, if all were posted. Raises the reason of the first that was not, before LINKED ones."""
+    outcomes: list[Outcome] = []
+    linked = False
+    for ending in endings:
+        if isinstance(ending, DifferentContent):
+            raise ending
+        if ending.reason not in (Reason.NONE, Reason.LINKED):
+            raise refusal(ending.reason)
+        linked = linked or ending.reason == Reason.LINKED
+        outcomes.append(ending)
+    if linked:
+        raise refusal(Reason.LINKED)
+    return outcomes

@@ -15,14 +15,20 @@ SHARD_BITS = 8
 
 
 class AccountKind(StrEnum):
-    """What an account is for; people hold wallets and current accounts, institutions the others."""
+    """What an account is for; people hold wallets, current and savings accounts, institutions the others."""
 
     WALLET = "wallet"
     CURRENT = "current"
+    SAVINGS = "savings"
     GOVERNMENT = "government"
     MERCHANT = "merchant"
+    AGENT = "agent"
     TRUST = "trust"
     FLOAT = "float"
+    FEE = "fee"  # what the institution has earned
+    TRANSIT = "transit"  # money between two shards, or between two systems
+    SETTLEMENT = "settlement"  # a participant's position: its floor is the net debit cap
+    POSITION = "position"  # one leg of currency exchange
     ISSUE = "issue"
 
 
@@ -33,16 +39,19 @@ class Flag(IntFlag):
     NO_DEBIT = 2
     NO_CREDIT = 4
     OUT_OF_USE = 8  # the holder's identity cannot be relied on, or the holder has died: no debits
+    CLOSED = 16  # for good: neither debits nor credits
 
 
 class Kind(IntEnum):
-    """What a journal row does."""
+    """What a journal row does. Only POST, COMMIT, REVERSE and ARRIVE move money; the others reserve or release it."""
 
     POST = 1
     RESERVE = 2
-    COMMIT = 3
-    ABORT = 4
-    REVERSE = 5
+    COMMIT = 3  # posts a hold, in whole or in part; what is left of it is released
+    ABORT = 4  # releases a hold
+    REVERSE = 5  # pays back, in whole or in part, what another transfer paid
+    EXPIRE = 6  # releases a hold whose time has passed by the writer's clock
+    ARRIVE = 7  # the payee's side of a transfer that another shard has reserved
 
 
 class Status(IntEnum):
@@ -67,6 +76,13 @@ class Reason(IntEnum):
     DAY_LIMIT = 9
     AMOUNT = 10
     BALANCE_LIMIT = 11
+    LINKED = 12  # another order of its chain was rejected
+    NO_HOLD = 13
+    HOLD_ENDED = 14
+    OVER_HOLD = 15
+    NO_ORIGINAL = 16
+    OVER_ORIGINAL = 17
+    CLOSED = 18
 
 
 class Tier(Struct, frozen=True):
@@ -133,6 +149,9 @@ class Order(Struct, frozen=True, gc=False):
     """What enters the writer: accounts, amount, and a permit; `permit_text` is what the journal keeps of the permit.
 
     `owner` is the keyed hash of the holder whom the permit reaches: the writer debits no account of anybody else.
+    `kind` is a Kind. COMMIT and ABORT name the hold, REVERSE the transfer, as `pending`, and have no accounts of
+    their own. A RESERVE lasts `timeout_s` seconds (0: until it is ended). `linked` chains an order to the next one:
+    the orders of a chain are posted all or none.
     """
 
     id: UUID
@@ -143,11 +162,31 @@ class Order(Struct, frozen=True, gc=False):
     currency: str
     code: str
     body_hash: bytes
-    permit: Permit
+    permit: Permit | None  # None: the writer's own order, to end a hold whose time is over
     permit_text: str
     reference: str = ""
     payer: str = ""
     payee: str = ""
+    kind: int = 1
+    pending: UUID | None = None
+    timeout_s: int = 0
+    linked: bool = False
+
+
+class Hold(Struct, frozen=True, gc=False):
+    """Money reserved by a RESERVE row, as the writer remembers it; `expires_us` is 0 if nothing ends it by itself.
+
+    `owner` is whoever may commit or abort it; `day` is the day whose limit it counts against.
+    """
+
+    id: UUID
+    debit: int
+    credit: int
+    amount: int
+    currency: str
+    owner: int
+    day: int
+    expires_us: int
 
 
 class Outcome(Struct, frozen=True, gc=False):

@@ -9,14 +9,53 @@ FROM payments.shard s WHERE s.shard = $1
 WITH fence AS (
   UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
 ), changed AS (
-  UPDATE payments.account a SET posted = u.posted, spent = u.spent, day = u.day
-  FROM fence, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::int[]) AS u (id, posted, spent, day)
+  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
+  FROM fence, unnest($10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::int[])
+    AS u (id, posted, reserved, spent, day)
   WHERE a.shard = $1 AND a.id = u.id RETURNING 1
 ), chained AS (
   INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
   SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
 )
 SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+
+-- name: add_holds
+-- Keep holds that begin.
+INSERT INTO payments.hold (shard, id, debit, credit, amount, currency, owner, day, expires_us)
+SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::int[],
+  $9::bigint[])
+
+-- name: end_holds
+-- Forget holds that have ended.
+DELETE FROM payments.hold WHERE shard = $1 AND id = ANY ($2::uuid[])
+
+-- name: holds
+-- All open holds of a shard, for the writer's memory.
+SELECT id, debit, credit, amount, currency, owner, day, expires_us FROM payments.hold WHERE shard = $1
+
+-- name: shards_due
+-- The shards in which the time of some hold is over.
+SELECT DISTINCT shard FROM payments.hold WHERE expires_us > 0 AND expires_us <= $1
+
+-- name: transits
+-- The accounts of a shard towards others.
+SELECT other, currency, account_id FROM payments.transit WHERE shard = $1
+
+-- name: claim_transit
+-- Take the place of an account towards another shard; nothing happens if it is taken.
+INSERT INTO payments.transit (shard, other, currency, account_id) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING
+
+-- name: name_transit
+-- Say which account it is.
+UPDATE payments.transit SET account_id = $4 WHERE shard = $1 AND other = $2 AND currency = $3
+
+-- name: originals
+-- Posted rows that orders name, with what was posted in their name: paid back, or the hold's end.
+SELECT j.id, j.kind, j.debit, j.credit, j.currency, j.amount,
+  (SELECT coalesce(sum(r.amount), 0)::bigint FROM payments.journal_seen r
+   WHERE r.pending_id = j.id AND r.kind = 5 AND r.status = 1) AS reversed
+FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+WHERE t.id = ANY ($1::uuid[]) AND j.shard = $2 AND j.status = 1
 
 -- name: known_ids
 -- How orders with these ids ended, for those who repeat them.
@@ -110,10 +149,12 @@ SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHER
 -- A page of an account's posted entries, newest first, before a seq.
 SELECT * FROM (
   (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
-   FROM payments.journal_seen WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+   FROM payments.journal_seen
+   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
   UNION ALL
   (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
-   FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 ORDER BY seq DESC LIMIT $4)
+   FROM payments.journal_seen
+   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
 ) AS leg ORDER BY seq DESC LIMIT $4
 
 -- name: balance_at
@@ -143,10 +184,6 @@ ON CONFLICT (actor) DO UPDATE SET
   since = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN $2 ELSE r.since END
 RETURNING n
 
--- name: one_view
--- One unchanging view of all books for the checker, while the writer goes on.
-SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
-
 -- name: shards
 -- All shards and where they stand.
 SELECT shard, epoch, seq, head FROM payments.shard ORDER BY shard
@@ -159,7 +196,7 @@ ORDER BY first_seq LIMIT $3
 -- name: journal_page
 -- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
 SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
-  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.reference,
+  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked, j.reference,
   (t.seq = j.seq AND t.shard = j.shard AND t.body_hash = j.body_hash) AS listed
 FROM payments.journal_seen j LEFT JOIN payments.transfer_id_seen t ON t.id = j.id
 WHERE j.shard = $1 AND j.seq >= $2 AND j.seq < $3 ORDER BY j.seq
@@ -170,9 +207,10 @@ SELECT (SELECT count(*) FROM payments.journal_seen WHERE shard = $1) AS rows,
        (SELECT coalesce(max(seq), 0) FROM payments.journal_seen WHERE shard = $1) AS last_seq,
        (SELECT count(*) FROM payments.transfer_id_seen WHERE shard = $1) AS ids
 
--- name: holds_sum
--- What is reserved on each account, by its holds.
-SELECT account_id, sum(amount)::bigint AS amount FROM payments.hold WHERE shard = $1 GROUP BY account_id
+-- name: reversed_ids
+-- The transfers that posted rows of a shard reverse, for the checker.
+SELECT DISTINCT pending_id FROM payments.journal_seen
+WHERE shard = $1 AND pending_id IS NOT NULL AND kind = 5 AND status = 1
 
 -- name: every_holder
 -- Everybody who holds an account, each once; for published figures.

@@ -7,7 +7,7 @@ from struct import Struct as Layout
 from uuid import UUID
 
 from msingi.kernel.errors import Malformed
-from msingi.payments.model import SHARD_BITS, AccountId, Flag, Reason, Tier
+from msingi.payments.model import SHARD_BITS, AccountId, Flag, Kind, Reason, Tier
 
 MAX_AMOUNT_MINOR = 10**15
 MAX_BALANCE_MINOR = 10**18
@@ -15,15 +15,21 @@ NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR, MAX_BALANCE_MINOR)
 DAY_US = 86_400_000_000
 
 # Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
-_OPEN, _NO_DEBIT, _NO_CREDIT = int(Flag.OPEN), int(Flag.NO_DEBIT | Flag.OUT_OF_USE), int(Flag.NO_CREDIT)
+_OPEN, _CLOSED = int(Flag.OPEN), int(Flag.CLOSED)
+_NO_DEBIT = int(Flag.NO_DEBIT | Flag.OUT_OF_USE | Flag.CLOSED)
+_NO_CREDIT = int(Flag.NO_CREDIT | Flag.CLOSED)
+_POST, _COMMIT, _REVERSE = int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE)
+_FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
 
 _VERSION_8 = 0x8 << 76 | 0b10 << 62  # version and variant bits of RFC 9562, section 5.8
-_KEPT = ~(0xF << 76 | 0b11 << 62)
+_KEPT = ~(0xF << 76 | 0b11 << 62 | 0xFF)
 _SPACE = 10**11
 _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
 _SHIFT = 31_415_926_535
 _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
+_MORE = Layout(">B16si")
+_NO_ID = bytes(16)
 
 
 def weigh(
@@ -54,9 +60,9 @@ def weigh(
     if not same_currency:
         return Reason.CURRENCY
     if payer_flags & _NO_DEBIT:
-        return Reason.PAYER_FROZEN
+        return Reason.CLOSED if payer_flags & _CLOSED else Reason.PAYER_FROZEN
     if payee_flags & _NO_CREDIT:
-        return Reason.PAYEE_FROZEN
+        return Reason.CLOSED if payee_flags & _CLOSED else Reason.PAYEE_FROZEN
     if amount > transfer_limit:
         return Reason.TRANSFER_LIMIT
     if amount > day_left:
@@ -66,6 +72,19 @@ def weigh(
     if amount > payee_room:
         return Reason.BALANCE_LIMIT
     return Reason.NONE
+
+
+def weigh_end(hold_amount: int | None, ended: bool, owner: bool, amount: int) -> Reason:
+    """Why a hold cannot be ended so, or Reason.NONE (law 9).
+
+    `hold_amount` is what the hold still reserves, None if there is none; `ended` says that there was one; `owner`
+    that the order comes for whoever reserved it; `amount` is what a COMMIT posts (0 for an ABORT).
+
+    Neither limits, nor funds, nor a freeze that came later stop a commit: all were weighed when it was reserved.
+    """
+    if hold_amount is None or not owner:
+        return Reason.HOLD_ENDED if ended and owner else Reason.NO_HOLD
+    return Reason.OVER_HOLD if amount > hold_amount else Reason.NONE
 
 
 def available(posted: int, reserved: int, floor: int) -> int:
@@ -84,24 +103,47 @@ def day_of(at_us: int) -> int:
 
 
 def body_hash(
-    transfer_id: UUID, debit: int, credit: int, amount: int, currency: str, code: str, reference: str
+    transfer_id: UUID,
+    debit: int,
+    credit: int,
+    amount: int,
+    currency: str,
+    code: str,
+    reference: str,
+    kind: int = _POST,
+    pending: UUID | None = None,
+    timeout_s: int = 0,
 ) -> bytes:
     """SHA-256 over what is ordered: two orders with one id are the same order if and only if these agree (law 4).
 
     Layout, big-endian: version 1 (1 byte), id (16), debit, credit, amount (8 each), then currency, code and
-    reference in UTF-8, separated by a zero byte.
+    reference in UTF-8, separated by a zero byte. Any kind but POST has version 2, with kind (1), pending id or zeros
+    (16) and timeout in seconds (4) before the words. Orders that name a hold or a transfer leave the accounts to it
+    (zeros), and an ABORT leaves the amount to it too, whatever the journal row says of them.
     """
     words = f"{currency}\0{code}\0{reference}".encode()
-    return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
+    if kind == _POST:
+        return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
+    if kind in _FOLLOWING:
+        debit = credit = 0
+        amount = amount if kind in (_COMMIT, _REVERSE) else 0
+    more = _MORE.pack(kind, pending.bytes if pending is not None else _NO_ID, timeout_s)
+    return sha256(_BODY.pack(2, transfer_id.bytes, debit, credit, amount) + more + words).digest()
 
 
-def transfer_id(scope: str, key: str) -> UUID:
+def transfer_id(scope: str, key: str, shard: int = 0) -> UUID:
     """The id of the transfer that an idempotency key means within `scope` (who orders): a version 8 UUID.
 
-    Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else.
+    Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else. Its last byte
+    is the payer's shard, so that whoever knows the id knows where its journal row stands.
     """
     raw = int.from_bytes(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
-    return UUID(int=raw & _KEPT | _VERSION_8)
+    return UUID(int=raw & _KEPT | _VERSION_8 | shard)
+
+
+def expiry_id(hold: UUID) -> UUID:
+    """The id of the row that ends a hold whose time has passed: one hold, one id."""
+    return transfer_id("expiry", hold.hex, shard_of(hold.int))
 
 
 @lru_cache(maxsize=100_000)

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS payments.account (
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
-  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed
   owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
@@ -90,8 +90,8 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   shard smallint NOT NULL,
   seq bigint NOT NULL,
   id uuid NOT NULL,
-  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse
-  pending_id uuid,                        -- the reservation that a commit or abort ends, or what is reversed
+  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse, 6 expire, 7 arrive
+  pending_id uuid,                        -- the hold that a row ends, or the transfer that it reverses
   debit bigint NOT NULL,                  -- personal: payment, keep 10 years
   credit bigint NOT NULL,                 -- personal: payment, keep 10 years
   amount bigint NOT NULL,                 -- personal: payment, keep 10 years
@@ -104,10 +104,13 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   body_hash bytea NOT NULL,               -- SHA-256 of what was ordered
   at timestamptz NOT NULL,
   permit text NOT NULL,                   -- personal: payment, keep 10 years (who ordered it, purpose, basis)
+  timeout_s int NOT NULL,                 -- how long a reservation lasts; 0: until it is ended
+  linked boolean NOT NULL,                -- posted or rejected together with the next row
   PRIMARY KEY (shard, seq, at)
 ) PARTITION BY RANGE (at);
 CREATE INDEX IF NOT EXISTS journal_debit ON payments.journal (debit, seq);
 CREATE INDEX IF NOT EXISTS journal_credit ON payments.journal (credit, seq);
+CREATE INDEX IF NOT EXISTS journal_pending ON payments.journal (pending_id) WHERE pending_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS payments.journal_rest PARTITION OF payments.journal DEFAULT;
 
 -- Make the journal's partitions from this month on, two years at most; run by migrations and by the writer. pg_temp
@@ -207,18 +210,36 @@ CREATE TABLE IF NOT EXISTS payments.batch (
 );
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
 
--- Money reserved by the first phase of a two-phase transfer; an account's `reserved` is the sum of its holds.
+-- Open holds: money reserved by RESERVE rows and not yet committed, aborted or expired. An account's `reserved` is
+-- the sum of its holds. Only the writer writes here; whatever ended a hold stands in the journal.
 -- distributed by shard
 CREATE TABLE IF NOT EXISTS payments.hold (
   shard smallint NOT NULL,
-  id uuid NOT NULL,
-  account_id bigint NOT NULL,
+  id uuid NOT NULL,                       -- of the RESERVE row
+  debit bigint NOT NULL,                  -- personal: payment, keep until the hold has ended
+  credit bigint NOT NULL,                 -- personal: payment, keep until the hold has ended
   amount bigint NOT NULL CHECK (amount > 0),
-  expires_at timestamptz NOT NULL,
-  condition bytea,
+  currency text NOT NULL,
+  owner bigint NOT NULL,                  -- keyed hash of whoever may end it
+  day int NOT NULL,                       -- the day whose limit it counts against
+  expires_us bigint NOT NULL,             -- microseconds since 1970-01-01 UTC; 0: never
   PRIMARY KEY (shard, id)
 );
 SELECT kernel.wall('payments', 'hold', NULL);
+CREATE INDEX IF NOT EXISTS hold_due ON payments.hold (shard, expires_us) WHERE expires_us > 0;
+CREATE INDEX IF NOT EXISTS hold_debit ON payments.hold (shard, debit);
+CREATE INDEX IF NOT EXISTS hold_credit ON payments.hold (shard, credit);
+
+-- The account towards another shard, in a currency: what left for there and has not arrived, or the other way round.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.transit (
+  shard smallint NOT NULL,
+  other smallint NOT NULL,
+  currency text NOT NULL,
+  account_id bigint NOT NULL,
+  PRIMARY KEY (shard, other, currency)
+);
+SELECT kernel.wall('payments', 'transit', NULL);
 
 -- How often an actor asked for the name behind an alias in a window of time, so that names cannot be collected.
 -- distributed by actor

@@ -5,14 +5,16 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+from msgspec import structs
 
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
 from msingi.payments import chain
 from msingi.payments.book import Batch, Book, instant, micros
-from msingi.payments.model import Account, AccountKind, Entry, Outcome
-from msingi.payments.rules import account_id, available, masked_number, number_of, shard_of
+from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Hold, Outcome
+from msingi.payments.moves import Original
+from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, masked_number, number_of, shard_of
 
 Q = sql.load(__name__)
 PAGE = 20_000
@@ -35,11 +37,11 @@ async def persist(tx: Tx, book: Book, batch: Batch) -> None:
     """
     at = instant(batch.at_us)
     count = len(batch.rows)
-    ids, posted, spent, day = batch.state
+    ids, *columns = batch.state
     passed = await tx.row(
         Q.settle_batch,
         *(book.shard, book.epoch, batch.first_seq, batch.next_seq, count),
-        *(batch.prev, batch.root, batch.head, at, ids, posted, spent, day),
+        *(batch.prev, batch.root, batch.head, at, ids, *columns),
     )
     if passed is None or passed["passed"] != 1:
         raise FenceLost(f"shard {book.shard} has moved on from seq {batch.first_seq}")
@@ -52,6 +54,11 @@ async def persist(tx: Tx, book: Book, batch: Batch) -> None:
         raise IdsTaken from taken
     if batch.remarks:
         await tx.copy("payments.remittance", _REMARKS, batch.remarks)
+    if batch.held:
+        columns = zip(*[structs.astuple(hold)[:8] for hold in batch.held.values()], strict=True)
+        await tx.do(Q.add_holds, book.shard, *map(list, columns))
+    if batch.released:
+        await tx.do(Q.end_holds, book.shard, list(batch.released))
 
 
 async def standing(tx: Tx, shard: int) -> Row:
@@ -70,8 +77,54 @@ async def load(tx: Tx, book: Book) -> None:
         page = await tx.rows(Q.accounts_page, book.shard, last, PAGE)
         _put(book, page)
         if len(page) < PAGE:
-            return
+            break
         last = page[-1]["id"]
+    await _load_holds(tx, book)
+
+
+async def meet_transits(tx: Tx, book: Book) -> None:
+    """Take the accounts towards other shards into the book."""
+    rows = await tx.rows(Q.transits, book.shard)
+    await meet(tx, book, {row["account_id"] for row in rows})
+    for row in rows:
+        book.transit[row["other"], row["currency"]] = row["account_id"] >> SHARD_BITS
+
+
+async def open_transit(tx: Tx, shard: int, other: int, currency: str, owner: int, at: datetime) -> None:
+    """Open the account of a shard towards another one in a currency, unless it is there."""
+    if not await tx.do(Q.claim_transit, shard, other, currency):
+        return
+    label = f"{shard}-{other}"
+    account = await open_institution_account(
+        tx, "ledger", owner, AccountKind.TRANSIT, currency, -MAX_BALANCE_MINOR, label, at, shard
+    )
+    await tx.do(Q.name_transit, shard, other, currency, account)
+
+
+async def _load_holds(tx: Tx, book: Book) -> None:
+    """Take the transit accounts and all open holds into the book."""
+    await meet_transits(tx, book)
+    rows = await tx.rows(Q.holds, book.shard)
+    book.hold_on(Hold(_uuid(row["id"]), *tuple(row)[1:]) for row in rows)
+
+
+def _uuid(found: UUID) -> UUID:
+    return UUID(bytes=found.bytes)
+
+
+async def meet_originals(tx: Tx, book: Book, ids: Iterable[UUID]) -> int:
+    """Take rows into the book that orders name; how many were found."""
+    rows = await tx.rows(Q.originals, list(ids), book.shard)
+    for row in rows:
+        left = row["amount"] - row["reversed"]
+        known = Original(row["kind"], row["debit"], row["credit"], row["currency"], left)
+        book.originals.put(_uuid(row["id"]), known)
+    return len(rows)
+
+
+async def shards_due(tx: Tx, now_us: int) -> list[int]:
+    """The shards in which the time of some hold is over."""
+    return [row["shard"] for row in await tx.rows(Q.shards_due, now_us)]
 
 
 async def meet(tx: Tx, book: Book, accounts: Iterable[int]) -> None:
@@ -84,15 +137,21 @@ async def catch_up(tx: Tx, book: Book, committed: int, suspects: set[int]) -> No
     _stand(book, await standing(tx, book.shard))
     touched = {row["id"] for row in await tx.rows(Q.touched_since, book.shard, committed)}
     restricted = {row["id"] for row in await tx.rows(Q.restricted, book.shard)}
-    await meet(tx, book, touched | suspects | restricted | book.restricted())
+    transits = {index << SHARD_BITS | book.shard for index in book.transit.values()}
+    await meet(tx, book, touched | suspects | restricted | transits | book.restricted())
+    await _load_holds(tx, book)
 
 
 async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
-    """Set or lift a flag on all accounts of a person, and make the writers read again; how many changed."""
-    shards = [row["shard"] for row in await tx.rows(Q.restrict_holder, person, flag, on)]
-    if shards:
-        await tx.do(Q.move_fence, sorted(set(shards)))
-    return len(shards)
+    """Set or lift a flag on all accounts of a person, and make the writers read again; how many changed.
+
+    The fences come first, as in every batch, so that neither waits for the other in a circle.
+    """
+    shards = {row["account_id"] & 255 for row in await tx.rows(Q.held_accounts, person)}
+    if not shards:
+        return 0
+    await tx.do(Q.move_fence, sorted(shards))
+    return len(await tx.rows(Q.restrict_holder, person, flag, on))
 
 
 async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:
@@ -249,11 +308,6 @@ async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
     return await tx.value(Q.count_alias, actor, at, float(window_s))
 
 
-async def one_view(tx: Tx) -> None:
-    """From here on the transaction sees one unchanging state; it must be the first statement."""
-    await tx.do(Q.one_view)
-
-
 async def shards(tx: Tx) -> list[Row]:
     """All shards: shard, epoch, seq, head."""
     return await tx.rows(Q.shards)
@@ -281,9 +335,20 @@ async def accounts_page(tx: Tx, shard: int, after_id: int) -> list[Row]:
     return await tx.rows(Q.accounts_page, shard, after_id, PAGE)
 
 
-async def holds_sum(tx: Tx, shard: int) -> dict[int, int]:
-    """What the holds of each account reserve."""
-    return {row["account_id"]: row["amount"] for row in await tx.rows(Q.holds_sum, shard)}
+async def open_holds(tx: Tx, shard: int) -> dict[UUID, Hold]:
+    """The open holds of a shard by their ids."""
+    rows = await tx.rows(Q.holds, shard)
+    return {row["id"]: Hold(_uuid(row["id"]), *tuple(row)[1:]) for row in rows}
+
+
+async def transits(tx: Tx, shard: int) -> dict[tuple[int, str], int]:
+    """The account ids of a shard towards others, by the other shard and the currency."""
+    return {(row["other"], row["currency"]): row["account_id"] for row in await tx.rows(Q.transits, shard)}
+
+
+async def reversed_ids(tx: Tx, shard: int) -> set[UUID]:
+    """The transfers that some row of a shard reverses."""
+    return {row["pending_id"] for row in await tx.rows(Q.reversed_ids, shard)}
 
 
 async def every_holder(tx: Tx) -> list[PersonId]:

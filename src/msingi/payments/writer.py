@@ -10,13 +10,13 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments import rules, store
+from msingi.payments import rules, shards, store
 from msingi.payments.book import Batch, Book, Ending, micros
 from msingi.payments.model import Order, Tier, TransfersPosted
 
@@ -27,7 +27,6 @@ RETRY_S = 0.2
 GROUP = 32
 JOB = "payments-writer"
 POSTED = "payments.transfer-posted"
-UNDECIDED = Batch(0, 0, b"", b"", b"", 0, [], [], ([], [], [], []), [], 0)
 
 
 class Asked(Struct, gc=False):
@@ -42,7 +41,7 @@ class Pending(Struct):
     """Who asked for a batch, and the batch once it is decided."""
 
     asked: list[Asked]
-    batch: Batch = UNDECIDED
+    batch: Batch = field(default_factory=lambda: Batch(0, 0))
 
 
 class Writer:
@@ -70,6 +69,15 @@ class Writer:
         for order in orders:
             if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
                 raise ValueError("an amount or an account id is out of range")
+        if orders[-1].linked:
+            raise ValueError("the last order of a call is not linked to another one")
+        return await self._ask(orders)
+
+    async def expire(self) -> None:
+        """End the holds whose time is over by this writer's clock; durable when it returns."""
+        await self._ask(())
+
+    async def _ask(self, orders: Sequence[Order]) -> list[Ending]:
         asked = Asked(orders, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._wake.set()
@@ -139,17 +147,30 @@ class Writer:
         waiting = sum(len(asked.orders) for asked in self._waiting)
         room = min(MAX_BATCH, max(64, waiting // 2)) if halve else MAX_BATCH
         asked, orders = [], []
-        while self._waiting and (not orders or len(orders) + len(self._waiting[0].orders) <= room):
+        while self._waiting and (not asked or len(orders) + len(self._waiting[0].orders) <= room):
             one = self._waiting.popleft()
             asked.append(one)
             orders.extend(one.orders)
         pending = Pending(asked)
         self._decided.append(pending)
-        strangers = self._book.strangers(orders)
+        await self._meet(self._book, orders)
+        pending.batch = self._book.decide(orders, micros(clock.now()))
+
+    async def _meet(self, book: Book, orders: Sequence[Order]) -> None:
+        """Bring into memory whatever these orders name and it does not know."""
+        transits = book.unknown_transits(orders)
+        if transits:
+            await shards.open_transits(self._stack, book, transits)
+        strangers = book.strangers(orders)
         if strangers:
             async with self._stack.db.reading("payments") as tx:
-                await store.meet(tx, self._book, strangers)
-        pending.batch = self._book.decide(orders, micros(clock.now()))
+                await store.meet(tx, book, strangers)
+        unknown = book.unknown_originals(orders)
+        if unknown:
+            permit = policy.decide(job_context(JOB), "payments.reread-ledger", policy.ANYONE)
+            async with self._stack.db.transaction(permit) as tx:
+                found = await store.meet_originals(tx, book, unknown)
+                log.append(tx, permit, detail={"what": "transfers looked up that orders name", "found": found})
 
     async def _persist(self, batch: Batch) -> Exception | None:
         """Commit a batch; None, or what went wrong."""

@@ -115,7 +115,9 @@ async def running(
     await app.start_rooms(stack)
     acts.register_rights(stack, rights)
     issuers.forget(stack)
-    server = uvicorn.Server(uvicorn.Config(web_app, port=port, log_level="error", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(web_app, port=port, log_level="error", timeout_keep_alive=75, lifespan="off")
+    )
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

@@ -1,0 +1,61 @@
+"""Posting orders: each to the writer of its shard, chains all or none, and durable once it returns."""
+
+import asyncio
+from collections.abc import Sequence
+
+from msingi.kernel.errors import Malformed
+from msingi.kernel.stack import Stack
+from msingi.payments import orders as making
+from msingi.payments import rules, writer
+from msingi.payments.book import Ending
+from msingi.payments.model import Order
+
+MAX_ORDERS = writer.MAX_BATCH
+
+
+async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
+    """Post orders that do not depend on each other, up to 1,000; their endings in their order.
+
+    Raises Outage when it cannot be told in time how they ended; repeating them is always safe.
+    """
+    return [ending for (ending,) in await post_chains(stack, [(order,) for order in orders])]
+
+
+async def post_linked(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
+    """Post orders all or none: if one is rejected, all are (the others with the reason LINKED)."""
+    (endings,) = await post_chains(stack, [orders])
+    return endings
+
+
+async def post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[list[Ending]]:
+    """Post chains of orders, each chain all or none; up to 1,000 orders altogether. The payers of a chain stand in
+    one shard. Raises Malformed if they do not, or if there are too many."""
+    if sum(map(len, chains)) > MAX_ORDERS:
+        raise Malformed(f"Send at most {MAX_ORDERS} orders at once.", field="orders", rule=f"count<={MAX_ORDERS}")
+    by_shard: dict[int, list[int]] = {}
+    for place, chain in enumerate(chains):
+        by_shard.setdefault(_shard_of(chain), []).append(place)
+    endings: list[list[Ending]] = [[] for _ in chains]
+    await asyncio.gather(*[_post_in(stack, shard, chains, places, endings) for shard, places in by_shard.items()])
+    return endings
+
+
+async def _post_in(
+    stack: Stack, shard: int, chains: Sequence[Sequence[Order]], places: list[int], endings: list[list[Ending]]
+) -> None:
+    ready: list[Order] = []
+    for place in places:
+        ready.extend(chains[place] if len(chains[place]) == 1 else making.linked(list(chains[place])))
+    ended = await writer.of(stack, shard).post(ready)
+    start = 0
+    for place in places:
+        endings[place] = ended[start : start + len(chains[place])]
+        start += len(chains[place])
+
+
+def _shard_of(chain: Sequence[Order]) -> int:
+    """Where a chain is decided: in the shard of its payers."""
+    found = {rules.shard_of(order.pending.int if order.pending is not None else order.debit) for order in chain}
+    if len(found) != 1:
+        raise Malformed("The payers of linked orders stand in one shard.", field="orders", rule="one-shard")
+    return found.pop()
