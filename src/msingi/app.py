@@ -38,6 +38,7 @@ ROOMS = (
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.switch",
     "health",
     "registries",
     "exchange",

@@ -2,13 +2,12 @@
 -- Money itself stands in the ledger; a row here says what a hold or a transfer of the ledger was for.
 CREATE SCHEMA IF NOT EXISTS payments;
 
--- Currencies that are settled here, with the switch's own two accounts in each.
+-- Currencies that are settled here, with the account that stands for the settlement bank.
 -- reference table
 CREATE TABLE IF NOT EXISTS payments.switch_currency (
   currency text PRIMARY KEY,
   digits smallint NOT NULL,
   settlement text NOT NULL CHECK (settlement IN ('net', 'gross')),
-  guarantee bigint NOT NULL,
   outside bigint NOT NULL
 );
 SELECT kernel.wall('payments', 'switch_currency', NULL);
@@ -36,7 +35,8 @@ CREATE TABLE IF NOT EXISTS payments.switch_account (
   currency text NOT NULL,
   cover bigint NOT NULL,
   position bigint NOT NULL,
-  limit_minor bigint NOT NULL DEFAULT 0,
+  guarantee bigint NOT NULL,              -- lends the limit in force to the position
+  wanted_minor bigint NOT NULL DEFAULT 0, -- the limit that is in force as far as the cover carries it
   active boolean NOT NULL DEFAULT true,
   PRIMARY KEY (fsp, currency)
 );
@@ -79,6 +79,7 @@ CREATE TABLE IF NOT EXISTS payments.switch_transfer (
   condition text NOT NULL,
   expires_at timestamptz NOT NULL,
   hold uuid NOT NULL,
+  flavour text NOT NULL,
   parts bytea NOT NULL,
   state smallint NOT NULL DEFAULT 1,
   fulfilment text NOT NULL DEFAULT '',

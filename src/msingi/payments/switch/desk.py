@@ -4,6 +4,7 @@ A message is acknowledged only after the commit that holds what it began or ende
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,6 +21,7 @@ from msingi.kernel.stack import Stack
 from msingi.payments.switch import store
 from msingi.payments.switch.model import Letter, Talk, Transfer
 
+logger = logging.getLogger("msingi.switch")
 JOB = "switch-desk"
 MAX_BATCH = 500
 IN_HAND = timedelta(seconds=20)  # so long this program tries a letter by itself before anybody may take it up
@@ -90,11 +92,13 @@ class Desk:
                 for waiting, whether in zip(batch, kept, strict=True):
                     if waiting.future is not None and not waiting.future.done():
                         waiting.future.set_result(whether)
-        except BaseException as broken:
+        except BaseException as broken:  # whatever breaks, everybody gets an answer
             told = broken if isinstance(broken, Exception) else Outage("the switch was stopped")
+            logger.error("the desk stopped", exc_info=broken)
             _fail([*batch, *self._waiting], told)
             self._waiting.clear()
-            raise
+            if not isinstance(broken, Exception):
+                raise
         finally:
             self._running = None
 

@@ -148,7 +148,7 @@ def _transfer_verb(method: str, resource: str, rest: list[str], failure: bool, f
     raise errors.BadSyntax("FSPIOP has no such request.", field="FSPIOP-URI", rule="api-definition-1.1")
 
 
-def _wanted(message: Message, resource: str, flavour: str) -> moving.Wanted:
+def _wanted(message: Message, resource: str, flavour: str) -> wire.Wanted:
     """What a request to transfer says. Raises BadSyntax."""
     if flavour == "iso20022":
         return iso.wanted(message, resource)
@@ -157,13 +157,13 @@ def _wanted(message: Message, resource: str, flavour: str) -> moving.Wanted:
         parts = bulk.individual_transfers
         if len({part.transfer_amount.currency for part in parts}) != 1:
             raise errors.BadSyntax("A bulk is in one currency.", field="transferAmount", rule="one-currency")
-        return moving.Wanted(
+        return wire.Wanted(
             *(bulk.bulk_transfer_id, bulk.payer_fsp, bulk.payee_fsp, parts[0].transfer_amount.currency),
             *(tuple(part.transfer_amount.amount for part in parts), "", bulk.expiration),
             *(tuple(part.transfer_id for part in parts), tuple(part.condition for part in parts)),
         )
     one = wire.read(message.body, wire.TransferRequest)
-    return moving.Wanted(
+    return wire.Wanted(
         *(one.transfer_id, one.payer_fsp, one.payee_fsp, one.amount.currency, (one.amount.amount,)),
         *(one.condition, one.expiration),
     )
@@ -173,7 +173,7 @@ async def _fulfilled(stack: Stack, ctx: Context, message: Message, id_: str, res
     if resource == "bulkTransfers":
         bulk = wire.read(message.body, wire.BulkAnswer)
         if bulk.bulk_transfer_state not in ("COMPLETED", "REJECTED"):
-            return await talking.progress(stack, ctx, message, id_, resource)
+            return await moving.progress(stack, ctx, message, id_, resource)
         paid = {r.transfer_id: r.fulfilment for r in bulk.individual_transfer_results if r.fulfilment}
         if bulk.bulk_transfer_state == "REJECTED":
             paid = {}
@@ -221,5 +221,3 @@ def _addressed(resource: str, message: Message) -> tuple[str, str]:
         wanted = wire.read(message.body, wire.RequestToPay)
         return wanted.transaction_request_id, wanted.payer.fsp_id or ""
     raise errors.BadSyntax("This resource is not created.", field="FSPIOP-URI", rule="api-definition-1.1")
-
-

@@ -124,7 +124,7 @@ class Expired(SwitchRefusal, Conflict):
 
 
 class NoLiquidity(SwitchRefusal, Conflict):
-    """The payer's participant may not owe this much more: its position would pass its limit, or its cover is used up."""
+    """The payer's participant may not owe this much more: its limit, or its cover, is used up."""
 
     code = "payments.switch-no-liquidity"
     title = "The payer's participant has not enough liquidity"

@@ -1,4 +1,4 @@
-"""Interledger in FSPIOP: the packet that a payee makes, its fulfilment and its condition (API definition 1.1, section 4).
+"""Interledger in FSPIOP: the packet that a payee makes, its fulfilment and condition (API definition 1.1, section 4).
 
 To the switch a packet is opaque and goes on byte for byte. Only the house's own bank makes and reads packets, in the
 form of the API definition: type 1, amount, address, content, each with its length (canonical OER).

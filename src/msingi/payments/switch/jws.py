@@ -102,7 +102,7 @@ def verify(pem: str, headers: Mapping[str, str], method: str, uri: str, body: by
         protected = _PROTECTED.decode(unb64(told.protected_header))
         raw = unb64(told.signature)
     except (msgspec.DecodeError, ValueError):
-        raise BadSignature("The header FSPIOP-Signature cannot be read.", field="FSPIOP-Signature", rule="jws") from None
+        raise BadSignature("FSPIOP-Signature cannot be read.", field="FSPIOP-Signature", rule="jws") from None
     algorithm = HASHES.get(protected.get("alg", ""))
     if algorithm is None:
         raise BadSignature("The algorithm is RS256, RS384 or RS512.", field="alg", rule="RS256|RS384|RS512")

@@ -35,41 +35,41 @@ class Fsp(Struct, frozen=True):
 
 
 class SettledCurrency(Struct, frozen=True):
-    """A currency that the switch settles, and the switch's own two accounts in it.
-
-    `guarantee` gives limits to positions, `outside` stands for money at the settlement bank; both may fall below 0.
-    """
+    """A currency that the switch settles. `outside` stands for the money at the settlement bank; it falls below 0."""
 
     currency: str
     digits: int
     settlement: Settlement
-    guarantee: int
     outside: int
 
 
 class FspAccount(Struct, frozen=True):
-    """What a participant holds in a currency: the ledger's accounts for cover and position, and the limit.
+    """What a participant holds in a currency: accounts of the ledger, and the limit that it wants.
 
-    The balance of `position` is the limit plus what was received minus what was sent since the last settlement.
+    `guarantee` lends the limit to `position`: its balance is the limit in force, below 0. So the balance of `position`
+    is that limit, plus what was received and minus what was sent since the last settlement, and stays above 0.
     """
 
     fsp: str
     currency: str
     cover: int
     position: int
-    limit_minor: int
+    guarantee: int
+    wanted_minor: int
     active: bool
 
 
 class Standing(Struct, frozen=True):
     """How a participant stands in a currency, in minor units.
 
-    `position_minor` is what it owes (below 0: is owed) in the open windows, without what is `reserved_minor`.
+    `position_minor` is what it owes (below 0: is owed) in windows not settled yet, without what is `reserved_minor`;
+    `limit_minor` is the limit in force, `wanted_minor` what it becomes as far as the cover carries it.
     """
 
     currency: str
     cover_minor: int
     limit_minor: int
+    wanted_minor: int
     position_minor: int
     reserved_minor: int
     active: bool
@@ -94,7 +94,8 @@ class Part(Struct, frozen=True):
 class Transfer(Struct, frozen=True):
     """A transfer between two participants: what was ordered, and the ledger's hold that stands for it.
 
-    `parts` are the transfers of a bulk, which share one hold; `resource` says under which name it came.
+    `parts` are the transfers of a bulk, which share one hold; `resource` and `flavour`
+    say under which name and in which form it came.
     """
 
     id: UUID
@@ -107,11 +108,17 @@ class Transfer(Struct, frozen=True):
     condition: str
     expires_at: datetime
     hold: UUID
+    flavour: str = "fspiop"
     parts: tuple[Part, ...] = ()
     state: State = State.RESERVED
     fulfilment: str = ""
     completed_at: datetime | None = None
     settled_minor: int = 0
+
+    @property
+    def version(self) -> str:
+        """The version of the resource in which its participants are told of it."""
+        return "2.0" if self.flavour == "iso20022" else "1.1"
 
 
 class Talk(Struct, frozen=True):

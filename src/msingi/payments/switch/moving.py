@@ -30,20 +30,6 @@ RECENT = 20_000
 SWEEP = 200
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """What a request to transfer says, whatever its flavour."""
-
-    id: str
-    payer: str
-    payee: str
-    currency: str
-    amounts: tuple[str, ...]
-    condition: str
-    expiration: str
-    ids: tuple[str, ...] = ()
-    conditions: tuple[str, ...] = ()
-
-
 def holder(stack: Stack, fsp: str) -> int:
     """The ledger's reference of the switch accounts of a participant: nobody but the switch may debit them."""
     return parties.institution_ref(stack, f"switch/{fsp}")
@@ -77,7 +63,7 @@ async def _find(stack: Stack, id_: str, resource: str, *, fresh: bool = False) -
     return found
 
 
-async def prepare(stack: Stack, ctx: Context, message: Message, wanted: Wanted, resource: str) -> None:
+async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wanted, resource: str) -> None:
     """Reserve the amount on the payer's side, then send the request on (laws 2 and 5).
 
     The same request again answers again. Raises NoLiquidity, Modified, Expired, UnknownFsp, BadCurrency, BadSyntax.
@@ -108,7 +94,7 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: Wanted, 
     return await _again(stack, transfer)
 
 
-def _ordered(message: Message, wanted: Wanted, currency: SettledCurrency, resource: str) -> Transfer:
+def _ordered(message: Message, wanted: wire.Wanted, currency: SettledCurrency, resource: str) -> Transfer:
     """The transfer that a request orders. Raises BadSyntax."""
     if wanted.payer != message.source:
         raise errors.BadSyntax("Only the payer's participant orders.", field="payerFsp", rule="payerFsp=FSPIOP-Source")
@@ -123,7 +109,7 @@ def _ordered(message: Message, wanted: Wanted, currency: SettledCurrency, resour
     return Transfer(
         *(UUID(rules.correlation(wanted.id, "transferId")), rules.content_hash(message.source, message.body), resource),
         *(wanted.payer, wanted.payee, currency.currency, sum(amounts), wanted.condition),
-        *(rules.instant(wanted.expiration, "expiration"), UUID(int=0), parts),
+        *(rules.instant(wanted.expiration, "expiration"), UUID(int=0), wanted.flavour, parts),
     )
 
 
@@ -193,14 +179,12 @@ async def fulfil(
         raise errors.Modified(field="fulfilment", rule="same-id-same-content")
     if ending.reason:
         raise errors.Expired(field="expiration", rule="in-time")
-    ended = replace(
-        transfer, state=State.COMMITTED, fulfilment=words, completed_at=clock.now(), settled_minor=amount
-    )
+    ended = replace(transfer, state=State.COMMITTED, fulfilment=words, completed_at=clock.now(), settled_minor=amount)
     letters = [sending.forward(message, transfer.payer, _surely())]
     if not final:
         told = {"completedTimestamp": rules.told(clock.now()), "transferState": "COMMITTED"}
         path = f"/{resource}/{id_}"
-        letters.append(sending.own(book, transfer.payee, "PATCH", path, told, until=_surely()))
+        letters.append(sending.own(book, transfer.payee, "PATCH", path, told, transfer.version, until=_surely()))
     await _ended(stack, ended, letters)
 
 
@@ -242,6 +226,17 @@ async def abort(stack: Stack, ctx: Context, message: Message, id_: str, resource
     await _end(stack, permit, transfer, [sending.forward(message, transfer.payer, _surely())], State.ABORTED)
 
 
+async def progress(stack: Stack, ctx: Context, message: Message, id_: str, resource: str) -> None:
+    """Pass on that the payee's participant is at work on a bulk. Raises UnknownId."""
+    policy.decide(ctx, "payments.switch-transfer", policy.NOBODY)
+    transfer = await _find(stack, id_, resource)
+    if message.source != transfer.payee:
+        raise errors.UnknownId(field="ID", rule="own")
+    letter = sending.forward(message, transfer.payer, transfer.expires_at)
+    await desk.of(stack).keep(desk.Slip(_record("progress", transfer), letters=(letter,)))
+    post.of(stack).send([letter])
+
+
 async def tell(stack: Stack, ctx: Context, message: Message, id_: str, resource: str) -> None:
     """Answer how a transfer stands, to one of its two participants. Raises UnknownId."""
     policy.decide(ctx, "payments.switch-transfer", policy.NOBODY)
@@ -255,9 +250,9 @@ async def _tell(stack: Stack, transfer: Transfer, to: str) -> None:
     book = await roll.of(stack)
     path = f"/{transfer.resource}/{transfer.id}"
     if transfer.state is State.ABORTED:
-        letter = sending.error(book, to, path, sending.failed("3300", "The transfer was aborted"))
+        letter = sending.error(book, to, path, sending.failed("3300", "The transfer was aborted"), transfer.version)
     else:
-        letter = sending.own(book, to, "PUT", path, _answer(transfer))
+        letter = sending.own(book, to, "PUT", path, _answer(transfer), transfer.version)
     record = msgspec.json.encode({"act": "payments.switch-transfer/told", "transfer": str(transfer.id), "to": to})
     await desk.of(stack).keep(desk.Slip(record, letters=(letter,)))
     post.of(stack).send([letter])
@@ -292,7 +287,8 @@ async def expire(stack: Stack) -> int:
     for transfer in late:
         path = f"/{transfer.resource}/{transfer.id}"
         body = sending.failed("3303", "Transfer expired")
-        letters = [sending.error(book, to, path, body, surely=True) for to in (transfer.payer, transfer.payee)]
+        both = (transfer.payer, transfer.payee)
+        letters = [sending.error(book, to, path, body, transfer.version, surely=True) for to in both]
         try:
             await _end(stack, permit, transfer, letters, State.ABORTED)
         except errors.Expired:
@@ -304,11 +300,9 @@ async def _found_paid(stack: Stack, book: roll.Roll, transfer: Transfer) -> None
     """The ledger had committed, and the program stopped before it was noted here: note it, and tell both now."""
     paid = await _paid(stack, transfer)
     assert paid is not None
-    done = replace(
-        transfer, state=State.COMMITTED, fulfilment=paid[1], completed_at=clock.now(), settled_minor=paid[0]
-    )
+    done = replace(transfer, state=State.COMMITTED, fulfilment=paid[1], completed_at=clock.now(), settled_minor=paid[0])
     path = f"/{transfer.resource}/{transfer.id}"
-    letters = [sending.own(book, transfer.payer, "PUT", path, _answer(done), until=_surely())]
+    letters = [sending.own(book, transfer.payer, "PUT", path, _answer(done), done.version, until=_surely())]
     patch = {"completedTimestamp": rules.told(clock.now()), "transferState": "COMMITTED"}
-    letters.append(sending.own(book, transfer.payee, "PATCH", path, patch, until=_surely()))
+    letters.append(sending.own(book, transfer.payee, "PATCH", path, patch, done.version, until=_surely()))
     await _ended(stack, done, letters)

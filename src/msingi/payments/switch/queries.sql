@@ -1,10 +1,10 @@
 -- name: currencies
 -- Every currency that is settled.
-SELECT currency, digits, settlement, guarantee, outside FROM payments.switch_currency ORDER BY currency;
+SELECT currency, digits, settlement, outside FROM payments.switch_currency ORDER BY currency;
 
 -- name: put_currency
 -- Settle a currency from now on; one that is settled already stays as it is.
-INSERT INTO payments.switch_currency (currency, digits, settlement, guarantee, outside) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO payments.switch_currency (currency, digits, settlement, outside) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING;
 
 -- name: fsps
@@ -27,20 +27,20 @@ UPDATE payments.switch_fsp SET endpoint = coalesce($2, endpoint), key = coalesce
 
 -- name: fsp_accounts
 -- What participants hold.
-SELECT fsp, currency, cover, position, limit_minor, active FROM payments.switch_account ORDER BY fsp, currency;
+SELECT fsp, currency, cover, position, guarantee, wanted_minor, active FROM payments.switch_account ORDER BY fsp, currency;
 
 -- name: fsp_account_locked
 -- What a participant holds in a currency, locked: limits and cover change one after the other.
-SELECT fsp, currency, cover, position, limit_minor, active FROM payments.switch_account
+SELECT fsp, currency, cover, position, guarantee, wanted_minor, active FROM payments.switch_account
 WHERE fsp = $1 AND currency = $2 FOR UPDATE;
 
 -- name: put_fsp_account
 -- Let a participant settle in a currency.
-INSERT INTO payments.switch_account (fsp, currency, cover, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+INSERT INTO payments.switch_account (fsp, currency, cover, position, guarantee) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
 
 -- name: change_fsp_account
 -- Set a limit, or whether the participant takes part in this currency; NULL leaves a thing as it is.
-UPDATE payments.switch_account SET limit_minor = coalesce($3, limit_minor), active = coalesce($4, active)
+UPDATE payments.switch_account SET wanted_minor = coalesce($3, wanted_minor), active = coalesce($4, active)
 WHERE fsp = $1 AND currency = $2;
 
 -- name: balances
@@ -72,9 +72,10 @@ SELECT resource, id, hash, source, destination FROM payments.switch_talk WHERE i
 
 -- name: begin_transfers
 -- Keep transfers that are new, reserved; those whose id is known are left out.
-INSERT INTO payments.switch_transfer (id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, parts)
+INSERT INTO payments.switch_transfer (id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold,
+  flavour, parts)
 SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-  $9::timestamptz[], $10::uuid[], $11::bytea[])
+  $9::timestamptz[], $10::uuid[], $11::text[], $12::bytea[])
 ON CONFLICT DO NOTHING RETURNING id;
 
 -- name: end_transfers
@@ -87,12 +88,12 @@ WHERE t.id = e.id AND t.state = 1 RETURNING t.id;
 
 -- name: transfer
 -- A transfer by its id.
-SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, parts, state, fulfilment,
+SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, flavour, parts, state, fulfilment,
   completed_at, settled FROM payments.switch_transfer WHERE id = $1;
 
 -- name: overdue
 -- Reserved transfers whose time is over.
-SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, parts, state, fulfilment,
+SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, flavour, parts, state, fulfilment,
   completed_at, settled FROM payments.switch_transfer WHERE state = 1 AND expires_at < $1 ORDER BY expires_at LIMIT $2;
 
 -- name: post_letters
@@ -159,3 +160,15 @@ ON CONFLICT DO NOTHING;
 -- The report of a settled window.
 SELECT fsp, currency, sent, sent_minor, received, received_minor FROM payments.switch_settled
 WHERE "window" = $1 ORDER BY currency, fsp;
+
+-- name: debts
+-- What a participant owes in each window that is not settled yet, where it owes: the sum over these windows.
+SELECT coalesce(sum(owed), 0)::bigint FROM (
+  SELECT sum(CASE WHEN t.payer = $1 THEN t.settled ELSE -t.settled END) AS owed
+  FROM payments.switch_transfer t JOIN payments.switch_window w ON w."window" = t."window"
+  WHERE t.state = 2 AND t.currency = $2 AND (t.payer = $1 OR t.payee = $1) AND w.state <> 'settled' GROUP BY t."window"
+) AS each WHERE owed > 0;
+
+-- name: unsettled_before
+-- How many windows before this one are not settled.
+SELECT count(*) FROM payments.switch_window WHERE "window" < $1 AND state <> 'settled';

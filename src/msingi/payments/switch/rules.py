@@ -22,7 +22,7 @@ _MEDIA = re.compile(
     r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
 )
 _UUID, _AMOUNT, _DATE_TIME = re.compile(UUID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
-_FSP, _SHORT = re.compile(FSP_TEXT), re.compile(r"^(\*/\*|application/\*|application/json)$")
+_FSP = re.compile(FSP_TEXT)
 LONGEST = timedelta(days=1)
 HOLD_GRACE_S = 30  # the ledger frees a reservation by itself this long after the switch should have
 
@@ -51,8 +51,6 @@ def accepted(text: str, resource: str) -> str:
     named = False
     for one in text.split(","):
         match = _MEDIA.match(one.strip())
-        if _SHORT.match(one.strip()) and len(text) < 60 and "," not in text:
-            continue
         if not match or match[2].lower() != resource.lower():
             continue
         named = True
@@ -106,9 +104,7 @@ def instant(text: str, field: str) -> datetime:
             raise ValueError
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise errors.BadSyntax(
-            "A time is yyyy-MM-ddTHH:mm:ss.SSS and a zone.", field=field, rule="date-time"
-        ) from None
+        raise errors.BadSyntax("A time is yyyy-MM-ddTHH:mm:ss.SSS and a zone.", field=field, rule="date-time") from None
 
 
 def told(at: datetime) -> str:
@@ -187,8 +183,27 @@ def coverable(limit_minor: int, cover_minor: int, owes_minor: int, reserved_mino
         raise errors.OverCover("More is owed or reserved already.", owed_minor=owes_minor + reserved_minor)
 
 
+def removable(amount_minor: int, cover_minor: int, limit_minor: int, debts_minor: int) -> None:
+    """Whether cover may be taken out: what the limit rests on stays, and what windows still have to take (law 1).
+
+    Raises OverCover.
+    """
+    kept = max(limit_minor, debts_minor, 0)
+    if cover_minor - amount_minor < kept:
+        raise errors.OverCover(cover_minor=cover_minor, needed_minor=kept)
+
+
+def carried(wanted_minor: int, cover_minor: int, limit_minor: int, position_minor: int, reserved_minor: int) -> int:
+    """By how much the limit in force changes: towards what is wanted and the cover carries, and not below what is
+    owed and reserved (law 1)."""
+    aim = min(wanted_minor, cover_minor)
+    if aim >= limit_minor:
+        return aim - limit_minor
+    return max(aim, min(limit_minor, position_minor + reserved_minor)) - limit_minor
+
+
 def moves(lines: Iterable[NetLine]) -> list[tuple[str, str, int]]:
-    """What settles a window: (participant, currency, amount), above 0 from its cover to its position, below 0 back.
+    """What settles a window: (participant, currency, amount), above 0 out of its cover, below 0 into it.
 
     Amounts of each currency sum to zero (law 8). Raises ValueError if they do not: then the books are wrong.
     """
@@ -197,11 +212,6 @@ def moves(lines: Iterable[NetLine]) -> list[tuple[str, str, int]]:
         if sum(owed for _, of, owed in found if of == currency):
             raise ValueError(f"the net amounts of {currency} do not sum to zero")
     return sorted(found)
-
-
-def limit_after(limit_minor: int, cover_minor: int, owed_minor: int) -> int:
-    """The limit of a participant after it has settled what it owed: what its cover still carries (law 1)."""
-    return min(limit_minor, cover_minor - owed_minor)
 
 
 def settled_in(currencies: Sequence[SettledCurrency], code: str) -> SettledCurrency:

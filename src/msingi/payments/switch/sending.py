@@ -8,7 +8,7 @@ import msgspec
 
 from msingi.kernel import clock
 from msingi.kernel.ids import uuid7
-from msingi.payments.switch import wire
+from msingi.payments.switch import iso, rules, wire
 from msingi.payments.switch.model import Letter, Message
 from msingi.payments.switch.roll import HUB, Roll
 from msingi.payments.switch.wire import ErrorBody
@@ -33,7 +33,8 @@ PASSED_ON = {
 def forward(message: Message, to: str, until: datetime) -> Letter:
     """A message as it came, for another participant: the signature of its sender stays valid."""
     headers = {name: message.headers[low] for low, name in PASSED_ON.items() if low in message.headers}
-    headers["FSPIOP-Destination"] = to
+    if message.destination or message.method == "GET" or "fspiop-signature" not in message.headers:
+        headers["FSPIOP-Destination"] = to  # a signed message that names none keeps its signature only without it
     return Letter(uuid7(), to, message.method, message.path, headers, message.body, until)
 
 
@@ -45,8 +46,8 @@ def own(
     now = clock.now()
     resource = path.split("/")[1]
     date = format_datetime(now, usegmt=True)
-    raw = msgspec.json.encode(body)
     flavour = "iso20022." if version.startswith("2") else ""
+    raw = msgspec.json.encode(iso.told(body, rules.told(now), uuid7().hex) if flavour else body)
     headers = {
         "Content-Type": f"application/vnd.interoperability.{flavour}{resource}+json;version={version}",
         "Date": date,

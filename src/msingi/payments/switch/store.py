@@ -18,6 +18,7 @@ from msingi.payments.switch.model import (
     Proof,
     SettledCurrency,
     Settlement,
+    Standing,
     State,
     Talk,
     Transfer,
@@ -34,16 +35,14 @@ _encode = msgspec.msgpack.encode
 async def currencies(tx: Tx) -> list[SettledCurrency]:
     """The currencies that are settled."""
     return [
-        SettledCurrency(r["currency"], r["digits"], Settlement(r["settlement"]), r["guarantee"], r["outside"])
+        SettledCurrency(r["currency"], r["digits"], Settlement(r["settlement"]), r["outside"])
         for r in await tx.rows(Q.currencies)
     ]
 
 
 async def put_currency(tx: Tx, made: SettledCurrency) -> bool:
     """Settle a currency; False if it was settled already."""
-    return bool(
-        await tx.do(Q.put_currency, made.currency, made.digits, made.settlement, made.guarantee, made.outside)
-    )
+    return bool(await tx.do(Q.put_currency, made.currency, made.digits, made.settlement, made.outside))
 
 
 async def fsps(tx: Tx) -> list[Fsp]:
@@ -91,17 +90,38 @@ async def locked(tx: Tx, fsp: str, currency: str) -> FspAccount | None:
 
 
 def _account(r: Row) -> FspAccount:
-    return FspAccount(r["fsp"], r["currency"], r["cover"], r["position"], r["limit_minor"], r["active"])
+    return FspAccount(
+        r["fsp"], r["currency"], r["cover"], r["position"], r["guarantee"], r["wanted_minor"], r["active"]
+    )
 
 
-async def put_account(tx: Tx, fsp: str, currency: str, cover: int, position: int) -> bool:
+async def put_account(tx: Tx, made: FspAccount) -> bool:
     """Let a participant settle in a currency; False if it does."""
-    return bool(await tx.do(Q.put_fsp_account, fsp, currency, cover, position))
+    return bool(await tx.do(Q.put_fsp_account, made.fsp, made.currency, made.cover, made.position, made.guarantee))
 
 
-async def change_account(tx: Tx, fsp: str, currency: str, limit_minor: int | None, active: bool | None) -> None:
+async def change_account(tx: Tx, fsp: str, currency: str, wanted_minor: int | None, active: bool | None) -> None:
     """Change what is not None."""
-    await tx.do(Q.change_fsp_account, fsp, currency, limit_minor, active)
+    await tx.do(Q.change_fsp_account, fsp, currency, wanted_minor, active)
+
+
+async def standing(tx: Tx, held: FspAccount) -> Standing:
+    """How a participant stands, as the ledger says now."""
+    found = await balances(tx, [held.cover, held.position, held.guarantee])
+    (cover, kept), (balance, reserved) = found[held.cover], found[held.position]
+    limit = -found[held.guarantee][0]
+    position = limit - balance
+    return Standing(held.currency, cover - kept, limit, held.wanted_minor, position, reserved, held.active)
+
+
+async def debts(tx: Tx, fsp: str, currency: str) -> int:
+    """What a participant owes in windows not settled yet, without what it is owed in others."""
+    return await tx.value(Q.debts, fsp, currency)
+
+
+async def unsettled_before(tx: Tx, number: int) -> int:
+    """How many windows before this one are not settled."""
+    return await tx.value(Q.unsettled_before, number)
 
 
 async def balances(tx: Tx, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
@@ -152,7 +172,7 @@ async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[UUID]:
         [getattr(t, name) for t in transfers]
         for name in (
             *("id", "hash", "resource", "payer", "payee", "currency", "amount_minor", "condition", "expires_at"),
-            "hold",
+            *("hold", "flavour"),
         )
     ]
     columns.append([_encode(t.parts) for t in transfers])
@@ -179,7 +199,8 @@ async def overdue(tx: Tx, before: datetime, limit: int) -> list[Transfer]:
 def _transfer(r: Row) -> Transfer:
     return Transfer(
         *(UUID(bytes=r["id"].bytes), bytes(r["hash"]), r["resource"], r["payer"], r["payee"], r["currency"]),
-        *(r["amount"], r["condition"], r["expires_at"], UUID(bytes=r["hold"].bytes), _PARTS.decode(r["parts"])),
+        *(r["amount"], r["condition"], r["expires_at"], UUID(bytes=r["hold"].bytes)),
+        *(r["flavour"], _PARTS.decode(r["parts"])),
         *(State(r["state"]), r["fulfilment"], r["completed_at"], r["settled"]),
     )
 

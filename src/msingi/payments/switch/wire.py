@@ -208,6 +208,21 @@ class BulkQuoteAnswer(Struct, frozen=True, rename="camel"):
     expiration: When
 
 
+class Wanted(Struct, frozen=True):
+    """What a request to transfer says, whatever its flavour."""
+
+    id: str
+    payer: str
+    payee: str
+    currency: str
+    amounts: tuple[str, ...]
+    condition: str
+    expiration: str
+    ids: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    flavour: str = "fspiop"
+
+
 T = TypeVar("T", bound=Struct)
 _DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
 
@@ -223,7 +238,9 @@ def read(body: bytes, kind: type[T]) -> T:
         words, _, where = str(wrong).partition(" - at `$")
         field = where.rstrip("`").lstrip(".") or "body"
         if "missing required field" in words:
-            raise errors.MissingElement(words, field=words.rpartition("`")[0].rpartition("`")[2], rule="required") from None
+            raise errors.MissingElement(
+                words, field=words.rpartition("`")[0].rpartition("`")[2], rule="required"
+            ) from None
         raise errors.BadSyntax(words, field=field, rule="api-definition-1.1") from None
     except msgspec.DecodeError:
         raise errors.BadSyntax("The body is not JSON.", field="body", rule="json") from None
