@@ -131,9 +131,7 @@ class Participant:
             headers["FSPIOP-Destination"] = to
         if method in ("GET", "POST"):
             headers["Accept"] = media(flavour + resource, version)
-        return headers | jws.sign(
-            self.private, method, urlsplit(path).path, self.name, to, date, content
-        ), content
+        return headers | jws.sign(self.private, method, urlsplit(path).path, self.name, to, date, content), content
 
     async def send(self, method: str, path: str, body: Any = None, to: str = "", **more: Any) -> httpx.Response:
         """Send a signed message to the switch."""

@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
+from tests.payments_switch.fsp import Participant, Reply, payee
 
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.stack import Stack
 from msingi.payments.switch import acts, desk, moving, post, roll, settling, store
 from msingi.payments.switch.model import Proof, Settlement, Standing
-
-from tests.payments_switch.fsp import Participant, Reply, payee
 
 Stepper = Callable[[], Awaitable[None]]
 SETUP = "setup"

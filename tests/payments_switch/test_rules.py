@@ -24,7 +24,9 @@ def test_an_amount_is_told_and_read_without_loss(minor, digits):
     assert rules.minor(text, digits) == minor and ("." not in text or not text.endswith("0"))
 
 
-@pytest.mark.parametrize("text", ["0", "1.0", "01", "-1", "1e3", ".5", "1.", "1.123456", "9" * 19, "1,5", "１", "", " 1"])
+@pytest.mark.parametrize(
+    "text", ["0", "1.0", "01", "-1", "1e3", ".5", "1.", "1.123456", "9" * 19, "1,5", "１", "", " 1"]
+)
 def test_what_is_no_amount_is_refused(text):
     with pytest.raises(errors.BadSyntax):
         rules.minor(text, 2)
@@ -35,7 +37,10 @@ def test_what_is_no_amount_is_refused(text):
     [
         ("application/vnd.interoperability.quotes+json;version=1", "1.1"),
         ("application/vnd.interoperability.quotes+json;version=1.0", "1.0"),
-        ("application/vnd.interoperability.quotes+json; version=9, application/vnd.interoperability.quotes+json", "1.1"),
+        (
+            "application/vnd.interoperability.quotes+json; version=9, application/vnd.interoperability.quotes+json",
+            "1.1",
+        ),
         ("application/vnd.interoperability.iso20022.quotes+json;version=2", "2.0"),
     ],
     ids=["major", "minor", "latest", "iso"],
@@ -99,7 +104,9 @@ def test_a_packet_says_what_was_packed(amount, address, content):
     for wrong in (raw[:-1], raw + b"x", b"\x02" + raw[1:]):
         with pytest.raises(Malformed):
             ilp.unpack(jws.b64(wrong))
-    assert ilp.condition_of(ilp.fulfilment_of(b"k", text)) == jws.b64(sha256(jws.unb64(ilp.fulfilment_of(b"k", text))).digest())
+    assert ilp.condition_of(ilp.fulfilment_of(b"k", text)) == jws.b64(
+        sha256(jws.unb64(ilp.fulfilment_of(b"k", text))).digest()
+    )
 
 
 @QUICK
@@ -133,7 +140,10 @@ def test_law_6_a_signature_is_over_every_part_that_routes(keys):
         (public, low, "PUT", "/quotes", b'{"x":1}'),
         (public, low, "POST", "/transfers", b'{"x":1}'),
         (public, low, "POST", "/quotes", b'{"x": 1}'),
-        *[(public, low | {n: "c"}, "POST", "/quotes", b'{"x":1}') for n in ("fspiop-source", "fspiop-destination", "date")],
+        *[
+            (public, low | {n: "c"}, "POST", "/quotes", b'{"x":1}')
+            for n in ("fspiop-source", "fspiop-destination", "date")
+        ],
         (public, low | {"fspiop-signature": "{}"}, "POST", "/quotes", b'{"x":1}'),
     ]
     for wrong in wrongs:
@@ -191,9 +201,7 @@ def test_law_8_net_amounts_sum_to_zero_and_are_what_was_sent_less_what_was_recei
 def test_law_3_a_bulk_pays_each_fulfilled_part_once():
     fulfilments = {f"p{n}": jws.b64(bytes([n]) * 32) for n in range(3)}
     parts = tuple(Part(i, 10 + n, ilp.condition_of(f)) for n, (i, f) in enumerate(fulfilments.items()))
-    bulk = Transfer(
-        NOW, b"", "bulkTransfers", "a", "b", "USD", 33, "", NOW, NOW, "fspiop", parts, State.RESERVED
-    )  # type: ignore[arg-type]
+    bulk = Transfer(NOW, b"", "bulkTransfers", "a", "b", "USD", 33, "", NOW, NOW, "fspiop", parts, State.RESERVED)  # type: ignore[arg-type]
     assert rules.payable(bulk, {"p0": fulfilments["p0"], "p2": fulfilments["p2"]})[0] == 22
     with pytest.raises(errors.BadFulfilment):
         rules.payable(bulk, {"p0": fulfilments["p1"]})

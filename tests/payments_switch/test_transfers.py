@@ -37,7 +37,7 @@ async def test_a_party_a_quote_and_a_transfer(stack, two):
     quote = payer.quote(other.name, "100", "USD")
     assert (await payer.send("POST", "/quotes", quote, other.name)).status_code == 202
     offer, _ = await payer.wait("PUT", f"/quotes/{quote['quoteId']}")
-    wanted = payer.transfer(other.name, "100", "USD") | {"ilpPacket": offer["ilpPacket"], "condition": offer["condition"]}
+    wanted = payer.transfer(other.name, "100", "USD", ilpPacket=offer["ilpPacket"], condition=offer["condition"])
     sent = await payer.send("POST", "/transfers", wanted, other.name)
     assert (sent.status_code, sent.content) == (202, b"")
     done, headers = await payer.wait("PUT", f"/transfers/{wanted['transferId']}")
@@ -195,10 +195,8 @@ async def test_attack_signatures(stack, client, two):
 
 async def test_attack_reading_needs_a_token_or_a_signature_and_names_are_not_collected(stack, client, two):
     payer, _ = two
-    headers = {k: v for k, v in payer.signed("GET", "/parties/MSISDN/1", None)[0].items() if "FSPIOP-S" in k or "-" in k}
+    headers, _ = payer.signed("GET", "/parties/MSISDN/1", None)
     plain = {k: v for k, v in headers.items() if k not in ("FSPIOP-Signature", "FSPIOP-URI", "FSPIOP-HTTP-Method")}
-    plain["Date"] = "Sun, 01 Nov 2026 00:00:00 GMT"
-    plain["Accept"] = plain["Content-Type"]
     assert (await client.get("/fspiop/parties/MSISDN/1", headers=plain)).status_code == 401
     good = plain | {"Authorization": f"Bearer {payer.token}"}
     statuses = [(await client.get(f"/fspiop/parties/MSISDN/{n}", headers=good)).status_code for n in range(70)]
@@ -323,5 +321,3 @@ async def test_requests_to_pay_and_authorisations_go_to_whom_they_are_for(stack,
     otp = {"responseType": "ENTERED", "authenticationInfo": {"authentication": "OTP", "authenticationValue": "1234"}}
     assert (await payer.send("PUT", question, otp, other.name)).status_code == 200
     assert (await other.wait("PUT", question))[0] == otp
-
-

@@ -41,6 +41,7 @@ NOBODYS = {
     "payments.read-file",
     "payments.reread-ledger",
     "payments.run-file",
+    "payments.switch-",
     "payments.upload-file",
     "payments.write-batch",
     "payments.open-months",

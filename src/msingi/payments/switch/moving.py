@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.errors import DifferentContent
+from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
@@ -24,7 +25,6 @@ from msingi.payments.switch import desk, errors, post, roll, rules, sending, sto
 from msingi.payments.switch.model import Message, Part, SettledCurrency, State, Transfer
 
 SCOPE, CODE = "switch", "FSPI"
-HOLD_S = int(rules.LONGEST.total_seconds()) + rules.HOLD_GRACE_S  # the last resort: the switch frees it long before
 TRANSFERS, BULK = "transfers", "bulkTransfers"
 RECENT = 20_000
 SWEEP = 200
@@ -78,10 +78,13 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wan
     credit = book.money(wanted.payee, currency, "payeeFsp")
     if wanted.payer == wanted.payee:
         raise errors.BadSyntax("Payer and payee are one participant.", field="payeeFsp", rule="payee!=payer")
-    rules.still_open(transfer.expires_at, clock.now())
+    if transfer.id in _known(stack):
+        return await _again(stack, transfer)
+    left_s = rules.hold_s(transfer.expires_at, clock.now())
     by = orders.By(permit, holder(stack, wanted.payer), SCOPE)
+    # A key of its own for each try: what a try that was never acknowledged reserved, the ledger frees by itself.
     hold = orders.reserve(
-        by, wanted.id, debit, credit, transfer.amount_minor, transfer.currency, CODE, timeout_s=HOLD_S
+        by, f"{wanted.id}/{uuid7()}", debit, credit, transfer.amount_minor, transfer.currency, CODE, timeout_s=left_s
     )
     (ending,) = await ledger.post(stack, [hold])
     _reserved(ending)
@@ -91,6 +94,7 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wan
     if await desk.of(stack).keep(slip):
         _remember(stack, transfer)
         return post.of(stack).send([letter])
+    await ledger.post(stack, [orders.void(by, f"{hold.id}/void", hold.id, transfer.currency, CODE)])
     return await _again(stack, transfer)
 
 
@@ -206,7 +210,7 @@ async def _end(
 ) -> None:
     """Free what was reserved and end the transfer so. Raises Expired if it was committed meanwhile."""
     by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
-    void = orders.void(by, f"{transfer.id}/void", transfer.hold, transfer.currency, CODE)
+    void = orders.void(by, f"{transfer.hold}/void", transfer.hold, transfer.currency, CODE)
     (ending,) = await ledger.post(stack, [void])
     if not isinstance(ending, DifferentContent) and ending.reason and await _paid(stack, transfer) is not None:
         raise errors.Expired("It was committed.", field="ID", rule="reserved")

@@ -148,7 +148,7 @@ FROM (
   UNION ALL
   SELECT payee, currency, 0, 0, count(*), sum(settled)
   FROM payments.switch_transfer WHERE "window" = $1 AND state = 2 GROUP BY payee, currency
-) AS both GROUP BY fsp, currency ORDER BY currency, fsp;
+) AS sides GROUP BY fsp, currency ORDER BY currency, fsp;
 
 -- name: keep_lines
 -- Keep the report of a window that is settled.

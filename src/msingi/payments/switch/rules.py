@@ -24,7 +24,7 @@ _MEDIA = re.compile(
 _UUID, _AMOUNT, _DATE_TIME = re.compile(UUID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
 _FSP = re.compile(FSP_TEXT)
 LONGEST = timedelta(days=1)
-HOLD_GRACE_S = 30  # the ledger frees a reservation by itself this long after the switch should have
+HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
 
 
 def content_type(text: str, resource: str) -> tuple[str, str]:
@@ -148,6 +148,15 @@ def still_open(expires_at: datetime, now: datetime) -> None:
         raise errors.Expired()
     if expires_at - now > LONGEST:
         raise errors.BadSyntax("It may wait at most a day.", field="expiration", rule="within-a-day")
+
+
+def hold_s(expires_at: datetime, now: datetime) -> int:
+    """For how long the ledger reserves, in seconds: until the expiry, and the grace in which the switch ends it.
+
+    Raises Expired, BadSyntax as `still_open`.
+    """
+    still_open(expires_at, now)
+    return int((expires_at - now).total_seconds()) + 1 + HOLD_GRACE_S
 
 
 def fulfils(fulfilment: str, condition: str) -> None:

@@ -33,7 +33,7 @@ class Money(Struct, frozen=True):
     amount: Amount
 
 
-class PartyIdInfo(Struct, frozen=True, rename="camel", omit_defaults=True):
+class PartyName(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How a party is named, and which participant keeps its account."""
 
     party_id_type: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -45,7 +45,7 @@ class PartyIdInfo(Struct, frozen=True, rename="camel", omit_defaults=True):
 class Party(Struct, frozen=True, rename="camel", omit_defaults=True):
     """A party as another participant sees it."""
 
-    party_id_info: PartyIdInfo
+    party_id_info: PartyName
     name: Annotated[str, Meta(max_length=128)] | None = None
     personal_info: dict[str, Any] | None = None
 
@@ -173,7 +173,7 @@ class RequestToPay(Struct, frozen=True, rename="camel"):
 
     transaction_request_id: Id
     payee: Party
-    payer: PartyIdInfo
+    payer: PartyName
     amount: Money
     transaction_type: TransactionType
 
