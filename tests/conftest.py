@@ -11,6 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from tests.site import web_app
 
 from msingi import app, countries
 from msingi.kernel import context as contexts
@@ -96,7 +97,7 @@ async def stack(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
 @pytest.fixture
 async def client(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client on the whole application (the stack's own life goes on after it)."""
-    running = app.build(stack, background=False)
+    running = web_app(stack)
     transport = httpx.ASGITransport(app=running)
     async with httpx.AsyncClient(transport=transport, base_url=stack.settings.url) as made:
         yield made

@@ -3,6 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 export PATH="$(pwd)/.venv/bin:$PATH"
+unset PYTHONDONTWRITEBYTECODE # the tests start the stack many times: compile it once
 
 echo "== format, lint, types, layers"
 ruff format --check -q .

@@ -32,12 +32,15 @@ ROOMS = (
     "identity.lifecycle",
     "identity.civil",
     "identity.reception",
+    "identity.sweep",
+    "identity.biometrics",
     "consent",
     "signin",
     "credentials",
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.bank",
     "payments.switch",
     "health",
     "registries",
@@ -116,24 +119,31 @@ async def trust_file(request: Request[Any, Any, Any]) -> trust.Trust:
     return await trust.of(web.stack(request))
 
 
+def register_manners(settings: Settings) -> None:
+    """Tell the kernel how the rooms recognise a caller, and in which dialect each refuses."""
+    dialects: dict[str, web.Dialect] = {}
+    authenticators: list[web.Authenticator] = []
+    nowhere: web.Page | None = None
+    for room in running(settings):
+        routes = _part(room, "routes")
+        dialects |= getattr(routes, "dialects", {})
+        authenticators += getattr(routes, "authenticators", [])
+        nowhere = getattr(routes, "nowhere", nowhere)
+    web.register(authenticators, dialects, nowhere)
+
+
 def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
+    register_manners(stack.settings)
     routers: list[Router] = [*doors.routers, *reference.routers, Router("/", route_handlers=[trust_file])]
-    dialects: dict[str, web.Dialect] = {}
-    authenticators: list[web.Authenticator] = []
-    nowhere: web.Page | None = None
     for room in running(stack.settings):
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
-            dialects |= getattr(routes, "dialects", {})
-            authenticators += getattr(routes, "authenticators", [])
-            nowhere = getattr(routes, "nowhere", nowhere)
             if stack.settings.sandbox and stack.settings.host in LOOPBACK:
                 routers += getattr(routes, "sandbox_routers", [])
-    web.register(authenticators, dialects, nowhere)
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:

@@ -10,8 +10,8 @@ import pytest
 from tests.exchange.places import BANK, HOSPITAL, Desk, offer_services, opened
 from tests.portal.conftest import surf as surf
 from tests.portal.conftest import town as town
+from tests.site import web_app
 
-from msingi import app
 from msingi.kernel import clock
 from msingi.kernel.context import Actor, Kind
 from msingi.kernel.ids import PersonId, uuid7
@@ -31,7 +31,7 @@ async def members(stack: Stack, ctx_of: Any) -> None:
 @pytest.fixture
 async def http(stack: Stack) -> AsyncIterator[Any]:
     """Makes plain HTTP clients on the whole application; `address` is where they come from."""
-    running, made = app.build(stack, background=False), []
+    running, made = web_app(stack), []
 
     def new(address: str = "127.0.0.1", **more: Any) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(cast(Any, running), client=(address, 1), raise_app_exceptions=False)

@@ -5,6 +5,7 @@ import urllib.error
 from datetime import timedelta
 
 import pytest
+from tests.site import web_app
 
 from msingi.channels import acts, gateway
 from msingi.kernel import clock
@@ -102,10 +103,8 @@ async def test_the_outbox_delivers_what_a_room_requests(stack, client):
 async def test_outside_a_sandbox_the_door_does_not_exist(stack, monkeypatch):
     import httpx
 
-    from msingi import app
-
     monkeypatch.setattr(stack, "settings", Settings(home=stack.settings.home, base_url=stack.settings.url))
-    transport = httpx.ASGITransport(app=app.build(stack, background=False))
+    transport = httpx.ASGITransport(app=web_app(stack))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as outside:
         answer = await outside.get("/sandbox/sms")
         assert answer.status_code == 404 and answer.json()["code"] == "no-such-door"

@@ -17,8 +17,8 @@ from joserfc import jwe
 from joserfc.jwe import JWERegistry
 from joserfc.jwk import ECKey
 from tests.credentials.wallet_kit import Provider, Wallet, bare, dpop, jwt, new_key, offer_in, proof
+from tests.site import web_app
 
-from msingi import app
 from msingi.credentials.forms import jose
 from msingi.credentials.forms.model import Format
 from msingi.credentials.issuance import acts, kinds, proofs
@@ -45,7 +45,7 @@ ATTESTED = {
 @pytest.fixture(scope="module")
 async def client(stack):
     """One application for all lines of the tables."""
-    transport = httpx.ASGITransport(app=app.build(stack, background=False))
+    transport = httpx.ASGITransport(app=web_app(stack))
     async with httpx.AsyncClient(transport=transport, base_url=stack.settings.url) as made:
         yield made
 

@@ -17,6 +17,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright
 from tests.credentials.conftest import face
+from tests.site import web_app
 
 from msingi import app, countries
 from msingi.countries.portrait import portrait
@@ -80,9 +81,9 @@ async def shop(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         port = probe.getsockname()[1]
     settings = Settings(home=tmp_path_factory.mktemp("shop"), port=port, sandbox=True)
     stack = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    web_app = app.build(stack, background=False)
+    doors = web_app(stack)
     await app.start_rooms(stack)
-    config = uvicorn.Config(web_app, port=port, log_level="error", timeout_keep_alive=75, lifespan="off")
+    config = uvicorn.Config(doors, port=port, log_level="error", timeout_keep_alive=75, lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     while not server.started:

@@ -17,8 +17,9 @@ from tests.running import free_port
 from tests.signin.conftest import PIN, Sms
 from tests.signin.party import Browser
 from tests.signin.people import enrol
+from tests.site import web_app
 
-from msingi import app, countries
+from msingi import countries
 from msingi.credentials.forms import jose
 from msingi.credentials.issuance import acts, certificates, offers
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
@@ -46,9 +47,7 @@ async def live(owner_url: str, stack: Stack) -> AsyncIterator[tuple[Stack, Sms]]
     port = free_port()
     settings = Settings(home=stack.settings.home, host="127.0.0.1", port=port, sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    server = uvicorn.Server(
-        uvicorn.Config(app.build(made, background=False), port=port, log_level="warning", timeout_keep_alive=75)
-    )
+    server = uvicorn.Server(uvicorn.Config(web_app(made), port=port, log_level="warning", timeout_keep_alive=75))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from tests.consent.people import agreement_order, oneself, steward
 from tests.exchange.places import HOSPITAL, KEYS, governor, join_order
 from tests.running import free_port
+from tests.site import web_app
 
-from msingi import app
 from msingi.consent import acts as consents
 from msingi.consent.model import AskOrder, GrantOrder
 from msingi.exchange import acts, client
@@ -37,9 +37,7 @@ async def base_url(stack, ctx_of):
     port = free_port()
     # The exchange takes messages for its public address only.
     stack.settings = replace(stack.settings, base_url=f"http://127.0.0.1:{port}")
-    config = uvicorn.Config(
-        app.build(stack, background=False), port=port, lifespan="off", log_level="warning", access_log=False
-    )
+    config = uvicorn.Config(web_app(stack), port=port, lifespan="off", log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from msgspec.structs import replace
 from tests.exchange.places import governor
 from tests.running import ROOT, free_port
+from tests.site import web_app
 
-from msingi import app
 from msingi.cli import cli
 from msingi.exchange import acts as exchange
 from msingi.exchange import client
@@ -40,9 +40,7 @@ async def base_url(stack, ctx_of):
     await exchange.publish_registered(stack)
     port = free_port()
     stack.settings = replace(stack.settings, base_url=f"http://127.0.0.1:{port}")
-    config = uvicorn.Config(
-        app.build(stack, background=False), port=port, lifespan="off", log_level="warning", access_log=False
-    )
+    config = uvicorn.Config(web_app(stack), port=port, lifespan="off", log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     while not server.started:

@@ -12,8 +12,8 @@ import uvicorn
 from fhirpy import AsyncFHIRClient
 from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
 from tests.health.conftest import only
+from tests.site import web_app
 
-from msingi import app
 from msingi.health import samples, structure, wire
 from msingi.kernel import web
 from msingi.kernel.context import ANYBODY, Actor, Kind
@@ -193,7 +193,7 @@ async def address(stack, acting, monkeypatch):
         port = free.getsockname()[1]
     moved = msgspec.structs.replace(stack.settings, base_url=f"http://127.0.0.1:{port}")
     monkeypatch.setattr(stack, "settings", moved)
-    running = app.build(stack, background=False)
+    running = web_app(stack)
     web.register([_doctor], {"/fhir": wire.outcome})
     server = uvicorn.Server(
         uvicorn.Config(running, port=port, lifespan="off", timeout_keep_alive=75, log_level="error")

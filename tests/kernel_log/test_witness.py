@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.conftest import fresh_database
+from tests.site import web_app
 
-from msingi import app
 from msingi.kernel.ids import uuid7
 from msingi.kernel.log import merkle, note, sequencer, store, witness
 from msingi.kernel.log.note import Checkpoint, Note, Vkey
@@ -57,7 +57,7 @@ async def witnessing(server, template, stack, tmp_path_factory):
 
 @pytest.fixture
 async def door(witnessing):
-    transport = httpx.ASGITransport(app=app.build(witnessing, background=False))
+    transport = httpx.ASGITransport(app=web_app(witnessing))
     async with httpx.AsyncClient(transport=transport, base_url="https://witness.example") as client:
         yield client
 

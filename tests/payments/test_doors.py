@@ -3,8 +3,8 @@
 import httpx
 import pytest
 from tests.payments import kit
+from tests.site import web_app
 
-from msingi import app
 from msingi.kernel import web
 from msingi.kernel.context import Actor, Kind
 from msingi.payments import files, routes
@@ -13,7 +13,7 @@ from msingi.payments import files, routes
 @pytest.fixture
 async def doors(stack):
     """The application, with callers recognised by a test header instead of by sign-in."""
-    running = app.build(stack, background=False)
+    running = web_app(stack)
     actors: dict[str, Actor] = {}
 
     async def by_header(_, request):

@@ -14,6 +14,7 @@ from msingi.payments.switch import errors, ilp, iso, jws, rules, wire
 from msingi.payments.switch.model import NetLine, Part, State, Transfer
 
 QUICK = settings(max_examples=60, deadline=None)
+MEDIA = "application/vnd.interoperability.quotes+json"
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, UTC)
 
 

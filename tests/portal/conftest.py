@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 from lxml import html as parser
+from tests.site import web_app
 
-from msingi import app
 from msingi.identity import acts as identity
 from msingi.identity.model import Birth, Enrolled, EnrolmentOrder, Name
 from msingi.kernel.context import job_context
@@ -71,7 +71,7 @@ class Surfer:
 @pytest.fixture
 async def surf(stack: Stack) -> AsyncIterator[Any]:
     """Opens browsers on the whole application."""
-    running, opened = app.build(stack, background=False), []
+    running, opened = web_app(stack), []
 
     def new(language: str = "en") -> Surfer:
         made = httpx.AsyncClient(

@@ -11,8 +11,8 @@ import pytest
 from joserfc.jwk import ECKey
 from tests.signin.party import ISSUER, Browser, Party
 from tests.signin.people import enrol
+from tests.site import web_app
 
-from msingi import app
 from msingi.kernel.context import job_context
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
@@ -119,7 +119,7 @@ async def officer(stack: Stack) -> NewStaff:
 @pytest.fixture
 async def site(stack: Stack, keys: Any, sms: Sms) -> AsyncIterator[Any]:
     """The running site: `party(client_id)` makes a relying party, `browser()` a fresh browser, `sign_in` walks."""
-    running = app.build(stack, background=False)
+    running = web_app(stack)
     browsers: list[httpx.AsyncClient] = []
 
     def http() -> httpx.AsyncClient:

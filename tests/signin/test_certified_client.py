@@ -15,8 +15,9 @@ from tests.running import free_port
 from tests.signin.conftest import PIN, RP, Sms
 from tests.signin.party import Browser
 from tests.signin.test_ciba import decide
+from tests.site import web_app
 
-from msingi import app, countries
+from msingi import countries
 from msingi.kernel.context import job_context
 from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
@@ -44,9 +45,7 @@ async def live(owner_url: str, stack: Stack, keys: Any, asha: Any) -> AsyncItera
     port = free_port()
     settings = Settings(home=stack.settings.home, host="127.0.0.1", port=port, sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    server = uvicorn.Server(
-        uvicorn.Config(app.build(made, background=False), port=port, log_level="warning", timeout_keep_alive=75)
-    )
+    server = uvicorn.Server(uvicorn.Config(web_app(made), port=port, log_level="warning", timeout_keep_alive=75))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

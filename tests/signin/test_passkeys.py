@@ -13,8 +13,9 @@ from playwright.async_api import async_playwright
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.running import free_port
 from tests.signin.conftest import PIN, Sms
+from tests.site import web_app
 
-from msingi import app, countries
+from msingi import countries
 from msingi.kernel import log, policy
 from msingi.kernel.context import Kind
 from msingi.kernel.errors import NotPermitted
@@ -35,9 +36,7 @@ async def live(owner_url: str, stack: Stack, keys: Any) -> AsyncIterator[tuple[S
     url = f"http://localhost:{port}"
     settings = Settings(home=stack.settings.home, host="127.0.0.1", port=port, base_url=url, sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
-    server = uvicorn.Server(
-        uvicorn.Config(app.build(made, background=False), port=port, log_level="warning", timeout_keep_alive=75)
-    )
+    server = uvicorn.Server(uvicorn.Config(web_app(made), port=port, log_level="warning", timeout_keep_alive=75))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

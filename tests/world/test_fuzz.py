@@ -6,6 +6,7 @@ which stand in no schema. Callers: nobody, and for each door somebody whom it le
 
 import asyncio
 import json
+import os
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,7 +27,8 @@ from msingi.cli.visitor import Visitor
 from msingi.exchange import client as exchange
 
 SEED = 2022
-EXAMPLES = {"nobody": (1, 1), "somebody": (8, 5)}  # a door's well-formed and malformed requests, by caller
+TIMES = int(os.environ.get("MSINGI_TEST_FUZZ", "1"))  # so many times the requests, for a long night
+EXAMPLES = {"nobody": (TIMES, TIMES), "somebody": (4 * TIMES, 3 * TIMES)}  # well-formed and malformed, by caller
 PROBLEM = "application/problem+json"
 # which caller knows a door from inside; the longest prefix counts
 INSIDERS = {

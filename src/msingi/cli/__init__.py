@@ -17,6 +17,7 @@ COMMANDS = {
     "consumer": ("msingi.cli.consumer", "consumer", "Let software that was written for X-Road use the exchange."),
     "tour": ("msingi.cli.tour", "tour", "Do the whole main job against a running stack, and tell what happens."),
     "enrol": ("msingi.cli.people", "enrol", "Enrol the people of a CSV file; probable duplicates wait for a decision."),
+    "duplicates": ("msingi.cli.duplicates", "duplicates", "Find people who are enrolled twice; officers decide."),
     "packet": ("msingi.cli.packet", "packet", "Enrol people offline, in signed packets, and hand them in later."),
     "pay": ("msingi.cli.people", "pay", "Pay the people named in an ISO 20022 payment file (pain.001)."),
     "verify": ("msingi.cli.verify", "verify", "Check a card, or a proof from the log, offline."),

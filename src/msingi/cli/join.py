@@ -9,10 +9,14 @@ from typing import Any
 
 import click
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from msingi.exchange import certificates, mutual
 from msingi.exchange import client as exchange
+from msingi.kernel import clock
 
-FILE = "exchange.json"
+FILE, TLS_CERTIFICATE, TLS_KEY = "exchange.json", "tls.pem", "tls-key.pem"
 
 
 def folder_option(command: Any) -> Any:
@@ -44,11 +48,16 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 def _keep(folder: Path, known: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{FILE}.new"
+    _secret(folder / FILE, json.dumps(known, indent=1, ensure_ascii=False).encode())
+
+
+def _secret(file: Path, content: bytes) -> None:
+    """Write a file that this user alone can read; whole, or not at all."""
+    draft = file.with_name(f"{file.name}.new")
     descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        json.dump(known, out, indent=1, ensure_ascii=False)
-    draft.replace(folder / FILE)
+    with os.fdopen(descriptor, "wb") as out:
+        out.write(content)
+    draft.replace(file)
 
 
 def _sent(known: dict[str, Any], method: str, path: str, body: Any = None, key: dict[str, str] | None = None) -> Any:
@@ -145,11 +154,13 @@ def ask(folder: Path, service: str, person: str, purpose: str, basis: str, field
     """Ask SERVICE (INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE) about PERSON, and print the verified answer."""
     known = _kept(folder)
     named = [name for name in fields.replace(",", " ").split() if name]
+    held = folder / TLS_CERTIFICATE
+    shown = mutual.holding(held, folder / TLS_KEY) if held.exists() else None
     try:
         answer = asyncio.run(
             exchange.ask(
                 known["exchange"], known["client"], known["key"], service, person, purpose, basis=basis, fields=named,
-                exchange_keys=known["exchange_keys"],
+                exchange_keys=known["exchange_keys"], tls=shown,
             )
         )  # fmt: skip
     except exchange.Refused as no:
@@ -157,6 +168,31 @@ def ask(folder: Path, service: str, person: str, purpose: str, basis: str, field
     except httpx.HTTPError as lost:
         raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
     click.echo(answer.body.decode("utf-8", "replace"))
+
+
+def _certify(folder: Path, known: dict[str, Any], days: int = 90) -> None:
+    private = exchange.private_key(known["key"])
+    tls = ec.generate_private_key(ec.SECP256R1())
+    made = certificates.issued(
+        known["key"]["kid"], private.sign, known["client"], tls.public_key(), clock.now(), days
+    )  # fmt: skip
+    raw = tls.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _secret(folder / TLS_KEY, raw)
+    _secret(folder / TLS_CERTIFICATE, certificates.as_pem(made))
+
+
+@join.command()
+@folder_option
+@click.option("--days", type=click.IntRange(1, 398), default=90, show_default=True, help="How long it is valid.")
+def certificate(folder: Path, days: int) -> None:
+    """Make a TLS key and a certificate that the institution's own key signs, for an exchange that asks for one.
+
+    No authority is needed: the exchange believes what a registered key has signed, for as long as the key is
+    registered. Make a new one whenever you like, as often as you like; msingi join ask shows it from now on.
+    """
+    known = _kept(folder)
+    _certify(folder, known, days)
+    click.echo(f"{folder / TLS_CERTIFICATE} for {known['client']}, valid for {days} days; its key: {folder / TLS_KEY}")
 
 
 @join.command()
@@ -175,3 +211,6 @@ def roll(folder: Path) -> None:
     _sent(known, "POST", f"/v1/exchange/own-keys/{old['kid']}/stop", key=fresh)
     _keep(folder, {k: v for k, v in known.items() if k != "next_key"} | {"key": fresh})
     click.echo(f"The key is now {fresh['kid']}; {old['kid']} is stopped.")
+    if (folder / TLS_CERTIFICATE).exists():
+        _certify(folder, known | {"key": fresh})
+        click.echo(f"{folder / TLS_CERTIFICATE} is made anew, by the new key.")

@@ -110,7 +110,7 @@ class Profile(Strict, frozen=True):
     """A validated country profile. `languages` are ISO 639-1 codes, the default first.
 
     `credentials` are the kinds of credentials that institutions award, as `credentials.toml` describes them; the room
-    of credentials reads and checks them.
+    of credentials reads and checks them. `bank` is what `bank.toml` says, read and checked by the bank.
     """
 
     code: str
@@ -140,6 +140,7 @@ class Profile(Strict, frozen=True):
     adult_share: float
     utc_offset_minutes: int = 0
     credentials: list[dict[str, Any]] = []
+    bank: dict[str, Any] = {}
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -197,12 +198,14 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
-    kinds = folder / "credentials.toml"
-    if kinds.is_file():
+    for name in ("credentials", "bank"):
+        extra = folder / f"{name}.toml"
         try:
-            parts["credentials"] = tomllib.loads(kinds.read_text("utf-8")).get("kinds", [])
+            if extra.is_file():
+                said = tomllib.loads(extra.read_text("utf-8"))
+                parts[name] = said.get("kinds", []) if name == "credentials" else said
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
-            raise ProfileWrong([f"credentials.toml cannot be read: {wrong}"]) from None
+            raise ProfileWrong([f"{name}.toml cannot be read: {wrong}"]) from None
     parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family", "streets")}
     parts["regions"] = [_region(row) for row in rows]
     try:

@@ -112,6 +112,9 @@ async def admit(stack: Stack, caller: Caller, message_id: UUID) -> Actor:
         held = await store.key_by_kid(tx, caller.kid)
         if held is None or not held.key.active or held.standing is not Standing.ACTIVE:
             raise NotStanding("the institution, its subsystem or this key is not active")
+        shown = await store.key_by_kid(tx, caller.tls_kid) if caller.tls_kid else held
+        if shown is None or not shown.key.active:
+            raise NotStanding("the key of this connection's certificate is not active")
         if not await store.claim_message(tx, caller.subsystem, message_id, ctx.at):
             raise MessageSeen()
         log.append(tx, permit, detail={"subsystem": caller.subsystem, "key": caller.kid})

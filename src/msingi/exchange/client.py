@@ -5,6 +5,7 @@
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -152,7 +153,7 @@ def believed(prepared: Prepared, answer: Message, exchange_keys: Iterable[Mappin
 
 async def download(
     prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]], take: Callable[[bytes], object],
-    body: Inflow | None = None,
+    body: Inflow | None = None, tls: ssl.SSLContext | None = None,
 ) -> Answered:  # fmt: skip
     """Send a request, with a `body` of any size, and give the answer's body to `take` piece by piece.
 
@@ -160,7 +161,7 @@ async def download(
     Raises SignatureRefused, AnswerFailed, AnswerUnreachable.
     """
     url = urlsplit(prepared.url)
-    pool = Pool(f"{url.scheme}://{url.netloc}", most=1)
+    pool = Pool(f"{url.scheme}://{url.netloc}", most=1, tls=lambda: tls or ssl.create_default_context())
     target = url.path + (f"?{url.query}" if url.query else "")
     head = f"{prepared.method} {target} HTTP/1.1\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in prepared.message.fields.items())
@@ -186,12 +187,18 @@ async def download(
         pool.close()
 
 
-async def send(prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]]) -> Answered:
-    """Send a prepared request and open its answer. Raises SignatureRefused, httpx.HTTPError."""
+async def send(
+    prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]], tls: ssl.SSLContext | None = None
+) -> Answered:
+    """Send a prepared request and open its answer; `tls` shows a certificate of this institution (`mutual.holding`).
+
+    Raises SignatureRefused, httpx.HTTPError.
+    """
     import httpx  # only programs that ask others need an HTTP client
 
     # The path is signed as it is written: no redirect is followed, and escapes stay as they are.
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as session:
+    verify = True if tls is None else tls
+    async with httpx.AsyncClient(verify=verify, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as session:
         answer = await session.request(
             prepared.method, prepared.url, content=prepared.body or None, headers=prepared.headers
         )
@@ -209,11 +216,12 @@ def verify_origin(prepared: Prepared, answer: Answered, origin_keys: Iterable[Ma
     return wire.verify_proof(answer.origin, prepared.message, answer.body, [dict(k) for k in origin_keys], now)
 
 
-async def keys_of(base_url: str) -> list[dict[str, str]]:
+async def keys_of(base_url: str, tls: ssl.SSLContext | None = None) -> list[dict[str, str]]:
     """The exchange's public keys, as it publishes them; a careful client keeps them and asks its authority first."""
     import httpx
 
-    async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as session:
+    verify = True if tls is None else tls
+    async with httpx.AsyncClient(verify=verify, timeout=TIMEOUT_S, trust_env=False) as session:
         answer = await session.get(f"{base_url.rstrip('/')}/v1/exchange/keys")
         return msgspec.json.decode(answer.content)["keys"]
 
@@ -221,8 +229,11 @@ async def keys_of(base_url: str) -> list[dict[str, str]]:
 async def ask(
     base_url: str, client_id: str, private_jwk: Mapping[str, str], service: str, person: str, purpose: str, *,
     basis: str = "", fields: Iterable[str] = (), exchange_keys: Iterable[Mapping[str, str]] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Answered:  # fmt: skip
     """What `service` ("XT/GOV/rita/identity/person") says about `person` (own pseudonym or identity number).
+
+    Where the exchange asks for a certificate, `tls` shows it, and `exchange_keys` are known beforehand.
 
     Raises Refused when the answer is an error, SignatureRefused when it is not the exchange's own.
     """
@@ -233,7 +244,7 @@ async def ask(
     if wanted:
         named["msingi-fields"] = wanted
     prepared = prepare(base_url, client_id, private_jwk, service_path(service, person), headers=named)
-    answer = await send(prepared, await keys_of(base_url) if exchange_keys is None else exchange_keys)
+    answer = await send(prepared, await keys_of(base_url) if exchange_keys is None else exchange_keys, tls)
     if answer.error or answer.status >= 400:
         raise Refused(answer)
     return answer

@@ -10,6 +10,7 @@ fails the connection is cut, so that no client takes it for whole.
 import base64
 import hashlib
 import logging
+import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -45,6 +46,7 @@ class Choices(Struct, frozen=True):
     exchange_keys: tuple[dict[str, str], ...]
     purpose: str = ""
     basis: str = ""
+    tls: ssl.SSLContext | None = None  # shows a certificate, where the exchange asks for one
 
 
 class Spooled:
@@ -64,7 +66,7 @@ class Desk(Server):
 
     def __init__(self, choices: Choices, limits: Limits | None = None) -> None:
         self.choices = choices
-        self.pool = Pool(choices.exchange)
+        self.pool = Pool(choices.exchange, tls=lambda: choices.tls or ssl.create_default_context())
         self._begin(limits, "")
 
     def connection(self) -> Connection:

@@ -141,7 +141,7 @@ class Docket:
         if shelf is None or shelf.page is not page:
             return rules.judge(call, page, person_known, clock.now(), by_number)
         named = (call.owner, call.method, call.path, by_number, person_known)
-        key = (call.kid, call.purpose, call.basis, call.fields, *named)
+        key = (call.kid, call.tls_kid, call.purpose, call.basis, call.fields, *named)
         known = shelf.known.get(key)
         if known is not None and (known.right.until is None or known.right.until > clock.now()):
             return Judgement(known.right.basis, known)

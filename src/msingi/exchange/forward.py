@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from msingi.exchange import rules
+from msingi.exchange import mutual, rules
 from msingi.exchange.decisions import Yes
 from msingi.exchange.errors import AnswerFailed
 from msingi.exchange.model import Call, Released
@@ -34,7 +34,7 @@ def _pool(stack: Stack, origin: str) -> Pool:
     assert isinstance(pools, dict)
     pool = pools.get(origin)
     if pool is None:
-        pool = pools[origin] = Pool(origin)
+        pool = pools[origin] = Pool(origin, tls=lambda: mutual.outward(stack))
     return pool
 
 

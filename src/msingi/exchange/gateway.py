@@ -11,9 +11,9 @@ from litestar.types import Receive, Scope, Send
 
 from msingi.exchange import acts, messages, signature
 from msingi.exchange.errors import BadCall, MessageTooLarge
-from msingi.exchange.messages import Exchange, instance_of, message_from
+from msingi.exchange.messages import Exchange, instance_of, message_from, trusted_proxies
 from msingi.exchange.model import Caller
-from msingi.exchange.signature import Message, Verified
+from msingi.exchange.signature import Link, Message, Verified
 from msingi.kernel.context import Actor
 from msingi.kernel.stack import Stack
 
@@ -65,24 +65,28 @@ async def authenticate(stack: Stack, request: Request[Any, Any, Any]) -> Actor |
     known = request.scope.get("msingi_client")
     if isinstance(known, Actor):
         return known
-    message = message_of(request.scope)
+    message = message_of(request.scope, stack)
     caller, _ = await recognise(stack, message, await request.body())
     actor = await acts.admit(stack, caller, messages.message_uuid(message))
     request.scope["msingi_client"] = actor  # type: ignore[typeddict-unknown-key]
     return actor
 
 
-def message_of(scope: Any) -> Message:
-    """The request line and header fields of an ASGI request, for verification."""
+def message_of(scope: Any, stack: Stack) -> Message:
+    """The request line and header fields of an ASGI request, for verification, and the connection that it came on."""
+    link: Link | None = scope.get("msingi_link")  # a server of ours says it
+    if link is None:
+        client = scope.get("client")
+        link = Link(trusted=bool(client) and client[0] in trusted_proxies(stack.settings.trusted_proxies))
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
-    return message_from(scope["method"], path, query, scope["headers"])
+    return message_from(scope["method"], path, query, scope["headers"], link)
 
 
 async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one message (ASGI)."""
     stack: Stack = Request(scope).app.state.stack
-    asked = Exchange(message_of(scope), list(scope["headers"]), Received(scope, receive))
+    asked = Exchange(message_of(scope, stack), list(scope["headers"]), Received(scope, receive))
     reply = await messages.respond(stack, asked)
     if reply.stream is not None:  # no trailers here: a document is held, within the limit of its service
         reply.body = b"".join([chunk async for chunk in reply.stream])

@@ -21,7 +21,7 @@ from msingi.exchange import acts, certificates, rules, signature, wire
 from msingi.exchange.errors import BadCall, ExchangeRefusal, SignatureRefused
 from msingi.exchange.governance import public_key
 from msingi.exchange.model import Caller
-from msingi.exchange.signature import Message
+from msingi.exchange.signature import UNKNOWN, Link, Message
 from msingi.kernel import clock, ids
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
@@ -84,7 +84,6 @@ class Exchange(msgspec.Struct):
     message: Message
     headers: Headers
     source: Source
-    trusted: bool = False  # it came through a proxy that may speak for the client's certificate
     request_id: str = ""
     body_sha512: bytes | None = None
     arriving: Arriving | None = None
@@ -96,18 +95,26 @@ def _authority(url: str) -> str:
     return urlsplit(url).netloc.lower().removesuffix(":443").removesuffix(":80")
 
 
+@lru_cache(maxsize=8)
+def trusted_proxies(listed: str) -> frozenset[str]:
+    """The addresses of proxies that may speak for the certificates of their clients."""
+    return frozenset(filter(None, listed.replace(" ", "").split(",")))
+
+
 def instance_of(stack: Stack) -> str:
     """The X-Road instance of this installation: the country's two letters."""
     return stack.profile.alpha2
 
 
-def message_from(method: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]]) -> Message:
+def message_from(
+    method: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]], link: Link = UNKNOWN
+) -> Message:
     """The request line and header fields of an HTTP request, for verification (RFC 9421 sections 2.1 and 2.2)."""
     fields = signature.combine((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers)
     if "information-mediator-client" in fields:  # GovStack's name of the same field
         fields.setdefault("x-road-client", fields["information-mediator-client"])
     authority = fields.get("host", "").lower().removesuffix(":443").removesuffix(":80")  # TLS may end before us
-    return Message(method, authority, raw_path, query, fields)
+    return Message(method, authority, raw_path, query, fields, link=link)
 
 
 async def _holder(stack: Stack, kid: str) -> tuple[Caller, bytes] | None:
@@ -124,7 +131,19 @@ async def _holder(stack: Stack, kid: str) -> tuple[Caller, bytes] | None:
     return known[kid]
 
 
-async def recognise(stack: Stack, message: Message, trusted: bool = False) -> tuple[Caller, signature.Verified]:
+def certificate_shown(stack: Stack, message: Message) -> certificates.Shown | None:
+    """The certificate of the connection on which a request came; None where there is none, and none is asked for.
+
+    Only the connection itself, or a proxy of this exchange, says which it is. Raises BadCall, SignatureRefused.
+    """
+    link, told = message.link, message.fields.get("client-cert", "")
+    if told and (link.ends_tls or not link.trusted):
+        raise BadCall("only a trusted proxy of this exchange says which certificate was shown", field="Client-Cert")
+    shown = link.certificate or told
+    return certificates.read(shown, clock.now()) if shown or stack.settings.gateway_mtls else None
+
+
+async def recognise(stack: Stack, message: Message) -> tuple[Caller, signature.Verified]:
     """Whose message this is: signed for this exchange, its signature verified, and its client the key's own (law 4).
 
     The body is still to be checked. Raises SignatureRefused, BadCall.
@@ -139,15 +158,13 @@ async def recognise(stack: Stack, message: Message, trusted: bool = False) -> tu
     assert holder is not None
     if wire.client_of(message.fields, instance_of(stack)) != holder[0].subsystem:
         raise SignatureRefused("this key is not of the subsystem that X-Road-Client names", step=5)
-    shown = message.fields.get("client-cert", "")
-    if shown or settings.gateway_mtls:
-        if not trusted:
-            raise BadCall("only a trusted proxy of this exchange says which certificate was shown", field="Client-Cert")
-        kid = certificates.kid_of(shown, now)
-        on_tls = await _holder(stack, kid)
-        if on_tls is None or on_tls[0].subsystem != holder[0].subsystem:
-            raise SignatureRefused("the certificate of this connection is not of the subsystem that signed", step=5)
-    return holder[0], proof
+    shown = certificate_shown(stack, message)
+    if shown is None:
+        return holder[0], proof
+    on_tls = await _holder(stack, shown.kid)
+    if on_tls is None or on_tls[0].subsystem != holder[0].subsystem or not shown.is_of(on_tls[1]):
+        raise SignatureRefused("the certificate of this connection is not of the subsystem that signed", step=5)
+    return msgspec.structs.replace(holder[0], tls_kid=shown.kid), proof
 
 
 async def respond(stack: Stack, asked: Exchange) -> Reply:
@@ -191,7 +208,7 @@ async def _answer(stack: Stack, asked: Exchange) -> Reply:
     named = aim.service
     if not rules.CODE.fullmatch(named):  # X-Road's codes may have capitals; ours name one thing in a country
         aim = msgspec.structs.replace(aim, service=await acts.code_of(stack, aim.owner, named))
-    caller, proof = await recognise(stack, message, asked.trusted)
+    caller, proof = await recognise(stack, message)
     body = await _first(asked)
     about_person = await acts.about_person(stack, aim.service)
     call = wire.call_of(aim, message, body, caller, proof, about_person, asked.arriving)

@@ -186,6 +186,7 @@ class Call(Struct, frozen=True):
     issue: str = ""
     passed: dict[str, str] = {}  # header fields for the service, as they came
     inflow: "Inflow | None" = None  # the rest of a body that is too large to be held
+    tls_kid: str = ""  # the key of the certificate that the connection showed, where it did
 
 
 class Inflow(Protocol):
@@ -223,6 +224,7 @@ class Caller(Struct, frozen=True):
     subsystem: SubsystemId
     name: str
     kid: str
+    tls_kid: str = ""  # of the certificate that the connection showed, where it did
 
 
 class Handler(Protocol):

@@ -39,6 +39,12 @@ SELECT k.*, u.institution, u.name, i.standing
 FROM exchange.key k JOIN exchange.subsystem u USING (subsystem) JOIN exchange.institution i USING (institution)
 WHERE k.kid = $1;
 
+-- name: keys_in_use
+-- The keys that may be used now: who may connect where the exchange ends mutual TLS.
+SELECT k.kid, k.x
+FROM exchange.key k JOIN exchange.subsystem u USING (subsystem) JOIN exchange.institution i USING (institution)
+WHERE k.active AND i.standing = 'active';
+
 -- name: stop_key
 -- A key is no longer accepted.
 UPDATE exchange.key SET active = false WHERE kid = $1;

@@ -7,7 +7,7 @@ from litestar import Request, Response, Router, asgi, get, post
 from litestar.params import Parameter
 from msgspec import Struct
 
-from msingi.exchange import acts, gateway, govstack, wire
+from msingi.exchange import acts, gateway, govstack, mutual, wire
 from msingi.exchange import model as m
 from msingi.exchange.federation.door import door
 from msingi.kernel import web
@@ -104,6 +104,13 @@ async def keys(request: AnyRequest) -> dict[str, Any]:
     return {"keys": stack.keys.public("exchange"), "instance": gateway.instance_of(stack)}
 
 
+@get("/authority", media_type="application/x-pem-file")
+async def authority(request: AnyRequest) -> bytes:
+    """The key that signs this exchange's answers, as a certificate authority (PEM): it signs the certificate that the
+    exchange shows where a service asks for one (mutual TLS)."""
+    return mutual.authorities(web.stack(request))
+
+
 @get("/listClients", opt={"gives": ("text/xml", "application/json")})
 async def list_clients(request: AnyRequest, xRoadInstance: str = "") -> Response[bytes]:
     """Members and subsystems, as JSON or XML (X-Road service metadata protocol, listClients)."""
@@ -126,7 +133,7 @@ routers = [
         "/v1/exchange",
         route_handlers=[
             institutions, institution, join_institution, add_subsystem, add_key, stop_key,
-            grant_right, end_right, offers, one_offer, keys,
+            grant_right, end_right, offers, one_offer, keys, authority,
         ],
         tags=["exchange"],
     ),

@@ -180,6 +180,8 @@ def judge(call: Call, page: Page, person_known: bool, now: datetime, by_number: 
     try:
         if page.standing is not Standing.ACTIVE or call.kid not in page.kids:
             raise NotStanding("the institution, its subsystem or this key is not active")
+        if call.tls_kid and call.tls_kid not in page.kids:
+            raise NotStanding("the key of this connection's certificate is not active")
         offer = page.offer
         if offer is None or not offer.active or offer.owner != call.owner:
             raise OfferUnknown()

@@ -17,10 +17,12 @@ import httptools
 import msgspec
 
 from msingi.exchange import acts, messages, wire
+from msingi.exchange.doorway import HANDSHAKE_S, Doorway
 from msingi.exchange.errors import BadCall
 from msingi.exchange.federation import door
 from msingi.exchange.inbound import Inbound, Limits
 from msingi.exchange.messages import Exchange, Reply, message_from
+from msingi.exchange.signature import Link
 from msingi.kernel.stack import Stack
 
 logger = logging.getLogger("msingi.exchange")
@@ -43,14 +45,21 @@ class Server:
     def _begin(self, limits: Limits | None, trusted_proxies: str) -> None:
         self.limits = limits or Limits()
         self.connections: set[Connection] = set()
-        self.trusted = frozenset(filter(None, trusted_proxies.replace(" ", "").split(",")))
+        self.trusted = messages.trusted_proxies(trusted_proxies)
+        self.doorway: Doorway | None = None
         self.stopping = False
         self.sweeper: asyncio.Task[None] | None = None
         self.listeners: list[asyncio.Server] = []
 
     async def start(self, **where: Any) -> asyncio.Server:
-        """Listen: `host` and `port` (with `reuse_port` for several processes), `sock`, or `path` of a socket."""
+        """Listen: `host` and `port` (with `reuse_port` for several processes), `sock`, or `path` of a socket.
+
+        With `doorway`, TLS ends here. Raises OSError or ssl.SSLError where its certificate cannot be used.
+        """
         loop = asyncio.get_running_loop()
+        self.doorway = where.pop("doorway", None)
+        if self.doorway is not None:
+            where |= {"ssl": await self.doorway.open(), "ssl_handshake_timeout": HANDSHAKE_S}
         if "path" in where:
             made = await loop.create_unix_server(self.connection, **where)
         else:
@@ -74,6 +83,8 @@ class Server:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
             connection.transport.abort()
+        if self.doorway is not None:
+            await self.doorway.close()
         if self.sweeper is not None:
             self.sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -108,7 +119,9 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         named = peer[0] if isinstance(peer, tuple) else "unix:"
-        self.trusted = named in self.server.trusted
+        secure = transport.get_extra_info("ssl_object")
+        shown = b"" if secure is None else secure.getpeercert(True) or b""
+        self.link = Link(secure is not None, shown, secure is None and named in self.server.trusted)
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.limits.connections or self.server.stopping:
             self._plain(503)
@@ -251,8 +264,8 @@ class Connection(asyncio.BufferedProtocol):
         crossing = door.of_other_instances(path, messages.instance_of(self.server.stack).encode(), headers)
         if crossing is not None:
             return await self._across(crossing, method, path, query, headers, inbound, keep)
-        message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers)
-        asked = Exchange(message, headers, inbound, self.trusted)
+        message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers, self.link)
+        asked = Exchange(message, headers, inbound)
         reply = await messages.respond(self.server.stack, asked)
         keep = keep and (inbound.whole or not reply.close) and inbound.whole
         fields = messages.seal(self.server.stack, message, reply)
@@ -298,7 +311,7 @@ class Connection(asyncio.BufferedProtocol):
     ) -> bool:  # fmt: skip
         """A message to another instance or from one: federation speaks ASGI, and holds bodies in memory."""
         scope = {"method": method, "path": path.decode("latin-1"), "raw_path": path, "query_string": query,
-                 "headers": headers}  # fmt: skip
+                 "headers": headers, "msingi_link": self.link}  # fmt: skip
         told: dict[str, Any] = {}
 
         async def receive() -> Any:

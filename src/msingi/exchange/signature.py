@@ -57,6 +57,18 @@ def keyid_of(fields: dict[str, str]) -> str:
     return found[1] if found else ""
 
 
+class Link(Struct, frozen=True):
+    """The connection that brought a request: whether TLS ended here, the certificate (DER) that it showed, and whether
+    it is from a proxy that may speak for the certificate of its client."""
+
+    ends_tls: bool = False
+    certificate: bytes = b""
+    trusted: bool = False
+
+
+UNKNOWN = Link()
+
+
 class Message(Struct, frozen=True):
     """A request (`status` 0) or an answer with the request it answers; `fields` by lower-case name, combined.
 
@@ -72,6 +84,7 @@ class Message(Struct, frozen=True):
     status: int = 0
     request: "Message | None" = None
     trailers: dict[str, str] | None = None
+    link: Link = UNKNOWN
 
 
 class Verified(NamedTuple):

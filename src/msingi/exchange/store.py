@@ -206,6 +206,11 @@ async def page_now(tx: Tx, client: str, service: str, now: datetime) -> Page:
     )
 
 
+async def keys_in_use(tx: Tx) -> dict[str, str]:
+    """The keys of active members by thumbprint."""
+    return {row["kid"]: row["x"] for row in await tx.rows(Q.keys_in_use)}
+
+
 async def claim_messages(
     tx: Tx, messages: Sequence[tuple[str, UUID]], now: datetime
 ) -> tuple[int, set[tuple[str, UUID]]]:

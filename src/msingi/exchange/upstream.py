@@ -7,7 +7,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
@@ -215,8 +215,11 @@ class Line(asyncio.BufferedProtocol):
 class Pool:
     """The connections to one server."""
 
-    def __init__(self, origin: str, most: int = MOST_CONNECTIONS) -> None:
+    def __init__(
+        self, origin: str, most: int = MOST_CONNECTIONS, tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    ) -> None:
         url = urlsplit(origin)
+        self.context = tls
         self.host, self.tls = url.hostname or "", url.scheme == "https"
         self.port = url.port or (443 if self.tls else 80)
         self.idle: list[Line] = []
@@ -228,7 +231,7 @@ class Pool:
             if line.open and line.idle_since > time.monotonic() - IDLE_S:
                 return line
             line.transport.abort()
-        context = ssl.create_default_context() if self.tls else None
+        context = self.context() if self.tls else None
         try:
             async with asyncio.timeout(CONNECT_S):
                 _, line = await asyncio.get_running_loop().create_connection(

@@ -126,6 +126,7 @@ def call_of(
         issue=fields.get("x-road-issue", "")[:200],
         passed=_passed(fields, f"{unquote(message.path.split('/', 3)[2])}/{aim.owner}/{aim.service}"),
         inflow=inflow,
+        tls_kid=caller.tls_kid,
     )
 
 

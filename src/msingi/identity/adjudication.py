@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
-from msingi.identity import enrolment, rules, standing, store, store_notices
+from msingi.identity import enrolment, pairs, rules, standing, store, store_notices
 from msingi.identity.civil import register
 from msingi.identity.enrolment import phone_key, seal_number, unseal_number, unseal_version
 from msingi.identity.errors import AlreadyDecided, UnknownCase
 from msingi.identity.model import (
     BirthRegistered,
     CaseId,
+    CaseKind,
     CaseView,
     Cause,
     Decided,
@@ -69,8 +70,18 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
         if before != target:
             raise AlreadyDecided()
         log.append(tx, permit, subject=case.person_id, detail={"what": "decision repeated; nothing changed"})
+        if case.kind is CaseKind.FOUND:
+            return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None)
         return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
-    at = clock.now()
+    at, by = clock.now(), f"{permit.context.actor.kind}:{permit.context.actor.id}"
+    if case.kind is CaseKind.FOUND:
+        if target is not None:
+            await pairs.propose_same(tx, stack, permit, case.person_id, target, because)
+        else:
+            for subject in (case.person_id, *(c.person_id for c in case.candidates)):
+                log.append(tx, permit, subject=subject, detail={"what": "not a duplicate"})
+        await store.close_case(tx, case_id, at, target, because, by)
+        return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None)
     held = await store.lock_person(tx, case.person_id)
     rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
     if target is None:
@@ -82,9 +93,9 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
             log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
     if await store.settle_birth(tx, case.person_id, target, at):
         child = target or case.person_id
-        await register.enter_birth(tx, stack, child, f"{permit.context.actor.kind}:{permit.context.actor.id}")
+        await register.enter_birth(tx, stack, child, by)
         await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
-    await store.close_case(tx, case_id, at, target, because)
+    await store.close_case(tx, case_id, at, target, because, by)
     return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
 
 
@@ -109,6 +120,8 @@ async def join(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: 
     await stack.outbox.emit(tx, PersonMerged.kind, PersonMerged(merged, kept))
 
 
-async def _answer(tx: Tx, stack: Stack, case_id: CaseId, person_id: PersonId, *, merged: bool) -> Decided:
+async def _answer(
+    tx: Tx, stack: Stack, case_id: CaseId, person_id: PersonId, *, merged: bool = False, proposed: bool = False
+) -> Decided:
     person = (await read_people(tx, stack, [person_id]))[person_id]
-    return Decided(case_id, person_id, person.number, merged)
+    return Decided(case_id, person_id, person.number, merged, proposed)

@@ -153,6 +153,12 @@ async def _compare(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tupl
     return alike
 
 
+async def alike_in_register(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tuple[Candidate, ...]]:
+    """For each of a batch that is not enrolled, whom of the register it is alike to, from the threshold on."""
+    own = {prepared.person_id for prepared in batch}
+    return [tuple(c for c in found if c.person_id not in own) for found in await _compare(tx, stack, batch)]
+
+
 async def _known(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[list[tuple[PersonId, Traits]]]:
     """For each of the batch, the records in the register that share keys with it, and for whom they speak: a merged
     one for whom it merged into. Those whose key was erased are no longer there."""

@@ -281,13 +281,21 @@ class Candidate(Struct, frozen=True):
     reasons: tuple[Reason, ...]
 
 
+class CaseKind(StrEnum):
+    """A case is of a held enrolment, or of two people with numbers who were found alike later."""
+
+    HELD = "held"
+    FOUND = "found"
+
+
 class DuplicateCase(Struct, frozen=True):
-    """A held enrolment in the queue, with its candidates, the most alike first; names nobody."""
+    """A case of the queue, with its candidates, the most alike first; names nobody."""
 
     case_id: CaseId
     person_id: PersonId
     opened_at: datetime
     candidates: tuple[Candidate, ...]
+    kind: CaseKind = CaseKind.HELD
 
 
 class DuplicatePage(Struct, frozen=True):
@@ -314,12 +322,13 @@ class Decision(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Decided(Struct, frozen=True):
-    """What a decision brought about: merged into a known person, or enrolled with a number."""
+    """What a decision brought about: merged, enrolled with a number, or proposed to a second officer."""
 
     case_id: CaseId
     person_id: PersonId
     number: str
     merged: bool
+    proposed: bool = False
 
 
 class Event(Struct, frozen=True):
@@ -382,13 +391,7 @@ class DeathRegistered(Event, frozen=True):
     kind: ClassVar[str] = "identity.death-registered"
 
 
-EVENTS = {
-    event.kind: event
-    for event in (
-        PersonEnrolled, PersonChanged, StatusChanged, PersonMerged, PersonUnmerged, GuardiansChanged, BirthRegistered,
-        DeathRegistered,
-    )
-}  # fmt: skip
+EVENTS = {event.kind: event for event in Event.__subclasses__()}
 
 
 def encoded(value: Any) -> bytes:

@@ -93,15 +93,33 @@ ON CONFLICT (phone_key) DO NOTHING RETURNING person_id
 DELETE FROM identity.phone WHERE phone_key = $1 AND person_id = $2
 
 -- name: add_cases
--- Held enrolments for the queue.
-INSERT INTO identity.duplicate (case_id, person_id, opened_at)
-SELECT u.case_id, u.person_id, $3 FROM unnest($1::uuid[], $2::uuid[]) AS u (case_id, person_id)
+-- Cases for the queue.
+INSERT INTO identity.duplicate (case_id, person_id, opened_at, kind)
+SELECT u.case_id, u.person_id, $3, u.kind FROM unnest($1::uuid[], $2::uuid[], $4::text[]) AS u (case_id, person_id, kind)
 
 -- name: add_candidates
 -- Who the held people may be, and why.
 INSERT INTO identity.candidate (case_id, person_id, bits, reasons)
 SELECT u.case_id, u.person_id, u.bits, u.reasons
 FROM unnest($1::uuid[], $2::uuid[], $3::real[], $4::jsonb[]) AS u (case_id, person_id, bits, reasons)
+ON CONFLICT (case_id, person_id) DO UPDATE SET bits = excluded.bits, reasons = excluded.reasons
+
+-- name: asked_before
+-- Of these pairs, those that somebody was asked about, or that two people joined or parted: with the case that still
+-- waits, if one does, and the fields that spoke in any.
+SELECT u.place, o.case_id, c.bits, c.reasons
+FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS u (one, other, place)
+JOIN identity.duplicate d ON d.person_id IN (u.one, u.other)
+JOIN identity.candidate c ON c.case_id = d.case_id AND c.person_id IN (u.one, u.other) AND c.person_id <> d.person_id
+LEFT JOIN identity.duplicate o ON o.case_id = d.case_id AND o.decided_at IS NULL
+UNION ALL
+SELECT u.place, NULL, 0, '[]'::jsonb FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS u (one, other, place)
+WHERE EXISTS (SELECT 1 FROM identity.proposal p WHERE p.person_id IN (u.one, u.other)
+  AND p.other_id IN (u.one, u.other) AND p.kind IN ('merge', 'unmerge'))
+
+-- name: waiting_case_of
+-- The case of a person that waits, if there is one.
+SELECT case_id FROM identity.duplicate WHERE person_id = $1 AND decided_at IS NULL ORDER BY case_id LIMIT 1 FOR UPDATE
 
 -- name: by_number
 -- Which people these blinded numbers belong to, and where their records stand.
@@ -154,7 +172,7 @@ DELETE FROM identity.search_key WHERE key = ANY ($1::bigint[]) AND person_id = $
 
 -- name: waiting_cases
 -- Held enrolments that nobody has decided, oldest first, after a given one.
-SELECT case_id, person_id, opened_at FROM identity.duplicate
+SELECT case_id, person_id, opened_at, kind FROM identity.duplicate
 WHERE decided_at IS NULL AND case_id > $1 ORDER BY case_id LIMIT $2
 
 -- name: waiting_count
@@ -163,7 +181,7 @@ SELECT count(*) FROM identity.duplicate WHERE decided_at IS NULL
 
 -- name: lock_case
 -- One case, locked against a second decision.
-SELECT case_id, person_id, opened_at, decided_at, same_as FROM identity.duplicate WHERE case_id = $1 FOR UPDATE
+SELECT case_id, person_id, opened_at, kind, decided_at, same_as FROM identity.duplicate WHERE case_id = $1 FOR UPDATE
 
 -- name: case_candidates
 -- The candidates of cases, the most alike first.
@@ -172,7 +190,7 @@ WHERE case_id = ANY ($1::uuid[]) ORDER BY case_id, bits DESC, person_id
 
 -- name: close_case
 -- What was decided of a case.
-UPDATE identity.duplicate SET decided_at = $2, same_as = $3, because = $4 WHERE case_id = $1
+UPDATE identity.duplicate SET decided_at = $2, same_as = $3, because = $4, decided_by = $5 WHERE case_id = $1
 
 -- name: add_birth
 -- A birth; it counts as registered once its child is enrolled.

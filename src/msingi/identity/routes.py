@@ -110,10 +110,14 @@ class CaseDetail(msgspec.Struct):
 
 
 class DecisionView(msgspec.Struct, omit_defaults=True):
-    """What a decision brought about: `merged` into a known person, or enrolled; with that person's number."""
+    """What a decision brought about: `merged` into a known person, or enrolled; with that person's number.
+
+    `proposed`: that two people are one waits for a second officer, and nothing has changed.
+    """
 
     case_id: str
     merged: bool
+    proposed: bool = False
     number: str = ""
     number_text: str = ""
 
@@ -284,7 +288,8 @@ async def decide(
     """
     stack = web.stack(request)
     done = await acts.decide_duplicate(stack, await as_officer(request), CaseId(case_id), data)
-    return DecisionView(str(done.case_id), done.merged, done.number, stack.profile.number_text(done.number))
+    number = stack.profile.number_text(done.number)
+    return DecisionView(str(done.case_id), done.merged, done.proposed, done.number, number)
 
 
 routers = [

@@ -101,18 +101,23 @@ CREATE TABLE IF NOT EXISTS identity.status_change (
 );
 SELECT kernel.wall_append_only('identity', 'status_change', 'person_id');
 
--- Held enrolments, and what was decided of them. `case_id` grows with time, so it is also the order of the queue.
+-- Who may be enrolled twice, and what was decided: a held enrolment, or a pair with numbers that was found later, by
+-- comparing all records or by a matcher of biometrics. `case_id` grows with time, so it is also the order of the queue.
 -- distributed by case_id
 CREATE TABLE IF NOT EXISTS identity.duplicate (
   case_id uuid PRIMARY KEY,
   person_id uuid NOT NULL,
+  kind text NOT NULL DEFAULT 'held' CHECK (kind IN ('held', 'found')),
   opened_at timestamptz NOT NULL,
   decided_at timestamptz,
+  decided_by text,                      -- personal: identity-registration, keep life and 30 years
   same_as uuid,
   because text                          -- personal: identity-registration, keep life and 30 years
 );
 SELECT kernel.wall('identity', 'duplicate', 'person_id');
 CREATE INDEX IF NOT EXISTS duplicate_waiting ON identity.duplicate (case_id) WHERE decided_at IS NULL;
+CREATE INDEX IF NOT EXISTS duplicate_person ON identity.duplicate (person_id);
+CREATE INDEX IF NOT EXISTS duplicate_decided ON identity.duplicate (decided_at) WHERE decided_at IS NOT NULL;
 
 -- Who the held person may be, with the reasons: fields and levels of agreement, no values.
 -- distributed by case_id

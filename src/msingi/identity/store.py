@@ -9,6 +9,7 @@ import msgspec
 from msingi.identity.model import (
     Candidate,
     CaseId,
+    CaseKind,
     Cause,
     DuplicateCase,
     Link,
@@ -132,8 +133,13 @@ async def unlink_phone(tx: Tx, phone_key: bytes, person_id: PersonId) -> None:
 
 
 async def add_cases(tx: Tx, cases: Sequence[DuplicateCase], at: datetime) -> None:
-    """Write held enrolments with their candidates."""
-    await tx.do(Q.add_cases, [c.case_id for c in cases], [c.person_id for c in cases], at)
+    """Write cases with their candidates."""
+    await tx.do(Q.add_cases, [c.case_id for c in cases], [c.person_id for c in cases], at, [c.kind for c in cases])
+    await add_candidates(tx, cases)
+
+
+async def add_candidates(tx: Tx, cases: Sequence[DuplicateCase]) -> None:
+    """Write the candidates of cases; those whom a case has already get these bits and reasons."""
     flat = [(case.case_id, found) for case in cases for found in case.candidates]
     await tx.do(
         Q.add_candidates,
@@ -142,6 +148,16 @@ async def add_cases(tx: Tx, cases: Sequence[DuplicateCase], at: datetime) -> Non
         [found.bits for _, found in flat],
         [msgspec.to_builtins(found.reasons) for _, found in flat],
     )
+
+
+async def asked_before(tx: Tx, pairs: Sequence[tuple[PersonId, PersonId]]) -> list[Row]:
+    """Rows (place, case_id, bits, reasons) of those pairs that somebody was asked about before."""
+    return await tx.rows(Q.asked_before, [p for p, _ in pairs], [o for _, o in pairs], list(range(len(pairs))))
+
+
+async def waiting_case_of(tx: Tx, person_id: PersonId) -> CaseId | None:
+    """The case of a person that waits, locked."""
+    return await tx.value(Q.waiting_case_of, person_id)
 
 
 async def by_numbers(tx: Tx, number_keys: Iterable[bytes]) -> dict[bytes, tuple[PersonId, Status]]:
@@ -229,16 +245,19 @@ def _candidate(row: Row) -> Candidate:
     return Candidate(PersonId(row["person_id"]), row["bits"], msgspec.convert(row["reasons"], tuple[Reason, ...]))
 
 
+def _case(row: Row, found: tuple[Candidate, ...]) -> DuplicateCase:
+    return DuplicateCase(
+        CaseId(row["case_id"]), PersonId(row["person_id"]), row["opened_at"], found, CaseKind(row["kind"])
+    )
+
+
 async def waiting_cases(tx: Tx, after: CaseId, limit: int) -> tuple[list[DuplicateCase], int]:
     """A page of cases that wait, with their candidates; and how many wait in all."""
     rows = await tx.rows(Q.waiting_cases, after, limit)
     found: dict[CaseId, list[Candidate]] = {CaseId(row["case_id"]): [] for row in rows}
     for row in await tx.rows(Q.case_candidates, list(found)):
         found[CaseId(row["case_id"])].append(_candidate(row))
-    cases = [
-        DuplicateCase(CaseId(r["case_id"]), PersonId(r["person_id"]), r["opened_at"], tuple(found[r["case_id"]]))
-        for r in rows
-    ]
+    cases = [_case(row, tuple(found[CaseId(row["case_id"])])) for row in rows]
     return cases, await tx.value(Q.waiting_count)
 
 
@@ -248,13 +267,12 @@ async def lock_case(tx: Tx, case_id: CaseId) -> tuple[DuplicateCase, bool, Perso
     if row is None:
         return None
     found = tuple(_candidate(c) for c in await tx.rows(Q.case_candidates, [case_id]))
-    case = DuplicateCase(case_id, PersonId(row["person_id"]), row["opened_at"], found)
-    return case, row["decided_at"] is not None, row["same_as"]
+    return _case(row, found), row["decided_at"] is not None, row["same_as"]
 
 
-async def close_case(tx: Tx, case_id: CaseId, at: datetime, same_as: PersonId | None, because: str) -> None:
+async def close_case(tx: Tx, case_id: CaseId, at: datetime, same_as: PersonId | None, because: str, by: str) -> None:
     """Write the decision of a case."""
-    await tx.do(Q.close_case, case_id, at, same_as, because)
+    await tx.do(Q.close_case, case_id, at, same_as, because, by)
 
 
 async def add_birth(

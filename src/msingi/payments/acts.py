@@ -162,15 +162,15 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
 
 async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
     """A wanted transfer as the writer takes it: shapes checked, permitted, payee found."""
-    _check_shape(wanted)
+    check_shape(wanted)
     debit = rules.id_of(wanted.payer)
-    permit, owner = _payer(stack, ctx, "payments.transfer")
+    permit, owner = payer_of(stack, ctx, "payments.transfer")
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
     else:
         credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
-    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key)
+    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key, rules.shard_of(debit))
     amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
     hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
     text = parties.permit_text(permit)
@@ -178,9 +178,15 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
     return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
 
 
-def _check_shape(wanted: TransferOrder) -> None:
-    if not 1 <= len(wanted.key) <= 64 or not wanted.key.isprintable():
+def check_key(key: str) -> None:
+    """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
+    if not 1 <= len(key) <= 64 or not key.isprintable():
         raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
+
+
+def check_shape(wanted: TransferOrder) -> None:
+    """Raises Malformed or AmountOutOfRange unless the parts of an order are of the right form."""
+    check_key(wanted.key)
     if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
         raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
     if not 0 < wanted.amount_minor <= rules.MAX_AMOUNT_MINOR:
@@ -189,7 +195,7 @@ def _check_shape(wanted: TransferOrder) -> None:
         raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
 
 
-def _payer(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
+def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds, and the reference of that holder."""
     actor = ctx.actor
     if actor.kind is Kind.PERSON:
@@ -350,7 +356,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         raise errors.NoSuchAccount("No issuing account is open in this currency.", party="payer")
     owner = parties.institution_ref(stack, source["institution"])
     debit, currency = source["account_id"], holder["currency"]
-    transfer_id = rules.transfer_id(f"issue/{owner}", order.key)
+    transfer_id = rules.transfer_id(f"issue/{owner}", order.key, rules.shard_of(debit))
     hashed = rules.body_hash(transfer_id, debit, credit, order.amount_minor, currency, "ISSU", order.reference)
     payer, payee = (parties.institution_name(stack, code) for code in (source["institution"], holder["institution"]))
     wanted = Order(

@@ -277,7 +277,7 @@ async def _pay(
             continue
         permit = policy.decide(ctx, "payments.pay-line", person)
         debit, credit, amount = payers[line["block"]], wallets[person], line["amount"]
-        transfer_id = rules.transfer_id(f"file/{file_id}", str(line["line"]))
+        transfer_id = rules.transfer_id(f"file/{file_id}", str(line["line"]), rules.shard_of(debit))
         hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "G2P", words)
         text = parties.permit_text(permit)
         orders.append(

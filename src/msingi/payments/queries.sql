@@ -310,3 +310,22 @@ RETURNING a.shard
 -- name: move_fence
 -- Make every writer of these shards read again before its next batch is kept.
 UPDATE payments.shard SET epoch = epoch + 1 WHERE shard = ANY ($1::smallint[])
+
+-- name: flag_account
+-- Set or lift flags ($3) of an account that is not closed.
+UPDATE payments.account SET flags = CASE WHEN $4 THEN flags | $3::smallint ELSE flags & ~$3::smallint END
+WHERE shard = $1 AND id = $2 AND flags & 1 = 1 AND flags & 16 = 0
+
+-- name: close_account
+-- Close an account that holds nothing and that no hold touches; its fence has been moved.
+UPDATE payments.account a SET flags = flags | 16::smallint
+WHERE shard = $1 AND id = $2 AND flags & 16 = 0 AND posted = 0 AND reserved = 0
+  AND NOT EXISTS (SELECT FROM payments.hold h WHERE h.shard = $1 AND (h.debit = $2 OR h.credit = $2))
+
+-- name: no_default
+-- A closed wallet is no longer the one that a phone number leads to.
+UPDATE payments.holder SET is_default = false WHERE person_id = $1 AND account_id = $2
+
+-- name: holder_ref_of
+-- The keyed hash of whoever holds an account.
+SELECT owner FROM payments.account WHERE shard = $1 AND id = $2

@@ -69,7 +69,8 @@ class Balance(Struct, frozen=True):
     balance_minor: int
 
 
-async def _paying(request: AnyRequest) -> Context:
+async def paying(request: AnyRequest) -> Context:
+    """The context of somebody who is signed in and deals with money."""
     return await web.context(request, "payment", "contract", signed_in=True)
 
 
@@ -80,13 +81,13 @@ async def _filing(request: AnyRequest) -> Context:
 @get("/accounts")
 async def accounts(request: AnyRequest) -> list[m.Account]:
     """The caller's own accounts, or those of the caller's institution, with balances. 401, 403."""
-    return await acts.accounts(web.stack(request), await _paying(request))
+    return await acts.accounts(web.stack(request), await paying(request))
 
 
 @get("/accounts/{number:str}/entries")
 async def entries(request: AnyRequest, number: Number, after: After = None, limit: Limit = 50) -> m.Statement:
     """A page of an account's entries, newest first (keyset paging). 400, 403, 404 payments.no-such-account."""
-    return await acts.statement(web.stack(request), await _paying(request), number, after=after, limit=limit)
+    return await acts.statement(web.stack(request), await paying(request), number, after=after, limit=limit)
 
 
 @get("/accounts/{number:str}/balance")
@@ -94,7 +95,7 @@ async def balance(request: AnyRequest, number: Number, at: datetime) -> Balance:
     """The balance at a past instant (RFC 3339 with offset). 400, 403, 404 payments.no-such-account."""
     if at.tzinfo is None:
         raise acts.Malformed("An instant names its offset from UTC.", field="at", rule="rfc3339")
-    found = await acts.balance_at(web.stack(request), await _paying(request), number, at)
+    found = await acts.balance_at(web.stack(request), await paying(request), number, at)
     return Balance(number, at, found)
 
 
@@ -102,19 +103,19 @@ async def balance(request: AnyRequest, number: Number, at: datetime) -> Balance:
 async def transfer(request: AnyRequest, data: JSONBody[TransferBody], key: Key) -> m.Receipt:
     """Pay. The answer comes once the transfer is durable. 400, 403, 404, 409 with the ledger's reason."""
     order = m.TransferOrder(key, data.payer, _alias(data.payee), data.amount_minor, data.currency, data.reference)
-    return await acts.transfer(web.stack(request), await _paying(request), order)
+    return await acts.transfer(web.stack(request), await paying(request), order)
 
 
 @get("/transfers/{transfer_id:str}")
 async def receipt(request: AnyRequest, transfer_id: str) -> m.Receipt:
     """The receipt of a transfer that one of the caller's accounts paid or received. 404 payments.no-such-transfer."""
-    return await acts.receipt(web.stack(request), await _paying(request), _uuid(transfer_id, NoSuchTransfer()))
+    return await acts.receipt(web.stack(request), await paying(request), _uuid(transfer_id, NoSuchTransfer()))
 
 
 @post("/aliases/resolve", status_code=200)
 async def resolve(request: AnyRequest, data: JSONBody[AliasBody]) -> m.MaskedPayee:
     """The initials behind an alias, to confirm before paying; at most ten a minute. 404, 429."""
-    return await acts.resolve_alias(web.stack(request), await _paying(request), _alias(data))
+    return await acts.resolve_alias(web.stack(request), await paying(request), _alias(data))
 
 
 @post("/files", request_max_body_size=MAX_UPLOAD_BYTES, opt={"takes": ("application/xml",)})
@@ -167,12 +168,15 @@ def _uuid(text: str, missing: Exception) -> str:
         raise missing from None
 
 
+from msingi.payments import routes_holds  # noqa: E402  (its doors use the shapes above)
+
 routers = [
     Router(
         "/v1/payments",
         route_handlers=[
             *(accounts, entries, balance, transfer, receipt, resolve),
             *(upload, payment_files, approve, payment_file, report),
+            *routes_holds.handlers,
         ],
         tags=["payments"],
     )

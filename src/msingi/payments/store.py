@@ -154,6 +154,26 @@ async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
     return len(await tx.rows(Q.restrict_holder, person, flag, on))
 
 
+async def flag(tx: Tx, account: int, flags: int, on: bool) -> bool:
+    """Set or lift flags of an open account, and make its writer read again; False if there is none."""
+    await tx.do(Q.move_fence, [shard_of(account)])
+    return await tx.do(Q.flag_account, shard_of(account), account, flags, on) == 1
+
+
+async def close(tx: Tx, account: int, owner: PersonId | None) -> bool:
+    """Close an account that holds nothing, and make its writer read again; False if it holds something."""
+    await tx.do(Q.move_fence, [shard_of(account)])
+    closed = await tx.do(Q.close_account, shard_of(account), account) == 1
+    if closed and owner is not None:
+        await tx.do(Q.no_default, owner, account)
+    return closed
+
+
+async def holder_ref_of(tx: Tx, account: int) -> int | None:
+    """The reference of whoever holds an account."""
+    return await tx.value(Q.holder_ref_of, shard_of(account), account)
+
+
 async def recall(tx: Tx, book: Book, ids: Sequence[UUID]) -> int:
     """Remember how old orders with these ids ended; the number that were known."""
     rows = await tx.rows(Q.known_ids, ids)

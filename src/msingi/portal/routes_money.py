@@ -1,5 +1,7 @@
 """Doors of a person's money: balance and movements, and sending in three steps (write, check, confirm)."""
 
+from collections.abc import Callable
+
 from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
@@ -8,8 +10,10 @@ from msingi.kernel.errors import NotFound, NotPermitted, Refusal, TooMany
 from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments import acts as payments
+from msingi.payments.bank import acts as bank
+from msingi.payments.bank.model import Purchase
 from msingi.payments.errors import InsufficientFunds, OverTierLimit, SameAccount
-from msingi.payments.model import Account, Alias, TransferOrder
+from msingi.payments.model import Account, Alias, Receipt, TransferOrder
 from msingi.portal import model as m
 from msingi.portal import rules, session, views
 from msingi.portal.errors import StaleForm
@@ -26,13 +30,15 @@ class Order(Struct, frozen=True, array_like=True):
     sid: str
     key: str
     payer: str
-    phone: str
+    kind: str
+    alias: str
     payee: str
     amount_minor: int
     note: str
 
 
-async def _account(seen: Visit) -> Account | None:
+async def account_of(seen: Visit) -> Account | None:
+    """The account that a person's pages are about, if there is one."""
     found = await payments.accounts(seen.stack, seen.ctx("subject-access", "legal-obligation"))
     return views.default_account(found, seen.stack.profile.currency.code)
 
@@ -41,7 +47,7 @@ async def _account(seen: Visit) -> Account | None:
 async def money(request: WebRequest) -> Response[bytes]:
     """Balance and movements, newest first."""
     seen = await visit_as_person(request)
-    account, statement = await _account(seen), None
+    account, statement = await account_of(seen), None
     after = request.query_params.get("after", "")
     if account is not None:
         ctx = seen.ctx("subject-access", "legal-obligation")
@@ -51,34 +57,51 @@ async def money(request: WebRequest) -> Response[bytes]:
     return seen.page("person/money.html", view, area="person", here="money")
 
 
+def amount_field(seen: Visit) -> m.Field:
+    """The question how much."""
+    currency = seen.stack.profile.currency
+    hint = seen.say("send.amount_hint", currency=currency.symbol or currency.code, example="12000")
+    return m.Field(name="amount", label=seen.say("send.amount_label"), kind="amount", hint=hint)
+
+
+def amount_judge(seen: Visit) -> Callable[[str], str]:
+    """Judges an answer to that question: the sentence that says what to correct, or empty."""
+    profile = seen.stack.profile
+
+    def judge(text: str) -> str:
+        return rules.amount_wrong(text, profile.currency, profile.group_separator, profile.decimal_point, seen.say)
+
+    return judge
+
+
+def amount_in(seen: Visit, form: m.Form) -> int:
+    """The amount of a judged form, in minor units of the country's currency."""
+    profile = seen.stack.profile
+    return rules.amount_minor(form.value("amount"), profile.currency, profile.group_separator, profile.decimal_point)
+
+
+def _example(seen: Visit) -> str:
+    return seen.stack.profile.phone_prefix + "712345678"[: seen.stack.profile.phone_digits]
+
+
 def _form(seen: Visit) -> m.Form:
-    profile, say = seen.stack.profile, seen.say
-    example = profile.phone_prefix + "712345678"[: profile.phone_digits]
+    say = seen.say
     fields = (
-        m.Field(name="phone", label=say("send.phone"), kind="phone", hint=say("send.phone_hint", example=example)),
         m.Field(
-            name="amount",
-            label=say("send.amount_label"),
-            kind="amount",
-            hint=say("send.amount_hint", currency=profile.currency.symbol or profile.currency.code, example="12000"),
+            name="phone", label=say("send.phone"), kind="phone", hint=say("send.phone_hint", example=_example(seen)),
+            longest=40,
         ),
+        amount_field(seen),
         m.Field(name="note", label=say("send.note"), hint=say("send.note_hint"), optional=True, longest=LONGEST_NOTE),
-    )
+    )  # fmt: skip
     return rules.filled(m.Form(fields), seen.fields)
 
 
 def _judge(seen: Visit, form: m.Form) -> m.Form:
-    profile, say = seen.stack.profile, seen.say
-    example = profile.phone_prefix + "712345678"[: profile.phone_digits]
+    def known(text: str) -> str:
+        return "" if bank.alias_of(seen.stack, text) else seen.say("send.not_known", example=_example(seen))
 
-    def phone(text: str) -> str:
-        known = rules.phone_of(text, profile.phone_prefix, profile.phone_digits)
-        return "" if known else say("form.not_phone", example=example)
-
-    def amount(text: str) -> str:
-        return rules.amount_wrong(text, profile.currency, profile.group_separator, profile.decimal_point, say)
-
-    return rules.judged(form, say, {"phone": phone, "amount": amount})
+    return rules.judged(form, seen.say, {"phone": known, "amount": amount_judge(seen)})
 
 
 def _send_page(seen: Visit, account: Account, form: m.Form) -> Response[bytes]:
@@ -90,7 +113,7 @@ def _send_page(seen: Visit, account: Account, form: m.Form) -> Response[bytes]:
 async def send(request: WebRequest) -> Response[bytes]:
     """Step one: to whom and how much."""
     seen = await visit_as_person(request)
-    account = await _account(seen)
+    account = await account_of(seen)
     return seen.go("/me/money") if account is None else _send_page(seen, account, _form(seen))
 
 
@@ -98,7 +121,7 @@ async def send(request: WebRequest) -> Response[bytes]:
 async def find(request: WebRequest) -> Response[bytes]:
     """From step one to step two: find out who would be paid, or say what to correct."""
     seen = await visit_as_person(request)
-    account = await _account(seen)
+    account = await account_of(seen)
     if account is None:
         return seen.go("/me/money")
     form = _form(seen)
@@ -107,11 +130,9 @@ async def find(request: WebRequest) -> Response[bytes]:
     form = _judge(seen, form)
     if form.wrongs:
         return _send_page(seen, account, form)
-    profile = seen.stack.profile
-    phone = rules.phone_of(form.value("phone"), profile.phone_prefix, profile.phone_digits)
-    minor = rules.amount_minor(form.value("amount"), profile.currency, profile.group_separator, profile.decimal_point)
+    minor = amount_in(seen, form)
     try:
-        payee = await payments.resolve_alias(seen.stack, seen.ctx("payment", "contract"), Alias("phone", phone))
+        payee = await bank.find_payee(seen.stack, seen.ctx("payment", "contract"), form.value("phone"))
     except (TooMany, NotPermitted):
         raise
     except Refusal:
@@ -119,7 +140,8 @@ async def find(request: WebRequest) -> Response[bytes]:
     if minor > account.available_minor:
         return _send_page(seen, account, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     assert seen.session is not None
-    order = Order(seen.session.sid, token(18), account.number, phone, payee.name, minor, form.value("note"))
+    whom = payee.alias.kind, payee.alias.value, payee.name
+    order = Order(seen.session.sid, token(18), account.number, *whom, minor, form.value("note"))
     # To a page of its own: whoever comes back to it from the receipt sees it again, and its key still pays once.
     return seen.go(f"/me/money/send/check?order={session.seal(seen.stack, 'order', order)}")
 
@@ -132,7 +154,7 @@ async def check(request: WebRequest) -> Response[bytes]:
     order = _order(seen, sealed)
     currency = seen.stack.profile.currency.code
     amount, fee = Money(order.amount_minor, currency), Money(0, currency)
-    view = m.SendCheck(order.payee, order.phone, amount, fee, order.note, sealed)
+    view = m.SendCheck(order.payee, order.alias, amount, fee, order.note, sealed)
     return seen.page("person/send_check.html", view, area="person", here="money")
 
 
@@ -152,19 +174,11 @@ async def confirm(request: WebRequest) -> Response[bytes]:
     """Step three: send, once, however often the form arrives (law 6); then the receipt."""
     seen = await visit_as_person(request)
     order = _order(seen, seen.fields.get("order", ""))
-    account = await _account(seen)
+    account = await account_of(seen)
     if account is None:
         raise NotFound()
-    wanted = TransferOrder(
-        key=order.key,
-        payer=order.payer,
-        payee=Alias("phone", order.phone),
-        amount_minor=order.amount_minor,
-        currency=account.currency,
-        reference=order.note,
-    )
     try:
-        paid = await payments.transfer(seen.stack, seen.ctx("payment", "contract"), wanted)
+        paid = await _paid(seen, order, account.currency)
     except InsufficientFunds:
         return _refused(seen, account, order, "amount", "send.too_little")
     except OverTierLimit:
@@ -174,10 +188,26 @@ async def confirm(request: WebRequest) -> Response[bytes]:
     return seen.go(f"/me/money/receipts/{paid.transfer_id}")
 
 
+async def _paid(seen: Visit, order: Order, currency: str) -> Receipt:
+    """Pay a person, an account or a shop."""
+    ctx = seen.ctx("payment", "contract")
+    if order.kind == "merchant":
+        purchase = Purchase(
+            key=order.key, payer=order.payer, merchant=order.alias, amount_minor=order.amount_minor, currency=currency,
+            bill=order.note,
+        )  # fmt: skip
+        return await bank.pay_merchant(seen.stack, ctx, purchase)
+    wanted = TransferOrder(
+        key=order.key, payer=order.payer, payee=Alias(order.kind, order.alias), amount_minor=order.amount_minor,
+        currency=currency, reference=order.note,
+    )  # fmt: skip
+    return await payments.transfer(seen.stack, ctx, wanted)
+
+
 def _refused(seen: Visit, account: Account, order: Order, field: str, why: str) -> Response[bytes]:
     """Back to step one with what was typed, and what is wrong with it."""
     digits = seen.stack.profile.currency
-    typed = {"phone": order.phone, "amount": views.plain_amount(order.amount_minor, digits), "note": order.note}
+    typed = {"phone": order.alias, "amount": views.plain_amount(order.amount_minor, digits), "note": order.note}
     seen.fields |= typed
     return _send_page(seen, account, rules.with_wrong(_form(seen), field, seen.say(why)))
 

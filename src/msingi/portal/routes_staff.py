@@ -246,7 +246,8 @@ async def decide(request: WebRequest, case_id: FromPath[str]) -> Response[bytes]
     decision = Decision(None if answer == "different" else int(answer), because)
     ctx = seen.ctx("identity-registration", "public-task")
     decided = await identity.decide_duplicate(seen.stack, ctx, CaseId(uuid_in(case_id)), decision)
-    return seen.go("/staff/duplicates", "duplicate.done_same" if decided.merged else "duplicate.done_different")
+    done = "same" if decided.merged else "proposed" if decided.proposed else "different"
+    return seen.go("/staff/duplicates", f"duplicate.done_{done}")
 
 
 @get("/staff/console")

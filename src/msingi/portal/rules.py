@@ -22,9 +22,12 @@ NEWS = frozenset(
         "sessions.ended",
         "duplicate.done_same",
         "duplicate.done_different",
+        "duplicate.done_proposed",
         "exchange.said_done",
         "exchange.said_asked",
         "exchange.said_granted",
+        "shop.said_registered",
+        "shop.said_closed",
     )
 )
 PERSON_MENU = (
@@ -42,6 +45,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "shops": frozenset({"account-officer"}),
     "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
     "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
@@ -53,6 +57,7 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("shops", "/staff/shops", "money"),
     MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
     MenuItem("rights", "/staff/rights", "lock"),

@@ -28,6 +28,7 @@ from msingi.signin.model import Client
 from msingi.signin.model import Session as SignedIn
 
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
+KINDS |= {"MERC": "shop"}
 
 
 class Speaker:

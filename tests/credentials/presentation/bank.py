@@ -11,6 +11,7 @@ import msgspec
 import uvicorn
 from tests.credentials.presentation.conftest import issue_mdoc, issue_sd
 from tests.credentials.presentation.wallet import DOCTYPE, SPACE, VCT, Authority, Wallet, public_of
+from tests.site import web_app
 
 from msingi import app, countries
 from msingi.credentials.presentation import acts, issuers, trust
@@ -111,13 +112,11 @@ async def running(
     entry = f"[[issuer]]\nname = 'Civil Registry'\ncertificate = '''{authority.pem}'''\n"
     (home / trust.FILE).write_text(entry, "utf-8")
     stack = await Stack.open(Settings(home=home, port=port, sandbox=True), as_app(owner_url), countries.load(country))
-    web_app = app.build(stack, background=False)
+    doors = web_app(stack)
     await app.start_rooms(stack)
     acts.register_rights(stack, rights)
     issuers.forget(stack)
-    server = uvicorn.Server(
-        uvicorn.Config(web_app, port=port, log_level="error", timeout_keep_alive=75, lifespan="off")
-    )
+    server = uvicorn.Server(uvicorn.Config(doors, port=port, log_level="error", timeout_keep_alive=75, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.02)

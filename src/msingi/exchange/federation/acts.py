@@ -77,6 +77,18 @@ async def peers(stack: Stack, *, fresh: bool = False) -> list[Peer]:
     return found
 
 
+async def keys_of_peers(stack: Stack) -> dict[str, str]:
+    """The keys of the peers that may be used now and of their members, by thumbprint."""
+    found: dict[str, str] = {}
+    for peer in await peers(stack):
+        try:
+            rules.usable(peer, clock.now())
+        except PeerNotActive:
+            continue
+        found |= {key.kid: key.x for key in rules.keys_of(peer)}
+    return found
+
+
 async def peer_of_instance(stack: Stack, instance: str) -> Peer:
     """The peer that is this instance, if it may be used now; looks anew before it says no.
 

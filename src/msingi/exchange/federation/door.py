@@ -15,7 +15,7 @@ from litestar import Request
 from litestar.types import Receive, Scope, Send
 
 from msingi.exchange import acts as exchange
-from msingi.exchange import gateway, signature, wire
+from msingi.exchange import gateway, messages, signature, wire
 from msingi.exchange.errors import BadCall, ExchangeRefusal, MessageTooLarge, SignatureRefused
 from msingi.exchange.federation import acts
 from msingi.exchange.federation import rules as laws
@@ -106,7 +106,7 @@ def of_other_instances(raw_path: bytes, own: bytes, headers: Iterable[tuple[byte
 
 async def answered(stack: Stack, scope: Scope, receive: Receive, send: Send, answer: Answerer) -> None:
     """Read a message, let `answer` speak, and send what it says, or its refusal, signed and bound to the message."""
-    message, body = gateway.message_of(scope), b""
+    message, body = gateway.message_of(scope, stack), b""
     detail = str(uuid4())
     try:
         body = await read_body(scope, receive)
@@ -214,5 +214,11 @@ async def _recognised(
     known = {key.kid: key.x for key in (*peer.keys, *(found[1] if found else ()))}
     now = int(clock.now().timestamp())
     proof = signature.verify(message, body, lambda kid: public_key(known[kid]) if kid in known else None, now)
-    direct = proof.keyid not in {key.kid for key in peer.keys}
+    own = {key.kid for key in peer.keys}
+    direct = proof.keyid not in own
+    shown = messages.certificate_shown(stack, message)
+    if shown is not None:  # the certificate is of the side that signed: the peer's exchange, or its member
+        right = shown.kid in known and (shown.kid in own) != direct
+        if not right or not shown.is_of(public_key(known[shown.kid]).public_bytes_raw()):
+            raise SignatureRefused("the certificate of this connection is not of the side that signed", step=5)
     return (msgspec.structs.replace(caller, kid=proof.keyid) if direct else caller), proof

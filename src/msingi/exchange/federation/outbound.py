@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx
 
-from msingi.exchange import signature
+from msingi.exchange import mutual, signature
 from msingi.exchange.errors import SignatureRefused
 from msingi.exchange.federation import wire
 from msingi.exchange.federation.errors import PeerFailed
@@ -24,9 +24,9 @@ _CLIENT = "exchange.outbound"
 
 def session(stack: Stack) -> httpx.AsyncClient:
     """The stack's HTTP client for its peers: connections are kept, no redirect is followed, no proxy is guessed."""
-    known = stack.local.get(_CLIENT)
+    known, verify = stack.local.get(_CLIENT), mutual.outward(stack)
     if not isinstance(known, httpx.AsyncClient) or known.is_closed:
-        known = httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+        known = httpx.AsyncClient(verify=verify, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
         stack.local[_CLIENT] = known
     return known
 

@@ -107,6 +107,12 @@ def client_named(text: str) -> tuple[str, str]:
     return parts[0], "/".join(parts[1:])
 
 
+def keys_of(peer: Peer) -> tuple[PublicKey, ...]:
+    """The keys of a peer's exchange, and those of its members' software."""
+    members = peer.directory.members if peer.directory else ()
+    return peer.keys + tuple(key for member in members for one in member.subsystems for key in one.keys)
+
+
 def member_of(directory: Directory | None, subsystem: str) -> tuple[MemberEntry, tuple[PublicKey, ...]] | None:
     """The member whose software this is, with that software's keys; None where the directory knows none."""
     for member in directory.members if directory else ():

@@ -66,7 +66,7 @@ async def apply(request: AnyRequest) -> m.ApplicationShown:
         order = msgspec.json.decode(body, type=m.ApplyOrder)
     except msgspec.DecodeError as wrong:
         raise Malformed(str(wrong), field="body", rule="application") from None
-    message = gateway.message_of(request.scope)
+    message = gateway.message_of(request.scope, stack)
     client = f"{stack.profile.alpha2}/{order.member_class}/{order.institution}/{order.subsystem}"
     proved = wire.proves(message, body, order.key, client, int(clock.now().timestamp()))
     if proved and message.authority != own_authority(stack):

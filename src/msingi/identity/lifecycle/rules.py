@@ -69,6 +69,11 @@ def check_merge(merged: Status, kept: Status, *, same: bool) -> None:
             raise NotInThisState(status=present, wanted=Status.MERGED)
 
 
+def check_joinable(merged: Status, kept: Status, *, same: bool) -> None:
+    """As `check_merge`, for a record that may still be held as well."""
+    check_merge(Status.ACTIVE if merged is Status.HELD else merged, kept, same=same)
+
+
 def before_the(end: Status, history: Sequence[StatusPeriod]) -> Status:
     """The status that a record had before its newest `end`. Raises NotInThisState unless it stands there now."""
     if not history or history[-1].status is not end:

@@ -1,0 +1,40 @@
+"""Why the bank says no: one class per reason."""
+
+from msingi.kernel.errors import NotFound, Refusal
+
+
+class NotACode(Refusal):
+    """The square code is not one that a payment can be made by: damaged, changed, or for something else.
+
+    `rule` names the rule of the standard (EMVCo merchant-presented QR) that it breaks. Nothing was paid.
+    """
+
+    code = "payments.not-a-code"
+    status = 400
+    title = "This code cannot be paid by"
+    remedy = "Take the picture again, or ask the shop for its number and type it."
+
+
+class ForeignCode(NotACode):
+    """The square code is in order, but it belongs to another payment scheme, another country or another currency."""
+
+    code = "payments.foreign-code"
+    title = "This code belongs to another payment scheme"
+    remedy = "Ask the shop for a code of this country's payment scheme, or pay in another way."
+
+
+class NoSuchMerchant(NotFound):
+    """No shop has this number, or it does not take payments any more."""
+
+    code = "payments.no-such-merchant"
+    title = "There is no such shop"
+    remedy = "Check the number on the sign of the shop. The last digit is a check digit."
+
+
+class StatementTooLong(Refusal):
+    """The period holds more entries than one statement may have."""
+
+    code = "payments.statement-too-long"
+    status = 400
+    title = "The statement would be too long"
+    remedy = "Ask for a shorter period."

@@ -1,0 +1,51 @@
+"""Who pays, and with which permit: shared by everything in the bank that moves money."""
+
+from msgspec import Struct
+
+from msingi.kernel import policy
+from msingi.kernel.context import Context, Kind
+from msingi.kernel.ids import PersonId
+from msingi.kernel.policy import Permit
+from msingi.kernel.stack import Stack
+from msingi.payments import book, errors, ledger, orders, parties, rules
+from msingi.payments.model import Order, Receipt
+
+
+class Payer(Struct, frozen=True):
+    """The right to debit what the actor holds: the permit, the ledger's reference of the holder, and the person."""
+
+    permit: Permit
+    owner: int
+    person: PersonId | None
+
+    def by(self, scope: str) -> orders.By:
+        """Who orders, within a scope of idempotency keys that only this holder can use."""
+        return orders.By(self.permit, self.owner, scope=f"{scope}/{self.owner}")
+
+
+def payer(stack: Stack, ctx: Context, act: str) -> Payer:
+    """The actor as holder of accounts: a person, or the institution that the actor works for. Raises NotPermitted."""
+    if ctx.actor.kind is Kind.PERSON:
+        person = parties.person_of(ctx)
+        permit = policy.decide(ctx, act, person, holder="person", own_account=False)
+        return Payer(permit, parties.person_ref(stack, person), person)
+    own = bool(ctx.actor.institution)
+    permit = policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=own)
+    return Payer(permit, parties.institution_ref(stack, ctx.actor.institution), None)
+
+
+async def post(stack: Stack, chain: list[Order]) -> Receipt:
+    """Post a chain of linked orders, all or nothing; the receipt of the first. Raises the reason of a rejection."""
+    endings = await (ledger.post_linked(stack, chain) if len(chain) > 1 else ledger.post(stack, chain))
+    first, order = errors.check(endings)[0], chain[0]
+    return Receipt(
+        str(order.id),
+        first.seq,
+        rules.number_of(order.debit),
+        order.payee,
+        order.amount,
+        order.currency,
+        order.reference,
+        first.debit_after,
+        book.instant(first.at_us),
+    )

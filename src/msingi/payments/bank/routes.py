@@ -1,0 +1,161 @@
+"""Doors of the bank: shops, their square codes, paying them, and statements.
+
+Amounts in JSON are whole minor units of the named currency (`amount_minor`).
+"""
+
+from datetime import date
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, get, post
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from msgspec import Meta, Struct
+
+from msingi.kernel import web
+from msingi.kernel.context import Context
+from msingi.payments import model as m
+from msingi.payments import rules as ledger_rules
+from msingi.payments.bank import acts, statements, wire
+from msingi.payments.bank.model import Merchant, MerchantOrder, OwnMerchant, Payee, Period, Purchase, Scanned
+
+AnyRequest = Request[Any, Any, Any]
+Key = Annotated[
+    str,
+    HeaderParameter(
+        name="Idempotency-Key",
+        required=True,
+        min_length=1,
+        max_length=64,
+        description="One key for one intention: repeated, it gives the first answer and does nothing twice.",
+    ),
+]
+Shop = Annotated[str, PathParameter(max_length=12, description="Number of a shop, 7 digits.")]
+Number = Annotated[str, PathParameter(max_length=24, description="Account number, 13 digits; blanks are ignored.")]
+Words = Annotated[str, QueryParameter(max_length=25)]
+Amount = Annotated[int, Meta(ge=1, le=ledger_rules.MAX_AMOUNT_MINOR)]
+MaybeAmount = Annotated[int, QueryParameter(ge=0, le=ledger_rules.MAX_AMOUNT_MINOR)]
+
+
+class ShopBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A shop to register: of a person (`number`) or of an institution (`account`). `latin` and `city` are ASCII."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=60)]
+    latin: Annotated[str, Meta(min_length=1, max_length=25)]
+    city: Annotated[str, Meta(min_length=1, max_length=15)]
+    category: Annotated[str, Meta(min_length=4, max_length=4)]
+    number: Annotated[str, Meta(max_length=40)] = ""
+    account: Annotated[str, Meta(max_length=24)] = ""
+
+
+class CodeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The text of a square code, as scanned."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class PayeeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a payer typed: a phone, an identity number, a virtual id, an account or a shop's number."""
+
+    typed: Annotated[str, Meta(min_length=1, max_length=40)]
+
+
+class PurchaseBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A payment to a shop from one of the caller's own accounts."""
+
+    payer: Annotated[str, Meta(max_length=24)]
+    amount_minor: Amount
+    currency: Annotated[str, Meta(min_length=3, max_length=3)]
+    bill: Annotated[str, Meta(max_length=140)] = ""
+
+
+class CodeText(Struct, frozen=True):
+    """The text to be drawn as a QR code."""
+
+    text: str
+
+
+async def _paying(request: AnyRequest) -> Context:
+    return await web.context(request, "payment", "contract", signed_in=True)
+
+
+@get("/merchants")
+async def own_merchants(request: AnyRequest) -> list[OwnMerchant]:
+    """The shops that are paid into the caller's accounts. 401, 403."""
+    return await acts.own_merchants(web.stack(request), await _paying(request))
+
+
+@post("/merchants")
+async def register(request: AnyRequest, data: JSONBody[ShopBody], key: Key) -> Merchant:
+    """Register a shop, as an account officer who checked who stands behind it. 400, 403, 404."""
+    order = MerchantOrder(
+        key=key, name=data.name, latin=data.latin, city=data.city, category=data.category,
+        number=data.number, account=data.account,
+    )  # fmt: skip
+    return await acts.register_merchant(web.stack(request), await _paying(request), order)
+
+
+@post("/merchants/scan", status_code=200)
+async def scan(request: AnyRequest, data: JSONBody[CodeBody]) -> Scanned:
+    """What an EMVCo code asks for; the name is the register's. 400 payments.not-a-code, 404."""
+    return await acts.scan(web.stack(request), await _paying(request), data.text)
+
+
+@get("/merchants/{code:str}")
+async def merchant(request: AnyRequest, code: Shop) -> Merchant:
+    """A shop as the register has it, for whoever is about to pay. 404 payments.no-such-merchant."""
+    return await acts.see_merchant(web.stack(request), await _paying(request), code)
+
+
+@post("/merchants/{code:str}/closing", status_code=200)
+async def close(request: AnyRequest, code: Shop) -> Merchant:
+    """Close a shop for good, as an officer of the institution that registered it. 403, 404."""
+    return await acts.close_merchant(web.stack(request), await _paying(request), code)
+
+
+@get("/merchants/{code:str}/code")
+async def code_text(
+    request: AnyRequest, code: Shop, amount_minor: MaybeAmount = 0, bill: Words = "", terminal: Words = ""
+) -> CodeText:
+    """The EMVCo code of an own shop: static, or with an amount for one sale. 400, 404."""
+    stack, ctx = web.stack(request), await _paying(request)
+    found = await acts.merchant_code(stack, ctx, code, amount_minor=amount_minor, bill=bill, terminal=terminal)
+    return CodeText(found)
+
+
+@post("/merchants/{code:str}/payments")
+async def pay(request: AnyRequest, code: Shop, data: JSONBody[PurchaseBody], key: Key) -> m.Receipt:
+    """Pay a shop. The answer comes once the payment is durable. 400, 403, 404, 409 with the ledger's reason."""
+    order = Purchase(
+        key=key, payer=data.payer, merchant=code, amount_minor=data.amount_minor, currency=data.currency, bill=data.bill
+    )
+    return await acts.pay_merchant(web.stack(request), await _paying(request), order)
+
+
+@post("/payees/find", status_code=200)
+async def find_payee(request: AnyRequest, data: JSONBody[PayeeBody]) -> Payee:
+    """Whom a typed text means, whatever kind of alias it is, and the (masked) name to confirm. 404, 429."""
+    return await acts.find_payee(web.stack(request), await _paying(request), data.typed)
+
+
+@get("/accounts/{number:str}/statement", opt={"gives": ("application/xml", "text/csv")})
+async def statement(
+    request: AnyRequest, number: Number, first: date, last: date, form: Words = "csv"
+) -> Response[bytes]:
+    """A statement over whole days of the country: `form` is csv or camt.053. 400, 404 payments.no-such-account."""
+    if form not in ("csv", "camt.053"):
+        raise acts.Malformed("A statement is csv or camt.053.", field="form", rule="csv or camt.053")
+    stack = web.stack(request)
+    found = await statements.booked(stack, await _paying(request), number, Period(first, last))
+    currency = stack.profile.currency
+    if form == "csv":
+        return Response(wire.to_csv(found, currency), media_type="text/csv; charset=utf-8")
+    raw = wire.to_camt_053(found, currency, statements.servicer(stack))
+    return Response(raw, media_type="application/xml")
+
+
+routers = [
+    Router(
+        "/v1/payments",
+        route_handlers=[own_merchants, register, scan, merchant, close, code_text, pay, find_payee, statement],
+        tags=["payments"],
+    )
+]

@@ -1,0 +1,67 @@
+"""What officers do with accounts: freeze, release, close. The ledger knows only flags; the reasons stand in the log,
+where the holder reads them.
+
+Flags and the shard's fence change in one transaction: once it has committed, no writer posts what they forbid.
+"""
+
+from msingi.kernel import log, policy
+from msingi.kernel.context import Context, Kind
+from msingi.kernel.errors import Malformed
+from msingi.kernel.stack import Stack
+from msingi.payments import errors, parties, rules, store
+from msingi.payments.model import Flag
+
+
+async def freeze(
+    stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = False
+) -> None:
+    """Stop an account from paying (`debits`), from receiving (`credits`), or both, until it is unfrozen.
+
+    `reason` (1-140 characters) is told to the holder. What was reserved before is still paid out by a commit.
+    Raises NoSuchAccount, also for a closed account.
+    """
+    if not debits and not credits:
+        raise Malformed("Freeze debits, credits, or both.", field="debits", rule="debits or credits")
+    await _flag(stack, ctx, "payments.freeze", number, _flags(debits, credits), True, reason)
+
+
+async def unfreeze(
+    stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = True
+) -> None:
+    """Let an account pay, receive, or both, again. Raises NoSuchAccount, also for a closed account."""
+    await _flag(stack, ctx, "payments.freeze", number, _flags(debits, credits), False, reason)
+
+
+def _flags(debits: bool, credits: bool) -> int:
+    return (Flag.NO_DEBIT if debits else 0) | (Flag.NO_CREDIT if credits else 0)
+
+
+async def _flag(stack: Stack, ctx: Context, act: str, number: str, flags: int, on: bool, reason: str) -> None:
+    if not 1 <= len(reason) <= 140 or not reason.isprintable():
+        raise Malformed("Say why, in at most 140 printable characters.", field="reason", rule="length<=140")
+    account = rules.id_of(number)
+    permit = policy.decide(ctx, act, policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        if not await store.flag(tx, account, flags, on):
+            raise errors.NoSuchAccount()
+        told: dict[str, str | int | bool] = {"what": "account frozen" if on else "account released", "why": reason}
+        log.append(tx, permit, subject=await store.owner_of(tx, account), detail=told)
+
+
+async def close_account(stack: Stack, ctx: Context, number: str) -> None:
+    """Close an account for good: a person's own, or by an officer. Its statements stay.
+
+    Raises NotEmpty while it holds money or a hold touches it, NoSuchAccount unless it is the person's own.
+    """
+    account = rules.id_of(number)
+    async with stack.db.reading("payments") as tx:
+        known = await store.account(tx, account)
+    person = ctx.actor.kind is Kind.PERSON
+    permit = policy.decide(ctx, "payments.close-account", parties.person_of(ctx) if person else policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        owner = await store.owner_of(tx, account)
+        if known is None or known["flags"] & Flag.CLOSED or (person and owner is None):
+            raise errors.NoSuchAccount()
+        if not await store.close(tx, account, owner):
+            raise errors.NotEmpty()
+        log.append(tx, permit, subject=owner, detail={"what": "account closed"})
