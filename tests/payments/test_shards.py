@@ -11,7 +11,20 @@ from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, audit, between, errors, holding, homes, ledger, officers, orders, parties, rules
+from msingi.payments import (
+    acts,
+    audit,
+    between,
+    errors,
+    holders,
+    holding,
+    homes,
+    ledger,
+    officers,
+    orders,
+    parties,
+    rules,
+)
 from msingi.payments.model import Alias, Kind, Reason, TransferOrder
 from msingi.payments.writer import Writer
 
@@ -176,6 +189,17 @@ async def test_holds_and_reversals_stay_within_their_shard(cluster, source):
     (account,) = await acts.accounts(cluster, kit.as_person(asha))
     assert account.balance_minor == account.available_minor == 350
     await agree(cluster)
+
+
+async def test_whoever_is_out_of_use_pays_from_no_database(cluster, source):
+    asha, mine = await funded(cluster, source, 1, 500)
+    _, his = await funded(cluster, source, 0, 0)
+    await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1))
+    assert await holders.follow_identity(cluster, kit.job_context(holders.JOB), asha, in_use=False) == 1
+    with pytest.raises(errors.AccountFrozen):
+        await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1, "k2"))
+    assert await holders.follow_identity(cluster, kit.job_context(holders.JOB), asha, in_use=True) == 1
+    await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1, "k3"))
 
 
 def test_the_setting_of_shards_is_read_strictly():

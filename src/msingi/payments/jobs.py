@@ -9,8 +9,9 @@ from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import between, files, holders, homes, store, store_files, writer
+from msingi.payments import between, files, holders, homes, recovering, store, store_files, writer
 from msingi.payments.book import micros
+from msingi.payments.recovering import RECOVERED
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
@@ -86,6 +87,7 @@ async def end_what_is_due(stack: Stack) -> None:
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "payments.file-approved": on_file_approved,
     StatusChanged.kind: holders.on_status,
+    RECOVERED: recovering.on_recovered,
 }
-loops = [work_files_off, end_what_is_due, homes.keep_shards]
+loops = [work_files_off, end_what_is_due, homes.keep_shards, recovering.lift_for_ever]
 starts = [open_months, homes.open_shards]

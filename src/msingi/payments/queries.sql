@@ -348,3 +348,16 @@ WHERE j.shard = $1 AND j.seq BETWEEN $2 AND $3 ORDER BY j.seq
 -- name: end_of
 -- The row that paid out of a hold.
 SELECT * FROM payments.journal_seen WHERE pending_id = $1 AND kind = 3 AND status = 1 LIMIT 1
+
+-- name: keep_recovering
+-- A holder's sign-in was given back; the latest end counts.
+INSERT INTO payments.recovering AS r (person_id, until) VALUES ($1, $2)
+ON CONFLICT (person_id) DO UPDATE SET until = greatest(r.until, excluded.until)
+
+-- name: recovered_by
+-- Holders whose days of small amounts are over, first those whose ended first.
+SELECT person_id FROM payments.recovering WHERE until <= $1 ORDER BY until LIMIT $2
+
+-- name: end_recovering
+-- The days of small amounts are over; none if a later recovery began others.
+DELETE FROM payments.recovering WHERE person_id = $1 AND until <= $2

@@ -10,7 +10,7 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import parties, rules, store
 from msingi.payments.book import Book
-from msingi.payments.homes import JOB, home, known
+from msingi.payments.homes import JOB, databases, home, known
 from msingi.payments.model import Account, AccountKind
 
 KEEPER = "ledger"  # who holds the transit accounts
@@ -76,6 +76,17 @@ async def open_person_accounts(
             await store.name_holders(tx, some, opened, kind, currency, first, ctx.at, shard)
         ids.update(zip(chosen, opened, strict=True))
     return [ids[n] for n in range(len(people))]
+
+
+async def restrict_holder(stack: Stack, permit: Permit, tx: store.Tx, person: PersonId, flag: int, on: bool) -> int:
+    """Set or lift a flag on all accounts of a person, in every database; how many changed. Once it returns and `tx`
+    has committed, every writer obeys it."""
+    changed = await store.restrict_holder(tx, person, flag, on)
+    for other in databases(stack)[1:]:
+        async with other.db.transaction(permit) as far:
+            changed += await store.restrict_holder(far, person, flag, on)
+            log.append(far, permit, detail={"what": "accounts of another database", "flag": flag, "on": on})
+    return changed
 
 
 async def open_transits(home_: Stack, book: Book, ways: Iterable[tuple[int, str]]) -> None:
