@@ -338,7 +338,7 @@ INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
 -- name: waiting_crossings
 -- Open reservations for accounts of other shards, made before an instant.
 SELECT h.id, t.seq FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
-WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> $1 AND t.at < $2 ORDER BY t.seq LIMIT 200
+WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> h.shard AND t.at < $2 ORDER BY t.seq LIMIT 200
 
 -- name: rows_between
 -- Journal rows of a shard, with the owner of each open hold among them.
