@@ -150,3 +150,40 @@ async def test_an_officer_registers_a_shop_and_closes_it(stack, town, surf):
     answer: httpx.Response = await officer.http.post("/staff/shops/close", data={"_ticket": ticket, "shop": code[1]})
 
     assert "Closed" in answer.text
+
+
+async def test_cash_is_asked_for_at_an_agents_and_handed_over_against_the_code(stack, town, surf, asha):
+    order = MerchantOrder(
+        key="agency", name="Wakala Baraka", latin="WAKALA BARAKA", city="DODOMA", category="6010",
+        number=town.baraka.number,
+    )  # fmt: skip
+    agency = await bank.register_merchant(stack, SETUP, order)
+    await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent="1234567", amount="5000")
+    assert asha.answer.status_code == 422 and "No agent has this number" in asha.text
+    await asha.send("/me/money/cash", agent=agency.code, amount="5000")
+    assert "Wakala Baraka" in asha.text and "400" in asha.text
+    await asha.send("/me/money/cash/confirm")
+    code = re.search(r'id="code"><bdi[^>]*>(\d{6})<', asha.answer.text)
+    assert code
+    baraka = await surf("sw").sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open("/me/money/agent")
+    wrong = "000000" if code[1] != "000000" else "111111"
+    await baraka.send("/me/money/agent/code", code=wrong)
+    assert baraka.answer.status_code == 422
+    await baraka.send("/me/money/agent/code", code=code[1])
+    assert "A. M." in baraka.text and "5,000" in baraka.text
+    had = await balance(stack, town.asha.id)
+    await baraka.send("/me/money/agent/out")
+    assert "Umelipwa" in baraka.text and await balance(stack, town.asha.id) == had - 5000
+    await baraka.open("/me/money/agent")
+    await baraka.send("/me/money/agent", customer=town.asha.phone, amount="1000")
+    assert "A. M." in baraka.text
+    await baraka.send("/me/money/agent/into")
+    assert "Mteja ana fedha" in baraka.text and await balance(stack, town.asha.id) == had - 4000
+    await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent=agency.code, amount="2000")
+    await asha.send("/me/money/cash/confirm")
+    await asha.send("/me/money/cash/stop")
+    assert "yours again" in asha.text
+    assert (await asha.open("/me/money/agent")).status_code == 404

@@ -43,6 +43,7 @@ NOBODYS = {
     "payments.reread-ledger",
     "payments.run-file",
     "payments.close-merchant",
+    "payments.pay-commission",
     "payments.list-merchants",
     "payments.upload-file",
     "payments.write-batch",

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from msingi.kernel.money import Money
-from msingi.portal.model import Entry
+from msingi.portal.model import Entry, Field
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -58,6 +58,7 @@ class ShopLine(Struct, frozen=True, kw_only=True):
     category: str
     city: str
     picture: str
+    is_agent: bool = False
     amount: Money | None = None
     bill: str = ""
 
@@ -102,3 +103,36 @@ class DeskPage(Struct, frozen=True, kw_only=True):
     lines: tuple[DeskLine, ...]
     empty: str
     older: str = ""
+
+
+class CashCode(Struct, frozen=True):
+    """A code to tell at an agent's, with what it stands for."""
+
+    code: str
+    facts: tuple[Fact, ...]
+
+
+class CashPage(Struct, frozen=True):
+    """Cash that waits for the visitor."""
+
+    waiting: tuple[CashCode, ...]
+
+
+class AgentPage(Struct, frozen=True):
+    """One's own agency: its float, and the question for a customer's code."""
+
+    name: str
+    number: str
+    balance: Money
+    code: Field
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What was done: an amount, facts, and where to go next."""
+
+    title: str
+    lead: str
+    amount: Money
+    facts: tuple[Fact, ...]
+    next: str
+    next_label: str

@@ -28,6 +28,7 @@ NEWS = frozenset(
         "exchange.said_granted",
         "shop.said_registered",
         "shop.said_closed",
+        "cash.said_stopped",
     )
 )
 PERSON_MENU = (

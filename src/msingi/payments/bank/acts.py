@@ -16,7 +16,7 @@ from msingi.payments import orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import emv, paying, rules, store, tariff
-from msingi.payments.bank.errors import NoSuchMerchant
+from msingi.payments.bank.errors import IsAgent, NoSuchMerchant
 from msingi.payments.bank.model import Merchant, MerchantOrder, OwnMerchant, Payee, Purchase, Scanned
 from msingi.payments.model import Alias, Receipt
 
@@ -163,10 +163,11 @@ def text_of(stack: Stack, shop: Merchant, amount_minor: int = 0, bill: str = "",
 
 async def see_merchant(stack: Stack, ctx: Context, code: str) -> Merchant:
     """A shop as the register has it, for whoever is about to pay. Raises NoSuchMerchant, also for a closed one."""
-    return (await _open_shop(stack, ctx, code)).merchant
+    return (await open_shop(stack, ctx, code)).merchant
 
 
-async def _open_shop(stack: Stack, ctx: Context, code: str) -> store.Shop:
+async def open_shop(stack: Stack, ctx: Context, code: str) -> store.Shop:
+    """An open shop with its account, for what the bank pays into it. Raises NoSuchMerchant."""
     permit = policy.decide(ctx, "payments.see-merchant", policy.NOBODY)
     plain = code.replace(" ", "")
     async with stack.db.transaction(permit) as tx:
@@ -212,7 +213,9 @@ async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
     rules.check_amount(order.amount_minor)
     rules.check_words("bill", order.bill, 140, needed=False)
     who = paying.payer(stack, ctx, "payments.pay-merchant")
-    shop = await _open_shop(stack, ctx, order.merchant)
+    shop = await open_shop(stack, ctx, order.merchant)
+    if shop.merchant.category == tariff.of(stack).agents.category:
+        raise IsAgent()
     paid = orders.pay(
         who.by("shop"),
         order.key,

@@ -1,6 +1,6 @@
 """Why the bank says no: one class per reason."""
 
-from msingi.kernel.errors import NotFound, Refusal
+from msingi.kernel.errors import Conflict, NotFound, Refusal
 
 
 class NotACode(Refusal):
@@ -38,3 +38,27 @@ class StatementTooLong(Refusal):
     status = 400
     title = "The statement would be too long"
     remedy = "Ask for a shorter period."
+
+
+class NoSuchAgent(NotFound):
+    """No agent has this number, or the caller runs no agency with it."""
+
+    code = "payments.no-such-agent"
+    title = "There is no such agent"
+    remedy = "Check the number on the sign of the agent."
+
+
+class IsAgent(Conflict):
+    """The number belongs to an agent. Cash is fetched there with a code, so that the fee is the tariff's."""
+
+    code = "payments.is-agent"
+    title = "This is an agent, not a shop"
+    remedy = "Ask for cash at this agent's instead of paying it."
+
+
+class NoSuchCash(NotFound):
+    """No cash waits under this code at this agent's: it is wrong, too old, taken back, or was paid out already."""
+
+    code = "payments.no-such-cash"
+    title = "No cash waits under this code"
+    remedy = "Check the six digits with the customer. Codes end after some minutes; the customer can ask for a new one."

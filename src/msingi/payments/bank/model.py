@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from msingi.payments.model import Alias, Entry
+from msingi.payments.model import Alias, Entry, Receipt
 
 Text = dict[str, str]
 
@@ -110,3 +110,45 @@ class Booked(Struct, frozen=True, kw_only=True):
     entries: list[Entry]
     made_at: datetime
     statement_id: str
+
+
+class CashIn(Struct, frozen=True, kw_only=True):
+    """Cash that a customer handed to an agent: `customer` as typed (phone, identity number, account), minor units of
+    the customer's currency. `agent` may be empty for somebody who runs one agency."""
+
+    key: str
+    customer: str
+    amount_minor: int
+    agent: str = ""
+
+
+class CashReceipt(Struct, frozen=True):
+    """What happened with cash at an agent's; the receipt's balance is that of the agent's float."""
+
+    receipt: Receipt
+    agent: str
+    fee_minor: int
+    commission_minor: int
+
+
+class CashAsked(Struct, frozen=True):
+    """Cash that waits at an agent's: six digits to be told there, until when; minor units of `currency`."""
+
+    code: str
+    agent: Merchant
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    expires_at: datetime
+
+
+class CashWaiting(Struct, frozen=True):
+    """Cash that waits at an agent's (its number), as customer and agent see it; `name` is the customer's, masked."""
+
+    code: str
+    agent: str
+    name: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    expires_at: datetime

@@ -38,3 +38,33 @@ SELECT * FROM (
    FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND at >= $3 AND at < $4
    AND status = 1 AND kind NOT IN (2, 4, 6))
 ) AS leg ORDER BY seq LIMIT $5
+
+-- name: account_of_kind
+-- The first account of a kind that an institution holds in a currency.
+SELECT account_id FROM payments.institution_account
+WHERE institution = $1 AND kind = $2 AND currency = $3 ORDER BY account_id LIMIT 1
+
+-- name: ask_cash
+-- Keep cash that was asked for. A code is free again once its cash was paid out, stopped, or not fetched in time.
+INSERT INTO payments.cash_out AS c
+  (agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (agent, code) DO UPDATE SET person_id = excluded.person_id, payer = excluded.payer,
+  holder = excluded.holder, hold = excluded.hold, fee_hold = excluded.fee_hold, amount = excluded.amount,
+  fee = excluded.fee, currency = excluded.currency, asked_at = excluded.asked_at, expires_at = excluded.expires_at,
+  state = 'waiting'
+WHERE c.hold = excluded.hold OR c.state <> 'waiting' OR c.expires_at < excluded.asked_at
+
+-- name: cash_asked
+-- The cash that a code stands for, at an agent's.
+SELECT agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at, state
+FROM payments.cash_out WHERE agent = $1 AND code = $2
+
+-- name: cash_of_person
+-- The cash that a person asked for and that still waits.
+SELECT agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at, state
+FROM payments.cash_out WHERE person_id = $1 AND state = 'waiting' AND expires_at > $2 ORDER BY asked_at DESC LIMIT 20
+
+-- name: end_cash
+-- Say how cash that was asked for has ended.
+UPDATE payments.cash_out SET state = $3 WHERE agent = $1 AND code = $2 AND state = 'waiting'

@@ -14,8 +14,20 @@ from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments import model as m
 from msingi.payments import rules as ledger_rules
-from msingi.payments.bank import acts, statements, wire
-from msingi.payments.bank.model import Merchant, MerchantOrder, OwnMerchant, Payee, Period, Purchase, Scanned
+from msingi.payments.bank import acts, agents, statements, wire
+from msingi.payments.bank.model import (
+    CashAsked,
+    CashIn,
+    CashReceipt,
+    CashWaiting,
+    Merchant,
+    MerchantOrder,
+    OwnMerchant,
+    Payee,
+    Period,
+    Purchase,
+    Scanned,
+)
 
 AnyRequest = Request[Any, Any, Any]
 Key = Annotated[
@@ -152,10 +164,72 @@ async def statement(
     return Response(raw, media_type="application/xml")
 
 
+class CashInBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Cash that a customer handed over: `customer` is a phone, an identity number or an account."""
+
+    customer: Annotated[str, Meta(min_length=1, max_length=40)]
+    amount_minor: Amount
+
+
+class CashOutBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Cash to be fetched at an agent's: the agent's number and the amount."""
+
+    agent: Annotated[str, Meta(min_length=1, max_length=12)]
+    amount_minor: Amount
+
+
+class CashCodeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """The six digits that a customer told."""
+
+    code: Annotated[str, Meta(min_length=6, max_length=6)]
+
+
+@post("/agents/{code:str}/cash-in")
+async def cash_in(request: AnyRequest, code: Shop, data: JSONBody[CashInBody], key: Key) -> CashReceipt:
+    """Pay cash in for a customer, out of the float of the caller's agency. 400, 403, 404, 409."""
+    order = CashIn(key=key, customer=data.customer, amount_minor=data.amount_minor, agent=code)
+    return await agents.cash_in(web.stack(request), await _paying(request), order)
+
+
+@post("/cash")
+async def ask_cash(request: AnyRequest, data: JSONBody[CashOutBody], key: Key) -> CashAsked:
+    """Reserve cash and its fee; the code to tell the agent. 400, 403, 404 payments.no-such-agent, 409."""
+    return await agents.ask_cash(web.stack(request), await _paying(request), key, data.agent, data.amount_minor)
+
+
+@get("/cash")
+async def cash_waiting(request: AnyRequest) -> list[CashWaiting]:
+    """The cash that waits for the caller at agents', with its codes. 403."""
+    return await agents.cash_waiting(web.stack(request), await _paying(request))
+
+
+@post("/cash/stop", status_code=200)
+async def stop_cash(request: AnyRequest, data: JSONBody[CashCodeBody]) -> list[CashWaiting]:
+    """Take back cash that was not fetched; what still waits. 404 payments.no-such-cash."""
+    stack, ctx = web.stack(request), await _paying(request)
+    await agents.stop_cash(stack, ctx, data.code)
+    return await agents.cash_waiting(stack, ctx)
+
+
+@post("/agents/{code:str}/cash-out/check", status_code=200)
+async def see_cash(request: AnyRequest, code: Shop, data: JSONBody[CashCodeBody]) -> CashWaiting:
+    """What a customer's code stands for at the caller's agency. 404 payments.no-such-cash, 429."""
+    return await agents.see_cash(web.stack(request), await _paying(request), code, data.code)
+
+
+@post("/agents/{code:str}/cash-out", status_code=200)
+async def pay_cash(request: AnyRequest, code: Shop, data: JSONBody[CashCodeBody]) -> CashReceipt:
+    """Take the customer's money; then hand over the cash. Repeated, the first receipt. 404, 409, 429."""
+    return await agents.pay_cash(web.stack(request), await _paying(request), code, data.code)
+
+
 routers = [
     Router(
         "/v1/payments",
-        route_handlers=[own_merchants, register, scan, merchant, close, code_text, pay, find_payee, statement],
+        route_handlers=[
+            *(own_merchants, register, scan, merchant, close, code_text, pay, find_payee, statement),
+            *(cash_in, ask_cash, cash_waiting, stop_cash, see_cash, pay_cash),
+        ],
         tags=["payments"],
     )
 ]
