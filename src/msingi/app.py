@@ -33,6 +33,7 @@ ROOMS = (
     "identity.civil",
     "identity.reception",
     "identity.sweep",
+    "identity.biometrics",
     "consent",
     "signin",
     "credentials",

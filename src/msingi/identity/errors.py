@@ -1,6 +1,6 @@
 """The refusals of the identity room, one class per reason."""
 
-from msingi.kernel.errors import Conflict, Malformed, NotFound, TooMany
+from msingi.kernel.errors import Conflict, Malformed, NotFound, NotPermitted, TooMany
 
 
 class NumberWrong(Malformed):
@@ -281,3 +281,30 @@ class LinkageMissing(Conflict):
     code = "identity.linkage-missing"
     title = "Splink and DuckDB are not installed"
     remedy = "Install them with: pip install 'msingi[duplicates]'"
+
+
+class BiometricsWrong(Malformed):
+    """The records of fingers, irises or a face cannot be read. `rule` says why: `bytes` (larger than 8 MB), `xml`,
+    `records` (none, or more than 40), `data` (a record without type or content), `reason` (something is missing and
+    nobody said why), or `abis-answer` (a matcher's answer that is none).
+    """
+
+    code = "identity.biometrics-wrong"
+    title = "These biometric records cannot be read"
+    remedy = "Send CBEFF XML (ISO/IEC 19785-3) with one record for each finger, iris or face, or say what is missing."
+
+
+class NotTheMatcher(NotPermitted):
+    """Only the matcher that the operator named may come here, with the key that both know (`abis_key`)."""
+
+    code = "identity.not-the-matcher"
+    title = "This door is for the matcher of biometrics"
+    remedy = "Set `abis_key` on both sides, and send it in the Authorization header as a bearer token."
+
+
+class ShareExpired(NotFound):
+    """The records behind this address are not to be fetched any more: the request was answered, or never made."""
+
+    code = "identity.share-expired"
+    title = "There is nothing to fetch here any more"
+    remedy = "Fetch the records while the insert request is unanswered."

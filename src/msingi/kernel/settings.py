@@ -36,6 +36,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The rooms that this machine runs, separated by commas, when others run elsewhere; empty: all of them."""
     peer: str = ""
     """With rooms: the address of the stack that runs the others, as URL#fingerprint; a loopback one needs none."""
+    abis_url: str = ""
+    """Address of the matcher of biometrics (MOSIP ABIS API over HTTP); empty: records are kept and not compared."""
+    abis_key: str = ""
+    """Bearer key between this stack and the matcher, shown by each to the other."""
+    abis_certificate: str = ""
+    """PEM file with the matcher's certificate (RSA), to which the records that it fetches are encrypted."""
     callback_hosts: str = ""
     """Hosts (with port) to which the exchange may send events of subscribers, separated by commas; empty: none."""
     metrics: bool = False

@@ -146,6 +146,8 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (48, 'signin.passkey', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (107, 'identity.application', 'identity-registration', 60, 'room', '', '', 'true', '', '', true),
   (108, 'identity.packet', 'identity-registration', 36500, 'life', '', '', 'true', '', '', true),
+  (110, 'identity.biometric', 'identity-registration', 36500, 'delete', 'person_id', 'taken_at', 'true', 'sealed',
+    $$'identity.biometric'$$, false),
   (109, 'identity.bulk', 'operations', 3650, 'life', '', '', 'true', '', '', true),
   (91, 'log.veil', 'fraud-prevention', 3650, 'life', '', '', 'true', '', '', true),
   (60, 'payments.holder', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
