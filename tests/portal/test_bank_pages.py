@@ -187,3 +187,45 @@ async def test_cash_is_asked_for_at_an_agents_and_handed_over_against_the_code(s
     await asha.send("/me/money/cash/stop")
     assert "yours again" in asha.text
     assert (await asha.open("/me/money/agent")).status_code == 404
+
+
+async def test_somebody_asks_for_money_and_is_paid_by_the_person_or_refused(stack, town, shop, surf, asha):
+    baraka = await surf().sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open("/me/money/ask")
+    await baraka.send("/me/money/ask", payer="+255711999999", amount="90", title="Chai")
+    assert baraka.answer.status_code == 422
+    await baraka.send("/me/money/ask", payer=town.asha.phone, amount="90", title="Chai")
+    assert "The request is made" in baraka.text and "Waits" in baraka.text
+    await asha.open("/me/money/bills")
+    assert "B. K." in asha.text and "Chai" in asha.text
+    link = re.search(r'href="(/me/money/bills/(\d{12}))"', asha.answer.text)
+    assert link
+    await asha.open(link[1])
+    had = await balance(stack, town.asha.id)
+    await asha.send("/me/money/bills/pay")
+    assert "/me/money/receipts/" in asha.path and await balance(stack, town.asha.id) == had - 90
+    await asha.open("/me/money/bills")
+    await asha.send("/me/money/bills", reference=link[2])
+    assert asha.answer.status_code == 422 and "Nothing was paid now" in asha.text
+    await baraka.open("/me/money/ask")
+    await baraka.send("/me/money/ask", payer=town.asha.number, amount="91", title="Sukari")
+    await asha.open("/me/money/bills")
+    await asha.send("/me/money/bills/refuse")
+    assert "You refused" in asha.text
+    await baraka.open("/me/money/bills")
+    assert "Refused" in baraka.text and "Paid" in baraka.text
+
+
+async def test_a_payment_is_ordered_to_repeat_and_stopped(stack, town, shop, asha):
+    await asha.open("/me/money/standing")
+    await asha.send("/me/money/standing", payee=shop.code, amount="15")
+    assert asha.answer.status_code == 422
+    await asha.send("/me/money/standing", payee=shop.code, amount="15", every="week", first_year="2020")
+    assert asha.answer.status_code == 422
+    await asha.open("/me/money/standing")
+    await asha.send("/me/money/standing", payee=shop.code, amount="15", every="week")
+    assert "Duka la Baraka" in asha.text and "Every week" in asha.text
+    await asha.send("/me/money/standing/confirm")
+    assert "It is ordered" in asha.text and "Runs" in asha.text
+    await asha.send("/me/money/standing/stop")
+    assert "It is stopped" in asha.text and "Over" in asha.text

@@ -84,7 +84,7 @@ class StatementPage(Struct, frozen=True, kw_only=True):
 
 
 class DeskLine(Struct, frozen=True, kw_only=True):
-    """A line of a list at the desk: words, a state (`good` or `bad`), and a button with what it sends."""
+    """A line of a list: words, a state (`good` or `bad`), a link, and a button with what it sends."""
 
     title: str
     facts: tuple[Fact, ...] = ()
@@ -93,16 +93,22 @@ class DeskLine(Struct, frozen=True, kw_only=True):
     action: str = ""
     label: str = ""
     hidden: tuple[tuple[str, str], ...] = ()
+    href: str = ""
+    href_label: str = ""
 
 
 class DeskPage(Struct, frozen=True, kw_only=True):
-    """A desk of the bank: a form to begin something, and the list of what there is."""
+    """A form to begin something, and the list of what there is; perhaps a second list, and a link to another page."""
 
     asking: Asking
     list_title: str
     lines: tuple[DeskLine, ...]
     empty: str
     older: str = ""
+    more_title: str = ""
+    more: tuple[DeskLine, ...] = ()
+    link: str = ""
+    link_label: str = ""
 
 
 class CashCode(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msingi.kernel.errors import NotFound
 from msingi.portal import (
     blocks,
     page,
+    routes_asking,
     routes_bank,
     routes_cash,
     routes_exchange,
@@ -137,6 +138,7 @@ DOORS: list[Any] = [
     *routes_shop.doors,
     *routes_bank.doors,
     *routes_cash.doors,
+    *routes_asking.doors,
     *routes_staff.doors,
     *routes_files.doors,
     *routes_wallet.doors,

@@ -29,6 +29,11 @@ NEWS = frozenset(
         "shop.said_registered",
         "shop.said_closed",
         "cash.said_stopped",
+        "bill.said_sent",
+        "bill.said_refused",
+        "bill.said_withdrawn",
+        "standing.said_made",
+        "standing.said_stopped",
     )
 )
 PERSON_MENU = (

@@ -62,3 +62,35 @@ class NoSuchCash(NotFound):
     code = "payments.no-such-cash"
     title = "No cash waits under this code"
     remedy = "Check the six digits with the customer. Codes end after some minutes; the customer can ask for a new one."
+
+
+class NoSuchBill(NotFound):
+    """No bill has this reference, or it was sent to somebody else. Wrong references are counted, and limited."""
+
+    code = "payments.no-such-bill"
+    title = "There is no such bill"
+    remedy = "Check the twelve digits of the reference on the bill."
+
+
+class BillEnded(Conflict):
+    """The bill cannot be paid, refused or withdrawn any more, or somebody is paying it; `state` says why."""
+
+    code = "payments.bill-ended"
+    title = "The bill is not open"
+    remedy = "Ask whoever sent the bill, if you think that this is wrong. Nothing was paid now."
+
+
+class NotYours(Conflict):
+    """The bill was sent to nobody in particular, so there is nothing to refuse: it just need not be paid."""
+
+    code = "payments.not-yours"
+    title = "This bill was not sent to you"
+    remedy = "Do nothing: nobody can take your money without you."
+
+
+class NoSuchStanding(NotFound):
+    """The caller has no running order with this id."""
+
+    code = "payments.no-such-standing"
+    title = "There is no such standing order"
+    remedy = "Look at the list of your standing orders."
