@@ -14,6 +14,7 @@ import msgspec
 from msingi.channels import acts as channels
 from msingi.channels import dialogue
 from msingi.consent.model import ConsentChanged
+from msingi.credentials import factor as printed
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
@@ -59,6 +60,8 @@ def connect(stack: Stack) -> None:
     offer_shown(stack)
     stack.outbox.subscribe("consent.granted", note_relying)
     factors.of(stack).add(wallet.factor())
+    factors.of(stack).cards.append(printed.holder)
+    factors.of(stack).read_picture = printed.read_picture
     stack.local[MESSAGES_OF] = channels.messages
     stack.local[dialogue.COMPLAIN] = complain_by_phone
     stack.local[dialogue.CASE_OF] = case_by_phone
