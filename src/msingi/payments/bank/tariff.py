@@ -2,6 +2,7 @@
 
 import msgspec
 
+from msingi.countries import Profile, ProfileWrong
 from msingi.kernel.stack import Stack
 from msingi.payments.bank.model import Text
 from msingi.payments.errors import AmountOutOfRange
@@ -41,25 +42,24 @@ class Tariff(Strict, frozen=True, kw_only=True):
     agents: Agents
 
 
-class TariffWrong(ValueError):
-    """The country's bank.toml breaks rules; the text names every one."""
+class TariffWrong(ProfileWrong):
+    """The country's bank.toml breaks rules; `mistakes` names every one of them."""
 
 
 def of(stack: Stack) -> Tariff:
     """The tariff of the stack's country. Raises TariffWrong."""
     found = stack.local.get(KEY)
     if not isinstance(found, Tariff):
-        found = stack.local[KEY] = read(stack)
+        found = stack.local[KEY] = read(stack.profile)
     return found
 
 
-def read(stack: Stack) -> Tariff:
-    """The tariff as the profile has it, checked. Raises TariffWrong."""
-    profile = stack.profile
+def read(profile: Profile) -> Tariff:
+    """The tariff as a profile has it, checked. Raises TariffWrong."""
     try:
         tariff = msgspec.convert(profile.bank, Tariff)
     except msgspec.ValidationError as wrong:
-        raise TariffWrong(f"bank.toml of {profile.code}: {wrong}") from None
+        raise TariffWrong([f"bank.toml: {wrong}"]) from None
     faults = []
     if tariff.institution not in {m.code for m in profile.institutions}:
         faults.append("institution: names no institution of the country")
@@ -71,7 +71,7 @@ def read(stack: Stack) -> Tariff:
         faults += [f"categories.{code}: lacks the language {lang}" for lang in profile.languages if lang not in text]
     faults += _agent_faults(tariff)
     if faults:
-        raise TariffWrong(f"bank.toml of {profile.code}: " + "; ".join(faults))
+        raise TariffWrong([f"bank.toml: {fault}" for fault in faults])
     return tariff
 
 
