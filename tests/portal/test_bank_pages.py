@@ -229,3 +229,30 @@ async def test_a_payment_is_ordered_to_repeat_and_stopped(stack, town, shop, ash
     assert "It is ordered" in asha.text and "Runs" in asha.text
     await asha.send("/me/money/standing/stop")
     assert "It is stopped" in asha.text and "Over" in asha.text
+
+
+async def test_an_officer_stops_an_account_by_an_order_and_its_holder_reads_which(stack, town, shop, surf, asha):
+    new = NewStaff(
+        staff_id="banker-2", institution="benki", roles=frozenset({"account-officer"}), name="Banker Two",
+        phone="+255613000002", pin=PIN,
+    )  # fmt: skip
+    await signin.add_staff(stack, job_context("setup", "operations"), new)
+    officer = await surf().sign_in("banker-2", "+255613000002")
+    await officer.open("/staff/freeze")
+    await officer.send("/staff/freeze", account="12", way="debits", order="High Court 7/2026")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/freeze", account=town.asha.account, way="debits", order="")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/freeze", account=town.asha.account, way="debits", order="High Court 7/2026")
+    assert "The account is stopped" in officer.text
+    await asha.open("/me/money/pay")
+    await asha.send("/me/money/pay", number=shop.code)
+    await asha.send("/me/money/pay/amount", amount="10")
+    await asha.send("/me/money/pay/confirm")
+    assert asha.answer.status_code == 422 and "frozen" in asha.text
+    await asha.open("/me/accesses")
+    assert "Stopped your account" in asha.text
+    await officer.open("/staff/freeze")
+    await officer.send("/staff/freeze", account=town.asha.account, way="release", order="High Court 8/2026")
+    assert "free again" in officer.text
+    assert (await asha.open("/staff/freeze")).status_code == 403

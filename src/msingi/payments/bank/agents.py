@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from msingi.kernel import log, policy, tally
 from msingi.kernel.context import Context, Kind, job_context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 from msingi.kernel.tally import Limit
@@ -49,6 +50,7 @@ def is_agent(stack: Stack, shop: Merchant) -> bool:
     return shop.category == tariff.of(stack).agents.category
 
 
+@crossing("payments", "portal")
 async def own_agency(stack: Stack, ctx: Context, code: str = "") -> Agent:
     """The agency that the actor runs (the one with a number, or the first). Raises NoSuchAgent."""
     category = tariff.of(stack).agents.category
@@ -66,6 +68,7 @@ async def _agent(stack: Stack, ctx: Context, code: str) -> store.Shop:
     return shop
 
 
+@crossing("payments", "portal")
 async def cash_in(stack: Stack, ctx: Context, order: CashIn) -> CashReceipt:
     """Pay what a customer handed over into the customer's account, out of the agent's float, with the commission.
 
@@ -119,6 +122,7 @@ async def _fees(stack: Stack, currency: str) -> int | None:
         return await store_cash.account_of_kind(tx, tariff.of(stack).institution, "fee", currency)
 
 
+@crossing("payments", "portal")
 async def ask_cash(stack: Stack, ctx: Context, key: str, agent: str, amount_minor: int) -> CashAsked:
     """Reserve cash to be fetched at an agent's, and the fee; the code to tell the agent. The same key, the same code.
 
@@ -178,6 +182,7 @@ def _hashed(stack: Stack, agent: str, code: str) -> bytes:
     return stack.keys.blind(f"payments.cash-out|{agent}|{code}")
 
 
+@crossing("payments", "portal")
 async def cash_waiting(stack: Stack, ctx: Context) -> list[CashWaiting]:
     """What the actor asked for and has not fetched yet, each with its code."""
     return [_waiting(one, _code_of(stack, str(one.hold))) for one in await _own_cash(stack, ctx)]
@@ -196,6 +201,7 @@ def _waiting(asked: store_cash.Asked, code: str) -> CashWaiting:
     return CashWaiting(code, asked.agent, asked.payer, asked.amount, asked.fee, asked.currency, asked.expires_at)
 
 
+@crossing("payments", "portal")
 async def stop_cash(stack: Stack, ctx: Context, code: str) -> None:
     """Take back what was asked for and not fetched: the money is free again. Raises NoSuchCash."""
     who = paying.payer(stack, ctx, "payments.ask-cash")
@@ -212,6 +218,7 @@ async def stop_cash(stack: Stack, ctx: Context, code: str) -> None:
         log.append(tx, who.permit, subject=who.person, detail={"what": "cash taken back", "agent": asked.agent})
 
 
+@crossing("payments", "portal")
 async def see_cash(stack: Stack, ctx: Context, agent: str, code: str) -> CashWaiting:
     """What a customer's code stands for at the actor's own agency: amount and masked name. Ten tries in ten minutes.
 
@@ -240,6 +247,7 @@ async def _asked(stack: Stack, ctx: Context, agency: Agent, code: str) -> store_
     return found
 
 
+@crossing("payments", "portal")
 async def pay_cash(stack: Stack, ctx: Context, agent: str, code: str) -> CashReceipt:
     """Take the customer's money for cash handed over now: amount to the agent, fee to the bank, commission back.
 

@@ -14,6 +14,7 @@ from msingi.identity import acts as identity
 from msingi.identity.errors import NotInUse
 from msingi.kernel import log, once, policy, tally
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -36,6 +37,7 @@ TAKEN = timedelta(minutes=10)
 MAX_DAYS = 366
 
 
+@crossing("payments", "portal")
 async def make_bill(stack: Stack, ctx: Context, order: BillOrder) -> Bill:
     """Ask for an amount, to be paid into an own account: of anybody who has the reference, or of `payer` alone.
 
@@ -102,6 +104,7 @@ def _shown(owed: store_asking.Owed) -> Bill:
     )  # fmt: skip
 
 
+@crossing("payments", "portal")
 async def see_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
     """What a reference asks for, before it is paid. Ten wrong ones in ten minutes are the limit.
 
@@ -127,6 +130,7 @@ async def _open(stack: Stack, ctx: Context, reference: str) -> store_asking.Owed
     return owed
 
 
+@crossing("payments", "portal")
 async def pay_bill(stack: Stack, ctx: Context, reference: str, payer: str) -> Receipt:
     """Pay a bill out of an own account (its number). Repeated by the same payer, it gives the first receipt.
 
@@ -180,6 +184,7 @@ def _transfer_of(owed: store_asking.Owed) -> UUID:
     return ledger_rules.transfer_id(f"bill/{owed.reference}", str(owed.attempt), shard)
 
 
+@crossing("payments", "portal")
 async def bills_for_me(stack: Stack, ctx: Context) -> list[Bill]:
     """The open requests to pay that were sent to the actor, newest first."""
     person = parties.person_of(ctx)
@@ -190,6 +195,7 @@ async def bills_for_me(stack: Stack, ctx: Context) -> list[Bill]:
     return [_shown(owed) for owed in found]
 
 
+@crossing("payments", "portal")
 async def refuse_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
     """Refuse a request to pay that was sent to the actor. Raises NoSuchBill, NotYours, BillEnded."""
     owed = await _open(stack, ctx, reference)
@@ -198,6 +204,7 @@ async def refuse_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
     return await _ended(stack, ctx, owed, "payments.refuse-bill", "refused")
 
 
+@crossing("payments", "portal")
 async def withdraw_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
     """Take back an own bill that was not paid. Raises NoSuchBill, BillEnded."""
     who = paying.payer(stack, ctx, "payments.withdraw-bill")
@@ -218,6 +225,7 @@ async def _ended(stack: Stack, ctx: Context, owed: store_asking.Owed, act: str, 
     return msgspec.structs.replace(_shown(owed), state=state)
 
 
+@crossing("payments", "portal")
 async def made_bills(
     stack: Stack, ctx: Context, *, before: datetime = LATEST, before_reference: str = "", limit: int = 25
 ) -> list[Bill]:

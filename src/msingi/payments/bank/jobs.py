@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from msingi.kernel import crossing
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
 from msingi.payments.bank import standing, tariff
@@ -22,7 +23,8 @@ async def pay_standing_orders(stack: Stack) -> None:
     while True:
         done = 0
         try:
-            done = await standing.run_standing(stack, standing.job())
+            if not crossing.elsewhere(stack, "payments"):  # the machine that runs the room pays
+                done = await standing.run_standing(stack, standing.job())
         except (Outage, Refusal) as later:
             logger.warning("standing orders wait: %s", later)
         except Exception:

@@ -7,6 +7,7 @@ import msgspec
 
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context, job_context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
@@ -21,6 +22,7 @@ AT_ONCE = 200
 EVERY = ("week", "month")
 
 
+@crossing("payments", "portal")
 async def make_standing(stack: Stack, ctx: Context, order: StandingOrder) -> Standing:
     """Order a payment that repeats. The same key again gives the same order.
 
@@ -79,6 +81,7 @@ def _shown(kept: store_asking.Standing) -> Standing:
     )  # fmt: skip
 
 
+@crossing("payments", "portal")
 async def own_standing(stack: Stack, ctx: Context) -> list[Standing]:
     """The actor's standing orders, the newest first, also those that are over."""
     person = parties.person_of(ctx)
@@ -89,6 +92,7 @@ async def own_standing(stack: Stack, ctx: Context) -> list[Standing]:
     return [_shown(kept) for kept in found]
 
 
+@crossing("payments", "portal")
 async def stop_standing(stack: Stack, ctx: Context, standing_id: str) -> None:
     """Stop a standing order of the actor's. Raises NoSuchStanding."""
     who = paying.payer(stack, ctx, "payments.stop-standing")
