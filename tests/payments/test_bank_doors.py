@@ -10,6 +10,8 @@ from tests.site import web_app
 
 from msingi.kernel import clock, web
 from msingi.kernel.context import Actor, Kind
+from msingi.payments import acts as payments
+from msingi.payments.model import AccountKind
 
 
 @pytest.fixture
@@ -85,8 +87,9 @@ async def test_a_shop_is_registered_scanned_paid_and_stands_on_the_statement(doo
     assert (await client.get(f"/merchants/{code}", headers=me)).status_code == 404
 
 
-async def test_cash_goes_in_and_out_at_an_agents_doors(doors, town):
+async def test_cash_goes_in_and_out_at_an_agents_doors(stack, doors, town):
     client, caller = doors
+    await payments.open_account(stack, kit.SAMPLE, "benki", AccountKind.FEE)
     made = await client.post("/merchants", headers=caller(OFFICER, "s2"), json=shop_of(town["juma"], "6010"))
     code = made.json()["code"]
     agent, me = caller(person(town["juma"]), "in"), caller(person(town["asha"]), "out")

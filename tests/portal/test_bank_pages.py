@@ -14,6 +14,7 @@ from msingi.kernel.context import job_context
 from msingi.payments import acts as payments
 from msingi.payments.bank import acts as bank
 from msingi.payments.bank.model import MerchantOrder
+from msingi.payments.model import AccountKind
 from msingi.signin import acts as signin
 from msingi.signin.model import NewStaff
 
@@ -159,6 +160,11 @@ async def test_cash_is_asked_for_at_an_agents_and_handed_over_against_the_code(s
     )  # fmt: skip
     agency = await bank.register_merchant(stack, SETUP, order)
     await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent=agency.code, amount="5000")
+    await asha.send("/me/money/cash/confirm")
+    assert asha.answer.status_code == 409 and "does not offer this yet" in asha.text  # it has no account of fees
+    await payments.open_account(stack, SETUP, "benki", AccountKind.FEE)
+    await asha.open("/me/money/cash")
     await asha.send("/me/money/cash", agent="1234567", amount="5000")
     assert asha.answer.status_code == 422 and "No agent has this number" in asha.text
     await asha.send("/me/money/cash", agent=agency.code, amount="5000")
@@ -175,12 +181,12 @@ async def test_cash_is_asked_for_at_an_agents_and_handed_over_against_the_code(s
     assert "A. M." in baraka.text and "5,000" in baraka.text
     had = await balance(stack, town.asha.id)
     await baraka.send("/me/money/agent/out")
-    assert "Umelipwa" in baraka.text and await balance(stack, town.asha.id) == had - 5000
+    assert "Umelipwa" in baraka.text and await balance(stack, town.asha.id) == had - 5400
     await baraka.open("/me/money/agent")
     await baraka.send("/me/money/agent", customer=town.asha.phone, amount="1000")
     assert "A. M." in baraka.text
     await baraka.send("/me/money/agent/into")
-    assert "Mteja ana fedha" in baraka.text and await balance(stack, town.asha.id) == had - 4000
+    assert "Mteja ana fedha" in baraka.text and await balance(stack, town.asha.id) == had - 4400
     await asha.open("/me/money/cash")
     await asha.send("/me/money/cash", agent=agency.code, amount="2000")
     await asha.send("/me/money/cash/confirm")

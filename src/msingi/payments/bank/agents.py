@@ -19,7 +19,7 @@ from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments.bank import acts, paying, rules, store, store_cash, tariff
-from msingi.payments.bank.errors import NoSuchAgent, NoSuchCash
+from msingi.payments.bank.errors import BankNotOpen, NoSuchAgent, NoSuchCash
 from msingi.payments.bank.model import CashAsked, CashIn, CashReceipt, CashWaiting, Merchant
 from msingi.payments.model import Account, Order, Reason
 
@@ -126,7 +126,7 @@ async def _fees(stack: Stack, currency: str) -> int | None:
 async def ask_cash(stack: Stack, ctx: Context, key: str, agent: str, amount_minor: int) -> CashAsked:
     """Reserve cash to be fetched at an agent's, and the fee; the code to tell the agent. The same key, the same code.
 
-    Raises NoSuchAgent, AmountOutOfRange, or the ledger's reason (InsufficientFunds, OverTierLimit, ...).
+    Raises NoSuchAgent, AmountOutOfRange, BankNotOpen, or the ledger's reason (InsufficientFunds, OverTierLimit, ...).
     """
     rules.check_key(key)
     rates = tariff.of(stack).agents
@@ -140,6 +140,8 @@ async def ask_cash(stack: Stack, ctx: Context, key: str, agent: str, amount_mino
     mine = parties.own_name(stack, ctx)
     bank = parties.institution_name(stack, tariff.of(stack).institution)
     fees = await _fees(stack, purse.currency) if fee else None
+    if fee and fees is None:
+        raise BankNotOpen()
     names = {"timeout_s": rates.hold_s, "payer": mine}
     holds = [
         orders.reserve(

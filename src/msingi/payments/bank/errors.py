@@ -94,3 +94,11 @@ class NoSuchStanding(NotFound):
     code = "payments.no-such-standing"
     title = "There is no such standing order"
     remedy = "Look at the list of your standing orders."
+
+
+class BankNotOpen(Conflict):
+    """The tariff has a fee for this, and the bank has no account on which fees arrive. Nothing was reserved or paid."""
+
+    code = "payments.bank-not-open"
+    title = "The bank does not offer this yet"
+    remedy = "Ask the bank to open its account of fees; nothing was taken from you."
