@@ -44,6 +44,7 @@ NOBODYS = {
     "payments.reread-ledger",
     "payments.run-file",
     "payments.close-merchant",
+    "payments.pay-commission",
     "payments.list-merchants",
     "payments.switch-",
     "payments.upload-file",

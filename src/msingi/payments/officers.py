@@ -13,7 +13,7 @@ from msingi.payments import errors, homes, parties, rules, shards, store
 from msingi.payments.model import Flag
 
 
-@crossing("payments")
+@crossing("payments", "portal")
 async def freeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = False
 ) -> None:
@@ -27,7 +27,7 @@ async def freeze(
     await _flag(stack, ctx, "payments.freeze", number, _flags(debits, credits), True, reason)
 
 
-@crossing("payments")
+@crossing("payments", "portal")
 async def unfreeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = True
 ) -> None:
