@@ -166,7 +166,7 @@ async def talk(tx: Tx, resource: str, id_: str) -> Talk | None:
     return Talk(row["resource"], row["id"], bytes(row["hash"]), row["source"], row["destination"]) if row else None
 
 
-async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[UUID]:
+async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[str]:
     """Keep reserved transfers; the ids of those that are new."""
     columns = [
         [getattr(t, name) for t in transfers]
@@ -176,16 +176,16 @@ async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[UUID]:
         )
     ]
     columns.append([_encode(t.parts) for t in transfers])
-    return {UUID(bytes=r["id"].bytes) for r in await tx.rows(Q.begin_transfers, *columns)}
+    return {r["id"] for r in await tx.rows(Q.begin_transfers, *columns)}
 
 
-async def end_transfers(tx: Tx, ended: Sequence[Transfer]) -> set[UUID]:
+async def end_transfers(tx: Tx, ended: Sequence[Transfer]) -> set[str]:
     """End transfers that are reserved still; the ids of those that this ended."""
     columns = [[getattr(t, n) for t in ended] for n in ("id", "state", "fulfilment", "completed_at", "settled_minor")]
-    return {UUID(bytes=r["id"].bytes) for r in await tx.rows(Q.end_transfers, *columns)}
+    return {r["id"] for r in await tx.rows(Q.end_transfers, *columns)}
 
 
-async def transfer(tx: Tx, id_: UUID) -> Transfer | None:
+async def transfer(tx: Tx, id_: str) -> Transfer | None:
     """A transfer by its id."""
     row = await tx.row(Q.transfer, id_)
     return _transfer(row) if row else None
@@ -198,7 +198,7 @@ async def overdue(tx: Tx, before: datetime, limit: int) -> list[Transfer]:
 
 def _transfer(r: Row) -> Transfer:
     return Transfer(
-        *(UUID(bytes=r["id"].bytes), bytes(r["hash"]), r["resource"], r["payer"], r["payee"], r["currency"]),
+        *(r["id"], bytes(r["hash"]), r["resource"], r["payer"], r["payee"], r["currency"]),
         *(r["amount"], r["condition"], r["expires_at"], UUID(bytes=r["hold"].bytes)),
         *(r["flavour"], _PARTS.decode(r["parts"])),
         *(State(r["state"]), r["fulfilment"], r["completed_at"], r["settled"]),

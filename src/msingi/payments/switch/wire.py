@@ -17,7 +17,7 @@ MAX_PARTS = 1_000
 PARTY_TYPES = ("MSISDN", "EMAIL", "PERSONAL_ID", "BUSINESS", "DEVICE", "ACCOUNT_ID", "IBAN", "ALIAS", "CONSENT")
 HASH32 = r"^[A-Za-z0-9_-]{43}$"
 
-Id = Annotated[str, Meta(pattern=rules.UUID_TEXT)]
+Id = Annotated[str, Meta(pattern=rules.ID_TEXT)]
 Amount = Annotated[str, Meta(pattern=rules.AMOUNT_TEXT)]
 Code3 = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 When = Annotated[str, Meta(pattern=rules.DATE_TIME)]
