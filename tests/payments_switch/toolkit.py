@@ -76,6 +76,11 @@ def environment(source: str, port: int, callbacks: str) -> None:
             values[name] = f"http://127.0.0.1:{port}/nowhere"
     values["CALLBACK_ENDPOINT_BASE_URL"] = callbacks
     values["ENABLE_WS_ASSERTIONS"] = False
+    values["HUB_NAME"] = "hub"
+    for resource in ("Parties", "Participants", "Quotes", "Transfers", "TransactionRequests"):
+        name = f"application/vnd.interoperability.{resource[0].lower()}{resource[1:]}+json;version="
+        for kind in ("accept", "contentType"):
+            values |= {f"{kind}{resource}Old": name + "1.0", f"{kind}{resource}NotSupported": name + "2.0"}
     values |= {k: v.replace("1.0", "1.1") for k, v in values.items() if k.startswith("expected") and isinstance(v, str)}
     print(json.dumps(found))
 

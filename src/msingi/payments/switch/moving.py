@@ -63,6 +63,11 @@ async def _find(stack: Stack, id_: str, resource: str, *, fresh: bool = False) -
     return found
 
 
+async def found(stack: Stack, id_: str) -> Transfer:
+    """A transfer by its id. Raises UnknownId."""
+    return await _find(stack, id_, TRANSFERS)
+
+
 async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wanted, resource: str) -> None:
     """Reserve the amount on the payer's side, then send the request on (laws 2 and 5).
 

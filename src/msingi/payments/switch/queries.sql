@@ -172,3 +172,7 @@ SELECT coalesce(sum(owed), 0)::bigint FROM (
 -- name: unsettled_before
 -- How many windows before this one are not settled.
 SELECT count(*) FROM payments.switch_window WHERE "window" < $1 AND state <> 'settled';
+
+-- name: hold_owner
+-- Whose account an open hold reserves: the keyed hash of the holder, and the amount.
+SELECT owner, amount FROM payments.hold WHERE shard = $1 AND id = $2;

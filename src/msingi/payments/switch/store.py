@@ -276,3 +276,9 @@ async def lines(tx: Tx, window: Window) -> list[NetLine]:
     """What participants sent and received: as it was settled, or as the transfers of the window say."""
     query = Q.settled_lines if window.state is WindowState.SETTLED else Q.window_lines
     return [NetLine(*tuple(row)) for row in await tx.rows(query, window.window)]
+
+
+async def hold_owner(tx: Tx, shard: int, hold: UUID) -> tuple[int, int] | None:
+    """The keyed hash of whose account an open hold reserves, and its amount; None if it is not open."""
+    row = await tx.row(Q.hold_owner, shard, hold)
+    return (row["owner"], row["amount"]) if row else None
