@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as FastUUID
+
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
@@ -31,6 +34,7 @@ ALIAS_WINDOW_S = 60
 MAX_PAGE = 500
 
 
+@crossing("payments", "cli")
 async def open_account(
     stack: Stack,
     ctx: Context,
@@ -79,6 +83,7 @@ async def open_account(
         return next(a for a in await store.accounts(tx, person, str(owner)) if a.number == number)
 
 
+@crossing("payments", "cli")
 async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:
     """The default wallet (account id) of each of `people`, opened in the lowest tier where one is missing."""
     wanted = tuple(dict.fromkeys(people))
@@ -102,13 +107,14 @@ async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) ->
     return known
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     """Pay from an own account to an alias; the receipt comes once the transfer is durable.
 
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order)
+    ready = await _ordered(stack, ctx, order, *payer_of(stack, ctx, "payments.transfer"))
     (ending,) = await writer.of(stack).post((ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
@@ -116,6 +122,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     return told
 
 
+@crossing("payments", "cli")
 async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrder]) -> list[Receipt | Refusal]:
     """Pay up to 1,000 orders at once, each under its own permit; receipts or refusals in the order of `orders`.
 
@@ -126,9 +133,11 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
+    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
     for wanted in orders:
         try:
-            ready.append(await _ordered(stack, ctx, wanted))
+            paying = paying or payer_of(stack, ctx, "payments.transfer")
+            ready.append(await _ordered(stack, ctx, wanted, *paying))
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
@@ -160,11 +169,10 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
     )
 
 
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
-    """A wanted transfer as the writer takes it: shapes checked, permitted, payee found."""
+async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Permit, owner: int) -> Order:
+    """A permitted transfer as the writer takes it: shapes checked, payee found."""
     check_shape(wanted)
     debit = rules.id_of(wanted.payer)
-    permit, owner = payer_of(stack, ctx, "payments.transfer")
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
@@ -199,7 +207,7 @@ def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds, and the reference of that holder."""
     actor = ctx.actor
     if actor.kind is Kind.PERSON:
-        person = parties.person_of(ctx)
+        person = PersonId(FastUUID(actor.id))
         permit = policy.decide(ctx, act, person, holder="person", own_account=False)
         return permit, parties.holder_ref(stack, f"person:{actor.id}")
     own = bool(actor.institution)
@@ -222,6 +230,7 @@ def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, Per
     return permit, subject, person
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -> list[Account]:
     """The accounts of the actor, of `person` (staff), or of the actor's institution, the default one first."""
     permit, _, person = _reader(ctx, person)
@@ -231,6 +240,7 @@ async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -
     return found
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str, int]:
     """What a person has in all accounts together: minor units by currency."""
     totals: dict[str, int] = {}
@@ -239,6 +249,7 @@ async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str,
     return totals
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def statement(
     stack: Stack,
     ctx: Context,
@@ -265,6 +276,7 @@ async def statement(
     return Statement(number, currency, page, page[-1].seq if len(found) > limit else None)
 
 
+@crossing("payments", "cli")
 async def balance_at(stack: Stack, ctx: Context, number: str, at: datetime, *, person: PersonId | None = None) -> int:
     """The balance that an account had at a past instant (aware), in minor units. Raises NoSuchAccount."""
     account = rules.id_of(number)
@@ -289,6 +301,7 @@ async def _own_currency(tx: store.Tx, account: int, person: PersonId | None, ins
     return row["currency"]
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
     """The receipt of a transfer that one of the actor's accounts paid or received; the balance is the reader's.
 
@@ -322,6 +335,7 @@ async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
     )
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee:
     """The masked name behind an alias, for a payer to confirm: initials of a person, or an institution's name.
 
@@ -338,6 +352,7 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
     return MaskedPayee(name, currency)
 
 
+@crossing("payments", "cli")
 async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
     """Create money: the issuing side pays an institution's account, and owes what it paid (its balance falls below 0).
 
@@ -376,6 +391,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
     )
 
 
+@crossing("evidence")
 async def account_holders(stack: Stack, ctx: Context) -> list[PersonId]:
     """Everybody who holds at least one account, each once: for the published figure of SDG 8.10.2, and nothing else."""
     permit = policy.decide(ctx, "payments.count-holders", policy.ANYONE)

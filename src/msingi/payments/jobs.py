@@ -5,11 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from msingi.identity.model import StatusChanged
-from msingi.kernel import log, policy
+from msingi.kernel import crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import files, holders, store, store_files
+from msingi.payments import files, holders, recovering, store, store_files
+from msingi.payments.recovering import RECOVERED
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
@@ -33,6 +34,9 @@ async def work_files_off(stack: Stack) -> None:
     woken = _woken(stack)
     while True:
         woken.clear()
+        if crossing.elsewhere(stack, "payments"):  # the machine that runs the room works them off
+            await asyncio.sleep(LOOK_S)
+            continue
         try:
             async with stack.db.reading("payments") as tx:
                 due = await store_files.due(tx)
@@ -62,6 +66,7 @@ async def open_months(stack: Stack) -> None:
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "payments.file-approved": on_file_approved,
     StatusChanged.kind: holders.on_status,
+    RECOVERED: recovering.on_recovered,
 }
-loops = [work_files_off]
+loops = [work_files_off, recovering.lift_for_ever]
 starts = [open_months]
