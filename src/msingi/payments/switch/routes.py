@@ -286,7 +286,7 @@ async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> house.Offer:
 
 @post("/payments", status_code=200)
 async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> house.Sent:
-    """Pay what was offered; repeated with its key it pays once. 400, 401, 403, 404, 409 with the ledger's reason, 503."""
+    """Pay what was offered; the same key pays once. 400, 401, 403, 404, 409, 503."""
     return await house.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
 
 
