@@ -23,6 +23,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _hear_ctrl_c() -> None:
+    """Tests that a shell runs in the background would hand down that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Running:
     """A running stack; `sample` is its sample.json."""
 
@@ -53,13 +58,18 @@ class Running:
         args = ["up", "--home", str(self.home), "--port", str(self.port), "--country", self.country, *more]
         args += ["--sample", str(self.people)] if self.people else []
         with (self.home.parent / f"{self.home.name}.log").open("ab") as out:
-            self.process = subprocess.Popen(self.command(*args), stdout=out, stderr=out, env=self.env() | env, cwd=ROOT)
+            self.process = subprocess.Popen(
+                self.command(*args), stdout=out, stderr=out, env=self.env() | env, cwd=ROOT, preexec_fn=_hear_ctrl_c
+            )
         return self
 
     def start(self, wait_s: float = 180, *more: str, **env: str) -> "Running":
         """Start it and wait until it is ready."""
+        return self.launch(*more, **env).ready(wait_s)
+
+    def ready(self, wait_s: float = 180) -> "Running":
+        """Wait until it is ready."""
         began = time.monotonic()
-        self.launch(*more, **env)
         assert self.process is not None
         while time.monotonic() - began < wait_s:
             if self.process.poll() is not None:

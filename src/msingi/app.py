@@ -71,12 +71,14 @@ def running(settings: Settings) -> tuple[str, ...]:
     if not wanted:
         return ROOMS
     for room in ROOMS:
-        _part(room, "acts")  # loading the acts says which of them are marked
+        for part in ("acts", "routes"):  # loading them says which acts are marked
+            _part(room, part)
     movable = crossing.rooms() - {"identity"}
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    return tuple(r for r in ROOMS if r in wanted or r in ("kernel.log", "exchange", "exchange.federation"))
+    beside = ("kernel.log", "exchange", "exchange.federation")
+    return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 
 def load_policies() -> policy.Policies:

@@ -3,7 +3,9 @@
 `msingi gateway` runs as it does for a country: its own process, every message verified, decided on a right and a live
 consent, recorded durably before the service is asked, forwarded to the institution's HTTP server, filtered, and the
 answer signed. The yardstick is nginx as a TLS reverse proxy before the same server, and the raw cost of one Ed25519
-verification and signature, in the same run. Without nginx on this machine only the gateway is measured.
+verification and signature, in the same run. The steps of a message are timed one by one, too, in this process.
+
+`--flat` sends all messages in ten parts, and prints the memory of the gateway after each: it is to stay flat.
 """
 
 import argparse
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from msgspec.structs import replace
 from nacl.bindings import crypto_sign_open
+from tests.bench import exchange_steps
 from tests.consent.people import agreement_order, newborn
 from tests.exchange import places
 from tests.exchange.places import HOSPITAL, KEYS, SERVICE
@@ -180,6 +183,7 @@ class Bench:
     def __init__(self, server: EmbeddedServer) -> None:
         self.postmaster = psutil.Process(server._server.get_postmaster_info().pid)
         self.others: dict[str, list[psutil.Process]] = {}
+        self.gateway_us = 0.0
 
     def counted(self) -> dict[str, list[psutil.Process]]:
         """Processes by name; the database with all that it started."""
@@ -202,7 +206,8 @@ class Bench:
             f"{what:38} {connections:3} connections {count / wall:7.0f}/s   p50 {statistics.median(took_ms):6.2f} ms"
             f"   p99 {took_ms[int(count * 0.99)]:6.2f} ms   CPU us a message: {told}"
         )
-        return count / wall, statistics.median(took_ms), cpu.get("gateway", 0) + cpu.get("PostgreSQL", 0)
+        self.gateway_us = cpu.get("gateway", 0)
+        return count / wall, statistics.median(took_ms), self.gateway_us + cpu.get("PostgreSQL", 0)
 
 
 def raw_cost() -> tuple[float, float]:
@@ -228,7 +233,19 @@ def started(home: Path, port: int) -> subprocess.Popen[bytes]:
     return gateway
 
 
-async def main(messages: int, connections: int) -> None:
+async def flat(bench: Bench, port: int, names: list[str], base_url: str, messages: int, connections: int) -> None:
+    """The gateway's memory while it answers many messages."""
+    process = bench.others["gateway"][0]
+    for part in range(10):
+        requests = [as_bytes(base_url, names[n % PEOPLE]) for n in range(messages // 10)]
+        took_ms = await sent(port, requests, connections, None)
+        print(
+            f"{(part + 1) * (messages // 10):9} messages: {process.memory_info().rss / 1e6:6.1f} MB, "
+            f"{process.num_fds()} open files, p50 {statistics.median(took_ms):.1f} ms"
+        )
+
+
+async def main(messages: int, connections: int, *, only_flat: bool) -> None:
     """Prepare, measure, judge."""
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as name:
@@ -265,12 +282,17 @@ async def main(messages: int, connections: int) -> None:
             print(
                 f"raw Ed25519: verify {verify_us:.0f} us, sign {sign_us:.0f} us, together {verify_us + sign_us:.0f} us"
             )
+            if only_flat:
+                return await flat(bench, ports["gateway"], names, base_url, messages, connections)
             rss = bench.others["gateway"][0].memory_info().rss
             few = max(400, messages // 5)
             _, nginx_ms, _ = await bench.measure("nginx TLS proxy", ports["plain"], requests(few), 1, tls)
             await bench.measure("nginx TLS proxy", ports["plain"], requests(messages), connections, tls)
             await bench.measure("gateway, durable", ports["gateway"], requests(few), 1)
             rate, p50, cpu = await bench.measure("gateway, durable", ports["gateway"], requests(messages), connections)
+            stack.settings = replace(stack.settings, gateway_url=base_url)
+            steps = await exchange_steps.measured(stack, requests(512), ANSWER.encode(), connections)
+            exchange_steps.told(steps, bench.gateway_us)
             await bench.measure("nginx TLS -> gateway, durable", ports["tls"], requests(messages), connections, tls)
             grown = bench.others["gateway"][0].memory_info().rss
             conn = await asyncpg.connect(server.url)
@@ -307,5 +329,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--messages", type=int, default=6_000)
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--flat", action="store_true")
     chosen = parser.parse_args()
-    uvloop.run(main(chosen.messages, chosen.connections))
+    uvloop.run(main(chosen.messages, chosen.connections, only_flat=chosen.flat))

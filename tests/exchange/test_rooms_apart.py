@@ -1,4 +1,4 @@
-"""The room health on a machine and a database of its own; the rest of the country reaches it through the exchange."""
+"""Health and payments on machines and databases of their own; the rest of the country reaches them by the exchange."""
 
 import json
 import time
@@ -12,27 +12,42 @@ from msingi import app
 from msingi.cli.running import at_work
 from msingi.cli.tour_steps import Steps
 from msingi.exchange import client
+from msingi.exchange.federation import rooms
 from msingi.identity import acts as identity
+from msingi.kernel import policy
 from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import EmbeddedServer
 from msingi.kernel.settings import Settings
+from msingi.payments import acts as payments
+from msingi.payments.model import AccountKind, IssueOrder
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory):
-    """The main stack, and a machine that runs health alone; each knows the other by its anchor."""
+def country(tmp_path_factory):
+    """The main stack, and two machines that run health and payments alone; each knows the main one by its anchor."""
     folder = tmp_path_factory.mktemp("apart")
-    main, health = Running(folder / "main", 12), Running(folder / "health", 0)
+    main, apart = Running(folder / "main", 12), {r: Running(folder / r, 0) for r in ("health", "payments")}
     main.start()
     fingerprint = httpx.get(f"{main.url}/v1/exchange/anchor").json()["keys"][0]["kid"]
-    health.start(180, "--rooms", "health", "--peer", f"{main.url}#{fingerprint}")
-    fingerprint = httpx.get(f"{health.url}/v1/exchange/anchor").json()["keys"][0]["kid"]
-    added = main.run("peers", "add", "--home", str(main.home), f"{health.url}#{fingerprint}")
-    assert added.returncode == 0 and "runs health" in added.stdout, added.stderr
+    for room, machine in apart.items():
+        machine.launch("--rooms", room, "--peer", f"{main.url}#{fingerprint}")
+    for room, machine in apart.items():
+        machine.ready()
+        fingerprint = httpx.get(f"{machine.url}/v1/exchange/anchor").json()["keys"][0]["kid"]
+        added = main.run("peers", "add", "--home", str(main.home), f"{machine.url}#{fingerprint}")
+        assert added.returncode == 0 and f"runs {room}" in added.stdout, added.stderr
     time.sleep(3)  # the main stack notices within two seconds
-    yield main, health
-    health.stop()
+    yield main, apart
+    for machine in apart.values():
+        machine.stop()
     main.stop()
+
+
+@pytest.fixture(scope="module")
+def machines(country):
+    """The main stack and the machine that runs health."""
+    return country[0], country[1]["health"]
 
 
 async def rows(one: Running, query: str, *args) -> list[asyncpg.Record]:
@@ -108,9 +123,60 @@ async def test_only_machines_of_the_stack_carry_acts_and_only_those_that_their_r
         )  # fmt: skip
         assert (await client.send(prepared, keys)).problem == "exchange.no-right"
     listed = httpx.get(f"{main.url}/v1/exchange/services/identity-acts").json()["openapi"]["paths"]
-    assert sorted(listed) == ["/count_people", "/person_behind", "/person_by_number", "/pseudonym_of"]
+    names = "count_people initials_of person_behind person_by_number person_by_phone persons_by_number pseudonym_of"
+    assert sorted(listed) == [f"/{name}" for name in names.split()]
     with pytest.raises(ValueError, match="cannot run on a machine of its own"):
         app.running(Settings(rooms="portal"))
+
+
+async def treasury(main: Running) -> str:
+    """A ministry's account with money, opened from the main stack; the ledger stands on its own machine."""
+    async with at_work(main.home) as stack:
+        await rooms.connect(stack)
+        ctx, ministry = job_context("setup", "payment"), main.sample["treasury"]["institution"]
+        bank = next(m.code for m in stack.profile.institutions if m.kind == "bank")
+        await payments.open_account(stack, ctx, bank, AccountKind.ISSUE, label="issue")
+        opened = await payments.open_account(stack, ctx, ministry, AccountKind.GOVERNMENT, label="treasury")
+        issue = IssueOrder("apart-issue", opened.number, 5_000_000_000)
+        await payments.issue(stack, job_context("setup", "operations"), issue)
+        return opened.number
+
+
+async def test_the_payments_part_of_the_main_job_passes_through_the_exchange(country):
+    main, apart = country
+    folder = main.home / "paying"
+    folder.mkdir()
+    known = main.sample | {"treasury": main.sample["treasury"] | {"number": await treasury(main)}}
+    before = await rows(main, "SELECT count(*) FROM payments.journal")
+    async with Steps(main.home, known, folder, 1) as steps:
+        await steps.me.sign_in(steps.asha["number"], steps.asha["pin"], steps.asha["phone"])
+        await steps.pay()  # a file by identity number, approved and paid; then by phone, masked, with a receipt
+    assert await rows(main, "SELECT count(*) FROM payments.journal") == before
+    there = apart["payments"]
+    # The issue, a file of five, and a payment by phone.
+    assert (await rows(there, "SELECT count(*) AS n FROM payments.journal"))[0]["n"] >= 7
+    here = {r["person_id"] for r in await rows(main, "SELECT person_id FROM identity.person")}
+    held = {r["person_id"] for r in await rows(there, "SELECT DISTINCT person_id FROM payments.account_owner")}
+    assert held and not held & here
+    kept = {r["act"] for r in await rows(there, "SELECT DISTINCT act FROM log.record")}
+    assert {"payments.resolve-alias", "payments.open-account"} <= kept
+    assert (await rows(there, "SELECT count(*) AS n FROM log.batch"))[0]["n"] >= 3  # the ledger's own leaves
+    assert (await rows(there, "SELECT count(*) FROM identity.person"))[0][0] == 0
+    proved = there.run("fsck", "--home", str(there.home))
+    assert proved.returncode == 0, proved.stdout + proved.stderr
+
+
+async def test_what_cannot_travel_is_refused_and_never_done_on_the_wrong_machine(country):
+    main, _ = country
+    async with at_work(main.home) as stack:
+        await rooms.connect(stack)
+        with pytest.raises(Outage, match="payments runs on another machine"):
+            async with stack.db.reading("payments"):
+                pass
+        permit = policy.decide(job_context("payments-writer"), "payments.open-months", policy.NOBODY)
+        with pytest.raises(Outage, match="payments runs on another machine"):
+            async with stack.db.transaction(permit):
+                pass
 
 
 async def test_a_machine_that_is_away_is_an_outage_and_nothing_else_stops(machines):

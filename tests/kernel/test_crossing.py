@@ -49,6 +49,12 @@ async def counted(stack: Any, ctx: Any, region: str) -> dict[tuple[str, str], in
     return {(region, "female"): 1}
 
 
+@crossing.crossing("elsewhere", room="testing")
+async def each(stack: Any, ctx: Any, holder: PersonId | str) -> list[Seen | Refusal]:
+    """Some succeed and some are refused; the holder is a person, or an institution's code."""
+    return []
+
+
 class WithMore(Refusal):
     """A refusal that carries more than words."""
 
@@ -82,6 +88,28 @@ def test_people_are_swapped_wherever_the_type_says_and_nothing_else_is(person, g
     }  # fmt: skip
     with pytest.raises(msgspec.ValidationError):
         known.read("nonsense", raw, other)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(uuids | st.lists(st.dates(), max_size=2), max_size=4), uuids | st.from_regex(r"[a-z][a-z0-9-]{1,30}"))
+def test_each_ending_comes_back_as_it_was_and_so_does_whoever_holds(ends, holder):
+    known = crossing.known("testing")["each"]
+    told = [Seen(e, None, (), {}, e, {}) if isinstance(e, UUID) else WithMore(e) for e in ends]
+    back = known.read("return", known.written("return", told, other), other)
+    for given_, got in zip(told, back, strict=True):
+        if isinstance(given_, WithMore):
+            assert isinstance(got, WithMore) and got.days == given_.days and got.facts == given_.facts
+        else:
+            assert got == given_
+    raw = known.written("holder", holder, other)
+    assert known.read("holder", raw, other) == holder
+    assert msgspec.json.decode(bytes(raw)) == (str(other(holder)) if isinstance(holder, UUID) else holder)
+
+
+async def test_a_room_that_runs_elsewhere_is_told_so():
+    stack = SimpleNamespace(local={crossing.FAR: {"testing": None}})
+    assert crossing.elsewhere(stack, "testing") and not crossing.elsewhere(stack, "other")
+    assert not crossing.elsewhere(SimpleNamespace(local={}), "testing")
 
 
 def test_pairs_for_keys_and_refusals_come_back():

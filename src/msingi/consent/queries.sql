@@ -36,9 +36,7 @@ SELECT consent_id, epoch FROM consent.live($1, $2, $3, $4, $5);
 
 -- name: live_consents
 -- The same for many people and askers at a time: the number of each that has a live consent. Fields are blank-separated.
-SELECT a.no::int AS no, l.consent_id, l.epoch
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS a (person, asker, why, wanted, no),
-  LATERAL consent.live(a.person, a.asker, a.why, string_to_array(a.wanted, ' '), $5) AS l;
+SELECT no, consent_id, epoch FROM consent.live_of($1, $2, $3, $4, $5);
 
 -- name: stopped
 -- Of asks (person, asker, purpose), the numbers of those that an upheld objection stops.

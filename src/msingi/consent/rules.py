@@ -141,7 +141,7 @@ def end(consent: Consent, state: State, now: datetime) -> Consent:
 
 
 def covers(consent: Consent, institution: str, purpose: str, fields: tuple[str, ...], now: datetime) -> bool:
-    """Whether a consent allows all this now (laws 2, 3); the database says the same in `consent.live`."""
+    """Whether a consent allows all this now (laws 2, 3); the database says the same in `consent.live_of`."""
     return (
         state_at(consent, now) is State.GRANTED
         and consent.institution == institution

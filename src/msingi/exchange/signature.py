@@ -51,10 +51,32 @@ _DIGEST_RE = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/]*={0,2}):")
 PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one: half the time (libsodium verifies, RFC 8032 5.1.7)
 
 
+class _Input(NamedTuple):
+    """A `Signature-Input`: its label, the inner list with its parameters, and those parameters."""
+
+    label: str
+    inner_list: str
+    parameters: tuple[tuple[str, str | int], ...]
+
+
+@lru_cache(maxsize=1024)
+def _parsed_input(text: str) -> _Input | None:
+    found = _INPUT_RE.fullmatch(text)
+    if found is None:
+        return None
+    parameters = ((m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(found[7]))
+    return _Input(found[1], found[2], tuple(parameters))
+
+
+def _read_input(text: str) -> _Input | None:
+    """A `Signature-Input` of one signature; None where it is not one. Busy clients send the same one for a second."""
+    return _parsed_input(text) if len(text) < 2_048 else _parsed_input.__wrapped__(text)
+
+
 def keyid_of(fields: dict[str, str]) -> str:
     """The `keyid` that a message claims, unverified, to find its key before `verify`; empty when there is none."""
-    found = re.search(r';keyid="([^"]*)"', fields.get("signature-input", ""))
-    return found[1] if found else ""
+    found = _read_input(fields.get("signature-input", ""))
+    return "" if found is None else str(dict(found.parameters).get("keyid", ""))
 
 
 class Link(Struct, frozen=True):
@@ -269,13 +291,13 @@ def verify_head(
     """Steps 1 to 7, for which the body need not have come: `check_digest` is the eighth. Raises SignatureRefused."""
     given = message.fields if message.trailers is None else message.trailers
     # 1. One signature, and its input, under one label (RFC 9421 sections 3.2 step 1, 4.1, 4.2).
-    parsed_input = _INPUT_RE.fullmatch(given.get("signature-input", ""))
+    parsed_input = _read_input(given.get("signature-input", ""))
     parsed_value = _VALUE_RE.fullmatch(given.get("signature", ""))
-    if not parsed_input or not parsed_value or parsed_input[1] != parsed_value[1]:
+    if not parsed_input or not parsed_value or parsed_input.label != parsed_value[1]:
         raise SignatureRefused("RFC 9421 4: exactly one signature in canonical form is expected", step=1)
-    inner_list = parsed_input[2]
+    inner_list = parsed_input.inner_list
     # 2. and 3. Its parameters.
-    keyid, created = _check_parameters(parsed_input[7], now, tag, window_s)
+    keyid, created = _check_parameters(parsed_input.parameters, now, tag, window_s)
     # 4. It covers all that is decided upon, each once (sections 2.5 and 7.2.1: insufficient coverage).
     covered, count = _covered(inner_list[: inner_list.index(")")])
     missing = [item for item in components_of(message) if item not in covered]
@@ -296,13 +318,14 @@ def verify_head(
         crypto_sign_open(value + signed, raw)
     except (BadSignatureError, binascii.Error):
         raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7) from None
-    return Verified(keyid, created, parsed_input[1], covered)
+    return Verified(keyid, created, parsed_input.label, covered)
 
 
-def _check_parameters(text: str, now: int, tag: str, window_s: int) -> tuple[str, int]:
+def _check_parameters(
+    parameters: tuple[tuple[str, str | int], ...], now: int, tag: str, window_s: int
+) -> tuple[str, int]:
     """Steps 2 and 3: `keyid` and `created`, once every parameter is as it should be. Raises SignatureRefused."""
     # 2. They are known, single, and all that this profile asks for (section 2.3).
-    parameters = [(m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(text)]
     given = dict(parameters)
     if len(given) != len(parameters) or not {"created", "keyid", "tag"} <= given.keys():
         raise SignatureRefused("RFC 9421 2.3: `created`, `keyid` and `tag` are expected once each", step=2)

@@ -50,6 +50,7 @@ class _Misses:
             await tally.add(self.stack, tx, self.limit, self.who, self.at, int(count))
 
 
+@crossing("payments")
 async def persons_by_number(
     stack: Stack, ctx: Context, wanted: Iterable[str], *, any_status: bool = False
 ) -> dict[str, PersonId]:
@@ -79,7 +80,7 @@ async def persons_by_number(
     return people
 
 
-@crossing("health")
+@crossing("health", "payments")
 async def person_by_number(
     stack: Stack, ctx: Context, number: str, *, any_status: bool = False, to: str = ""
 ) -> PersonId:
@@ -109,6 +110,7 @@ async def person_by_number(
     return found[0]
 
 
+@crossing("payments")
 async def person_by_phone(stack: Stack, ctx: Context, phone: str) -> PersonId:
     """The active person whom a phone finds. Raises Malformed, NotFound if it finds nobody, NotInUse,
     TooManyMisses."""

@@ -8,10 +8,12 @@ What is not marked cannot be called from another machine at all.
 
 import functools
 import inspect
+import re
 import types
 import typing
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeVar, Union, get_args, get_origin
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
@@ -26,6 +28,7 @@ Carrier = Callable[[Any, "Crossing", Context, dict[str, Any]], Awaitable[Any]]
 FAR = "crossing.far"  # stack.local: room -> Carrier
 _REMEMBERED = "crossing.remembered"
 _MOST = 20_000
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # no institution has such a code
 _json = msgspec.json.Encoder(decimal_format="number")
 _known: dict[str, "Crossing"] = {}
 
@@ -51,8 +54,11 @@ class Crossing:
 
     def written(self, name: str, value: Any, swap: Swap) -> msgspec.Raw:
         """An argument (or the result, named `return`) as JSON, people swapped for what the other side calls them."""
-        value = _materialised(value)
-        return msgspec.Raw(_json.encode(_pairs(swapped(value, self.hints.get(name, Any), swap))))
+        value, hint = _materialised(value), self.hints.get(name, Any)
+        good = _or_refusals(hint)
+        if good is not None:
+            return msgspec.Raw(_json.encode([_ending(one, good, swap) for one in value]))
+        return msgspec.Raw(_json.encode(_pairs(swapped(value, hint, swap))))
 
     def read(self, name: str, raw: msgspec.Raw, swap: Swap) -> Any:
         """What `written` wrote. Raises msgspec.ValidationError, msgspec.DecodeError."""
@@ -95,6 +101,11 @@ def crossing(*callers: str, room: str = "", remember: bool = False) -> Callable[
     return mark
 
 
+def elsewhere(stack: Any, room: str) -> bool:
+    """Whether a room runs on another machine, so that its endless work is done there."""
+    return room in (stack.local.get(FAR) or ())
+
+
 def known(room: str) -> dict[str, Crossing]:
     """The acts of a room that may be carried, by name."""
     return {one.name: one for one in _known.values() if one.room == room}
@@ -121,6 +132,19 @@ def _materialised(value: Any) -> Any:
     ) else value  # fmt: skip
 
 
+def _or_refusals(hint: Any) -> Any:
+    """What the items of a list are that may each be a refusal instead; None for any other type."""
+    args = get_args(hint)
+    if get_origin(hint) is not list or get_origin(args[0]) not in (Union, types.UnionType):
+        return None
+    rest = [one for one in get_args(args[0]) if one is not Refusal]
+    return rest[0] if len(rest) == 1 and len(get_args(args[0])) == 2 else None
+
+
+def _ending(value: Any, good: Any, swap: Swap) -> tuple[Any, "No | None"]:
+    return (None, refusal_written(value)) if isinstance(value, Refusal) else (swapped(value, good, swap), None)
+
+
 def _pairs(value: Any) -> Any:
     """A dictionary whose keys are no texts as a list of pairs, because JSON has no other keys."""
     if isinstance(value, dict) and any(not isinstance(key, str) for key in value):
@@ -130,6 +154,13 @@ def _pairs(value: Any) -> Any:
 
 def _decoded(raw: bytes, hint: Any) -> Any:
     args = get_args(hint)
+    good = _or_refusals(hint)
+    if good is not None:
+        items = _decoder(list[tuple[good | None, No | None]]).decode(raw)
+        return [value if no is None else refusal_read(no) for value, no in items]
+    if get_origin(hint) in (Union, types.UnionType) and set(args) == {PersonId, str}:
+        text = _decoder(str).decode(raw)
+        return PersonId(UUID(text)) if _UUID.fullmatch(text) else text
     if get_origin(hint) is dict and args[0] is not str:
         return dict(_decoder(list[tuple[args[0], args[1]]]).decode(raw))
     if get_origin(hint) in (typing.get_origin(Iterable[int]), typing.get_origin(typing.Sequence[int])):

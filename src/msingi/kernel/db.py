@@ -53,6 +53,9 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
         self._pool = pool
         self.dsn = dsn
+        self.elsewhere: frozenset[str] = (
+            frozenset()
+        )  # rooms that run on another machine: nothing of theirs is done here
         self.seals: Seals | None = None  # set by the stack, which also needs this object to make them
 
     @classmethod
@@ -89,6 +92,7 @@ class Database:
         permits = (permit, *more)
         if any(p.room != permit.room for p in more):
             raise ValueError("a transaction belongs to one room")
+        self._is_here(permit.room)
         async with self._begun(f"BEGIN; {_facts(permits)}", permits) as tx:
             tx.borrowed_keys = {}
             yield tx
@@ -121,10 +125,17 @@ class Database:
 
         Row-level security shows no row about a person, and PostgreSQL refuses every write.
         """
+        self._is_here(room)
         opening = f"BEGIN READ ONLY; SET LOCAL msingi.room = {quoted(room)}; SET LOCAL msingi.reach = ''"
         async with self._begun(opening, ()) as tx:
             yield tx
             await tx.end(keep=False)
+
+    def _is_here(self, room: str) -> None:
+        """Raises Outage for a room that runs elsewhere: an act that cannot be carried there is not done here either,
+        on tables that nobody else looks at."""
+        if room in self.elsewhere:
+            raise Outage(f"the room {room} runs on another machine, and this act of it does not travel")
 
     @asynccontextmanager
     async def _begun(self, opening: str, permits: Sequence[Permit]) -> AsyncIterator[Tx]:

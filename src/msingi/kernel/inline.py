@@ -34,7 +34,7 @@ def literal(value: Any) -> str:
     if kind is bytes:
         return f"E'\\\\x{value.hex()}'"
     if kind is list or kind is tuple:
-        return quoted("{" + ",".join(map(_element, value)) + "}") if value else "'{}'"
+        return _array(value) if value else "'{}'"
     if kind is bool:
         return "true" if value else "false"
     if kind is int:
@@ -42,6 +42,20 @@ def literal(value: Any) -> str:
     if value is None:
         return "NULL"
     return quoted(_plain(value))
+
+
+def _array(values: Sequence[Any]) -> str:
+    """An array as a literal; those of bytes, ids, or texts without anything to escape are written at once."""
+    kinds = set(map(type, values))
+    if kinds == {bytes}:  # an element is "\\x..." to the array's reader, and each backslash twice in the literal
+        return "E'{\"" + '","'.join(["\\\\\\\\x" + one.hex() for one in values]) + "\"}'"
+    if kinds == {UUID}:
+        return "'{" + ",".join([f"{one.int:032x}" for one in values]) + "}'"
+    if kinds == {str}:
+        joined = '","'.join(values)
+        if joined.count('"') == 2 * len(values) - 2 and "\\" not in joined:
+            return quoted('{"' + joined + '"}')
+    return quoted("{" + ",".join(map(_element, values)) + "}")
 
 
 def _plain(value: Any) -> str:

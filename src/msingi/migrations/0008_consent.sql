@@ -107,31 +107,45 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 REVOKE ALL ON FUNCTION consent.stopped FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consent.stopped TO msingi_app;
 
--- The check that another room's decision makes in its own transaction: the live consent that covers all of `wanted`,
--- for a person whom the running permit reaches. It shows nothing else of this room. The shared lock makes a
--- withdrawal wait for the decisions under way, and lets every decision after it see it (law 5).
-CREATE OR REPLACE FUNCTION consent.live(person uuid, asker text, why text, wanted text[], at timestamptz)
-RETURNS TABLE (consent_id uuid, epoch bigint) LANGUAGE plpgsql SECURITY DEFINER
+-- The live consents of many asks at a time: for each (person, asker, purpose, fields as blank-separated names) by its
+-- number, the consent that covers every field and lasts longest, with the person's epoch. The epochs are locked first, in
+-- one order, so that a withdrawal waits for the decision and a decision for a withdrawal; what is read after that is what
+-- is true when the transaction commits. People whom the permit does not reach have none.
+CREATE OR REPLACE FUNCTION consent.live_of(people uuid[], askers text[], whys text[], wanted text[], at timestamptz)
+RETURNS TABLE (no int, consent_id uuid, epoch bigint) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE seen bigint;
+DECLARE
+  reached uuid[] := kernel.reach();
 BEGIN
-  IF cardinality(wanted) = 0 OR NOT (kernel.reach_all() OR person = ANY (kernel.reach())) THEN
-    RETURN;
+  IF kernel.reach_all() THEN
+    reached := people;
   END IF;
-  SELECT e.epoch INTO seen FROM consent.epoch e WHERE e.person_id = person FOR SHARE;
-  IF seen IS NULL THEN
-    RETURN;
-  END IF;
+  PERFORM FROM consent.epoch e
+  WHERE e.person_id = ANY (people) AND e.person_id = ANY (reached) ORDER BY e.person_id FOR SHARE;
   RETURN QUERY
-    SELECT r.consent_id, seen FROM consent.record r
-    WHERE r.person_id = person AND r.institution = asker AND r.purpose = why
-      AND r.state = 'granted' AND r.expires_at > at
-      AND NOT EXISTS (SELECT FROM consent.restriction x
-        WHERE x.person_id = person AND x.institution = asker AND x.purpose = why AND x.since > r.granted_at)
-      AND NOT EXISTS (SELECT FROM unnest(wanted) w WHERE NOT EXISTS (
-        SELECT FROM unnest(r.fields) f WHERE w = f OR starts_with(w, f || '.')))
-    ORDER BY r.expires_at DESC LIMIT 1;
+    SELECT a.no::int, l.consent_id, e.epoch
+    FROM unnest(people, askers, whys, wanted) WITH ORDINALITY AS a (person, asker, why, fields, no)
+    JOIN consent.epoch e ON e.person_id = a.person AND e.person_id = ANY (reached),
+    LATERAL (
+      SELECT r.consent_id FROM consent.record r
+      WHERE r.person_id = a.person AND r.institution = a.asker AND r.purpose = a.why
+        AND r.state = 'granted' AND r.expires_at > live_of.at AND a.fields <> ''
+        AND NOT EXISTS (SELECT FROM consent.restriction x
+          WHERE x.person_id = a.person AND x.institution = a.asker AND x.purpose = a.why AND x.since > r.granted_at)
+        AND (string_to_array(a.fields, ' ') <@ r.fields
+          OR NOT EXISTS (SELECT FROM unnest(string_to_array(a.fields, ' ')) w WHERE NOT EXISTS (
+            SELECT FROM unnest(r.fields) f WHERE w = f OR starts_with(w, f || '.'))))
+      ORDER BY r.expires_at DESC LIMIT 1) l;
 END $$;
+REVOKE ALL ON FUNCTION consent.live_of FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION consent.live_of TO msingi_app;
+
+-- The same for one ask.
+CREATE OR REPLACE FUNCTION consent.live(person uuid, asker text, why text, wanted text[], at timestamptz)
+RETURNS TABLE (consent_id uuid, epoch bigint) LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+  SELECT consent_id, epoch FROM consent.live_of(
+    ARRAY[person], ARRAY[asker], ARRAY[why], ARRAY[array_to_string(wanted, ' ')], at)
+$$;
 REVOKE ALL ON FUNCTION consent.live FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION consent.live TO msingi_app;
 

@@ -109,7 +109,7 @@ END $$;
 -- Many messages at a time, on what a process remembers: claims them, reads the edition, the consents and the upheld
 -- objections in this transaction, and stops it unless each is what the process expects. So the whole decision travels
 -- in one message, and nothing that was remembered is obeyed unless it is true now. An expected consent is the one that
--- `consent.live` gives, under its lock; fields are blank-separated.
+-- `consent.live_of` gives, under its lock; fields are blank-separated.
 CREATE OR REPLACE FUNCTION exchange.as_weighed(
   clients text[], messages uuid[], at timestamptz, expected bigint,
   people uuid[], askers text[], whys text[], wanted text[], consents uuid[],
@@ -117,7 +117,6 @@ CREATE OR REPLACE FUNCTION exchange.as_weighed(
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   fresh int;
-  found uuid;
 BEGIN
   INSERT INTO exchange.seen (client, message_id, at)
   SELECT c, m, as_weighed.at FROM unnest(clients, messages) AS a (c, m) ORDER BY c, m ON CONFLICT DO NOTHING;
@@ -125,13 +124,13 @@ BEGIN
   IF fresh <> cardinality(messages) OR (SELECT edition FROM exchange.edition) IS DISTINCT FROM expected THEN
     RAISE EXCEPTION 'a message was seen before, or the rules have changed' USING ERRCODE = 'MS409';
   END IF;
-  FOR n IN 1 .. cardinality(people) LOOP
-    SELECT l.consent_id INTO found
-    FROM consent.live(people[n], askers[n], whys[n], string_to_array(wanted[n], ' '), as_weighed.at) AS l;
-    IF found IS DISTINCT FROM consents[n] THEN
-      RAISE EXCEPTION 'a consent is not the one expected' USING ERRCODE = 'MS409';
-    END IF;
-  END LOOP;
+  IF cardinality(people) > 0 AND EXISTS (
+    SELECT FROM unnest(consents) WITH ORDINALITY AS e (consent_id, no)
+    LEFT JOIN consent.live_of(people, askers, whys, wanted, as_weighed.at) l ON l.no = e.no
+    WHERE l.consent_id IS DISTINCT FROM e.consent_id
+  ) THEN
+    RAISE EXCEPTION 'a consent is not the one expected' USING ERRCODE = 'MS409';
+  END IF;
   FOR n IN 1 .. cardinality(other_people) LOOP
     IF consent.stopped(other_people[n], other_askers[n], other_whys[n]) IS DISTINCT FROM false THEN
       RAISE EXCEPTION 'an objection was upheld' USING ERRCODE = 'MS409';

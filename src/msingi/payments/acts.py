@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
@@ -31,6 +32,7 @@ ALIAS_WINDOW_S = 60
 MAX_PAGE = 500
 
 
+@crossing("payments", "cli")
 async def open_account(
     stack: Stack,
     ctx: Context,
@@ -79,6 +81,7 @@ async def open_account(
         return next(a for a in await store.accounts(tx, person, str(owner)) if a.number == number)
 
 
+@crossing("payments", "cli")
 async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:
     """The default wallet (account id) of each of `people`, opened in the lowest tier where one is missing."""
     wanted = tuple(dict.fromkeys(people))
@@ -102,6 +105,7 @@ async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) ->
     return known
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     """Pay from an own account to an alias; the receipt comes once the transfer is durable.
 
@@ -116,6 +120,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     return told
 
 
+@crossing("payments", "cli")
 async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrder]) -> list[Receipt | Refusal]:
     """Pay up to 1,000 orders at once, each under its own permit; receipts or refusals in the order of `orders`.
 
@@ -222,6 +227,7 @@ def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, Per
     return permit, subject, person
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -> list[Account]:
     """The accounts of the actor, of `person` (staff), or of the actor's institution, the default one first."""
     permit, _, person = _reader(ctx, person)
@@ -231,6 +237,7 @@ async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -
     return found
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str, int]:
     """What a person has in all accounts together: minor units by currency."""
     totals: dict[str, int] = {}
@@ -239,6 +246,7 @@ async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str,
     return totals
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def statement(
     stack: Stack,
     ctx: Context,
@@ -265,6 +273,7 @@ async def statement(
     return Statement(number, currency, page, page[-1].seq if len(found) > limit else None)
 
 
+@crossing("payments", "cli")
 async def balance_at(stack: Stack, ctx: Context, number: str, at: datetime, *, person: PersonId | None = None) -> int:
     """The balance that an account had at a past instant (aware), in minor units. Raises NoSuchAccount."""
     account = rules.id_of(number)
@@ -289,6 +298,7 @@ async def _own_currency(tx: store.Tx, account: int, person: PersonId | None, ins
     return row["currency"]
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
     """The receipt of a transfer that one of the actor's accounts paid or received; the balance is the reader's.
 
@@ -322,6 +332,7 @@ async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
     )
 
 
+@crossing("payments", "portal", "channels", "governance")
 async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee:
     """The masked name behind an alias, for a payer to confirm: initials of a person, or an institution's name.
 
@@ -338,6 +349,7 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
     return MaskedPayee(name, currency)
 
 
+@crossing("payments", "cli")
 async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
     """Create money: the issuing side pays an institution's account, and owes what it paid (its balance falls below 0).
 
@@ -376,6 +388,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
     )
 
 
+@crossing("evidence")
 async def account_holders(stack: Stack, ctx: Context) -> list[PersonId]:
     """Everybody who holds at least one account, each once: for the published figure of SDG 8.10.2, and nothing else."""
     permit = policy.decide(ctx, "payments.count-holders", policy.ANYONE)

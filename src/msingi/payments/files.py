@@ -15,6 +15,7 @@ import msgspec
 from msingi.identity import acts as identity
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import DifferentContent, Malformed
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.money import Currency
@@ -52,6 +53,7 @@ _CODES = {
 }
 
 
+@crossing("payments", "portal")
 async def upload_payment_file(stack: Stack, ctx: Context, xml: bytes) -> PaymentFile:
     """Hand in a pain.001.001.09 file: read strictly, kept for approval by somebody else.
 
@@ -120,6 +122,7 @@ async def _own(stack: Stack, ctx: Context, act: str, file_id: str) -> tuple[poli
     return permit, wanted, found
 
 
+@crossing("payments", "portal")
 async def approve_payment_file(stack: Stack, ctx: Context, file_id: str) -> PaymentFile:
     """Approve a file, by another official of the same institution than the one who handed it in.
 
@@ -139,6 +142,7 @@ async def approve_payment_file(stack: Stack, ctx: Context, file_id: str) -> Paym
     return approved
 
 
+@crossing("payments", "portal")
 async def payment_files(stack: Stack, ctx: Context, limit: int = 50) -> list[PaymentFile]:
     """The institution's newest payment files with their progress."""
     permit = policy.decide(ctx, "payments.read-file", policy.NOBODY, own_account=bool(ctx.actor.institution))
@@ -148,6 +152,7 @@ async def payment_files(stack: Stack, ctx: Context, limit: int = 50) -> list[Pay
     return found
 
 
+@crossing("payments", "portal")
 async def payment_file(stack: Stack, ctx: Context, file_id: str) -> PaymentFile:
     """A payment file with its progress. Raises NoSuchFile."""
     permit, wanted, _ = await _own(stack, ctx, "payments.read-file", file_id)
@@ -158,6 +163,7 @@ async def payment_file(stack: Stack, ctx: Context, file_id: str) -> PaymentFile:
     return found
 
 
+@crossing("payments", "portal")
 async def file_lines(
     stack: Stack, ctx: Context, file_id: str, *, after: int = 0, limit: int = 100, rejected_only: bool = False
 ) -> FileLines:
@@ -172,6 +178,7 @@ async def file_lines(
     return FileLines(page, page[-1].line if len(found) > limit else None)
 
 
+@crossing("payments", "portal")
 async def status_report(stack: Stack, ctx: Context, file_id: str) -> bytes:
     """The pain.002.001.10 report on a file as it stands now. Raises NoSuchFile."""
     permit, wanted, _ = await _own(stack, ctx, "payments.read-file", file_id)

@@ -13,6 +13,7 @@ from msingi.identity import acts as identity
 from msingi.identity.model import Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, job_context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -28,6 +29,7 @@ class _Named(msgspec.Struct):
     person_id: PersonId
 
 
+@crossing("identity")
 async def follow_identity(stack: Stack, ctx: Context, person_id: PersonId, in_use: bool) -> int:
     """Restrict a person's accounts, or lift that; how many changed. Once it returns, no writer debits them."""
     permit = policy.decide(ctx, "payments.follow-identity", person_id)

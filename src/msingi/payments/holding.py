@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, book, errors, ledger, orders, parties, rules, store
@@ -50,6 +51,7 @@ class ReversalOrder(Struct, frozen=True):
     reason: str
 
 
+@crossing("payments")
 async def reserve(stack: Stack, ctx: Context, wanted: TransferOrder, timeout_s: int) -> Held:
     """Reserve own money for a payee, for 1 second to 31 days by the ledger's clock.
 
@@ -74,6 +76,7 @@ async def reserve(stack: Stack, ctx: Context, wanted: TransferOrder, timeout_s: 
     return Held(str(order.id), wanted.payer, name, order.amount, order.currency, until)
 
 
+@crossing("payments")
 async def commit_hold(
     stack: Stack, ctx: Context, key: str, hold_id: str, payer: str, amount_minor: int, currency: str
 ) -> Paid:
@@ -86,6 +89,7 @@ async def commit_hold(
     return _paid(order, *errors.check(await ledger.post(stack, [order])))
 
 
+@crossing("payments")
 async def void_hold(stack: Stack, ctx: Context, key: str, hold_id: str, payer: str, currency: str) -> None:
     """End a hold of the own account `payer` without paying. Raises NoSuchHold, HoldEnded."""
     by, hold = _by(stack, ctx, key, hold_id, payer)
@@ -110,6 +114,7 @@ def _paid(order: Order, outcome: Outcome) -> Paid:
     return Paid(str(order.id), outcome.seq, order.amount, order.currency, book.instant(outcome.at_us))
 
 
+@crossing("payments")
 async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     """Pay a transfer back, in whole or in part: by whoever received it, or by an officer who corrects a mistake.
 

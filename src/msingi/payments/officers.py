@@ -6,12 +6,14 @@ Flags and the shard's fence change in one transaction: once it has committed, no
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 from msingi.payments import errors, parties, rules, store
 from msingi.payments.model import Flag
 
 
+@crossing("payments")
 async def freeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = False
 ) -> None:
@@ -25,6 +27,7 @@ async def freeze(
     await _flag(stack, ctx, "payments.freeze", number, _flags(debits, credits), True, reason)
 
 
+@crossing("payments")
 async def unfreeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = True
 ) -> None:
@@ -48,6 +51,7 @@ async def _flag(stack: Stack, ctx: Context, act: str, number: str, flags: int, o
         log.append(tx, permit, subject=await store.owner_of(tx, account), detail=told)
 
 
+@crossing("payments")
 async def close_account(stack: Stack, ctx: Context, number: str) -> None:
     """Close an account for good: a person's own, or by an officer. Its statements stay.
 

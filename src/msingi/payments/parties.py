@@ -8,6 +8,7 @@ from msingi.identity import acts as identity
 from msingi.identity.errors import NotInUse
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Erased, Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
@@ -103,7 +104,7 @@ async def _by_account(stack: Stack, ctx: Context, account: int) -> tuple[int, st
         log.append(tx, permit, subject=person, detail={"what": "initials for a payment"})
     if person is None:
         raise errors.NoSuchAccount(party="payee")
-    return account, await _masked(stack, ctx, person), row["currency"]
+    return account, await initials_of(stack, ctx, person), row["currency"]
 
 
 async def _identified(stack: Stack, ctx: Context, alias: Alias) -> tuple[PersonId, str]:
@@ -113,11 +114,12 @@ async def _identified(stack: Stack, ctx: Context, alias: Alias) -> tuple[PersonI
         person = await find(stack, ctx, alias.value)
     except (NotFound, NotInUse):
         raise errors.NoSuchAccount(party="payee") from None
-    return person, await _masked(stack, ctx, person)
+    return person, await initials_of(stack, ctx, person)
 
 
-async def _masked(stack: Stack, ctx: Context, person: PersonId) -> str:
-    """The initials of a person. The room itself reads the record: whoever asked sees no more than the initials."""
+@crossing("payments", room="identity")
+async def initials_of(stack: Stack, ctx: Context, person: PersonId) -> str:
+    """The initials of a person, made where the record is. The room itself reads it: whoever asked sees no more."""
     reader = structs.replace(ctx, actor=Actor(Kind.JOB, NAMES, assurance=2), purpose="payment")
     try:
         name = (await identity.read_person(stack, reader, person)).demographics.name

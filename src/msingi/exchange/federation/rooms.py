@@ -101,6 +101,7 @@ async def connect(stack: Stack) -> None:
             if room not in here and (here or peer.rooms):
                 far[room] = _carrier(peer)
     stack.local[crossing.FAR] = far
+    stack.db.elsewhere = frozenset(far)
 
 
 def _carrier(peer: Peer) -> crossing.Carrier:
