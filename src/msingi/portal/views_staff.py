@@ -82,13 +82,15 @@ def in_words(say: Say, likeness: Iterable[Likeness]) -> tuple[tuple[str, ...], t
     """What speaks for one person and what against, each reason a sentence, the strongest first."""
     row_of = {field: row for row, fields in REASONS.items() for field in fields}
     speaks_for, against = [], []
+    heard: set[tuple[str, str]] = set()  # street and house number are one row: the stronger of them speaks
     for r in sorted(likeness, key=lambda r: -abs(r.bits)):
         if r.field in MATCHER:
             speaks_for.append(say("duplicate.why_matcher", what=say(f"duplicate.field_{r.field}")))
         elif r.field == "order":
             if r.level == "different":
                 against.append(say("duplicate.why_order"))
-        elif r.field in row_of and abs(r.bits) >= SLIGHT_BITS:
+        elif r.field in row_of and abs(r.bits) >= SLIGHT_BITS and (row_of[r.field], r.level) not in heard:
+            heard.add((row_of[r.field], r.level))
             strength = "strong" if abs(r.bits) >= STRONG_BITS else "some"
             what = say(f"duplicate.field_{row_of[r.field]}")
             how = say(f"duplicate.level_{r.level}")
