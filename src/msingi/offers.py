@@ -44,6 +44,13 @@ PERSON_QUESTIONS = {
     "lives-in": {"field": "region", "test": "equals", "asked": True},
 }
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
+PERSON_LABELS = {
+    "name.given": ("Given names", "Majina ya kupewa", "Prénoms", "الأسماء"),
+    "name.family": ("Family name", "Jina la ukoo", "Nom de famille", "اسم العائلة"),
+    "birth_date": ("Date of birth", "Tarehe ya kuzaliwa", "Date de naissance", "تاريخ الميلاد"),
+    "sex": ("Sex", "Jinsia", "Sexe", "الجنس"),
+    "region": ("Region", "Mkoa", "Région", "المنطقة"),
+}
 
 
 def connect(stack: Stack) -> None:
@@ -104,7 +111,13 @@ def _offer_person(owner: str) -> None:
         "person-facts",
         owner,
         answer,
-        _described("Facts about a person from the identity register", {f: {"type": "string"} for f in PERSON_FIELDS})
+        _described(
+            "Facts about a person from the identity register",
+            {
+                name: {"type": "string", "x-title": dict(zip(("en", "sw", "fr", "ar"), labels, strict=True))}
+                for name, labels in PERSON_LABELS.items()
+            },
+        )
         | {"x-questions": PERSON_QUESTIONS},
         fields=PERSON_FIELDS,
         purposes=("identity-proofing", "social-protection", "health-care"),
