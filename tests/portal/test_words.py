@@ -35,6 +35,7 @@ NOBODYS = {
     "health.registry",
     "identity.count",
     "identity.match",
+    "identity.see-decisions",
     "identity.see-matcher",
     "identity.see-sweeps",
     "payments.approve-file",
