@@ -41,6 +41,8 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.bank",
+    "payments.programmes",
+    "payments.switch",
     "health",
     "registries",
     "exchange",

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
@@ -195,7 +196,11 @@ def tpc_b(server: EmbeddedServer, url: str, seconds: float, pid: int) -> tuple[f
 def cpu_s(pid: int) -> float:
     """CPU seconds of a PostgreSQL server so far, with the sessions that have ended."""
     server = psutil.Process(pid)
-    return sum(server.cpu_times()[:4]) + sum(sum(session.cpu_times()[:2]) for session in server.children())
+    total = sum(server.cpu_times()[:4])
+    for session in server.children():
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile, and counts as the server's
+            total += sum(session.cpu_times()[:2])
+    return total
 
 
 async def measured(case: Case, server: EmbeddedServer, url: str, seconds: float) -> None:

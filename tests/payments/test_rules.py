@@ -108,12 +108,13 @@ def test_law_6_the_chain_verifies_and_sees_every_change(orders):
     book = opened([100, 50, 0])
     batch = book.decide([made(n, *o) for n, o in enumerate(orders, 1)], 10**15)
     leaves = [chain.encode(row, batch.at_us) for row in batch.rows]
+    assert leaves == batch.leaves
     assert chain.root(leaves) == batch.root == tree_hash(leaves)
     assert chain.head(batch.prev, 0, batch.first_seq, len(batch.rows), batch.root) == batch.head == book.head
     for column in range(len(chain.COLUMNS)):
         row = list(batch.rows[0])
         row[column] = altered(row[column])
-        at = micros(row[15])
+        at = row[15]
         assert chain.root([chain.encode(row, at), *leaves[1:]]) != batch.root, chain.COLUMNS[column]
 
 

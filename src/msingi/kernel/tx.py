@@ -145,6 +145,13 @@ class Tx:
         conn = await self.open()
         await conn.copy_records_to_table(name, schema_name=schema, columns=columns, records=records)
 
+    async def pour(self, table: str, columns: Sequence[str], stream: bytes) -> None:
+        """As `copy`, of rows that are in PostgreSQL's binary COPY format already."""
+        schema, _, name = table.partition(".")
+        conn = await self.open()
+        source = memoryview(stream)  # the driver would take bytes for the name of a file
+        await conn.copy_to_table(name, source=source, schema_name=schema, columns=columns, format="binary")
+
     async def end(self, keep: bool) -> None:
         """Send what is left for the end, then COMMIT (or ROLLBACK unless `keep`), in one round trip if it is short.
 

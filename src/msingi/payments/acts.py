@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as FastUUID
+
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
@@ -112,7 +114,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order)
+    ready = await _ordered(stack, ctx, order, *payer_of(stack, ctx, "payments.transfer"))
     (ending,) = await writer.of(stack).post((ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
@@ -131,9 +133,11 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
+    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
     for wanted in orders:
         try:
-            ready.append(await _ordered(stack, ctx, wanted))
+            paying = paying or payer_of(stack, ctx, "payments.transfer")
+            ready.append(await _ordered(stack, ctx, wanted, *paying))
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
@@ -165,11 +169,10 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
     )
 
 
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder) -> Order:
-    """A wanted transfer as the writer takes it: shapes checked, permitted, payee found."""
+async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Permit, owner: int) -> Order:
+    """A permitted transfer as the writer takes it: shapes checked, payee found."""
     check_shape(wanted)
     debit = rules.id_of(wanted.payer)
-    permit, owner = payer_of(stack, ctx, "payments.transfer")
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
@@ -204,7 +207,7 @@ def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds, and the reference of that holder."""
     actor = ctx.actor
     if actor.kind is Kind.PERSON:
-        person = parties.person_of(ctx)
+        person = PersonId(FastUUID(actor.id))
         permit = policy.decide(ctx, act, person, holder="person", own_account=False)
         return permit, parties.holder_ref(stack, f"person:{actor.id}")
     own = bool(actor.institution)

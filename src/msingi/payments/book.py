@@ -17,13 +17,14 @@ from msgspec import Struct, field
 from msingi.kernel.errors import DifferentContent
 from msingi.payments import chain, moves, rules
 from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Outcome, Reason, Status, Tier
+from msingi.payments.packing import packed
 
 Ending = Outcome | DifferentContent
 RECENT = 50_000
 EXPIRED_AT_ONCE = 500
 EXPIRY_PERMIT = "job:payments-writer@ operations public-task"
 EXPIRY_CODE = "EXPI"
-_EXPIRE = int(Kind.EXPIRE)  # plain for speed
+_POST, _EXPIRE = int(Kind.POST), int(Kind.EXPIRE)  # plain for speed
 _POSTED, _REJECTED, _LINKED = int(Status.POSTED), int(Status.REJECTED), int(Reason.LINKED)
 _SHARD = (1 << SHARD_BITS) - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,7 +42,11 @@ def micros(at: datetime) -> int:
 
 
 class Batch(Struct):
-    """A decided batch: journal rows (in the order of chain.COLUMNS) and what must be written with them.
+    """A decided batch: journal rows and what must be written with them.
+
+    `rows` are in the order of chain.COLUMNS, with the instant in microseconds; `leaves`, `copies` and `ids` are the
+    same rows as `packing.packed` gives them.
+
 
     `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, reserved,
     spent, day), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with this
@@ -56,6 +61,8 @@ class Batch(Struct):
     head: bytes = b""
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     leaves: list[bytes] = field(default_factory=list)
+    copies: list[bytes] = field(default_factory=list)
+    ids: list[bytes] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     dirty: set[int] = field(default_factory=set)
     state: tuple[list[int], ...] = ([], [], [], [], [])
@@ -63,6 +70,23 @@ class Batch(Struct):
     held: dict[UUID, Hold] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)
     posted: int = 0
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """Take a row, in all its forms."""
+        leaf, copied, listed = packed(*row)
+        self.rows.append(row)
+        self.leaves.append(leaf)
+        self.copies.append(copied)
+        self.ids.append(listed)
+
+    def cut(self, rows: int, remarks: int, posted: int) -> int:
+        """Take rows and remarks away again, back to these counts; how many rows went."""
+        cut = len(self.rows) - rows
+        for column in (self.rows, self.leaves, self.copies, self.ids):
+            del column[rows:]
+        del self.remarks[remarks:], self.endings[len(self.endings) - cut :]
+        self.posted = posted
+        return cut
 
 
 class Book:
@@ -234,12 +258,52 @@ class Book:
                 repeated = self.first_ending(order.id, order.body_hash)
                 assert repeated is not None
                 batch.endings.append(repeated)
-            else:
+            elif order.kind != _POST or not self._plain(order, batch, today):
                 reason, debit, credit, amount = moves.move(self, order, batch, today)
                 self._write(batch, order, reason, debit, credit, amount)
         if linked:
             raise ValueError("the last order of a chain is not linked to another one")
         return self._closed(batch)
+
+    def _plain(self, order: Order, batch: Batch, today: int) -> bool:
+        """Post an order between two unrestricted accounts of this shard that nothing speaks against: nearly all are
+        like that, and this is `moves.move` and `rules.weigh` without their calls. False: nothing was done."""
+        debit, credit, amount, shard = order.debit, order.credit, order.amount, self.shard
+        payer, payee, flags, posted = debit >> SHARD_BITS, credit >> SHARD_BITS, self.flags, self.posted
+        known = debit & _SHARD == shard == credit & _SHARD and payer < len(flags) > payee != payer
+        if not known or flags[payer] != 1 or flags[payee] != 1 or self.owner[payer] != order.owner:
+            return False
+        currency, before = self.currency[payer], posted[payer]
+        if currency != self.currency[payee] or currency != self.currencies.get(order.currency):
+            return False
+        payee_after = posted[payee] + amount
+        room = self.tiers[self.tier[payee]].balance_limit_minor - self.incoming[payee]
+        if not 0 < amount <= before - self.reserved[payer] - self.floor[payer] or payee_after > room:
+            return False
+        tier = self.tiers[self.tier[payer]]
+        spent = (self.spent[payer] if self.day[payer] == today else 0) + amount
+        if amount > tier.transfer_limit_minor or spent > tier.day_limit_minor:
+            return False
+        if tier.number:
+            self.spent[payer], self.day[payer] = spent, today
+        posted[payer] = after = before - amount
+        posted[payee] = payee_after
+        batch.dirty.add(payer)
+        batch.dirty.add(payee)
+        seq, at_us = batch.first_seq + len(batch.rows), batch.at_us
+        # fmt: off
+        batch.add((
+            shard, seq, order.id, _POST, None, debit, credit, amount, after, payee_after, order.currency, order.code,
+            _POSTED, 0, order.body_hash, at_us, order.permit_text, 0, False,
+        ))
+        # fmt: on
+        outcome = Outcome(seq, 0, after, payee_after, at_us)
+        self._recent[order.id] = (order.body_hash, outcome)
+        batch.endings.append(outcome)
+        batch.posted += 1
+        if order.reference or order.payer or order.payee:
+            batch.remarks.append((shard, seq, order.reference, order.payer, order.payee))
+        return True
 
     def _chain(self, orders: list[Order], batch: Batch, today: int) -> None:
         """All orders of a chain, or none: repeated as a whole, or decided as a whole."""
@@ -259,10 +323,7 @@ class Book:
         else:
             return
         undo.run()
-        failed = len(batch.rows) - written[0]
-        del batch.endings[len(batch.endings) - failed :], batch.rows[written[0] :], batch.leaves[written[0] :]
-        del batch.remarks[written[1] :]
-        batch.posted = written[2]
+        failed = batch.cut(*written)
         for place, order in enumerate(orders):
             self._write(batch, order, reason if place == failed else _LINKED, *moves.accounts_of(self, order))
 
@@ -297,11 +358,10 @@ class Book:
         row = (
             self.shard, seq, order.id, order.kind, order.pending, debit, credit, amount, debit_after, credit_after,
             order.currency, order.code, _REJECTED if reason else _POSTED, reason, order.body_hash,
-            instant(batch.at_us), order.permit_text, order.timeout_s, order.linked,
+            batch.at_us, order.permit_text, order.timeout_s, order.linked,
         )
         # fmt: on
-        batch.rows.append(row)
-        batch.leaves.append(chain.encode(row, batch.at_us))
+        batch.add(row)
         outcome = Outcome(seq, reason, debit_after, credit_after, batch.at_us)
         self.remember(order.id, order.body_hash, outcome)
         if answered:

@@ -53,7 +53,7 @@ COLUMNS = (
     "linked",
 )
 GENESIS = bytes(32)
-_FIXED = Layout(">BHQ16sB16sqqqqqBH32sqi?")
+FIXED = Layout(">BHQ16sB16sqqqqqBH32sqi?")
 _HEAD = Layout(">HQI")
 _NO_ID = bytes(16)
 
@@ -65,7 +65,7 @@ def encode(row: Sequence[Any], at_us: int) -> bytes:
         shard, seq, id_, kind, pending, debit, credit, amount, debit_after, credit_after,
         currency, code, status, reason, body, _, permit, timeout_s, linked,
     ) = row
-    fixed = _FIXED.pack(
+    fixed = FIXED.pack(
         2, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
         debit, credit, amount, debit_after, credit_after, status, reason, body, at_us,
         timeout_s, linked,

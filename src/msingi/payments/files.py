@@ -208,7 +208,7 @@ async def run_file(stack: Stack, file_id: str, progress: Progress | None = None)
         until = clock.now() + timedelta(seconds=LEASE_S)
         async with stack.db.transaction(permit) as tx:
             found = await store_files.file(tx, wanted)
-            if found is None or found.state is FileState.WAITING:
+            if found is None or found.state in (FileState.PREPARING, FileState.WAITING):
                 raise errors.FileNotReady(state=found.state.value if found else "unknown")
             mine = await store_files.lease(tx, wanted, until, None)
             log.append(tx, permit, detail={"what": "payment file taken up" if mine else "payment file followed"})

@@ -242,8 +242,10 @@ class Statement(Struct, frozen=True):
 
 
 class FileState(StrEnum):
-    """How far a payment file is: handed in and waiting for approval, approved, being paid, every line ended."""
+    """How far a payment file is: a programme's list being checked, waiting for approval, approved, being paid, every
+    line ended."""
 
+    PREPARING = "preparing"
     WAITING = "waiting"
     APPROVED = "approved"
     RUNNING = "running"

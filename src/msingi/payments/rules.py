@@ -6,6 +6,8 @@ from hashlib import sha256
 from struct import Struct as Layout
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as FastUUID  # an equal of the standard one, made in a fifth of the time
+
 from msingi.kernel.errors import Malformed
 from msingi.payments.model import SHARD_BITS, AccountId, Flag, Kind, Reason, Tier
 
@@ -22,8 +24,6 @@ _NO_CREDIT = int(Flag.NO_CREDIT | Flag.CLOSED)
 _POST, _COMMIT, _REVERSE = int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE)
 _FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
 
-_VERSION_8 = 0x8 << 76 | 0b10 << 62  # version and variant bits of RFC 9562, section 5.8
-_KEPT = ~(0xF << 76 | 0b11 << 62 | 0xFF)
 _SPACE = 10**11
 _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
 _SHIFT = 31_415_926_535
@@ -147,8 +147,11 @@ def transfer_id(scope: str, key: str, shard: int = 0) -> UUID:
     Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else. Its last byte
     is the payer's shard, so that whoever knows the id knows where its journal row stands.
     """
-    raw = int.from_bytes(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
-    return UUID(int=raw & _KEPT | _VERSION_8 | shard)
+    raw = bytearray(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x80  # version and variant, RFC 9562, section 5.8
+    raw[8] = raw[8] & 0x3F | 0x80
+    raw[15] = shard
+    return FastUUID(bytes(raw))
 
 
 def expiry_id(hold: UUID) -> UUID:
@@ -194,12 +197,13 @@ def id_of(number: str) -> AccountId:
 
     Raises Malformed unless it has 13 digits and the right check digits.
     """
-    digits = number.replace(" ", "")
+    digits = number if len(number) == 13 else number.replace(" ", "")
     if len(digits) != 13 or not (digits.isascii() and digits.isdigit()):
         raise Malformed("An account number has 13 digits.", field="account", rule="digits=13")
-    if int(digits) % 97 != 1:
+    value = int(digits)
+    if value % 97 != 1:
         raise Malformed("The check digits of the account number are wrong.", field="account", rule="iso7064-mod97")
-    return AccountId((int(digits[:11]) - _SHIFT) * _UNSPREAD % _SPACE)
+    return AccountId((value // 100 - _SHIFT) * _UNSPREAD % _SPACE)
 
 
 def masked(given: str, family: str) -> str:

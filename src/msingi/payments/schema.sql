@@ -267,7 +267,7 @@ CREATE TABLE IF NOT EXISTS payments.payment_file (
   uploaded_at timestamptz NOT NULL,
   approved_by text,                       -- personal: payment, keep 10 years
   approved_at timestamptz,
-  state text NOT NULL DEFAULT 'waiting',  -- waiting (for approval), approved, running, finished
+  state text NOT NULL DEFAULT 'waiting',  -- preparing, waiting (for approval), approved, running, finished
   leased_until timestamptz,               -- one program at a time works a file off
   finished_at timestamptz
 );

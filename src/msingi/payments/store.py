@@ -10,7 +10,7 @@ from msgspec import structs
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
-from msingi.payments import chain
+from msingi.payments import packing
 from msingi.payments.book import Batch, Book, instant, micros
 from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Hold, Outcome
 from msingi.payments.moves import Original
@@ -18,7 +18,6 @@ from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, mask
 
 Q = sql.load(__name__)
 PAGE = 20_000
-_IDS = ("id", "shard", "seq", "at", "body_hash")
 _REMARKS = ("shard", "seq", "reference", "payer", "payee")
 
 
@@ -37,19 +36,20 @@ async def persist(tx: Tx, book: Book, batch: Batch) -> None:
     """
     at = instant(batch.at_us)
     count = len(batch.rows)
-    ids, *columns = batch.state
+    columns = [f"{{{','.join(map(str, column))}}}" for column in batch.state]
+    changed = len(batch.state[0])
     passed = await tx.row(
         Q.settle_batch,
         *(book.shard, book.epoch, batch.first_seq, batch.next_seq, count),
-        *(batch.prev, batch.root, batch.head, at, ids, *columns),
+        *(batch.prev, batch.root, batch.head, at, *columns),
     )
     if passed is None or passed["passed"] != 1:
         raise FenceLost(f"shard {book.shard} has moved on from seq {batch.first_seq}")
-    if passed["changed"] != len(ids):
-        raise RuntimeError(f"{len(ids)} balances changed in memory, {passed['changed']} in the database")
-    await tx.copy("payments.journal", chain.COLUMNS, batch.rows)
+    if passed["changed"] != changed:
+        raise RuntimeError(f"{changed} balances changed in memory, {passed['changed']} in the database")
+    await tx.pour("payments.journal", packing.JOURNAL, packing.stream(batch.copies))
     try:
-        await tx.copy("payments.transfer_id", _IDS, [(row[2], row[0], row[1], at, row[14]) for row in batch.rows])
+        await tx.pour("payments.transfer_id", packing.IDS, packing.stream(batch.ids))
     except asyncpg.UniqueViolationError as taken:
         raise IdsTaken from taken
     if batch.remarks:

@@ -71,19 +71,19 @@ class Writer:
                 raise ValueError("an amount or an account id is out of range")
         if orders[-1].linked:
             raise ValueError("the last order of a call is not linked to another one")
-        return await self._ask(orders)
+        return await self._asked(orders)
 
     async def expire(self) -> None:
         """End the holds whose time is over by this writer's clock; durable when it returns."""
-        await self._ask(())
+        await self._asked(())
 
-    async def _ask(self, orders: Sequence[Order]) -> list[Ending]:
+    def _asked(self, orders: Sequence[Order]) -> "asyncio.Future[list[Ending]]":
         asked = Asked(orders, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._wake.set()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return await asked.future
+        return asked.future
 
     async def idle(self) -> None:
         """Wait until nothing is under way."""

@@ -127,7 +127,13 @@ def audit(speaker: Speaker, counts: Iterable[ActCount], size: int) -> d.Audit:
     return d.Audit(size, sum(r.today for r in rows), rows)
 
 
-STATES = {"waiting": "waiting", "approved": "running", "running": "running", "finished": "done"}
+STATES = {
+    "preparing": "preparing",
+    "waiting": "waiting",
+    "approved": "running",
+    "running": "running",
+    "finished": "done",
+}
 
 
 def by_whom(told: str) -> str:

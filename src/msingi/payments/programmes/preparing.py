@@ -1,0 +1,103 @@
+"""A cycle's list is checked person by person and becomes a payment file: in parts, each of them kept, resumable.
+
+The register is asked for everybody again: who has died, is suspended, has grown out of the programme or has moved away
+since is left out, with the reason.
+"""
+
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from msingi.identity import acts as identity
+from msingi.identity.model import Person, Status
+from msingi.kernel import clock, log, policy
+from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.errors import Erased
+from msingi.kernel.ids import PersonId
+from msingi.kernel.stack import Stack
+from msingi.payments import files
+from msingi.payments.programmes import rules, store
+from msingi.payments.programmes.model import Checked, Facts, LeftOut, OpenCycle
+
+JOB = "payments-programmes"
+PART = 500
+GONE = Facts(in_use=False)
+
+
+class Known(Struct, frozen=True):
+    """What the register says of somebody: the identity number in use, and what the rules see."""
+
+    number: str
+    facts: Facts
+
+
+def _job(institution: str) -> Context:
+    return context(Actor(Kind.JOB, JOB, institution, frozenset(), 2), "social-protection", "public-task", channel="job")
+
+
+async def facts_of(stack: Stack, institution: str, people: list[PersonId]) -> dict[PersonId, Known]:
+    """What the rules see of people, for an institution's programme; each of them learns that it was looked at.
+
+    Somebody who is unknown, erased or out of use is not in use.
+    """
+    found = await _read(stack, _job(institution), people)
+    told = {}
+    for person in people:
+        record = found.get(person)
+        if record is None:
+            told[person] = Known("", GONE)
+            continue
+        said = record.demographics
+        in_use = record.status is Status.ACTIVE and bool(record.number)
+        told[person] = Known(record.number, Facts(said.birth.date, said.sex.value, said.region, in_use))
+    return told
+
+
+async def _read(stack: Stack, ctx: Context, people: list[PersonId]) -> dict[PersonId, Person]:
+    """The records of people; an erased one spoils a common question, so it is divided until those are alone."""
+    if not people:
+        return {}
+    try:
+        return await identity.read_many(stack, ctx, people)
+    except Erased:
+        if len(people) == 1:
+            return {}
+    half = len(people) // 2
+    return await _read(stack, ctx, people[:half]) | await _read(stack, ctx, people[half:])
+
+
+async def prepare(stack: Stack, file_id: UUID) -> int:
+    """Check a cycle's list to its end, and let its file wait for approval; how many people were checked here.
+
+    Safe to repeat and to run twice at once: each part is one transaction that holds the cycle.
+    """
+    permit = policy.decide(_job(""), "payments.prepare-cycle", policy.ANYONE)
+    checked = 0
+    while True:
+        async with stack.db.transaction(permit) as tx:
+            cycle = await store.open_cycle(tx, file_id)
+            people = await store.to_check(tx, cycle, PART) if cycle is not None else []
+            if cycle is not None and people:
+                found = await _check(stack, cycle, people)
+                await store.add_checked(tx, cycle, found, people[-1])
+            elif cycle is not None:
+                await store.make_ready(tx, file_id, clock.now())
+            log.append(tx, permit, detail={"what": "list of a cycle checked", "people": len(people)})
+        if not people:
+            return checked
+        checked += len(people)
+
+
+async def _check(stack: Stack, cycle: OpenCycle, people: list[PersonId]) -> Checked:
+    known = await facts_of(stack, cycle.institution, people)
+    words = f"{cycle.name} {cycle.label}"
+    found = Checked()
+    for person in people:
+        why = rules.refusal(cycle.eligibility, known[person].facts, cycle.on)
+        if why is not None:
+            found.left_out.append(LeftOut(person, why))
+            continue
+        line = msgspec.msgpack.encode((known[person].number, words))
+        found.lines.append((person, stack.seal.seal_with_room_key(files.SEAL, line), cycle.amount_minor))
+    return found
