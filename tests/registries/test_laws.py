@@ -8,6 +8,8 @@ import pytest
 from tests.consent.people import newborn, oneself
 from tests.registries.test_acts import CLINIC, KEEPER, content, order, software
 
+from msingi.governance.keeping import acts as keeping
+from msingi.kernel.context import job_context
 from msingi.registries import acts
 from msingi.registries.errors import KeyTaken, NoRecord, RegisterNotEmpty, RegisterUnknown
 
@@ -128,3 +130,25 @@ async def test_laws_3_to_7_hold_in_every_life_of_a_register(stack, ctx_of, owner
     await acts.end(stack, keeper, register.register_id)  # law 6
     with pytest.raises(RegisterUnknown):
         await acts.register_by_id(stack, register.register_id)
+
+
+async def test_retention_destroys_a_record_with_its_key_which_is_free_again(stack, ctx_of, owner_url, people):
+    keeper = software(ctx_of, KEEPER)
+    register = await acts.describe(stack, keeper, order(f"old-{uuid4().hex[:8]}"))
+    for key in ("B1", "B2"):
+        await acts.create(stack, keeper, register, content(stack, people[0], key))
+    conn = await asyncpg.connect(owner_url)
+    old = "now() - interval '20 years'"
+    aged = await conn.fetchval(
+        f"UPDATE registries.record SET updated = {old} WHERE record_id = (SELECT record_id FROM registries.record"
+        f" WHERE register_id = $1 ORDER BY record_id LIMIT 1) RETURNING record_id", register.register_id,
+    )  # fmt: skip
+    await conn.execute(f"UPDATE registries.place SET since = {old} WHERE register_id = $1", register.register_id)
+    for _ in range(2):  # a key goes once its record has gone
+        await keeping.sweep(stack, job_context("retention"))
+    left = await conn.fetch("SELECT record_id FROM registries.place WHERE register_id = $1", register.register_id)
+    await conn.close()
+    assert len(left) == 1 and left[0]["record_id"] != aged  # the other record's key is as old, and is kept with it
+    page = await acts.find(stack, keeper, register, {}, limit=50)
+    assert [one.content["ID"] for one in page.records] == ["B2"]
+    await acts.create(stack, keeper, register, content(stack, people[1], "B1"))
