@@ -84,7 +84,6 @@ async def open_account(
         return next(a for a in await shards.accounts(stack, tx, person, str(owner)) if a.number == number)
 
 
-@crossing("payments", "cli")
 async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:
     """The default wallet (account id) of each of `people`, opened in the lowest tier where one is missing."""
     wanted = tuple(dict.fromkeys(people))
@@ -223,7 +222,6 @@ async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -
     return found
 
 
-@crossing("payments", "portal", "channels", "governance")
 async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str, int]:
     """What a person has in all accounts together: minor units by currency."""
     totals: dict[str, int] = {}
