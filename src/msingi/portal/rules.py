@@ -23,6 +23,7 @@ NEWS = frozenset(
         "duplicate.done_same",
         "duplicate.done_different",
         "duplicate.done_proposed",
+        "duplicate.done_apart",
         "exchange.said_done",
         "exchange.said_asked",
         "exchange.said_granted",
