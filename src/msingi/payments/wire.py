@@ -381,10 +381,7 @@ class _Reader:
         except Malformed as wrong:
             raise _wrong(path, str(wrong.facts.get("rule", "decimal")), wrong.detail) from None
         if not 0 < amount <= MAX_AMOUNT_MINOR:
-            most = plain(MAX_AMOUNT_MINOR, currency)
-            raise _wrong(
-                path, "largest amount" if amount else "above zero", f"An amount is above 0, and at most {most}."
-            )
+            raise _wrong(path, "largest amount" if amount else "above zero", "It is zero, or too large.")
         return amount
 
     def _sums(self, path: str, header: dict[str, str], count: int, total_minor: int) -> None:

@@ -17,6 +17,7 @@ from msingi.portal import (
     routes_files,
     routes_money,
     routes_person,
+    routes_programmes,
     routes_shop,
     routes_staff,
     routes_wallet,
@@ -137,6 +138,7 @@ DOORS: list[Any] = [
     *routes_bank.doors,
     *routes_staff.doors,
     *routes_files.doors,
+    *routes_programmes.doors,
     *routes_wallet.doors,
     *routes_exchange.doors,
 ]

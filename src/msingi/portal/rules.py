@@ -28,6 +28,9 @@ NEWS = frozenset(
         "exchange.said_granted",
         "shop.said_registered",
         "shop.said_closed",
+        "programme.said_opened",
+        "programme.said_closed",
+        "programme.said_cycle",
     )
 )
 PERSON_MENU = (
@@ -45,6 +48,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "programmes": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
     "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
@@ -57,6 +61,7 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("programmes", "/staff/programmes", "people"),
     MenuItem("shops", "/staff/shops", "money"),
     MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
