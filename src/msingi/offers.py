@@ -14,6 +14,7 @@ import msgspec
 from msingi.channels import acts as channels
 from msingi.channels import dialogue
 from msingi.consent.model import ConsentChanged
+from msingi.credentials import factor as printed
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
 from msingi.credentials.presentation.model import Right as RightToSee
@@ -43,6 +44,13 @@ PERSON_QUESTIONS = {
     "lives-in": {"field": "region", "test": "equals", "asked": True},
 }
 PERSON_FIELDS = ("name.given", "name.family", "birth_date", "sex", "region")
+PERSON_LABELS = {
+    "name.given": ("Given names", "Majina ya kupewa", "Prénoms", "الأسماء"),
+    "name.family": ("Family name", "Jina la ukoo", "Nom de famille", "اسم العائلة"),
+    "birth_date": ("Date of birth", "Tarehe ya kuzaliwa", "Date de naissance", "تاريخ الميلاد"),
+    "sex": ("Sex", "Jinsia", "Sexe", "الجنس"),
+    "region": ("Region", "Mkoa", "Région", "المنطقة"),
+}
 
 
 def connect(stack: Stack) -> None:
@@ -59,6 +67,8 @@ def connect(stack: Stack) -> None:
     offer_shown(stack)
     stack.outbox.subscribe("consent.granted", note_relying)
     factors.of(stack).add(wallet.factor())
+    factors.of(stack).cards.append(printed.holder)
+    factors.of(stack).read_picture = printed.read_picture
     stack.local[MESSAGES_OF] = channels.messages
     stack.local[dialogue.COMPLAIN] = complain_by_phone
     stack.local[dialogue.CASE_OF] = case_by_phone
@@ -101,7 +111,13 @@ def _offer_person(owner: str) -> None:
         "person-facts",
         owner,
         answer,
-        _described("Facts about a person from the identity register", {f: {"type": "string"} for f in PERSON_FIELDS})
+        _described(
+            "Facts about a person from the identity register",
+            {
+                name: {"type": "string", "x-title": dict(zip(("en", "sw", "fr", "ar"), labels, strict=True))}
+                for name, labels in PERSON_LABELS.items()
+            },
+        )
         | {"x-questions": PERSON_QUESTIONS},
         fields=PERSON_FIELDS,
         purposes=("identity-proofing", "social-protection", "health-care"),

@@ -45,6 +45,7 @@ NOBODYS = {
     "payments.run-file",
     "payments.close-merchant",
     "payments.list-merchants",
+    "payments.switch-",
     "payments.upload-file",
     "payments.open-programme",
     "payments.close-programme",

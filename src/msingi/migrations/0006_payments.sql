@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS payments.account (
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
-  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered
   owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
@@ -305,3 +305,12 @@ CREATE TABLE IF NOT EXISTS payments.payment_line (
 );
 SELECT kernel.wall('payments', 'payment_line', NULL);
 CREATE INDEX IF NOT EXISTS payment_line_open ON payments.payment_line (file_id, line) WHERE status = 0;
+
+-- Holders whose sign-in was given back at a centre: until when their accounts pay out small amounts only.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS payments.recovering (
+  person_id uuid PRIMARY KEY,
+  until timestamptz NOT NULL              -- personal: fraud-prevention, keep until then
+);
+SELECT kernel.wall('payments', 'recovering', 'person_id');
+CREATE INDEX IF NOT EXISTS recovering_until ON payments.recovering (until);

@@ -176,6 +176,18 @@ class FileNotReady(Conflict):
     remedy = "Read the file's progress first."
 
 
+class CoolingOff(TransferRejected):
+    """The payer's sign-in was given back at a centre less than three days ago. Until then the account pays out a tenth
+    of what it usually may, at once and in a day, so that the owner can object before money is gone.
+    """
+
+    code = "payments.cooling-off"
+    title = "Only small amounts can be paid for now"
+    remedy = (
+        "Pay less, or wait until three days have passed; if you did not recover your account, go to a centre at once."
+    )
+
+
 _REFUSALS: dict[Reason, tuple[type[Refusal], dict[str, str]]] = {
     Reason.UNKNOWN_PAYER: (NoSuchAccount, {"party": "payer"}),
     Reason.UNKNOWN_PAYEE: (NoSuchAccount, {"party": "payee"}),
@@ -195,6 +207,7 @@ _REFUSALS: dict[Reason, tuple[type[Refusal], dict[str, str]]] = {
     Reason.NO_ORIGINAL: (NothingToReverse, {}),
     Reason.OVER_ORIGINAL: (OverOriginal, {}),
     Reason.CLOSED: (AccountClosed, {}),
+    Reason.COOLING_OFF: (CoolingOff, {}),
 }
 
 

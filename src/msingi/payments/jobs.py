@@ -9,7 +9,8 @@ from msingi.kernel import crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import files, holders, store, store_files
+from msingi.payments import files, holders, recovering, store, store_files
+from msingi.payments.recovering import RECOVERED
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
@@ -65,6 +66,7 @@ async def open_months(stack: Stack) -> None:
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "payments.file-approved": on_file_approved,
     StatusChanged.kind: holders.on_status,
+    RECOVERED: recovering.on_recovered,
 }
-loops = [work_files_off]
+loops = [work_files_off, recovering.lift_for_ever]
 starts = [open_months]

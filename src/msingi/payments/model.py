@@ -40,6 +40,7 @@ class Flag(IntFlag):
     NO_CREDIT = 4
     OUT_OF_USE = 8  # the holder's identity cannot be relied on, or the holder has died: no debits
     CLOSED = 16  # for good: neither debits nor credits
+    RECOVERED = 32  # the holder's sign-in was given back at a centre days ago: small debits only
 
 
 class Kind(IntEnum):
@@ -83,6 +84,7 @@ class Reason(IntEnum):
     NO_ORIGINAL = 16
     OVER_ORIGINAL = 17
     CLOSED = 18
+    COOLING_OFF = 19
 
 
 class Tier(Struct, frozen=True):

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from msingi.payments import rules
-from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Reason
+from msingi.payments.model import SHARD_BITS, Flag, Hold, Kind, Order, Reason
 
 if TYPE_CHECKING:
     from msingi.payments.book import Batch, Book
@@ -21,6 +21,7 @@ MOVING = frozenset((int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE), int(Kin
 _POST, _RESERVE, _COMMIT, _ABORT = int(Kind.POST), int(Kind.RESERVE), int(Kind.COMMIT), int(Kind.ABORT)
 _REVERSE, _ARRIVE = int(Kind.REVERSE), int(Kind.ARRIVE)
 _SHARD = (1 << SHARD_BITS) - 1
+_RECOVERED, _LIMITS = int(Flag.RECOVERED), frozenset((Reason.TRANSFER_LIMIT, Reason.DAY_LIMIT))
 
 
 class Original(Struct, gc=False):
@@ -116,7 +117,9 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
         return int(Reason.UNKNOWN_PAYER), payer, payee
     if not (0 <= payee < size and (there or order.kind == _RESERVE)):
         return int(Reason.UNKNOWN_PAYEE), payer, payee
-    tier, posted = book.tiers[book.tier[payer]], book.posted
+    tier, posted, cooling = book.tiers[book.tier[payer]], book.posted, book.flags[payer] & _RECOVERED
+    if cooling:
+        tier = rules.while_recovering(tier)
     reason = rules.weigh(
         order.amount,
         rules.available(posted[payer], book.reserved[payer], book.floor[payer]),
@@ -128,6 +131,8 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
         tier.transfer_limit_minor,
         tier.day_limit_minor - rules.spent_on(today, book.day[payer], book.spent[payer]),
     )
+    if cooling and reason in _LIMITS:
+        reason = Reason.COOLING_OFF
     return int(reason), payer, payee
 
 

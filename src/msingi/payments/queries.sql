@@ -330,3 +330,16 @@ UPDATE payments.holder SET is_default = false WHERE person_id = $1 AND account_i
 -- name: holder_ref_of
 -- The keyed hash of whoever holds an account.
 SELECT owner FROM payments.account WHERE shard = $1 AND id = $2
+
+-- name: keep_recovering
+-- A holder's sign-in was given back; the latest end counts.
+INSERT INTO payments.recovering AS r (person_id, until) VALUES ($1, $2)
+ON CONFLICT (person_id) DO UPDATE SET until = greatest(r.until, excluded.until)
+
+-- name: recovered_by
+-- Holders whose days of small amounts are over, first those whose ended first.
+SELECT person_id FROM payments.recovering WHERE until <= $1 ORDER BY until LIMIT $2
+
+-- name: end_recovering
+-- The days of small amounts are over; none if a later recovery began others.
+DELETE FROM payments.recovering WHERE person_id = $1 AND until <= $2

@@ -15,6 +15,7 @@ MAX_AMOUNT_MINOR = 10**15
 MAX_BALANCE_MINOR = 10**18
 NO_TIER = Tier(0, MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR, MAX_BALANCE_MINOR)
 DAY_US = 86_400_000_000
+RECOVERING_SHARE = 10
 
 # Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
 _OPEN, _CLOSED = int(Flag.OPEN), int(Flag.CLOSED)
@@ -72,6 +73,15 @@ def weigh(
     if amount > payee_room:
         return Reason.BALANCE_LIMIT
     return Reason.NONE
+
+
+def while_recovering(tier: Tier) -> Tier:
+    """What a tier allows in the days after its holder's sign-in was given back: a tenth at once, and a tenth a day.
+
+    Enough for food and a bus; too little to empty an account before its owner can object.
+    """
+    at_once, a_day = tier.transfer_limit_minor // RECOVERING_SHARE, tier.day_limit_minor // RECOVERING_SHARE
+    return Tier(tier.number, at_once, a_day, tier.balance_limit_minor)
 
 
 def weigh_end(hold_amount: int | None, ended: bool, owner: bool, amount: int) -> Reason:

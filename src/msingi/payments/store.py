@@ -154,6 +154,21 @@ async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
     return len(await tx.rows(Q.restrict_holder, person, flag, on))
 
 
+async def keep_recovering(tx: Tx, person: PersonId, until: datetime) -> None:
+    """A holder pays out small amounts only until then."""
+    await tx.do(Q.keep_recovering, person, until)
+
+
+async def recovered_by(tx: Tx, at: datetime, limit: int) -> list[PersonId]:
+    """Holders whose days of small amounts are over."""
+    return [PersonId(row["person_id"]) for row in await tx.rows(Q.recovered_by, at, limit)]
+
+
+async def end_recovering(tx: Tx, person: PersonId, at: datetime) -> bool:
+    """Forget it; False if it is not over."""
+    return await tx.do(Q.end_recovering, person, at) == 1
+
+
 async def flag(tx: Tx, account: int, flags: int, on: bool) -> bool:
     """Set or lift flags of an open account, and make its writer read again; False if there is none."""
     await tx.do(Q.move_fence, [shard_of(account)])

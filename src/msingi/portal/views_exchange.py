@@ -9,6 +9,7 @@ from msingi.countries import Profile
 from msingi.exchange.membership.model import RightAsked
 from msingi.exchange.model import Offer, Right
 from msingi.portal.views import Speaker
+from msingi.portal.views_offer import Described, described
 from msingi.portal.words import Words
 
 
@@ -68,6 +69,7 @@ class OfferPage(Struct, frozen=True):
     about_person: bool
     level: str
     rights: tuple[RightLine, ...]
+    described: Described
 
 
 class Member(Struct, frozen=True):
@@ -191,6 +193,7 @@ def offer(
         found.service, profile.say(found.title, lang), owner, found.owner,
         tuple(speak.word("purpose", p) for p in found.purposes), tuple(speak.word("basis", b) for b in found.bases),
         found.fields, found.needs_consent, found.about_person, str(found.openapi.get("x-service-level", "")), lines,
+        described(profile, lang, words, found),
     )  # fmt: skip
 
 

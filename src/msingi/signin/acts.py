@@ -127,15 +127,25 @@ async def pin_fits(stack: Stack, tx: Tx, account: PersonId | None, stored: bytes
 
 
 async def verify_pin(
-    stack: Stack, ctx: Context, login: str, pin: str, place: Place, via: str, *, one_factor: bool = False
+    stack: Stack,
+    ctx: Context,
+    login: str,
+    pin: str,
+    place: Place,
+    via: str,
+    *,
+    one_factor: bool = False,
+    card: PersonId | None = None,
 ) -> PinResult:
     """One attempt with a PIN. With `one_factor`, a right one opens a session at once.
 
-    A wrong PIN, an unknown number and an account without PIN end alike, after the same time (law 1).
+    `card` is whose card was shown instead of a login; it counts as that person's tries and as no second factor,
+    because a printed code can be copied. A wrong PIN, an unknown number and an account without PIN end alike, after
+    the same time (law 1). While one PIN is tried on many people, it alone signs nobody in on a new device.
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
-    account = await find_account(stack, login, own_work())
+    account = card or await find_account(stack, login, own_work())
     permit = policy.decide(ctx, "signin.verify-pin", policy.NOBODY if account is None else account)
     async with stack.db.transaction(permit) as tx:
         who = await load_who(stack, tx, account, login)
@@ -150,7 +160,8 @@ async def verify_pin(
         result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
         if not result.retry_after_s:
             if await pin_is_right(stack, tx, subject, pin):
-                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and one_factor else ""
+                alone = one_factor and (known or not await limits.is_sprayed(stack, tx, pin, ctx.at))
+                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and alone else ""
                 result = PinResult(Verdict.RIGHT, who, cookie=cookie)
                 await store.forget_place(tx, key)
             else:
@@ -158,12 +169,18 @@ async def verify_pin(
                 await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
                 if network:
                     await store.add_failure(tx, network, ctx.at)
+                    await limits.count_spray(stack, tx, pin, ctx.at)
         log.append(
             tx,
             permit,
             # While a place is locked nothing is tried, and strangers must not fill a person's record.
             subject=None if result.verdict is Verdict.LOCKED else subject,
-            detail={"result": result.verdict, "to": via, "device": "known" if known else "new"},
+            detail={
+                "result": result.verdict,
+                "to": via,
+                "device": "known" if known else "new",
+                "by": "card" if card else "login",
+            },
         )
     if result.verdict is not Verdict.RIGHT:
         await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))

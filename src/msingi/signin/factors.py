@@ -58,6 +58,7 @@ class Factors:
     def __init__(self) -> None:
         self.ways: dict[str, Factor] = {}
         self.cards: list[Card] = []
+        self.read_picture: Callable[[bytes], str] | None = None  # the text of the code in a picture, or a Refusal
 
     def add(self, way: Factor) -> None:
         """Add a factor, or replace the one of the same name."""

@@ -7,6 +7,7 @@ tried on many people fails once for each of them, so a network has a counter of 
 import unicodedata
 from datetime import datetime
 
+from msingi.kernel import tally
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -15,6 +16,7 @@ from msingi.signin.model import Place, Question
 
 NETWORK_TRIES = 100
 NETWORK_WINDOW_S = 15 * 60
+SPRAY = tally.Limit("signin.verify-pin: one PIN on many people", 50, 15 * 60)
 
 
 async def code_place(stack: Stack, tx: Tx, account: PersonId, device: bytes, place: str, at: datetime) -> bytes:
@@ -47,6 +49,23 @@ async def network_wait_s(tx: Tx, network: bytes, at: datetime) -> int:
     """The seconds until the next window if this network has had its wrong PINs, else 0."""
     wrong = await store.failures(tx, network)
     return NETWORK_WINDOW_S - int(at.timestamp()) % NETWORK_WINDOW_S if wrong >= NETWORK_TRIES else 0
+
+
+def _spray(stack: Stack, pin: str) -> str:
+    return stack.keys.blind(f"signin.spray|{pin[:64]}").hex()[:24]  # nothing that is kept or logged tells the PIN
+
+
+async def count_spray(stack: Stack, tx: Tx, pin: str, at: datetime) -> None:
+    """Count a PIN that was wrong on a new device, whoever it was for and from wherever; the operator hears of many."""
+    await tally.add(stack, tx, SPRAY, _spray(stack, pin), at)
+
+
+async def is_sprayed(stack: Stack, tx: Tx, pin: str, at: datetime) -> bool:
+    """Whether this PIN is being tried on many people, from however many networks.
+
+    It locks nobody, for that could be done on purpose: it only stops being enough by itself on a new device.
+    """
+    return await tally.add(stack, tx, SPRAY, _spray(stack, pin), at, 0) >= SPRAY.most
 
 
 def digits(text: str) -> str:

@@ -17,6 +17,7 @@ from msingi.kernel.ids import PersonId
 from msingi.signin import acts, factors, flow, page
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
+from msingi.signin.cards import routes as cards
 from msingi.signin.ciba import routes as ciba
 from msingi.signin.errors import AccessDenied, FlowLost
 from msingi.signin.esignet import routes as esignet
@@ -61,6 +62,8 @@ def _step(
     if name == "start":
         ways = factors.of(web.stack(request)).ways.values()
         facts["ways"] = [(flow.step(f"/with/{way.name}", text), way.says(lang)) for way in ways]
+        if factors.of(web.stack(request)).cards:
+            facts["ways"].append((flow.step("/card", text), say("way_card", lang)))
     return page.show(request, name, lang, status=status, goes_to=to, flow=text, here=here, **facts)
 
 
@@ -331,6 +334,7 @@ pages = Router(
         *ciba.pages,
         *esignet.pages,
         *passkeys.pages,
+        *cards.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,

@@ -1,0 +1,50 @@
+"""Endless work of the switch: letters that wait, and transfers whose time is over."""
+
+import asyncio
+import logging
+
+from msingi.kernel.context import job_context
+from msingi.kernel.errors import Outage
+from msingi.kernel.stack import Stack
+from msingi.payments.switch import acts, moving, post, roll
+
+logger = logging.getLogger("msingi.switch")
+LOOK_S = 1.0
+
+
+async def deliver(stack: Stack) -> None:
+    """For ever: take up letters that a stopped program, or a participant that did not answer, left."""
+    sender = post.of(stack)
+    try:
+        while True:
+            try:
+                await sender.collect()
+            except Outage as outage:
+                logger.warning("letters wait: %s", outage)
+            except Exception:
+                logger.exception("letters could not be taken up")
+            await asyncio.sleep(LOOK_S)
+    finally:
+        sender.close()
+
+
+async def end_overdue(stack: Stack) -> None:
+    """For ever: end reserved transfers whose time is over."""
+    while True:
+        try:
+            await moving.expire(stack)
+        except Outage as outage:
+            logger.warning("overdue transfers wait: %s", outage)
+        except Exception:
+            logger.exception("overdue transfers could not be ended")
+        await asyncio.sleep(LOOK_S)
+
+
+async def make_hub(stack: Stack) -> None:
+    """At start: the hub has a name and a key of its own, with which it signs what it says."""
+    if roll.HUB not in (await roll.of(stack)).fsps:
+        await acts.join(stack, job_context("setup"), roll.HUB, "switch", "Switch", "", "")
+
+
+loops = [deliver, end_overdue]
+starts = [make_hub]

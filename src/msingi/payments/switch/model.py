@@ -1,0 +1,204 @@
+"""Nouns of the switch: participants, their accounts, conversations, transfers, messages on their way, windows."""
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+
+class Proof(StrEnum):
+    """How a participant proves that a message is its own: by signature, or (sandbox only) by the network it is on."""
+
+    SIGNATURE = "signature"
+    NETWORK = "network"
+
+
+class Settlement(StrEnum):
+    """How a currency is settled: net amounts when a window is settled, or each transfer at once out of the cover."""
+
+    NET = "net"
+    GROSS = "gross"
+
+
+class Fsp(Struct, frozen=True):
+    """A participant. `key` is its public RSA key in PEM; `endpoint` where its callbacks go, "inside:" for our bank."""
+
+    fsp: str
+    institution: str
+    name: str
+    key: str
+    endpoint: str
+    active: bool
+    proof: Proof
+    joined_at: datetime
+
+
+class SettledCurrency(Struct, frozen=True):
+    """A currency that the switch settles. `outside` stands for the money at the settlement bank; it falls below 0."""
+
+    currency: str
+    digits: int
+    settlement: Settlement
+    outside: int
+
+
+class FspAccount(Struct, frozen=True):
+    """What a participant holds in a currency: accounts of the ledger, and the limit that it wants.
+
+    `guarantee` lends the limit to `position`: its balance is the limit in force, below 0. So the balance of `position`
+    is that limit, plus what was received and minus what was sent since the last settlement, and stays above 0.
+    """
+
+    fsp: str
+    currency: str
+    cover: int
+    position: int
+    guarantee: int
+    wanted_minor: int
+    active: bool
+
+
+class Standing(Struct, frozen=True):
+    """How a participant stands in a currency, in minor units.
+
+    `position_minor` is what it owes (below 0: is owed) in windows not settled yet, without what is `reserved_minor`;
+    `limit_minor` is the limit in force, `wanted_minor` what it becomes as far as the cover carries it.
+    """
+
+    currency: str
+    cover_minor: int
+    limit_minor: int
+    wanted_minor: int
+    position_minor: int
+    reserved_minor: int
+    active: bool
+
+
+class State(IntEnum):
+    """How far a transfer is; the wire's RECEIVED has no row, for nothing is kept before it is reserved."""
+
+    RESERVED = 1
+    COMMITTED = 2
+    ABORTED = 3
+
+
+class Part(Struct, frozen=True):
+    """One transfer of a bulk: its id, amount in minor units, and condition."""
+
+    id: str
+    amount_minor: int
+    condition: str
+
+
+class Transfer(Struct, frozen=True):
+    """A transfer between two participants: what was ordered, and the ledger's hold that stands for it.
+
+    `parts` are the transfers of a bulk, which share one hold; `resource` and `flavour`
+    say under which name and in which form it came.
+    """
+
+    id: UUID
+    hash: bytes
+    resource: str
+    payer: str
+    payee: str
+    currency: str
+    amount_minor: int
+    condition: str
+    expires_at: datetime
+    hold: UUID
+    flavour: str = "fspiop"
+    parts: tuple[Part, ...] = ()
+    state: State = State.RESERVED
+    fulfilment: str = ""
+    completed_at: datetime | None = None
+    settled_minor: int = 0
+
+    @property
+    def version(self) -> str:
+        """The version of the resource in which its participants are told of it."""
+        return "2.0" if self.flavour == "iso20022" else "1.1"
+
+
+class Talk(Struct, frozen=True):
+    """A request that one participant sent to another through the switch, so that only the other can answer it."""
+
+    resource: str
+    id: str
+    hash: bytes
+    source: str
+    destination: str
+
+
+class Letter(Struct, frozen=True):
+    """A message on its way to a participant: sent again and again until it is taken or `until` is over."""
+
+    id: UUID
+    fsp: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    until: datetime
+    tries: int = 0
+
+
+class WindowState(StrEnum):
+    """A window collects transfers while it is open, then waits closed, and is settled once."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    SETTLED = "settled"
+
+
+class Window(Struct, frozen=True):
+    """A settlement window; times are UTC."""
+
+    window: int
+    state: WindowState
+    opened_at: datetime
+    closed_at: datetime | None = None
+    settled_at: datetime | None = None
+
+
+class NetLine(Struct, frozen=True):
+    """What a participant sent, received and therefore owes (above 0) or is owed (below 0) in a window, minor units."""
+
+    fsp: str
+    currency: str
+    sent: int
+    sent_minor: int
+    received: int
+    received_minor: int
+
+    @property
+    def owes_minor(self) -> int:
+        """What it owes: sent minus received."""
+        return self.sent_minor - self.received_minor
+
+
+class Report(Struct, frozen=True):
+    """The settlement report of a window: a line for each participant and currency."""
+
+    window: Window
+    lines: list[NetLine]
+
+
+class Message(Struct, frozen=True):
+    """A message as it came in: `path` from the service on, `headers` by lower-case name, the body as received."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def source(self) -> str:
+        """Who says to have sent it."""
+        return self.headers.get("fspiop-source", "")
+
+    @property
+    def destination(self) -> str:
+        """For whom it is, where the sender says so."""
+        return self.headers.get("fspiop-destination", "")

@@ -1,0 +1,83 @@
+"""The roll: participants, currencies and accounts in memory, read again a moment after they changed.
+
+It changes a few times a day and is needed for every message.
+"""
+
+import hmac
+import time
+from hashlib import sha256
+
+from msgspec import Struct
+
+from msingi.kernel.stack import Stack
+from msingi.payments.switch import errors, jws, rules, store
+from msingi.payments.switch.model import Fsp, FspAccount, Proof, SettledCurrency, Settlement
+
+HUB = "hub"
+FRESH_S = 2.0
+
+
+class Roll(Struct):
+    """Everybody who takes part, as read at `read_at` (monotonic seconds)."""
+
+    fsps: dict[str, Fsp]
+    accounts: dict[tuple[str, str], FspAccount]
+    currencies: list[SettledCurrency]
+    tokens: dict[str, bytes]
+    keys: dict[str, bytes]
+    read_at: float
+
+    def active(self, name: str, field: str) -> Fsp:
+        """A participant that takes part now. Raises BadSyntax, UnknownFsp naming the field."""
+        found = self.fsps.get(rules.fsp_id(name, field))
+        if found is None or not found.active:
+            raise errors.UnknownFsp(party=field)
+        return found
+
+    def account(self, fsp: str, currency: str, field: str) -> FspAccount:
+        """What a participant holds in a currency. Raises BadCurrency if it does not settle in it now."""
+        found = self.accounts.get((fsp, currency))
+        if found is None or not found.active:
+            raise errors.BadCurrency(party=field, currency=currency)
+        return found
+
+    def money(self, fsp: str, currency: SettledCurrency, field: str) -> int:
+        """The ledger's account that a participant pays and is paid with: its position, or its cover (gross)."""
+        held = self.account(fsp, currency.currency, field)
+        return held.position if currency.settlement is Settlement.NET else held.cover
+
+    def knows_token(self, fsp: str, token: str) -> bool:
+        """Whether a token is this participant's."""
+        kept = self.tokens.get(fsp, b"")
+        return bool(kept) and hmac.compare_digest(kept, sha256(token.encode()).digest())
+
+    def trusts_network(self, fsp: Fsp, sandbox: bool) -> bool:
+        """Whether a message counts without proof: only in a sandbox, and only where the operator said so."""
+        return sandbox and fsp.proof is Proof.NETWORK
+
+    def signed(self, method: str, path: str, source: str, destination: str, date: str, body: bytes) -> dict[str, str]:
+        """The signature headers of a message of our own; none for a participant whose key is elsewhere."""
+        pem = self.keys.get(source)
+        return jws.sign(pem, method, path, source, destination, date, body) if pem else {}
+
+
+async def of(stack: Stack) -> Roll:
+    """The roll, at most two seconds old."""
+    found = stack.local.get("payments.switch.roll")
+    if isinstance(found, Roll) and time.monotonic() - found.read_at < FRESH_S:
+        return found
+    read_at = time.monotonic()
+    async with stack.db.reading("payments") as tx:
+        fsps = {f.fsp: f for f in await store.fsps(tx)}
+        accounts = {(a.fsp, a.currency): a for a in await store.accounts(tx)}
+        currencies = await store.currencies(tx)
+        secrets = await store.secrets(tx)
+    keys = {n: stack.keys.unwrap(bytes(s), b"switch/" + n.encode()) for n, (_, s) in secrets.items() if s is not None}
+    made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at)
+    stack.local["payments.switch.roll"] = made
+    return made
+
+
+def forget(stack: Stack) -> None:
+    """Read the roll again at the next message: it was changed."""
+    stack.local.pop("payments.switch.roll", None)

@@ -1,0 +1,261 @@
+"""Doors of the switch: the FSPIOP API under /fspiop, and the operator's under /v1/switch.
+
+FSPIOP is asynchronous: 202 (200 for an answer) says that the message is kept; the rest comes as a callback to the
+participant's endpoint. Refusals are `errorInformation`. Amounts at /v1/switch are minor units.
+"""
+
+from typing import Annotated, Any
+
+from litestar import Request, Response, Router, delete, get, patch, post, put
+from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from msgspec import Meta, Struct
+
+from msingi.kernel import web
+from msingi.kernel.context import Context
+from msingi.payments.rules import MAX_AMOUNT_MINOR
+from msingi.payments.switch import acts, door, roll, settling
+from msingi.payments.switch import model as m
+from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
+
+AnyRequest = Request[Any, Any, Any]
+PREFIX = "/fspiop"
+Name = Annotated[str, Meta(min_length=1, max_length=32)]
+Currency = Annotated[str, Meta(min_length=3, max_length=3)]
+Amount = Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
+FspPath = Annotated[str, PathParameter(max_length=32, description="The name of the participant.")]
+CurrencyPath = Annotated[str, PathParameter(max_length=3, description="ISO 4217 code.")]
+Key = Annotated[
+    str,
+    HeaderParameter(
+        name="Idempotency-Key", required=True, min_length=1, max_length=64, description="Repeat harmlessly."
+    ),
+]
+
+
+async def _taken(request: AnyRequest) -> Response[bytes]:
+    """Take a FSPIOP message as it came."""
+    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    path = raw.decode("latin-1").partition("?")[0].removeprefix(PREFIX)  # as it was sent, for so it was signed
+    query = request.url.query
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]}
+    body = await request.body()
+    message = m.Message(request.method, f"{path}?{query}" if query else path, headers, body)
+    return Response(b"", status_code=await door.receive(web.stack(request), message), media_type="application/json")
+
+
+TAKES = {"takes": ("application/vnd.interoperability.transfers+json;version=1.1",)}
+PARTY = ["/parties/{type:str}/{id:str}", "/parties/{type:str}/{id:str}/{sub:str}"]
+PARTY_ERROR = ["/parties/{type:str}/{id:str}/error", "/parties/{type:str}/{id:str}/{sub:str}/error"]
+REGISTRATION = ["/participants/{type:str}/{id:str}", "/participants/{type:str}/{id:str}/{sub:str}"]
+RESOURCES = ("quotes", "transfers", "bulkQuotes", "bulkTransfers", "transactionRequests")
+ASKED = (*RESOURCES, "authorizations", "transactions")
+
+
+@get(PARTY, status_code=202, summary="Look a party up (GET /parties)")
+async def look_up(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.3: who is behind an identifier; the answer is PUT /parties. 400, 406, 429."""
+    return await _taken(request)
+
+
+@put([*PARTY, *PARTY_ERROR], status_code=200, summary="Answer a look-up (PUT /parties)")
+async def party(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.3: the participant that was asked answers; nobody else can. 400, 404."""
+    return await _taken(request)
+
+
+@get(REGISTRATION, status_code=202, summary="Which participant keeps a party's account (GET /participants)")
+async def who_keeps(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.2: the answer is PUT /participants. 400, 406, 429."""
+    return await _taken(request)
+
+
+@post(REGISTRATION, status_code=202, summary="Register a party (POST /participants)")
+async def register(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.2: this participant keeps the party's account. 400, 406."""
+    return await _taken(request)
+
+
+@delete(REGISTRATION, status_code=202, summary="End a registration (DELETE /participants)")
+async def unregister(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.2: only by the participant that registered it. 400."""
+    return await _taken(request)
+
+
+@post([f"/{name}" for name in RESOURCES], status_code=202, opt=TAKES, request_max_body_size=MAX_BODY_BYTES)
+async def create(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.4 to 6.10: a quote, a transfer, a bulk, a request to pay; the other side answers by PUT. 400, 406."""
+    return await _taken(request)
+
+
+@get([f"/{name}/{{id:str}}" for name in ASKED], status_code=202)
+async def ask(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.4 to 6.10: how a quote, transfer, bulk or request stands; the answer is PUT. 400, 406."""
+    return await _taken(request)
+
+
+@put(
+    [path for name in ASKED for path in (f"/{name}/{{id:str}}", f"/{name}/{{id:str}}/error")],
+    status_code=200, request_max_body_size=MAX_BODY_BYTES,
+)  # fmt: skip
+async def answer(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 6.4 to 6.10: the participant that was asked answers, or says why not at /error. 400, 404, 409."""
+    return await _taken(request)
+
+
+class CurrencyBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A currency to settle."""
+
+    currency: Currency
+    digits: Annotated[int, Meta(ge=0, le=4)]
+    settlement: m.Settlement = m.Settlement.NET
+
+
+class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A participant that joins: its public RSA key in PEM, where its callbacks go, its currencies."""
+
+    fsp: Name
+    institution: Name
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    key: Annotated[str, Meta(min_length=1, max_length=4_000)]
+    endpoint: Annotated[str, Meta(min_length=1, max_length=200)]
+    currencies: Annotated[list[Currency], Meta(max_length=20)] = []
+    proof: m.Proof = m.Proof.SIGNATURE
+
+
+class Joined(Struct, frozen=True):
+    """A participant has joined; `token` is shown this once."""
+
+    fsp: str
+    token: str
+
+
+class ChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What changes; what is left out stays."""
+
+    endpoint: Annotated[str, Meta(max_length=200)] | None = None
+    key: Annotated[str, Meta(max_length=4_000)] | None = None
+    active: bool | None = None
+
+
+class AmountBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An amount in minor units."""
+
+    amount_minor: Amount
+
+
+class LimitBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A limit in minor units."""
+
+    limit_minor: Annotated[int, Meta(ge=0, le=MAX_AMOUNT_MINOR)]
+
+
+async def _operating(request: AnyRequest) -> Context:
+    return await web.context(request, "operations", "public-task", signed_in=True)
+
+
+@post("/currencies", status_code=200)
+async def settle_currency(request: AnyRequest, data: JSONBody[CurrencyBody]) -> m.SettledCurrency:
+    """Settle a currency from now on, net or gross. 400, 403."""
+    return await acts.settle_currency(
+        web.stack(request), await _operating(request), data.currency, data.digits, data.settlement
+    )
+
+
+@post("/participants")
+async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
+    """Let a participant join, with its key, address and currencies. 400, 403, 409."""
+    stack, ctx = web.stack(request), await _operating(request)
+    made = await acts.join(stack, ctx, data.fsp, data.institution, data.name, data.key, data.endpoint, data.proof)
+    for currency in data.currencies:
+        await acts.open_accounts(stack, ctx, data.fsp, currency)
+    return Joined(data.fsp, made)
+
+
+@patch("/participants/{fsp:str}")
+async def change(request: AnyRequest, fsp: FspPath, data: JSONBody[ChangeBody]) -> m.Fsp:
+    """Change a participant's address or key, suspend it, or let it take part again. 400, 403."""
+    return await acts.change(
+        web.stack(request), await _operating(request), fsp, endpoint=data.endpoint, key=data.key, active=data.active
+    )
+
+
+@get("/participants/{fsp:str}/{currency:str}")
+async def standing(request: AnyRequest, fsp: FspPath, currency: CurrencyPath) -> m.Standing:
+    """How a participant stands: cover, limit, position, reserved. 400, 403."""
+    return await acts.standing(web.stack(request), await _operating(request), fsp, currency)
+
+
+@put("/participants/{fsp:str}/{currency:str}/limit")
+async def limit(request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[LimitBody]) -> m.Standing:
+    """Set how much a participant may owe: never above its cover. 400, 403, 409 payments.switch-over-cover."""
+    return await settling.set_limit(web.stack(request), await _operating(request), fsp, currency, data.limit_minor)
+
+
+@post("/participants/{fsp:str}/{currency:str}/cover", status_code=200)
+async def bring(
+    request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[AmountBody], key: Key
+) -> m.Standing:
+    """Money has arrived at the settlement bank: the cover grows. 400, 403, 409."""
+    ctx = await _operating(request)
+    return await settling.bring_cover(web.stack(request), ctx, fsp, currency, data.amount_minor, key)
+
+
+@post("/participants/{fsp:str}/{currency:str}/withdrawals", status_code=200)
+async def take(
+    request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[AmountBody], key: Key
+) -> m.Standing:
+    """Take cover out that no limit rests on. 400, 403, 409 payments.switch-over-cover."""
+    ctx = await _operating(request)
+    return await settling.take_cover(web.stack(request), ctx, fsp, currency, data.amount_minor, key)
+
+
+Before = Annotated[int | None, QueryParameter(ge=1, le=2**62, description="The last number of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=500, description="How many at most.")]
+Number = Annotated[int, PathParameter(ge=1, le=2**62, description="The number of the window.")]
+
+
+@get("/windows")
+async def windows(request: AnyRequest, before: Before = None, limit: Limit = 50) -> list[m.Window]:
+    """Settlement windows, newest first. 403."""
+    return await settling.windows(web.stack(request), await _operating(request), before, limit)
+
+
+@get("/windows/{number:int}")
+async def report(request: AnyRequest, number: Number) -> m.Report:
+    """The settlement report of a window: who sent and received what, and owes or is owed how much. 403, 404."""
+    return await settling.report(web.stack(request), await _operating(request), number)
+
+
+@post("/windows/{number:int}/close", status_code=200)
+async def close(request: AnyRequest, number: Number) -> m.Window:
+    """Close the open window; the next one opens at once. 403, 404, 409."""
+    return await settling.close_window(web.stack(request), await _operating(request), number)
+
+
+@post("/windows/{number:int}/settlement", status_code=200)
+async def settle(request: AnyRequest, number: Number) -> m.Report:
+    """Settle a closed window: all net amounts move, or none. 403, 404, 409."""
+    return await settling.settle(web.stack(request), await _operating(request), number)
+
+
+@get("/keys")
+async def keys(request: AnyRequest) -> dict[str, str]:
+    """The public key of each participant and of the hub, in PEM, to check signatures with; public."""
+    return {name: fsp.key for name, fsp in (await roll.of(web.stack(request))).fsps.items()}
+
+
+dialects = {PREFIX: dialect}
+routers = [
+    Router(
+        PREFIX,
+        route_handlers=[look_up, party, who_keeps, register, unregister, create, ask, answer],
+        tags=["switch"],
+    ),
+    Router(
+        "/v1/switch",
+        route_handlers=[
+            *(settle_currency, join, change, standing, limit, bring, take, windows, report, close, settle, keys),
+        ],
+        tags=["switch"],
+    ),
+]

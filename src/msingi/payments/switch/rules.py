@@ -1,0 +1,231 @@
+"""The laws of the switch as pure functions: headers and versions, amounts, expiry, conditions, limits, netting."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+
+from msingi.payments.switch import errors, ilp
+from msingi.payments.switch.model import NetLine, Part, SettledCurrency, Transfer
+
+UUID_TEXT = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+AMOUNT_TEXT = r"^([0]|([1-9][0-9]{0,17}))([.][0-9]{0,3}[1-9])?$"
+DATE_TIME = (
+    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}"
+    r"(Z|[+-](0\d|1[0-4]):[0-5]\d)$"
+)
+FSP_TEXT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
+VERSIONS = {"fspiop": ((1, 0), (1, 1)), "iso20022": ((2, 0),)}
+_MEDIA = re.compile(
+    r"^application/vnd\.interoperability\.(?:(iso20022)\.)?([A-Za-z]{1,40})\+json"
+    r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
+)
+_UUID, _AMOUNT, _DATE_TIME = re.compile(UUID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
+_FSP = re.compile(FSP_TEXT)
+LONGEST = timedelta(days=1)
+HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
+
+
+def content_type(text: str, resource: str) -> tuple[str, str]:
+    """The flavour ("fspiop" or "iso20022") and the version of a body of `resource`.
+
+    Raises BadSyntax for another media type, BadVersion for a version that the switch does not speak.
+    """
+    match = _MEDIA.match(text.strip())
+    if not match or match[2].lower() != resource.lower() or not match[3]:
+        rule = f"application/vnd.interoperability.{resource}+json;version=1.1"
+        raise errors.BadSyntax("The content type does not name the resource.", field="Content-Type", rule=rule)
+    flavour, asked = match[1] or "fspiop", (int(match[3]), int(match[4] or 0))
+    if asked not in VERSIONS[flavour]:
+        raise errors.BadVersion(field="Content-Type", rule=spoken(flavour))
+    return flavour, f"{asked[0]}.{asked[1]}"
+
+
+def accepted(text: str, resource: str) -> str:
+    """The version of an answer that a request accepts, as "1.1": the best that the switch speaks.
+
+    Raises BadSyntax unless it names the resource, BadVersion if it accepts no version of the switch.
+    """
+    fits: list[str] = []
+    named = False
+    for one in text.split(","):
+        match = _MEDIA.match(one.strip())
+        if not match or match[2].lower() != resource.lower():
+            continue
+        named = True
+        major, minor = match[3], match[4]
+        for known in reversed(VERSIONS[match[1] or "fspiop"]):
+            if (not major or int(major) == known[0]) and (not minor or int(minor) == known[1]):
+                fits.append(f"{known[0]}.{known[1]}")
+                break
+    if not named:
+        rule = f"application/vnd.interoperability.{resource}+json;version=1"
+        raise errors.BadSyntax("Accept does not name the resource.", field="Accept", rule=rule)
+    if not fits:
+        raise errors.BadVersion(field="Accept", rule=spoken("fspiop"))
+    return fits[0]
+
+
+def spoken(flavour: str) -> str:
+    """The versions that the switch speaks in a flavour, as told in answers: "1.0, 1.1"."""
+    return ", ".join(f"{major}.{minor}" for major, minor in VERSIONS[flavour])
+
+
+def dated(headers: Mapping[str, str]) -> None:
+    """Check the header Date. Raises MissingElement, BadSyntax unless it is an HTTP date."""
+    text = headers.get("date", "")
+    if not text:
+        raise errors.MissingElement("The header Date is missing.", field="Date", rule="required")
+    try:
+        parsedate_to_datetime(text)
+    except (ValueError, TypeError):
+        raise errors.BadSyntax("The date is not an HTTP date.", field="Date", rule="http-date") from None
+
+
+def fsp_id(text: str, field: str) -> str:
+    """The name of a participant. Raises BadSyntax unless it has 1 to 32 plain characters."""
+    if not _FSP.match(text):
+        raise errors.BadSyntax("A participant's name has 1 to 32 plain characters.", field=field, rule="fsp-id")
+    return text
+
+
+def correlation(text: str, field: str) -> str:
+    """An id of the wire: a UUID of version 1 to 5, in lower case. Raises BadSyntax."""
+    if not _UUID.match(text):
+        raise errors.BadSyntax("An id is a UUID of version 1 to 5, in lower case.", field=field, rule="uuid")
+    return text
+
+
+def instant(text: str, field: str) -> datetime:
+    """An instant of the wire: with milliseconds and zone. Raises BadSyntax."""
+    try:
+        if not _DATE_TIME.match(text):
+            raise ValueError
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise errors.BadSyntax("A time is yyyy-MM-ddTHH:mm:ss.SSS and a zone.", field=field, rule="date-time") from None
+
+
+def told(at: datetime) -> str:
+    """An instant as the wire tells it: 2026-01-31T08:15:00.123Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def minor(text: str, digits: int) -> int:
+    """The minor units of an amount of the wire, for a currency of `digits` decimals.
+
+    Raises BadSyntax for another form, zero, or more decimals than the currency has: nothing is ever rounded.
+    """
+    if not _AMOUNT.match(text):
+        raise errors.BadSyntax("An amount is a plain decimal without needless zeros.", field="amount", rule="amount")
+    whole, _, fraction = text.partition(".")
+    if len(fraction) > digits:
+        raise errors.BadSyntax("The currency has fewer decimals.", field="amount", rule=f"decimals<={digits}")
+    found = int(whole + fraction.ljust(digits, "0"))
+    if not 0 < found <= 10**15:
+        raise errors.BadSyntax("The amount is out of range.", field="amount", rule="0<amount<=10^15")
+    return found
+
+
+def amount(minor_units: int, digits: int) -> str:
+    """Minor units as an amount of the wire: no needless zeros."""
+    text = str(minor_units).rjust(digits + 1, "0")
+    if not digits:
+        return text
+    fraction = text[-digits:].rstrip("0")
+    return text[:-digits] + (f".{fraction}" if fraction else "")
+
+
+def content_hash(source: str, body: bytes) -> bytes:
+    """What makes a request the same request (law 5): its sender and its exact body."""
+    return sha256(source.encode() + b"\0" + body).digest()
+
+
+def still_open(expires_at: datetime, now: datetime) -> None:
+    """Raises Expired at and after the expiry, BadSyntax for one that is more than a day ahead (law 4)."""
+    if expires_at <= now:
+        raise errors.Expired()
+    if expires_at - now > LONGEST:
+        raise errors.BadSyntax("It may wait at most a day.", field="expiration", rule="within-a-day")
+
+
+def hold_s(expires_at: datetime, now: datetime) -> int:
+    """For how long the ledger reserves, in seconds: until the expiry, and the grace in which the switch ends it.
+
+    Raises Expired, BadSyntax as `still_open`.
+    """
+    still_open(expires_at, now)
+    return int((expires_at - now).total_seconds()) + 1 + HOLD_GRACE_S
+
+
+def fulfils(fulfilment: str, condition: str) -> None:
+    """Raises BadFulfilment unless the SHA-256 of the fulfilment is the condition (law 3)."""
+    if ilp.condition_of(fulfilment) != condition:
+        raise errors.BadFulfilment(field="fulfilment", rule="sha256=condition")
+
+
+def payable(transfer: Transfer, fulfilled: Mapping[str, str]) -> tuple[int, tuple[Part, ...]]:
+    """What of a bulk is paid, in minor units, and its parts: those whose fulfilment fits, each once (law 3).
+
+    Raises BadFulfilment for one that does not fit, UnknownId for one that is no part of the bulk.
+    """
+    parts = {part.id: part for part in transfer.parts}
+    paid = []
+    for part_id, fulfilment in fulfilled.items():
+        part = parts.get(part_id)
+        if part is None:
+            raise errors.UnknownId(field="individualTransferResults", rule="part-of-the-bulk")
+        fulfils(fulfilment, part.condition)
+        paid.append(part)
+    return sum(part.amount_minor for part in paid), tuple(paid)
+
+
+def coverable(limit_minor: int, cover_minor: int, owes_minor: int, reserved_minor: int) -> None:
+    """Whether a limit may stand: not above the cover, not below what is owed or reserved already (law 1).
+
+    Raises OverCover; all amounts are minor units of one currency.
+    """
+    if limit_minor < 0 or limit_minor > cover_minor:
+        raise errors.OverCover(cover_minor=cover_minor)
+    if limit_minor < owes_minor + reserved_minor:
+        raise errors.OverCover("More is owed or reserved already.", owed_minor=owes_minor + reserved_minor)
+
+
+def removable(amount_minor: int, cover_minor: int, limit_minor: int, debts_minor: int) -> None:
+    """Whether cover may be taken out: what the limit rests on stays, and what windows still have to take (law 1).
+
+    Raises OverCover.
+    """
+    kept = max(limit_minor, debts_minor, 0)
+    if cover_minor - amount_minor < kept:
+        raise errors.OverCover(cover_minor=cover_minor, needed_minor=kept)
+
+
+def carried(wanted_minor: int, cover_minor: int, limit_minor: int, position_minor: int, reserved_minor: int) -> int:
+    """By how much the limit in force changes: towards what is wanted and the cover carries, and not below what is
+    owed and reserved (law 1)."""
+    aim = min(wanted_minor, cover_minor)
+    if aim >= limit_minor:
+        return aim - limit_minor
+    return max(aim, min(limit_minor, position_minor + reserved_minor)) - limit_minor
+
+
+def moves(lines: Iterable[NetLine]) -> list[tuple[str, str, int]]:
+    """What settles a window: (participant, currency, amount), above 0 out of its cover, below 0 into it.
+
+    Amounts of each currency sum to zero (law 8). Raises ValueError if they do not: then the books are wrong.
+    """
+    found = [(line.fsp, line.currency, line.owes_minor) for line in lines if line.owes_minor]
+    for currency in {currency for _, currency, _ in found}:
+        if sum(owed for _, of, owed in found if of == currency):
+            raise ValueError(f"the net amounts of {currency} do not sum to zero")
+    return sorted(found)
+
+
+def settled_in(currencies: Sequence[SettledCurrency], code: str) -> SettledCurrency:
+    """The currency of this code. Raises BadCurrency if the switch does not settle in it."""
+    for known in currencies:
+        if known.currency == code:
+            return known
+    raise errors.BadCurrency(currency=code[:3])
