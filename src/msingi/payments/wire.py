@@ -17,6 +17,7 @@ from msgspec import Struct, field
 
 from msingi.kernel.errors import Malformed, TooLarge
 from msingi.kernel.money import Currency, parse, plain
+from msingi.payments.rules import MAX_AMOUNT_MINOR, MAX_BALANCE_MINOR
 
 PAIN_001 = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
@@ -379,16 +380,17 @@ class _Reader:
             amount = parse((whole.lstrip("0") or "0") + (f".{fraction}" if fraction else ""), currency)
         except Malformed as wrong:
             raise _wrong(path, str(wrong.facts.get("rule", "decimal")), wrong.detail) from None
-        if amount == 0:
-            raise _wrong(path, "above zero", "The amount must be above zero.")
+        if not 0 < amount <= MAX_AMOUNT_MINOR:
+            raise _wrong(path, "largest amount" if amount else "above zero", "It is zero, or too large.")
         return amount
 
     def _sums(self, path: str, header: dict[str, str], count: int, total_minor: int) -> None:
         if "NbOfTxs" in header and int(header["NbOfTxs"]) != count:
             raise _wrong(f"{path}/NbOfTxs", "count", f"It says {header['NbOfTxs']} transfers; there are {count}.")
         assert self.currency is not None
-        total = plain(total_minor, self.currency)
-        if "CtrlSum" in header and Decimal(header["CtrlSum"]) != Decimal(total):
+        if total_minor > MAX_BALANCE_MINOR:
+            raise _wrong(path, "largest sum", "The amounts sum to more than any account can hold.")
+        if "CtrlSum" in header and Decimal(header["CtrlSum"]) != Decimal(total := plain(total_minor, self.currency)):
             raise _wrong(f"{path}/CtrlSum", "control-sum", f"It says {header['CtrlSum']}; the amounts sum to {total}.")
 
     def _closed(self) -> Initiation:

@@ -20,6 +20,7 @@ from msingi.portal import (
     routes_freeze,
     routes_money,
     routes_person,
+    routes_programmes,
     routes_shop,
     routes_staff,
     routes_wallet,
@@ -143,6 +144,7 @@ DOORS: list[Any] = [
     *routes_freeze.doors,
     *routes_staff.doors,
     *routes_files.doors,
+    *routes_programmes.doors,
     *routes_wallet.doors,
     *routes_exchange.doors,
 ]

@@ -37,6 +37,9 @@ NEWS = frozenset(
         "bill.said_withdrawn",
         "standing.said_made",
         "standing.said_stopped",
+        "programme.said_opened",
+        "programme.said_closed",
+        "programme.said_cycle",
     )
 )
 PERSON_MENU = (
@@ -54,6 +57,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "enrol": frozenset({"enrolment-officer"}),
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
+    "programmes": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
     "freeze": frozenset({"account-officer"}),
     "awards": frozenset({"credential-officer"}),
@@ -67,6 +71,7 @@ DESK_MENU = (
     MenuItem("enrol", "/staff/enrol", "people"),
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
+    MenuItem("programmes", "/staff/programmes", "people"),
     MenuItem("shops", "/staff/shops", "money"),
     MenuItem("freeze", "/staff/freeze", "lock"),
     MenuItem("awards", "/staff/credentials", "card"),

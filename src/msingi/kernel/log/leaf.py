@@ -135,6 +135,9 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
     entries = ([tree_hash(commitments)] if commitments else []) + [root for root, _ in tx.roots]
     inner = [b"".join(commitments)] if len(commitments) > 1 else []
     sealed = []
+    strangers = {s.subject for s in tx.staged if s.subject != NOBODY_ID and not seals.remembers(s.subject)}
+    if len(strangers) > 1:  # their keys in one round trip, not one for each
+        await seals.fetch(tx, strangers)
     for staged in tx.staged:
         plain = staged.salt + staged.body
         if staged.subject == NOBODY_ID:
