@@ -154,6 +154,10 @@ def refusal_fault(path: str, response: requests.Response) -> str:
     if path.startswith(("/oauth", "/oid4vci", "/present/wallet", "/v1/esignet/oauth", "/v1/esignet/oidc")):
         whole = kind == "application/json" and body.get("error") and body.get("error_description")
         return "" if whole else "not an OAuth error with a description"
+    if path.startswith("/fspiop"):
+        told = body.get("errorInformation", {})
+        whole = kind == "application/json" and len(told.get("errorCode", "")) == 4 and told.get("errorDescription")
+        return "" if whole else "not errorInformation"
     if path.startswith(("/r1", "/listClients")):
         whole = kind == "application/json" and {"type", "message", "detail"} <= body.keys()
         return "" if whole else "not an X-Road error"
