@@ -300,3 +300,32 @@ def test_law_2_no_page_runs_a_script():
     assert "script-src" not in page.HEADERS["Content-Security-Policy"]
     text = (files("msingi.counter") / "templates" / "sheet.html").read_text("utf-8")
     assert "<script" not in text and " style=" not in text
+
+
+async def test_an_operator_opens_an_account_that_signs_in_and_takes_nobody_s_id(surf, town, desk):
+    operator = await surf().sign_in(town.staff.operator.login, town.staff.operator.phone)
+    await operator.open("/staff/accounts/open")
+    ticket = re.search(r'name="_ticket" value="([^"]+)"', operator.answer.text)[1]
+    answers = {
+        "staff_id": "counter-new", "full_name": "Neema New", "workplace": "rita", "role": "card-officer",
+        "second_role": "", "phone": "+255699000177", "pin": PIN,
+    }  # fmt: skip
+
+    async def send(**more):
+        sent = {"_ticket": ticket, **answers, **more}
+        operator.answer = await operator.http.post("/staff/accounts/open", data=sent, follow_redirects=True)
+        return operator.text
+
+    assert "too easy to guess" in await send(pin="1111")
+    assert PIN not in operator.answer.text
+    assert "has an open account" in await send(staff_id="counter-judge")
+    assert 'aria-invalid="true"' in (await send(phone="12") and operator.answer.text)
+    assert "Opened" in await send()
+    assert "Card officer" in operator.text
+    new = await surf().sign_in("counter-new", "+255699000177")
+    assert (await new.open("/staff")).url.path == "/staff"
+    officer = await surf().sign_in(*desk["officer"])
+    assert (await officer.open("/staff/accounts/open")).status_code == 403
+    assert (await officer.open("/staff/decisions")).status_code == 403
+    await operator.open("/staff/decisions")
+    assert operator.answer.status_code == 200

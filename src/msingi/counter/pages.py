@@ -41,6 +41,7 @@ BLOCK = Block(
     desks=(
         (MenuItem("veils", "/staff/veils", "lock"), frozenset({"court"})),
         (MenuItem("accounts", "/staff/accounts", "card"), frozenset({"operator"})),
+        (MenuItem("decisions", "/staff/decisions", "chart"), frozenset({"auditor", "operator"})),
     ),
     roles=frozenset({"enrolment-officer", "registrar", "adjudicator", "operator"}),
     looks=frozenset(

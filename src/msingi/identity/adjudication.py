@@ -1,6 +1,7 @@
 """Held enrolments inside one transaction: what the officer sees, and what a decision brings about."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from msingi.identity import enrolment, pairs, rules, standing, store, store_notices
 from msingi.identity.civil import register
@@ -70,8 +71,11 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
         if before != target:
             raise AlreadyDecided()
         log.append(tx, permit, subject=case.person_id, detail={"what": "decision repeated; nothing changed"})
+        row = await store.lock_person(tx, case.person_id)
+        if target is not None and row is not None and row[0] is not Status.MERGED:
+            return await _answer(tx, stack, case_id, case.person_id, proposed=True, found=case.kind is CaseKind.FOUND)
         if case.kind is CaseKind.FOUND:
-            return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None)
+            return await _answer(tx, stack, case_id, case.person_id, merged=target is not None, found=True)
         return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
     at, by = clock.now(), f"{permit.context.actor.kind}:{permit.context.actor.id}"
     if case.kind is CaseKind.FOUND:
@@ -81,7 +85,13 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
             for subject in (case.person_id, *(c.person_id for c in case.candidates)):
                 log.append(tx, permit, subject=subject, detail={"what": "not a duplicate"})
         await store.close_case(tx, case_id, at, target, because, by)
-        return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None)
+        return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None, found=True)
+    if same_as is not None and target is not None:
+        merged_today = await store_notices.merged_by(tx, by, at - timedelta(days=1))
+        if rules.needs_second(case.candidates[same_as].bits, merged_today):
+            await pairs.propose_same(tx, stack, permit, case.person_id, target, because)
+            await store.close_case(tx, case_id, at, target, because, by)
+            return await _answer(tx, stack, case_id, case.person_id, proposed=True)
     held = await store.lock_person(tx, case.person_id)
     rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
     if target is None:
@@ -91,10 +101,7 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
         await join(tx, stack, case.person_id, target, because)
         for subject in (case.person_id, target):
             log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
-    if await store.settle_birth(tx, case.person_id, target, at):
-        child = target or case.person_id
-        await register.enter_birth(tx, stack, child, by)
-        await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
+    await settle_birth(tx, stack, case.person_id, target, by)
     await store.close_case(tx, case_id, at, target, because, by)
     return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
 
@@ -111,6 +118,14 @@ async def enrol_held(tx: Tx, stack: Stack, person_id: PersonId, cause: Cause, be
     await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
 
 
+async def settle_birth(tx: Tx, stack: Stack, held: PersonId, known: PersonId | None, by: str) -> None:
+    """Register the birth of a held child, if there is one: as the child's own, or as the known person's."""
+    if await store.settle_birth(tx, held, known, clock.now()):
+        child = known or held
+        await register.enter_birth(tx, stack, child, by)
+        await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
+
+
 async def join(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: str) -> None:
     """Write that the record `merged` is of the person `kept`, and tell everybody; nothing of either is lost."""
     at = clock.now()
@@ -121,7 +136,14 @@ async def join(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: 
 
 
 async def _answer(
-    tx: Tx, stack: Stack, case_id: CaseId, person_id: PersonId, *, merged: bool = False, proposed: bool = False
+    tx: Tx,
+    stack: Stack,
+    case_id: CaseId,
+    person_id: PersonId,
+    *,
+    merged: bool = False,
+    proposed: bool = False,
+    found: bool = False,
 ) -> Decided:
     person = (await read_people(tx, stack, [person_id]))[person_id]
-    return Decided(case_id, person_id, person.number, merged, proposed)
+    return Decided(case_id, person_id, person.number, merged, proposed, found)

@@ -106,7 +106,6 @@ class Document(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=Tr
 class Demographics(Struct, frozen=True, omit_defaults=True):
     """What is known of a person, as sealed in one version. `phone` is E.164, `region` a code of the profile.
     `exceptions` say what the person does not have, in words of `rules.EXCEPTIONS`, so that nobody asks for it again.
-
     `second_name` is the name in `second_language`, for example in another script.
     """
 
@@ -282,7 +281,7 @@ class Candidate(Struct, frozen=True):
 
 
 class CaseKind(StrEnum):
-    """A case is of a held enrolment, or of two people with numbers who were found alike later."""
+    """A held enrolment, or two people with numbers who were found alike later."""
 
     HELD = "held"
     FOUND = "found"
@@ -329,6 +328,7 @@ class Decided(Struct, frozen=True):
     number: str
     merged: bool
     proposed: bool = False
+    found: bool = False
 
 
 class Event(Struct, frozen=True):

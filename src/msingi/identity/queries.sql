@@ -192,6 +192,29 @@ WHERE case_id = ANY ($1::uuid[]) ORDER BY case_id, bits DESC, person_id
 -- What was decided of a case.
 UPDATE identity.duplicate SET decided_at = $2, same_as = $3, because = $4, decided_by = $5 WHERE case_id = $1
 
+-- name: reopen_case
+-- A decision that a second officer refused: the newest case of a held person waits again.
+UPDATE identity.duplicate SET decided_at = NULL, decided_by = NULL, same_as = NULL, because = NULL
+WHERE case_id = (SELECT case_id FROM identity.duplicate WHERE person_id = $1 ORDER BY case_id DESC LIMIT 1)
+
+-- name: merged_by
+-- How many cases an officer decided as the same person since an instant.
+SELECT count(*) FROM identity.duplicate WHERE decided_at > $2 AND decided_by = $1 AND same_as IS NOT NULL
+
+-- name: decisions_by_officer
+-- For each officer since an instant: decisions, how many said "one person", how many came within $2 of the one before,
+-- and the median time between two decisions of one sitting (an hour at most).
+WITH d AS (
+  SELECT decided_by, same_as IS NOT NULL AS same,
+    decided_at - lag(decided_at) OVER (PARTITION BY decided_by ORDER BY decided_at, case_id) AS gap
+  FROM identity.duplicate WHERE decided_at > $1 AND decided_by IS NOT NULL
+)
+SELECT decided_by, count(*) AS decided, count(*) FILTER (WHERE same) AS same,
+  count(*) FILTER (WHERE gap < $2::interval) AS quick,
+  extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY gap)
+    FILTER (WHERE gap < interval '1 hour'))::float AS median_s
+FROM d GROUP BY decided_by ORDER BY decided DESC, decided_by LIMIT 500
+
 -- name: add_birth
 -- A birth; it counts as registered once its child is enrolled.
 INSERT INTO identity.birth (person_id, mother_id, born_month, region, place, notified_on, registered_at)

@@ -23,6 +23,8 @@ from msingi.kernel.errors import Malformed
 
 NAME_CHARS: Final = 100
 LINE_CHARS: Final = 120
+ALONE_LEAST_BITS: Final = 16.0
+ALONE_A_DAY: Final = 100
 LINES: Final = 5
 DOCUMENTS: Final = 10
 OLDEST_YEARS: Final = 130
@@ -262,6 +264,14 @@ def majority(birth: Birth, adult_age: int) -> date | None:
 def short_text(text: str, field: str) -> str:
     """A line of free text, such as a place, normalised. Raises Malformed."""
     return _text(text, field, LINE_CHARS)
+
+
+def needs_second(bits: float, merged_today: int) -> bool:
+    """Whether one officer may not merge a held enrolment alone: the evidence is thin, or it is one of very many.
+
+    Who is merged by mistake goes without a number; and nobody compares a hundred pairs of records well in a day.
+    """
+    return bits < ALONE_LEAST_BITS or merged_today >= ALONE_A_DAY
 
 
 def reason(text: str, field: str = "because") -> str:

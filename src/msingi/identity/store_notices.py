@@ -96,3 +96,18 @@ async def advance_delivery(tx: Tx, source: str, at: datetime, *counts: int) -> N
 async def deliveries(tx: Tx, limit: int) -> Sequence[Row]:
     """Bulk enrolments, the newest first."""
     return await tx.rows(Q.deliveries, limit)
+
+
+async def reopen_case(tx: Tx, person_id: PersonId) -> None:
+    """The newest case of a held person waits again."""
+    await tx.do(Q.reopen_case, person_id)
+
+
+async def merged_by(tx: Tx, officer: str, since: datetime) -> int:
+    """How many cases an officer decided as the same person since then."""
+    return await tx.value(Q.merged_by, officer, since)
+
+
+async def decisions_by_officer(tx: Tx, since: datetime, quick: timedelta) -> Sequence[Row]:
+    """Rows (decided_by, decided, same, quick, median_s), the busiest officer first."""
+    return await tx.rows(Q.decisions_by_officer, since, quick)

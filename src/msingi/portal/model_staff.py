@@ -75,13 +75,17 @@ class Comparison(Struct, frozen=True):
     score: int
     number: str
     rows: tuple[CompareRow, ...]
+    speaks_for: tuple[str, ...] = ()
+    speaks_against: tuple[str, ...] = ()
 
 
 class CasePage(Struct, frozen=True):
-    """A held registration and everybody who may be the same person, the most alike first."""
+    """A held registration, or (`found`) a record with a number, and everybody who may be the same person, the most
+    alike first."""
 
     id: str
     comparisons: tuple[Comparison, ...]
+    found: bool = False
 
 
 class FileLine(Struct, frozen=True):

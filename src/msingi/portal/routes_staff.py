@@ -205,14 +205,16 @@ async def _case_page(seen: Visit, case_id: str, form_of_answers: bool) -> Respon
     found = await identity.read_duplicate(seen.stack, ctx, CaseId(uuid_in(case_id)))
     profile = seen.stack.profile
     view = views_staff.case(profile, seen.lang, seen.say, found)
-    same = tuple((str(c.place), seen.say("duplicate.answer_same", number=c.number)) for c in view.comparisons)
+    one = "duplicate.answer_one" if view.found else "duplicate.answer_same"
+    same = tuple((str(c.place), seen.say(one, number=c.number)) for c in view.comparisons)
+    two = seen.say("duplicate.answer_apart" if view.found else "duplicate.answer_different")
     ask = m.Form(
         (
             m.Field(
                 name="answer",
-                label=seen.say("duplicate.answer"),
+                label=seen.say("duplicate.answer_found" if view.found else "duplicate.answer"),
                 kind="choice",
-                options=(*same, ("different", seen.say("duplicate.answer_different"))),
+                options=(*same, ("different", two)),
             ),
             m.Field(
                 name="reason",
@@ -246,7 +248,8 @@ async def decide(request: WebRequest, case_id: FromPath[str]) -> Response[bytes]
     decision = Decision(None if answer == "different" else int(answer), because)
     ctx = seen.ctx("identity-registration", "public-task")
     decided = await identity.decide_duplicate(seen.stack, ctx, CaseId(uuid_in(case_id)), decision)
-    done = "same" if decided.merged else "proposed" if decided.proposed else "different"
+    apart = "apart" if decided.found else "different"
+    done = "same" if decided.merged else "proposed" if decided.proposed else apart
     return seen.go("/staff/duplicates", f"duplicate.done_{done}")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from msingi.countries import Profile
-from msingi.identity.model import CaseView, Demographics, DuplicatePage, Person
+from msingi.identity.model import CaseKind, CaseView, Demographics, DuplicatePage, Person
 from msingi.identity.model import Reason as Likeness
 from msingi.kernel.log.overview import ActCount
 from msingi.kernel.money import Money
@@ -25,7 +25,13 @@ REASONS = {
     "phone": ("phone",),
     "address": ("line-1", "line-2", "house"),
     "postcode": ("area",),
+    "finger": ("finger",),
+    "iris": ("iris",),
+    "face": ("face",),
+    "biometrics": ("biometrics",),
 }
+MATCHER = frozenset(("finger", "iris", "face", "biometrics"))
+STRONG_BITS, SLIGHT_BITS = 6.0, 1.0
 SEXES = {"female": "f", "male": "m", "other": "x"}
 
 
@@ -72,6 +78,27 @@ def _verdict(mine: str, theirs: str, strongest: Likeness | None) -> str:
     return "same" if mine == theirs else "differs"
 
 
+def in_words(say: Say, likeness: Iterable[Likeness]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What speaks for one person and what against, each reason a sentence, the strongest first."""
+    row_of = {field: row for row, fields in REASONS.items() for field in fields}
+    speaks_for, against = [], []
+    heard: set[tuple[str, str]] = set()  # street and house number are one row: the stronger of them speaks
+    for r in sorted(likeness, key=lambda r: -abs(r.bits)):
+        if r.field in MATCHER:
+            speaks_for.append(say("duplicate.why_matcher", what=say(f"duplicate.field_{r.field}")))
+        elif r.field == "order":
+            if r.level == "different":
+                against.append(say("duplicate.why_order"))
+        elif r.field in row_of and abs(r.bits) >= SLIGHT_BITS and (row_of[r.field], r.level) not in heard:
+            heard.add((row_of[r.field], r.level))
+            strength = "strong" if abs(r.bits) >= STRONG_BITS else "some"
+            what = say(f"duplicate.field_{row_of[r.field]}")
+            how = say(f"duplicate.level_{r.level}")
+            told = say(f"duplicate.why_{strength}", what=what, how=how)
+            (speaks_for if r.bits > 0 else against).append(told)
+    return tuple(dict.fromkeys(speaks_for)), tuple(dict.fromkeys(against))
+
+
 def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> d.CasePage:
     """A held registration beside each candidate."""
     new = facts(profile, lang, say, seen.held.demographics)
@@ -81,8 +108,9 @@ def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> d.CasePage:
         candidate = seen.case.candidates[place]
         old = facts(profile, lang, say, person.demographics)
         number = profile.number_text(person.number)
-        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons)))
-    return d.CasePage(str(seen.case.case_id), tuple(made))
+        words = in_words(say, candidate.reasons)
+        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons), *words))
+    return d.CasePage(str(seen.case.case_id), tuple(made), seen.case.kind is CaseKind.FOUND)
 
 
 def queue(page: DuplicatePage, after: str) -> d.Cases:

@@ -209,6 +209,8 @@ async def decide_proposal(
         rules.check_hands(made.proposed_by, _who(ctx), approve=decision.approve)
         if decision.approve:
             await _carry_out(tx, stack, found, because, _who(ctx))
+        elif made.kind is ProposalKind.MERGE and (await standing.locked(tx, made.person_id))[0] is Status.HELD:
+            await store_notices.reopen_case(tx, made.person_id)  # somebody decides it anew
         await store.close_proposal(tx, made, state, _who(ctx), clock.now(), because)
         for subject in dict.fromkeys((made.person_id, made.other_id)):
             if subject is not None:
@@ -222,7 +224,7 @@ async def _carry_out(tx: Tx, stack: Stack, found: store.Kept, because: str, by: 
         return await _update(tx, stack, found)
     if made.kind is ProposalKind.MERGE:
         assert made.other_id is not None
-        return await _merge(tx, stack, made.person_id, made.other_id, because)
+        return await _merge(tx, stack, made.person_id, made.other_id, because, by)
     if made.kind is ProposalKind.UNMERGE:
         return await _unmerge(tx, stack, made.person_id, because, by)
     return await _revive(tx, stack, made.person_id, because)
@@ -241,9 +243,12 @@ async def _update(tx: Tx, stack: Stack, found: store.Kept) -> None:
         raise Overtaken()
 
 
-async def _merge(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: str) -> None:
+async def _merge(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because: str, by: str) -> None:
     statuses = await _both(tx, merged, kept)
-    rules.check_merge(statuses[merged], statuses[kept], same=merged == kept)
+    rules.check_joinable(statuses[merged], statuses[kept], same=merged == kept)
+    if statuses[merged] is Status.HELD:
+        await adjudication.settle_birth(tx, stack, merged, kept, by)
+        return await adjudication.join(tx, stack, merged, kept, because)
     row, _ = (await people.people(tx, [merged]))[merged]
     known = await unseal_version(tx, stack, merged, row["sealed"])
     if known.phone:
