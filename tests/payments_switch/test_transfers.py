@@ -321,3 +321,27 @@ async def test_requests_to_pay_and_authorisations_go_to_whom_they_are_for(stack,
     otp = {"responseType": "ENTERED", "authenticationInfo": {"authentication": "OTP", "authenticationValue": "1234"}}
     assert (await payer.send("PUT", question, otp, other.name)).status_code == 200
     assert (await other.wait("PUT", question))[0] == otp
+
+
+async def test_strange_requests_are_refused_in_the_dialect(two):
+    payer, other = two
+    paths = ("/quotes", "/transfers", "/bulkTransfers", "/transactionRequests", "/bulkQuotes", "/participants/MSISDN/1")
+    strange = (
+        b"",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"{}",
+        b'{"transferId":1}',
+        b"\xff\xfe",
+        b"[" * 3000,
+        b'{"quoteId":"\\u0000"}',
+    )
+    for path in paths:
+        for raw in strange:
+            got = await payer.send("POST", path, None, other.name, raw=raw)
+            assert 400 <= got.status_code < 500 and got.json()["errorInformation"]["errorCode"], (path, raw, got.text)
+    for path in ("/parties/X/1", "/parties/MSISDN/%00", "/parties/MSISDN/" + "9" * 200, "/quotes/x", "/transfers/%2F"):
+        for method in ("GET", "PUT"):
+            got = await payer.send(method, path, {} if method == "PUT" else None, other.name)
+            assert got.status_code < 500, (method, path, got.text)

@@ -47,7 +47,8 @@ def own(
     resource = path.split("/")[1]
     date = format_datetime(now, usegmt=True)
     flavour = "iso20022." if version.startswith("2") else ""
-    raw = msgspec.json.encode(iso.told(body, rules.told(now), uuid7().hex) if flavour else body)
+    # Sorted, because Mojaloop's own validator serialises a body anew, sorted, before it checks the signature.
+    raw = msgspec.json.encode(iso.told(body, rules.told(now), uuid7().hex) if flavour else body, order="sorted")
     headers = {
         "Content-Type": f"application/vnd.interoperability.{flavour}{resource}+json;version={version}",
         "Date": date,
