@@ -6,8 +6,8 @@ in bulk, each with the whole search and durable; one in ten is a known person wi
 The bulk comes first: whoever touches a page of an index first after a checkpoint also writes all of it to the journal.
 The names follow Zipf's law over many invented names, because a sample of two dozen would make everybody alike.
 
-A large register is kept and resumed: `--people 1000000 --keep DIR` lays down chunks of 5,000, each in a transaction that
-also writes that it is done; interrupted, the same command goes on with the chunks that are missing, and a finished
+A large register is kept and resumed: `--people 1000000 --keep DIR` lays down chunks of 5,000, each in a transaction
+that also writes that it is done; interrupted, the same command goes on with the chunks that are missing, and a finished
 register is measured at once. With `--lay` it stops after that.
 """
 
