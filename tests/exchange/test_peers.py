@@ -1,7 +1,11 @@
 """Federation in one process: who may decide of peers, and which directories are believed."""
 
+import base64
+from datetime import timedelta
+
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +14,9 @@ from joserfc.jwk import OKPKey
 from msgspec.structs import replace
 from tests.exchange.places import governor
 
-from msingi.exchange.errors import BadCall, InstitutionExists, NotStanding
-from msingi.exchange.federation import acts, rules, wire
+from msingi.exchange import certificates, client
+from msingi.exchange.errors import BadCall, InstitutionExists, NotStanding, SignatureRefused
+from msingi.exchange.federation import acts, door, rules, wire
 from msingi.exchange.federation.errors import (
     AnchorWrong,
     DirectoryRefused,
@@ -30,6 +35,7 @@ from msingi.exchange.federation.model import (
     PublicKey,
     SubsystemEntry,
 )
+from msingi.exchange.signature import Link
 from msingi.kernel import clock
 from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import NotPermitted
@@ -196,3 +202,46 @@ def test_a_client_name_is_read_or_refused(text):
         assert subsystem.count("/") == 2 and "/" not in instance
     except BadCall:
         pass
+
+
+async def test_a_peers_connection_shows_a_certificate_of_the_side_that_signed(stack, ctx_of):
+    abroad, member = Abroad("XM"), client.new_key()
+    software = SubsystemEntry("GOV/moh/clinics", "Clinics", (PublicKey(member["kid"], member["x"]),))
+    directory = abroad.directory(members=(MemberEntry("moh", "GOV", {"en": "Ministry"}, (software,)),))
+    now = clock.now()
+    peer = Peer(
+        PeerId("XM"), "XM", {"en": "Abroad"}, "http://127.0.0.1:9", (abroad.key,), (), PeerStanding.ACTIVE, "a", "b",
+        now, 1, now + timedelta(hours=1), directory,
+    )  # fmt: skip
+    signers = {"exchange": (abroad.key.kid, abroad.secret), "member": (member["kid"], client.private_key(member)),
+               "stranger": ("s" * 43, Ed25519PrivateKey.generate())}  # fmt: skip
+
+    def shown(who: str, claims: str = "") -> Link:
+        kid, secret = signers[who]
+        tls = ec.generate_private_key(ec.SECP256R1()).public_key()
+        return Link(True, certificates.issued(claims or kid, secret.sign, "abroad", tls, now, 1))
+
+    async def told(signer: str, link: Link):
+        kid, secret = signers[signer]
+        jwk = public_jwk(secret.public_key()) | {"d": _text(secret.private_bytes_raw()), "kid": kid}
+        made = client.prepare(stack.settings.url, "XM/GOV/moh/clinics", jwk, "/r1/XT/GOV/rita/identity/person-facts")
+        message = replace(made.message, link=link)
+        return await door._recognised(stack, peer, "GOV/moh/clinics", message, b"")
+
+    before = stack.settings
+    stack.settings = replace(before, gateway_mtls=True)
+    try:
+        for side in ("exchange", "member"):
+            assert (await told(side, shown(side)))[1].keyid == signers[side][0]
+        for side, link in (
+            ("exchange", shown("member")), ("member", shown("exchange")), ("exchange", shown("stranger")),
+            ("exchange", shown("stranger", abroad.key.kid)), ("member", Link(True)),
+        ):  # fmt: skip
+            with pytest.raises(SignatureRefused):
+                await told(side, link)
+    finally:
+        stack.settings = before
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

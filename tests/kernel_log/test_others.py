@@ -1,4 +1,4 @@
-"""What we issue, read by other people's code: npm @sigstore/verify, and Go's sumdb (golang.org/x/mod)."""
+"""What we issue, read by other people's code: npm @sigstore/verify and @noble/post-quantum, and Go's sumdb."""
 
 import json
 import os
@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.kernel_log.conftest import put
 
-from msingi.kernel.log import merkle, sequencer, store
+from msingi.kernel.log import merkle, note, sequencer, store, witness
 from msingi.kernel.log.note import b64
 from msingi.kernel.log.proof import proof_of
 
@@ -43,6 +44,33 @@ async def test_sigstore_accepts_our_proofs(stack, proofs):
         answer = json.loads(seen.stdout)
         assert answer["origin"] == stack.settings.origin
         assert answer["record"]["detail"]["what"] == f'among {count} – "ndiyo"\n/é'
+
+
+async def test_cosignatures_are_accepted_by_other_peoples_ed25519_and_ml_dsa_and_changed_ones_are_not(stack, proofs):
+    async with stack.db.plumbing() as conn:
+        head = await store.newest(conn)
+    assert head is not None
+    notary = witness.notary_of(stack.keys, "witness.example/w1")
+    text, at_s = note.parse_note(head.note).text, 1_790_000_000
+    signed = note.Note(text, notary.cosign(text, at_s))
+    vkeys = [str(vkey) for vkey in notary.vkeys()]
+    accepted = cosigned(str(signed), vkeys)
+    assert accepted.stdout.split("\n")[:2] == [f"witness.example/w1 {kind} {at_s}" for kind in (4, 6)], accepted.stderr
+    other = [str(v) for v in witness.notary_of(stack.keys, "witness.example/w2").vkeys()]
+    later = [msgspec.structs.replace(s, blob=(at_s + 1).to_bytes(8) + s.blob[8:]) for s in signed.signatures]
+    for changed, keys in (
+        (str(signed).replace(f"\n{head.size}\n", f"\n{head.size + 1}\n"), vkeys),
+        (str(signed).replace(stack.settings.origin, "other.example/log", 1), vkeys),
+        (str(note.Note(text, later)), vkeys), (str(signed), other),
+    ):  # fmt: skip
+        refused = cosigned(changed, keys)
+        assert refused.returncode == 1 and not refused.stdout
+
+
+def cosigned(text: str, vkeys: list[str]) -> subprocess.CompletedProcess[str]:
+    command = ["node", str(JS / "verify_cosignature.mjs")]
+    sent = json.dumps({"note": text, "vkeys": vkeys})
+    return subprocess.run(command, input=sent, capture_output=True, text=True, timeout=60)
 
 
 async def test_sigstore_refuses_what_was_changed(stack, proofs):

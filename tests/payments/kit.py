@@ -156,3 +156,10 @@ async def owner_does(owner_url: str, statement: str, *args: object) -> list[asyn
         return await conn.fetch(statement, *args)
     finally:
         await conn.close()
+
+
+def clock_now():
+    """The stack's present instant."""
+    from msingi.kernel import clock
+
+    return clock.now()

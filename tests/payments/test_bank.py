@@ -128,6 +128,13 @@ async def test_access_see_merchant(stack, town):
         await acts.see_merchant(stack, kit.as_staff("enrolment-officer"), town["shop"].code)
 
 
+async def test_access_open_shop(stack, town):
+    shop = await acts.open_shop(stack, me(town["customer"]), town["shop"].code)
+    assert shop.account == ledger_rules.id_of(town["till"].number)
+    with pytest.raises(NotPermitted):
+        await acts.open_shop(stack, kit.as_staff("enrolment-officer"), town["shop"].code)
+
+
 async def test_access_find_payee(stack, town):
     ctx = me(town["customer"])
     keeper = town["keeper"]

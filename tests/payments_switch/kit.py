@@ -54,7 +54,7 @@ async def quiet(stack: Stack) -> None:
     for _ in range(20):
         await desk.of(stack).idle()
         await post.of(stack).idle()
-        if not post.of(stack)._hand and desk.of(stack)._running is None:
+        if not post.of(stack)._hand and not desk.of(stack)._waiting and desk.of(stack)._running is None:
             return
 
 

@@ -14,6 +14,7 @@ from msingi.kernel.context import job_context
 from msingi.payments import acts as payments
 from msingi.payments.bank import acts as bank
 from msingi.payments.bank.model import MerchantOrder
+from msingi.payments.model import AccountKind
 from msingi.signin import acts as signin
 from msingi.signin.model import NewStaff
 
@@ -150,3 +151,114 @@ async def test_an_officer_registers_a_shop_and_closes_it(stack, town, surf):
     answer: httpx.Response = await officer.http.post("/staff/shops/close", data={"_ticket": ticket, "shop": code[1]})
 
     assert "Closed" in answer.text
+
+
+async def test_cash_is_asked_for_at_an_agents_and_handed_over_against_the_code(stack, town, surf, asha):
+    order = MerchantOrder(
+        key="agency", name="Wakala Baraka", latin="WAKALA BARAKA", city="DODOMA", category="6010",
+        number=town.baraka.number,
+    )  # fmt: skip
+    agency = await bank.register_merchant(stack, SETUP, order)
+    await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent=agency.code, amount="5000")
+    await asha.send("/me/money/cash/confirm")
+    assert asha.answer.status_code == 409 and "does not offer this yet" in asha.text  # it has no account of fees
+    await payments.open_account(stack, SETUP, "benki", AccountKind.FEE)
+    await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent="1234567", amount="5000")
+    assert asha.answer.status_code == 422 and "No agent has this number" in asha.text
+    await asha.send("/me/money/cash", agent=agency.code, amount="5000")
+    assert "Wakala Baraka" in asha.text and "400" in asha.text
+    await asha.send("/me/money/cash/confirm")
+    code = re.search(r'id="code"><bdi[^>]*>(\d{6})<', asha.answer.text)
+    assert code
+    baraka = await surf("sw").sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open("/me/money/agent")
+    wrong = "000000" if code[1] != "000000" else "111111"
+    await baraka.send("/me/money/agent/code", code=wrong)
+    assert baraka.answer.status_code == 422
+    await baraka.send("/me/money/agent/code", code=code[1])
+    assert "A. M." in baraka.text and "5,000" in baraka.text
+    had = await balance(stack, town.asha.id)
+    await baraka.send("/me/money/agent/out")
+    assert "Umelipwa" in baraka.text and await balance(stack, town.asha.id) == had - 5400
+    await baraka.open("/me/money/agent")
+    await baraka.send("/me/money/agent", customer=town.asha.phone, amount="1000")
+    assert "A. M." in baraka.text
+    await baraka.send("/me/money/agent/into")
+    assert "Mteja ana fedha" in baraka.text and await balance(stack, town.asha.id) == had - 4400
+    await asha.open("/me/money/cash")
+    await asha.send("/me/money/cash", agent=agency.code, amount="2000")
+    await asha.send("/me/money/cash/confirm")
+    await asha.send("/me/money/cash/stop")
+    assert "yours again" in asha.text
+    assert (await asha.open("/me/money/agent")).status_code == 404
+
+
+async def test_somebody_asks_for_money_and_is_paid_by_the_person_or_refused(stack, town, shop, surf, asha):
+    baraka = await surf().sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open("/me/money/ask")
+    await baraka.send("/me/money/ask", payer="+255711999999", amount="90", title="Chai")
+    assert baraka.answer.status_code == 422
+    await baraka.send("/me/money/ask", payer=town.asha.phone, amount="90", title="Chai")
+    assert "The request is made" in baraka.text and "Waits" in baraka.text
+    await asha.open("/me/money/bills")
+    assert "B. K." in asha.text and "Chai" in asha.text
+    link = re.search(r'href="(/me/money/bills/(\d{12}))"', asha.answer.text)
+    assert link
+    await asha.open(link[1])
+    had = await balance(stack, town.asha.id)
+    await asha.send("/me/money/bills/pay")
+    assert "/me/money/receipts/" in asha.path and await balance(stack, town.asha.id) == had - 90
+    await asha.open("/me/money/bills")
+    await asha.send("/me/money/bills", reference=link[2])
+    assert asha.answer.status_code == 422 and "Nothing was paid now" in asha.text
+    await baraka.open("/me/money/ask")
+    await baraka.send("/me/money/ask", payer=town.asha.number, amount="91", title="Sukari")
+    await asha.open("/me/money/bills")
+    await asha.send("/me/money/bills/refuse")
+    assert "You refused" in asha.text
+    await baraka.open("/me/money/bills")
+    assert "Refused" in baraka.text and "Paid" in baraka.text
+
+
+async def test_a_payment_is_ordered_to_repeat_and_stopped(stack, town, shop, asha):
+    await asha.open("/me/money/standing")
+    await asha.send("/me/money/standing", payee=shop.code, amount="15")
+    assert asha.answer.status_code == 422
+    await asha.send("/me/money/standing", payee=shop.code, amount="15", every="week", first_year="2020")
+    assert asha.answer.status_code == 422
+    await asha.open("/me/money/standing")
+    await asha.send("/me/money/standing", payee=shop.code, amount="15", every="week")
+    assert "Duka la Baraka" in asha.text and "Every week" in asha.text
+    await asha.send("/me/money/standing/confirm")
+    assert "It is ordered" in asha.text and "Runs" in asha.text
+    await asha.send("/me/money/standing/stop")
+    assert "It is stopped" in asha.text and "Over" in asha.text
+
+
+async def test_an_officer_stops_an_account_by_an_order_and_its_holder_reads_which(stack, town, shop, surf, asha):
+    new = NewStaff(
+        staff_id="banker-2", institution="benki", roles=frozenset({"account-officer"}), name="Banker Two",
+        phone="+255613000002", pin=PIN,
+    )  # fmt: skip
+    await signin.add_staff(stack, job_context("setup", "operations"), new)
+    officer = await surf().sign_in("banker-2", "+255613000002")
+    await officer.open("/staff/freeze")
+    await officer.send("/staff/freeze", account="12", way="debits", order="High Court 7/2026")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/freeze", account=town.asha.account, way="debits", order="")
+    assert officer.answer.status_code == 422
+    await officer.send("/staff/freeze", account=town.asha.account, way="debits", order="High Court 7/2026")
+    assert "The account is stopped" in officer.text
+    await asha.open("/me/money/pay")
+    await asha.send("/me/money/pay", number=shop.code)
+    await asha.send("/me/money/pay/amount", amount="10")
+    await asha.send("/me/money/pay/confirm")
+    assert asha.answer.status_code == 422 and "frozen" in asha.text
+    await asha.open("/me/accesses")
+    assert "Stopped your account" in asha.text
+    await officer.open("/staff/freeze")
+    await officer.send("/staff/freeze", account=town.asha.account, way="release", order="High Court 8/2026")
+    assert "free again" in officer.text
+    assert (await asha.open("/staff/freeze")).status_code == 403

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from msingi import countries
+from msingi.payments.bank import tariff
 
 
 @click.group()
@@ -29,6 +30,7 @@ def list_profiles() -> None:
 def check(folder: Path) -> None:
     """Name every mistake in the profile in FOLDER; exit code 1 if there is one."""
     profile = countries.read(folder)
+    tariff.read(profile)
     click.secho(f"{profile.code}: no mistake found", fg="green")
     click.echo(
         f"{len(profile.regions)} regions, {len(profile.institutions)} institutions, {len(profile.purposes)} purposes"

@@ -22,7 +22,7 @@ from msingi.kernel import policy as policies
 from msingi.kernel.context import BASES, PURPOSES, Actor, Kind
 from msingi.kernel.keys import SIGNING
 from msingi.kernel.settings import Settings
-from msingi.kernel.stack import keystore_of
+from msingi.kernel.stack import Stack, keystore_of
 
 
 @click.command()
@@ -38,6 +38,26 @@ def fsck(home: Path) -> None:
 
 
 async def _fsck(home: Path) -> int:
+    from msingi.payments.audit import money_under_way
+    from msingi.payments.homes import databases, open_shards
+
+    wrong = 0
+    async with at_work(home) as stack:
+        await open_shards(stack)
+        for database in databases(stack):
+            where = "" if database is stack else f" of {database.settings.origin}"
+            wrong += await _fsck_database(database, where)
+        problem = await money_under_way(stack)
+        if problem:
+            click.secho(f"books: {problem} (transit)", fg="red")
+            wrong += 1
+        for database in databases(stack)[1:]:
+            await database.db.close()
+    return wrong
+
+
+async def _fsck_database(stack: Stack, where: str) -> int:
+    """The books and the log of one database; how many things are wrong."""
     from msingi.kernel.log import sequencer
     from msingi.kernel.log import store as log_store
     from msingi.kernel.log.audit import check_log
@@ -45,35 +65,33 @@ async def _fsck(home: Path) -> int:
     from msingi.payments.audit import batch_roots, check_books
 
     wrong = 0
-    async with at_work(home) as stack:
-        try:
+    try:
+        await sequencer.catch_up(stack)
+    except (sequencer.LogBroken, NoteBroken) as broken:
+        # What exactly was changed stands below; nothing may be signed on top of it.
+        click.secho(f"log{where}: {broken}; the stack signs nothing more on top of it (log-broken)", fg="red")
+        wrong += 1
+    shown = sys.stderr.isatty()
+
+    def progress(done: int, of: int) -> None:
+        if shown:
+            click.echo(f"\r{done:,} of {of:,}", nl=done >= of, err=True)
+
+    async def entries() -> AsyncIterator[bytes]:
+        # Batches that were read while the stack went on must have their place before they are looked up.
+        with suppress(sequencer.LogBroken, NoteBroken):
             await sequencer.catch_up(stack)
-        except (sequencer.LogBroken, NoteBroken) as broken:
-            # What exactly was changed stands below; nothing may be signed on top of it.
-            click.secho(f"log: {broken}; the stack signs nothing more on top of it (log-broken)", fg="red")
-            wrong += 1
-        shown = sys.stderr.isatty()
+        async with stack.db.plumbing() as conn:
+            head = await log_store.newest(conn)
+            async for entry in log_store.every_entry(conn, head.size if head else 0):
+                yield entry
 
-        def progress(done: int, of: int) -> None:
-            if shown:
-                click.echo(f"\r{done:,} of {of:,}", nl=done >= of, err=True)
-
-        async def entries() -> AsyncIterator[bytes]:
-            # Batches that were read while the stack went on must have their place before they are looked up.
-            with suppress(sequencer.LogBroken, NoteBroken):
-                await sequencer.catch_up(stack)
-            async with stack.db.plumbing() as conn:
-                head = await log_store.newest(conn)
-                async for entry in log_store.every_entry(conn, head.size if head else 0):
-                    yield entry
-
-        began = time.perf_counter()
-        books = await check_books(stack.db, entries=entries(), progress=progress)
-        wrong += _tell("books", books, began)
-        began = time.perf_counter()
-        found = await check_log(stack, batch_roots=await batch_roots(stack.db), progress=progress)
-        wrong += _tell("log", found, began)
-    return wrong
+    began = time.perf_counter()
+    books = await check_books(stack.db, entries=entries(), progress=progress)
+    wrong += _tell(f"books{where}", books, began)
+    began = time.perf_counter()
+    found = await check_log(stack, batch_roots=await batch_roots(stack.db), progress=progress)
+    return wrong + _tell(f"log{where}", found, began)
 
 
 def _tell(title: str, findings: Any, began: float) -> int:

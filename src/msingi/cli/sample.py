@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from msingi.cli import sample_country
+from msingi.cli.sample_bank import open_bank
 from msingi.countries import synthetic
 from msingi.countries.portrait import portrait
 from msingi.countries.synthetic import Invented
@@ -78,6 +79,9 @@ async def make(stack: Stack, count: int, seed: int, *, progress: bool, say: Say)
     holders = [*with_pin, *(p for p in chosen[WITH_PIN:] if rng.random() < WALLET_SHARE)]
     with _bar("wallets", len(holders), progress) as tick:
         accounts = await _open_wallets(stack, holders, enrolled, country, tick)
+    keepers = [(enrolled[p.index].number, p.family) for p in with_pin[1:3]]
+    if len(keepers) == 2:
+        country.document["bank"] = await open_bank(stack, *keepers)
     infants = [
         p for p in people if p.index in enrolled and 12 <= _months(p.birth_date) < 24 and rng.random() < DTP_SHARE
     ]

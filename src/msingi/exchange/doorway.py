@@ -11,6 +11,7 @@ import ssl
 from pathlib import Path
 
 from msingi.exchange import certificates, store
+from msingi.exchange.errors import BadKey
 from msingi.exchange.federation import acts as federation
 from msingi.exchange.governance import public_key
 from msingi.kernel import clock
@@ -92,11 +93,13 @@ class Doorway:
         async with self.stack.db.reading("exchange") as tx:
             keys = await store.keys_in_use(tx)
         keys |= await federation.keys_of_peers(self.stack)
-        now = clock.now()
-        return {
-            kid: self.anchors.get(kid) or certificates.anchor(kid, public_key(x).public_bytes_raw(), now)
-            for kid, x in keys.items()
-        }
+        now, found = clock.now(), dict[str, bytes]()
+        for kid, x in keys.items():
+            try:
+                found[kid] = self.anchors.get(kid) or certificates.anchor(kid, public_key(x).public_bytes_raw(), now)
+            except (BadKey, ValueError):  # a peer's directory may hold anything: it keeps nobody else out
+                logger.warning("a key is no anchor", extra={"kid": kid})
+        return found
 
     async def refresh(self) -> None:
         """Let in whoever has joined, and out whoever has left, from the next handshake on; take renewed files."""

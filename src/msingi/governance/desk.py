@@ -33,9 +33,12 @@ from msingi.kernel.log import leaf, proof
 from msingi.kernel.stack import Stack
 
 
-async def told(stack: Stack, tx: Tx, case: Case) -> None:
+async def told(stack: Stack, tx: Tx, case: Case, by: str = "person") -> None:
     """Let the other rooms know that a case has moved."""
-    news = CaseMoved(case.person_id, case.case_id, case.reference, case.kind, case.stage, case.state, case.outcome)
+    news = CaseMoved(
+        case.person_id, case.case_id, case.reference, case.kind, case.stage, case.state, case.outcome, by,
+        case.language, case.late,
+    )  # fmt: skip
     await stack.outbox.emit(tx, "governance.case-moved", news)
 
 
@@ -150,7 +153,7 @@ async def reply(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID, 
         await store.move_case(tx, taken)
         await store.put_message(tx, stack.seal, taken, ctx.at, Author.OFFICE, who, ctx.actor.institution, text.strip())
         log.append(tx, permit, subject=person_id, detail=_what(case))
-        await told(stack, tx, taken)
+        await told(stack, tx, taken, "office")
     return taken
 
 
@@ -180,7 +183,7 @@ async def answer(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID,
             stopped = ObjectionGranted(person_id, moved.reference, moved.institution, moved.subject)
             await stack.outbox.emit(tx, "governance.objection-granted", stopped)
         log.append(tx, permit, subject=person_id, detail=detail)
-        await told(stack, tx, moved)
+        await told(stack, tx, moved, "office")
     return moved
 
 
@@ -213,6 +216,6 @@ async def move_due(stack: Stack, ctx: Context, limit: int = 100) -> int:
                 text = "escalated" if after.stage is not case.stage else "late"
                 await store.put_message(tx, stack.seal, after, ctx.at, Author.STACK, "", "", text)
             log.append(tx, permit, subject=after.person_id, detail=_what(after))
-            await told(stack, tx, after)
+            await told(stack, tx, after, "clock")
         tx.repeated = not moved  # nothing was due, so nothing was done, and no leaf is owed
     return moved

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from msingi.governance import acts, handing
+from msingi.governance import acts, handing, telling
 from msingi.governance.figures import acts as figures
 from msingi.governance.keeping import acts as keeping
 from msingi.kernel.context import job_context
@@ -45,6 +45,7 @@ async def retain(stack: Stack) -> None:
 
 
 doers = {
+    "governance.case-moved": telling.tell,
     "governance.rectification-granted": handing.hand_over,
     "governance.objection-granted": handing.stop,
 }

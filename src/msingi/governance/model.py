@@ -168,7 +168,10 @@ class Page(Struct, Generic[T], frozen=True):
 
 
 class CaseMoved(Struct, frozen=True):
-    """Event `governance.case-moved`: a case was opened, answered, appealed, escalated or closed."""
+    """Event `governance.case-moved`: a case was opened, answered, appealed, escalated or closed.
+
+    `by` is who moved it: "person", "office", or "clock" where time alone did. `language` is that of the case.
+    """
 
     person_id: PersonId
     case_id: CaseId
@@ -177,6 +180,9 @@ class CaseMoved(Struct, frozen=True):
     stage: Stage
     state: State
     outcome: Outcome
+    by: str = "person"
+    language: str = ""
+    late: bool = False
 
 
 class RectificationGranted(Struct, frozen=True):

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """debug, info, warning or error."""
     pool_size: int = 10
     """Database connections of this process."""
+    ledger_shards: str = ""
+    """Further shards of the ledger: numbers from 1 to 255, commas between, `=URL` for one in another database."""
     sms_url: str = ""
     """Address of the gateway that takes text messages (POST of JSON); empty: in a sandbox they are simulated."""
     sms_key: str = ""

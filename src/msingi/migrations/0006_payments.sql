@@ -227,6 +227,7 @@ CREATE TABLE IF NOT EXISTS payments.hold (
 );
 SELECT kernel.wall('payments', 'hold', NULL);
 CREATE INDEX IF NOT EXISTS hold_due ON payments.hold (shard, expires_us) WHERE expires_us > 0;
+CREATE INDEX IF NOT EXISTS hold_away ON payments.hold (shard) WHERE expires_us = 0 AND (credit & 255) <> shard;
 CREATE INDEX IF NOT EXISTS hold_debit ON payments.hold (shard, debit);
 CREATE INDEX IF NOT EXISTS hold_credit ON payments.hold (shard, credit);
 

@@ -104,9 +104,11 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
     $$'health.' || t.rtype || '/' || t.id || '/' || t.version$$, true),
   (23, 'health.posting', 'statistics', 9125, 'delete', 'person_id', 'at', 'true', '', '', true),
   (24, 'health.cohort', 'statistics', 9125, 'delete', 'person_id', '', 'true', '', '', true),
-  (25, 'registries.place', 'public-service', 3650, 'delete', 'person_id', '', 'true', '', '', true),
-  (26, 'registries.record', 'public-service', 3650, 'delete', 'person_id', 'updated', 'true', 'sealed',
+  (25, 'registries.record', 'public-service', 3650, 'delete', 'person_id', 'updated', 'true', 'sealed',
     $$'registries.record/' || t.record_id$$, true),
+  (26, 'registries.place', 'public-service', 3650, 'delete', 'person_id', 'since', $$(t.person_id IS NOT NULL
+    AND NOT EXISTS (SELECT FROM registries.record r WHERE r.person_id = t.person_id AND r.record_id = t.record_id))$$,
+    '', '', true),
   (30, 'credentials.card', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on',
     $$(t.state = 'revoked' OR t.expires_on < current_date)$$, 'face', $$'credentials.face'$$, true),
   (31, 'credentials.holding', 'credential-issuance', 365, 'delete', 'person_id', 'expires_on',

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS registries.place (
   key bytea NOT NULL,
   record_id uuid NOT NULL,
   person_id uuid,                 -- personal: public-service, keep 10 years
+  since timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (register_id, key)
 );
 CREATE INDEX IF NOT EXISTS place_record ON registries.place (register_id, record_id);

@@ -10,9 +10,17 @@ Laws
 7. A transfer is acknowledged only after the commit of the one transaction that holds its journal row, both balances,
    its batch, its id and the batch's leaf in the transparency log.
 8. A payment file is paid by two officials of one institution, each line at most once, every line with an outcome.
+9. A hold takes from what is available at once, is ended exactly once (by a commit of at most its amount, an abort, or
+   its time), and cannot fail for funds or limits when it is committed.
+10. Linked orders are posted all or none.
+11. What was paid is put right by a new transfer that names the old one; together they never pay back more than was
+    paid. Nothing in the journal is ever changed.
+12. A transfer between shards is one transfer: reserved, arrived and committed, or given back, whatever crashes on the
+    way; what has left one shard and not arrived in the other stands in the accounts between them.
 
-One sequential writer per shard decides in memory and persists in batches (`writer.py`); `audit.py` trusts none of it
-and recomputes everything from the journal.
+One sequential writer per shard decides in memory (`book.py`, `moves.py`) and persists in batches (`writer.py`);
+`audit.py` and `replay.py` trust none of it and recompute everything from the journal. Other rooms and sub-rooms make
+orders (`orders.py`) and post them (`ledger.py`), wherever the accounts live (`homes.py`, `between.py`).
 
 Standards: ISO 20022 (pain.001.001.09, pain.002.001.10), ISO 7064 MOD 97-10 (account numbers), ISO 4217 (currencies),
 RFC 6962 (batch roots).

@@ -13,7 +13,7 @@ from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, parties, rules, store, writer
+from msingi.payments import book, errors, ledger, parties, rules, shards, store, writer
 from msingi.payments.model import (
     Account,
     AccountKind,
@@ -26,6 +26,7 @@ from msingi.payments.model import (
     Statement,
     TransferOrder,
 )
+from msingi.payments.model import Kind as Movement
 
 PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
 BELOW_ZERO = (AccountKind.SETTLEMENT, AccountKind.POSITION, AccountKind.TRANSIT)
@@ -72,18 +73,17 @@ async def open_account(
     async with stack.db.transaction(permit) as tx:
         if person:
             first = kind is AccountKind.WALLET and not await store.default_wallets(tx, [person])
-            refs = [parties.person_ref(stack, person)]
-            (opened,) = await store.open_person_accounts(tx, [person], refs, kind, currency, tier, [first], ctx.at)
+            opening = stack, permit, tx, [person], kind, currency, tier, [first], ctx
+            (opened,) = await shards.open_person_accounts(*opening)
         else:
             floor = -rules.MAX_BALANCE_MINOR if kind is AccountKind.ISSUE else floor_minor
             ref = parties.institution_ref(stack, str(owner))
             opened = await store.open_institution_account(tx, str(owner), ref, kind, currency, floor, label, ctx.at)
         log.append(tx, permit, subject=person, detail={"what": "account opened", "kind": kind, "currency": currency})
         number = rules.number_of(opened)
-        return next(a for a in await store.accounts(tx, person, str(owner)) if a.number == number)
+        return next(a for a in await shards.accounts(stack, tx, person, str(owner)) if a.number == number)
 
 
-@crossing("payments", "cli")
 async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) -> dict[PersonId, int]:
     """The default wallet (account id) of each of `people`, opened in the lowest tier where one is missing."""
     wanted = tuple(dict.fromkeys(people))
@@ -94,10 +94,9 @@ async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) ->
         known = {p: account for p, (account, _) in (await store.default_wallets(tx, wanted)).items()}
         missing = [p for p in wanted if p not in known]
         if missing:
-            refs = [parties.person_ref(stack, p) for p in missing]
             currency, tier = stack.profile.currency.code, min(t.tier for t in stack.profile.tiers)
-            opened = await store.open_person_accounts(
-                tx, missing, refs, AccountKind.WALLET, currency, tier, [True] * len(missing), ctx.at
+            opened = await shards.open_person_accounts(
+                *(stack, permit, tx, missing, AccountKind.WALLET, currency, tier, [True] * len(missing), ctx)
             )
             known |= dict(zip(missing, opened, strict=True))
         for person in missing:
@@ -115,7 +114,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
     ready = await _ordered(stack, ctx, order, *payer_of(stack, ctx, "payments.transfer"))
-    (ending,) = await writer.of(stack).post((ready,))
+    (ending,) = await ledger.post(stack, (ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
         raise told
@@ -142,7 +141,7 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
             told.append(_PENDING)
         except Refusal as refused:
             told.append(refused)
-    for place, order, ending in zip(places, ready, await writer.of(stack).post(ready), strict=True):
+    for place, order, ending in zip(places, ready, await ledger.post(stack, ready), strict=True):
         told[place] = _told(orders[place], order, ending)
     return told
 
@@ -171,7 +170,7 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
 
 async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Permit, owner: int) -> Order:
     """A permitted transfer as the writer takes it: shapes checked, payee found."""
-    check_shape(wanted)
+    rules.check_order(wanted)
     debit = rules.id_of(wanted.payer)
     name = ""
     if wanted.payee.kind == "account":
@@ -184,23 +183,6 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Pe
     text = parties.permit_text(permit)
     me = parties.own_name(stack, ctx) if name or words else ""
     return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
-
-
-def check_key(key: str) -> None:
-    """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
-    if not 1 <= len(key) <= 64 or not key.isprintable():
-        raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
-
-
-def check_shape(wanted: TransferOrder) -> None:
-    """Raises Malformed or AmountOutOfRange unless the parts of an order are of the right form."""
-    check_key(wanted.key)
-    if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
-        raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
-    if not 0 < wanted.amount_minor <= rules.MAX_AMOUNT_MINOR:
-        raise errors.AmountOutOfRange(largest_minor=rules.MAX_AMOUNT_MINOR)
-    if len(wanted.currency) != 3 or not (wanted.currency.isascii() and wanted.currency.isupper()):
-        raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
 
 
 def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
@@ -235,12 +217,11 @@ async def accounts(stack: Stack, ctx: Context, person: PersonId | None = None) -
     """The accounts of the actor, of `person` (staff), or of the actor's institution, the default one first."""
     permit, _, person = _reader(ctx, person)
     async with stack.db.transaction(permit) as tx:
-        found = await store.accounts(tx, person, ctx.actor.institution)
+        found = await shards.accounts(stack, tx, person, ctx.actor.institution)
         log.append(tx, permit, subject=person, detail={"what": "accounts and balances"})
     return found
 
 
-@crossing("payments", "portal", "channels", "governance")
 async def balances_of(stack: Stack, ctx: Context, person: PersonId) -> dict[str, int]:
     """What a person has in all accounts together: minor units by currency."""
     totals: dict[str, int] = {}
@@ -268,9 +249,10 @@ async def statement(
     account = rules.id_of(number)
     permit, _, person = _reader(ctx, person)
     async with stack.db.transaction(permit) as tx:
-        currency = await _own_currency(tx, account, person, ctx.actor.institution)
+        currency = await _own_currency(stack, tx, account, person, ctx.actor.institution)
         before = after if after is not None else 1 << 62
-        found = await store.entries(tx, account, before, limit + 1)
+        async with shards.beside(stack, account, permit, tx) as near:
+            found = await store.entries(near, account, before, limit + 1)
         log.append(tx, permit, subject=person, detail={"what": "statement", "account": rules.masked_number(number)})
     page = found[:limit]
     return Statement(number, currency, page, page[-1].seq if len(found) > limit else None)
@@ -282,23 +264,20 @@ async def balance_at(stack: Stack, ctx: Context, number: str, at: datetime, *, p
     account = rules.id_of(number)
     permit, _, person = _reader(ctx, person)
     async with stack.db.transaction(permit) as tx:
-        await _own_currency(tx, account, person, ctx.actor.institution)
-        balance = await store.balance_at(tx, account, at)
+        await _own_currency(stack, tx, account, person, ctx.actor.institution)
+        async with shards.beside(stack, account, permit, tx) as near:
+            balance = await store.balance_at(near, account, at)
         log.append(tx, permit, subject=person, detail={"what": "balance at a past moment"})
     return balance
 
 
-async def _own_currency(tx: store.Tx, account: int, person: PersonId | None, institution: str) -> str:
+async def _own_currency(stack: Stack, tx: store.Tx, account: int, person: PersonId | None, institution: str) -> str:
     """The currency of an account that the reader may read. Raises NoSuchAccount."""
-    if person is not None:
-        own = await store.holds(tx, person, account)
-    else:
-        holder = await store.institution_of(tx, account)
-        own = holder is not None and holder["institution"] == institution
-    row = await store.account(tx, account) if own else None
-    if row is None:
-        raise errors.NoSuchAccount()
-    return row["currency"]
+    number = rules.number_of(account)
+    for own in await shards.accounts(stack, tx, person, institution):
+        if own.number == number:
+            return own.currency
+    raise errors.NoSuchAccount()
 
 
 @crossing("payments", "portal", "channels", "governance")
@@ -313,8 +292,12 @@ async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
         raise Malformed("A transfer id is a UUID.", field="transfer_id", rule="uuid") from None
     permit, _, person = _reader(ctx, None)
     async with stack.db.transaction(permit) as tx:
-        row = await store.transfer(tx, wanted)
-        own = {rules.id_of(a.number) for a in await store.accounts(tx, person, ctx.actor.institution)}
+        held = await shards.accounts(stack, tx, person, ctx.actor.institution)
+        own = {rules.id_of(account.number) for account in held}
+        async with shards.beside(stack, rules.shard_of(wanted.int), permit, tx) as near:
+            row = await store.transfer(near, wanted)
+            if row is not None and row["kind"] == Movement.RESERVE:  # what was paid out of it, if it was
+                row = await store.end_of(near, wanted)
         log.append(tx, permit, subject=person, detail={"what": "receipt"})
     if row is None:
         raise errors.NoSuchTransfer()
@@ -378,7 +361,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         *(transfer_id, owner, debit, credit, order.amount_minor, currency, "ISSU", hashed, permit),
         *(parties.permit_text(permit), order.reference, payer, payee),
     )
-    (ending,) = await writer.of(stack).post([wanted])
+    (ending,) = await ledger.post(stack, [wanted])
     if isinstance(ending, DifferentContent):
         raise ending
     if ending.reason:

@@ -4,12 +4,14 @@ The checker trusts neither the balances nor the chain: it replays every row, rec
 root up among the entries of the transparency log, which a database administrator cannot rewrite unseen.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, Iterable
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.db import Database
-from msingi.payments import store
+from msingi.kernel.stack import Stack
+from msingi.payments import homes, rules, store, store_books
 from msingi.payments.replay import PAGE_BATCHES, Findings, Progress, Replay
 
 LOOKAHEAD = 4_096
@@ -46,7 +48,7 @@ async def batch_roots(db: Database) -> set[bytes]:
     async with db.reading("payments") as tx:
         for shard in await store.shards(tx):
             last = 0
-            while page := await store.batches(tx, shard["shard"], last, PAGE_BATCHES):
+            while page := await store_books.batches(tx, shard["shard"], last, PAGE_BATCHES):
                 found.update(bytes(batch["root"]) for batch in page)
                 last = page[-1]["first_seq"]
     return found
@@ -69,3 +71,33 @@ async def _look_up(entries: AsyncIterable[bytes], roots: Iterable[bytes], found:
                 wanted[following] = number = number + 1
     for n in [*wanted.values(), *(range(number + 1, number + 1 + sum(1 for _ in ahead)))]:
         found.add("root-not-logged", f"batch {n}", "The transparency log holds no entry with this batch's root.")
+
+
+async def money_under_way(stack: Stack) -> str:
+    """What is wrong with the money between shards; "" if nothing is.
+
+    All transit accounts of a currency together stand between zero and what open reservations for other shards hold:
+    an arrival takes from one what the commit gives to the other.
+    """
+    owed: dict[str, int] = {}
+    held: dict[str, int] = {}
+    wrong: list[str] = []
+    for attempt in range(3):  # databases are read one after the other, while transfers go on
+        owed.clear()
+        held.clear()
+        for shard in homes.known(stack):
+            async with homes.home(stack, shard).db.reading("payments") as tx:
+                ways = await store_books.transits(tx, shard)
+                balances = {r["id"]: r["posted"] for r in await store.some_accounts(tx, shard, list(ways.values()))}
+                for (_, currency), account in ways.items():
+                    owed[currency] = owed.get(currency, 0) + balances.get(account, 0)
+                for hold in (await store_books.open_holds(tx, shard)).values():
+                    if rules.shard_of(hold.credit) != shard:
+                        held[hold.currency] = held.get(hold.currency, 0) + hold.amount
+        wrong = [c for c, total in owed.items() if not -held.get(c, 0) <= total <= 0]
+        if not wrong:
+            return ""
+        await asyncio.sleep(0.5 * (attempt < 2))
+    return (
+        f"The accounts between shards sum to {owed[wrong[0]]} in {wrong[0]}, and {held.get(wrong[0], 0)} is under way."
+    )

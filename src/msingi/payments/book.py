@@ -194,7 +194,10 @@ class Book:
         return {
             order.pending
             for order in orders
-            if order.pending is not None and order.pending not in self.holds and order.pending not in self.originals
+            if order.pending is not None
+            and order.kind in rules.FOLLOWING
+            and order.pending not in self.holds
+            and order.pending not in self.originals
         }
 
     def unknown_transits(self, orders: Sequence[Order]) -> set[tuple[int, str]]:

@@ -20,7 +20,7 @@ from msingi.kernel.errors import DifferentContent, Malformed
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.money import Currency
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, errors, parties, report, rules, store, store_files, wire, writer
+from msingi.payments import acts, errors, ledger, parties, report, rules, store, store_files, wire
 from msingi.payments.model import (
     FileApproved,
     FileFinished,
@@ -291,7 +291,7 @@ async def _pay(
             Order(transfer_id, owner, debit, credit, amount, currency, "G2P", hashed, permit, text, words, payer_name)
         )
         ended.append(Ended(line["line"], 1, transfer_id=transfer_id))
-    endings = await writer.of(stack).post(orders)
+    endings = await ledger.post(stack, orders)
     by_id = {order.id: ending for order, ending in zip(orders, endings, strict=True)}
     for one in ended:
         ending = by_id.get(one.transfer_id) if one.transfer_id else None

@@ -17,7 +17,7 @@ from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import store
+from msingi.payments import shards
 from msingi.payments.model import Flag
 
 JOB: Final = "payments-holders"
@@ -34,7 +34,7 @@ async def follow_identity(stack: Stack, ctx: Context, person_id: PersonId, in_us
     """Restrict a person's accounts, or lift that; how many changed. Once it returns, no writer debits them."""
     permit = policy.decide(ctx, "payments.follow-identity", person_id)
     async with stack.db.transaction(permit) as tx:
-        changed = await store.restrict_holder(tx, person_id, Flag.OUT_OF_USE, not in_use)
+        changed = await shards.restrict_holder(stack, permit, tx, person_id, Flag.OUT_OF_USE, not in_use)
         log.append(tx, permit, subject=person_id, detail={"identity in use": in_use, "accounts": changed})
     return changed
 

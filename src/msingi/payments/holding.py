@@ -14,7 +14,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, book, errors, ledger, orders, parties, rules, store
+from msingi.payments import acts, book, errors, ledger, orders, parties, rules, shards, store
 from msingi.payments.model import Order, Outcome, TransferOrder
 
 HOLD_CODE, REVERSE_CODE = "HOLD", "REVR"
@@ -57,7 +57,7 @@ async def reserve(stack: Stack, ctx: Context, wanted: TransferOrder, timeout_s: 
 
     The same key again gives the same hold. Raises as a transfer does.
     """
-    acts.check_shape(wanted)
+    rules.check_order(wanted)
     if not 1 <= timeout_s <= MAX_HOLD_S:
         raise Malformed("A hold lasts from a second to 31 days.", field="timeout_s", rule=f"1..{MAX_HOLD_S}")
     debit = rules.id_of(wanted.payer)
@@ -97,7 +97,7 @@ async def void_hold(stack: Stack, ctx: Context, key: str, hold_id: str, payer: s
 
 
 def _by(stack: Stack, ctx: Context, key: str, hold_id: str, payer: str) -> tuple[orders.By, UUID]:
-    acts.check_key(key)
+    rules.check_key(key)
     permit, owner = acts.payer_of(stack, ctx, "payments.reserve")
     debit = rules.id_of(payer)
     return orders.By(permit, owner, f"{owner}/{debit}"), _id(hold_id)
@@ -121,7 +121,7 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     It is a new transfer that names the old one; all of them together never pay back more than was paid.
     Raises NoSuchTransfer, OverOriginal, NothingToReverse, InsufficientFunds.
     """
-    acts.check_key(wanted.key)
+    rules.check_key(wanted.key)
     if not 1 <= len(wanted.reason) <= 140 or not wanted.reason.isprintable():
         raise Malformed("Say why, in at most 140 printable characters.", field="reason", rule="length<=140")
     original = _id(wanted.transfer_id)
@@ -131,9 +131,10 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     else:
         permit, owner = acts.payer_of(stack, ctx, "payments.reverse")
     async with stack.db.transaction(permit) as tx:
-        row = await store.transfer(tx, original)
-        if row is not None and owner is None:
-            owner = await store.holder_ref_of(tx, row["credit"])
+        async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
+            row = await store.transfer(near, original)
+            if row is not None and owner is None:
+                owner = await store.holder_ref_of(near, row["credit"])
         # Whoever must part with the money sees that it was asked for, whoever asked.
         subject = await store.owner_of(tx, row["credit"]) if row is not None else None
         log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})

@@ -5,16 +5,18 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from msingi.identity.model import StatusChanged
-from msingi.kernel import crossing, log, policy
+from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import files, holders, recovering, store, store_files
+from msingi.payments import between, files, holders, homes, recovering, store, store_files, writer
+from msingi.payments.book import micros
 from msingi.payments.recovering import RECOVERED
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
 MONTHS_AHEAD = 12
+DUE_S = 1.0
 
 
 async def on_file_approved(stack: Stack, payload: bytes) -> None:
@@ -63,10 +65,29 @@ async def open_months(stack: Stack) -> None:
             log.append(tx, permit, detail={"what": "journal partitions made"})
 
 
+async def end_what_is_due(stack: Stack) -> None:
+    """For ever: end holds whose time is over, and finish transfers between shards that a crash left behind."""
+    while True:
+        await asyncio.sleep(DUE_S)
+        if crossing.elsewhere(stack, "payments"):
+            continue
+        try:
+            for shard in homes.known(stack):
+                async with homes.home(stack, shard).db.reading("payments") as tx:
+                    due = shard in await store.shards_due(tx, micros(clock.now()))
+                if due:
+                    await writer.of(stack, shard).expire()
+            await between.finish_crossings(stack)
+        except (Outage, Refusal) as later:
+            logger.warning("what is due in the ledger waits: %s", later)
+        except Exception:
+            logger.exception("what is due in the ledger could not be ended")
+
+
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "payments.file-approved": on_file_approved,
     StatusChanged.kind: holders.on_status,
     RECOVERED: recovering.on_recovered,
 }
-loops = [work_files_off, recovering.lift_for_ever]
-starts = [open_months]
+loops = [work_files_off, end_what_is_due, homes.keep_shards, recovering.lift_for_ever]
+starts = [open_months, homes.open_shards]

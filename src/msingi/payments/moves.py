@@ -176,7 +176,7 @@ def release(book: "Book", hold: Hold, batch: "Batch", today: int, kept: int = 0)
 
 def accounts_of(book: "Book", order: Order) -> tuple[int, int, int]:
     """The accounts and the amount that a row says of an order, whether it was carried out or not."""
-    if order.pending is None:
+    if order.pending is None or order.kind not in rules.FOLLOWING:
         return order.debit, order.credit, order.amount
     hold = book.holds.get(order.pending)
     if hold is not None:

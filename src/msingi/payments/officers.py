@@ -9,11 +9,11 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, parties, rules, store
+from msingi.payments import errors, homes, parties, rules, shards, store
 from msingi.payments.model import Flag
 
 
-@crossing("payments")
+@crossing("payments", "portal")
 async def freeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = False
 ) -> None:
@@ -27,7 +27,7 @@ async def freeze(
     await _flag(stack, ctx, "payments.freeze", number, _flags(debits, credits), True, reason)
 
 
-@crossing("payments")
+@crossing("payments", "portal")
 async def unfreeze(
     stack: Stack, ctx: Context, number: str, *, reason: str, debits: bool = True, credits: bool = True
 ) -> None:
@@ -45,8 +45,9 @@ async def _flag(stack: Stack, ctx: Context, act: str, number: str, flags: int, o
     account = rules.id_of(number)
     permit = policy.decide(ctx, act, policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        if not await store.flag(tx, account, flags, on):
-            raise errors.NoSuchAccount()
+        async with shards.beside(stack, account, permit, tx) as near:
+            if not await store.flag(near, account, flags, on):
+                raise errors.NoSuchAccount()
         told: dict[str, str | int | bool] = {"what": "account frozen" if on else "account released", "why": reason}
         log.append(tx, permit, subject=await store.owner_of(tx, account), detail=told)
 
@@ -58,7 +59,7 @@ async def close_account(stack: Stack, ctx: Context, number: str) -> None:
     Raises NotEmpty while it holds money or a hold touches it, NoSuchAccount unless it is the person's own.
     """
     account = rules.id_of(number)
-    async with stack.db.reading("payments") as tx:
+    async with homes.home(stack, rules.shard_of(account)).db.reading("payments") as tx:
         known = await store.account(tx, account)
     person = ctx.actor.kind is Kind.PERSON
     permit = policy.decide(ctx, "payments.close-account", parties.person_of(ctx) if person else policy.ANYONE)
@@ -66,6 +67,9 @@ async def close_account(stack: Stack, ctx: Context, number: str) -> None:
         owner = await store.owner_of(tx, account)
         if known is None or known["flags"] & Flag.CLOSED or (person and owner is None):
             raise errors.NoSuchAccount()
-        if not await store.close(tx, account, owner):
-            raise errors.NotEmpty()
+        async with shards.beside(stack, account, permit, tx) as near:
+            if not await store.close(near, account):
+                raise errors.NotEmpty()
+        if owner is not None:
+            await store.no_default(tx, owner, account)
         log.append(tx, permit, subject=owner, detail={"what": "account closed"})

@@ -13,7 +13,7 @@ from msingi.kernel.errors import Erased, Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, rules, store
+from msingi.payments import errors, homes, rules, store
 from msingi.payments.model import Alias
 
 NAMES = "payments-names"
@@ -93,7 +93,9 @@ async def payee(stack: Stack, ctx: Context, alias: Alias) -> tuple[int, str, str
 
 async def _by_account(stack: Stack, ctx: Context, account: int) -> tuple[int, str, str]:
     async with stack.db.reading("payments") as tx:
-        row, holder = await store.account(tx, account), await store.institution_of(tx, account)
+        holder = await store.institution_of(tx, account)
+    async with homes.home(stack, rules.shard_of(account)).db.reading("payments") as tx:
+        row = await store.account(tx, account)
     if row is None:
         raise errors.NoSuchAccount(party="payee")
     if holder is not None:

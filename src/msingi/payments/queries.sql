@@ -120,14 +120,14 @@ SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = AN
 -- name: held_accounts
 -- The accounts that a person holds, with their balances, the default one first.
 SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier
-FROM payments.holder h JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
+FROM payments.holder h LEFT JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
 WHERE h.person_id = $1 ORDER BY h.is_default DESC, h.account_id
 
 -- name: institution_accounts
 -- The accounts that an institution holds, with their balances.
 SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor, a.tier
 FROM payments.institution_account i
-JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
+LEFT JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
 WHERE i.institution = $1 ORDER BY i.account_id
 
 -- name: owner_of
@@ -172,10 +172,6 @@ SELECT balance FROM (
 -- One transfer as journalled, if the permit reaches one of its accounts.
 SELECT j.* FROM payments.transfer_id_seen t
 JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at WHERE t.id = $1
-
--- name: held
--- Whether a person holds an account.
-SELECT EXISTS (SELECT FROM payments.holder WHERE person_id = $1 AND account_id = $2)
 
 -- name: count_alias
 -- Count one alias look-up of an actor in the running window; gives the count, which starts again after the window.
@@ -330,6 +326,28 @@ UPDATE payments.holder SET is_default = false WHERE person_id = $1 AND account_i
 -- name: holder_ref_of
 -- The keyed hash of whoever holds an account.
 SELECT owner FROM payments.account WHERE shard = $1 AND id = $2
+
+-- name: open_shard
+-- Give a shard its fence.
+INSERT INTO payments.shard (shard) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: open_numbering
+-- Give a shard its numbering of accounts.
+INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
+
+-- name: waiting_crossings
+-- Open reservations for accounts of other shards, made before an instant.
+SELECT h.id, t.seq FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
+WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> h.shard AND t.at < $2 ORDER BY t.seq LIMIT 200
+
+-- name: rows_between
+-- Journal rows of a shard, with the owner of each open hold among them.
+SELECT j.*, h.owner FROM payments.journal_seen j LEFT JOIN payments.hold h ON h.shard = j.shard AND h.id = j.id
+WHERE j.shard = $1 AND j.seq BETWEEN $2 AND $3 ORDER BY j.seq
+
+-- name: end_of
+-- The row that paid out of a hold.
+SELECT * FROM payments.journal_seen WHERE pending_id = $1 AND kind = 3 AND status = 1 LIMIT 1
 
 -- name: keep_recovering
 -- A holder's sign-in was given back; the latest end counts.

@@ -17,7 +17,7 @@ from msingi.kernel.context import Context, job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import store
+from msingi.payments import shards, store
 from msingi.payments.model import Flag
 from msingi.signin.model import Recovered
 
@@ -35,7 +35,7 @@ async def follow_recovery(stack: Stack, ctx: Context, person_id: PersonId, until
         changed = 0
         if until > clock.now():
             await store.keep_recovering(tx, person_id, until)
-            changed = await store.restrict_holder(tx, person_id, Flag.RECOVERED, True)
+            changed = await shards.restrict_holder(stack, permit, tx, person_id, Flag.RECOVERED, True)
         log.append(tx, permit, subject=person_id, detail={"what": "recovered", "accounts": changed})
     return changed
 
@@ -47,7 +47,7 @@ async def lift_recoveries(stack: Stack, ctx: Context) -> int:
         at, lifted = clock.now(), 0
         for person_id in await store.recovered_by(tx, at, BATCH):
             if await store.end_recovering(tx, person_id, at):
-                await store.restrict_holder(tx, person_id, Flag.RECOVERED, False)
+                await shards.restrict_holder(stack, permit, tx, person_id, Flag.RECOVERED, False)
                 log.append(tx, permit, subject=person_id, detail={"what": "days after a recovery are over"})
                 lifted += 1
         tx.repeated = not lifted

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from msingi.payments import chain, rules, store
+from msingi.payments import chain, rules, store, store_books
 from msingi.payments.book import micros
 from msingi.payments.model import Kind, Reason, Status
 
@@ -89,14 +89,14 @@ class Replay:
 
     async def run(self) -> None:
         """Batches with their rows, then what must follow from them."""
-        extent = await store.journal_extent(self.tx, self.shard["shard"])
+        extent = await store_books.journal_extent(self.tx, self.shard["shard"])
         await self._take_accounts()
-        self.transits = await store.transits(self.tx, self.shard["shard"])
-        self.named = await store.reversed_ids(self.tx, self.shard["shard"])
+        self.transits = await store_books.transits(self.tx, self.shard["shard"])
+        self.named = await store_books.reversed_ids(self.tx, self.shard["shard"])
         last = 0
-        while page := await store.batches(self.tx, self.shard["shard"], last, PAGE_BATCHES):
+        while page := await store_books.batches(self.tx, self.shard["shard"], last, PAGE_BATCHES):
             stop = page[-1]["first_seq"] + page[-1]["n"]
-            rows = await store.journal(self.tx, self.shard["shard"], page[0]["first_seq"], stop)
+            rows = await store_books.journal(self.tx, self.shard["shard"], page[0]["first_seq"], stop)
             by_seq = {row["seq"]: row for row in rows}
             for batch in page:
                 self._batch(batch, [by_seq.get(batch["first_seq"] + i) for i in range(batch["n"])])
@@ -223,7 +223,7 @@ class Replay:
 
     async def _each_account(self, take: Callable[[store.Row], None]) -> None:
         last = -1
-        while page := await store.accounts_page(self.tx, self.shard["shard"], last):
+        while page := await store_books.accounts_page(self.tx, self.shard["shard"], last):
             for row in page:
                 take(row)
             last = page[-1]["id"]
@@ -241,7 +241,7 @@ class Replay:
 
     async def _compare_holds(self) -> None:
         """The open holds are those that the journal has reserved and not ended."""
-        kept = await store.open_holds(self.tx, self.shard["shard"])
+        kept = await store_books.open_holds(self.tx, self.shard["shard"])
         for hold_id in self.holds.keys() | kept.keys():
             one, wanted = kept.get(hold_id), self.holds.get(hold_id)
             if one is None or (one.debit, one.credit, one.currency, one.amount, one.expires_us) != wanted:

@@ -9,7 +9,8 @@ from uuid import UUID
 from asyncpg.pgproto.pgproto import UUID as FastUUID  # an equal of the standard one, made in a fifth of the time
 
 from msingi.kernel.errors import Malformed
-from msingi.payments.model import SHARD_BITS, AccountId, Flag, Kind, Reason, Tier
+from msingi.payments.errors import AmountOutOfRange
+from msingi.payments.model import SHARD_BITS, AccountId, Flag, Kind, Reason, Tier, TransferOrder
 
 MAX_AMOUNT_MINOR = 10**15
 MAX_BALANCE_MINOR = 10**18
@@ -22,7 +23,7 @@ _OPEN, _CLOSED = int(Flag.OPEN), int(Flag.CLOSED)
 _NO_DEBIT = int(Flag.NO_DEBIT | Flag.OUT_OF_USE | Flag.CLOSED)
 _NO_CREDIT = int(Flag.NO_CREDIT | Flag.CLOSED)
 _POST, _COMMIT, _REVERSE = int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE)
-_FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
+FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
 
 _SPACE = 10**11
 _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutation of all 11-digit bodies
@@ -97,6 +98,23 @@ def weigh_end(hold_amount: int | None, ended: bool, owner: bool, amount: int) ->
     return Reason.OVER_HOLD if amount > hold_amount else Reason.NONE
 
 
+def check_key(key: str) -> None:
+    """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
+    if not 1 <= len(key) <= 64 or not key.isprintable():
+        raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
+
+
+def check_order(wanted: TransferOrder) -> None:
+    """Raises Malformed or AmountOutOfRange unless the parts of an order are of the right form."""
+    check_key(wanted.key)
+    if len(wanted.reference) > 140 or (wanted.reference and not wanted.reference.isprintable()):
+        raise Malformed("A reference has at most 140 printable characters.", field="reference", rule="length<=140")
+    if not 0 < wanted.amount_minor <= MAX_AMOUNT_MINOR:
+        raise AmountOutOfRange(largest_minor=MAX_AMOUNT_MINOR)
+    if len(wanted.currency) != 3 or not (wanted.currency.isascii() and wanted.currency.isupper()):
+        raise Malformed("A currency is an ISO 4217 code.", field="currency", rule="iso4217")
+
+
 def available(posted: int, reserved: int, floor: int) -> int:
     """What an account can pay out: posted - reserved - floor (law 2)."""
     return posted - reserved - floor
@@ -134,7 +152,7 @@ def body_hash(
     words = f"{currency}\0{code}\0{reference}".encode()
     if kind == _POST:
         return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
-    if kind in _FOLLOWING:
+    if kind in FOLLOWING:
         debit = credit = 0
         amount = amount if kind in (_COMMIT, _REVERSE) else 0
     more = _MORE.pack(kind, pending.bytes if pending is not None else _NO_ID, timeout_s)

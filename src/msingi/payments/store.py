@@ -122,6 +122,27 @@ async def meet_originals(tx: Tx, book: Book, ids: Iterable[UUID]) -> int:
     return len(rows)
 
 
+async def open_shard(tx: Tx, shard: int) -> None:
+    """Give a shard its fence and its numbering."""
+    await tx.do(Q.open_shard, shard)
+    await tx.do(Q.open_numbering, shard)
+
+
+async def waiting_crossings(tx: Tx, shard: int, before: datetime) -> list[tuple[UUID, int]]:
+    """Transfers to other shards whose reservation is older than `before` and still open: id and seq."""
+    return [(_uuid(row["id"]), row["seq"]) for row in await tx.rows(Q.waiting_crossings, shard, before)]
+
+
+async def rows_between(tx: Tx, shard: int, first: int, last: int) -> list[Row]:
+    """Journal rows of a shard, with the owner of each open hold among them."""
+    return await tx.rows(Q.rows_between, shard, first, last)
+
+
+async def end_of(tx: Tx, hold: UUID) -> Row | None:
+    """The row that paid out of a hold."""
+    return await tx.row(Q.end_of, hold)
+
+
 async def shards_due(tx: Tx, now_us: int) -> list[int]:
     """The shards in which the time of some hold is over."""
     return [row["shard"] for row in await tx.rows(Q.shards_due, now_us)]
@@ -175,13 +196,15 @@ async def flag(tx: Tx, account: int, flags: int, on: bool) -> bool:
     return await tx.do(Q.flag_account, shard_of(account), account, flags, on) == 1
 
 
-async def close(tx: Tx, account: int, owner: PersonId | None) -> bool:
+async def close(tx: Tx, account: int) -> bool:
     """Close an account that holds nothing, and make its writer read again; False if it holds something."""
     await tx.do(Q.move_fence, [shard_of(account)])
-    closed = await tx.do(Q.close_account, shard_of(account), account) == 1
-    if closed and owner is not None:
-        await tx.do(Q.no_default, owner, account)
-    return closed
+    return await tx.do(Q.close_account, shard_of(account), account) == 1
+
+
+async def no_default(tx: Tx, owner: PersonId, account: int) -> None:
+    """A closed wallet is no longer the one that a phone number leads to."""
+    await tx.do(Q.no_default, owner, account)
 
 
 async def holder_ref_of(tx: Tx, account: int) -> int | None:
@@ -231,9 +254,23 @@ async def open_person_accounts(
     """Open one account for each of `people` (with their owner references); the account ids in the same order."""
     ids = await _number(tx, shard, len(people))
     await tx.do(Q.open_accounts, shard, ids, owners, 0, tier, currency, kind)
+    await name_holders(tx, people, ids, kind, currency, defaults, at, shard)
+    return ids
+
+
+async def name_holders(
+    tx: Tx,
+    people: Sequence[PersonId],
+    ids: Sequence[int],
+    kind: AccountKind,
+    currency: str,
+    defaults: Sequence[bool],
+    at: datetime,
+    shard: int,
+) -> None:
+    """Say whose the accounts of a shard are, wherever they live."""
     await tx.do(Q.add_holders, people, ids, kind, currency, defaults, at)
     await tx.do(Q.add_owners, shard, ids, people)
-    return ids
 
 
 async def open_institution_account(
@@ -265,33 +302,39 @@ async def default_wallets(tx: Tx, people: Sequence[PersonId]) -> dict[PersonId, 
     return {PersonId(UUID(bytes=r["person_id"].bytes)): (r["account_id"], r["currency"]) for r in rows}
 
 
+async def held(tx: Tx, person: PersonId | None, institution: str) -> list[Row]:
+    """The accounts of a person, or else of an institution; without balances where they live in another database."""
+    return await (tx.rows(Q.held_accounts, person) if person else tx.rows(Q.institution_accounts, institution))
+
+
 async def accounts(tx: Tx, person: PersonId | None, institution: str) -> list[Account]:
-    """The accounts of a person, or else of an institution."""
-    rows = await (tx.rows(Q.held_accounts, person) if person else tx.rows(Q.institution_accounts, institution))
-    return [
-        Account(
-            number_of(r["account_id"]),
-            AccountKind(r["kind"]),
-            r["currency"],
-            r["tier"],
-            r["posted"],
-            available(r["posted"], r["reserved"], r["floor"]),
-            r["is_default"],
-            r["opened_at"],
-            r["label"],
-        )
-        for r in rows
-    ]
+    """Those accounts of a person, or else of an institution, that live in this database."""
+    return [account_of(row, row) for row in await held(tx, person, institution) if row["posted"] is not None]
+
+
+async def some_accounts(tx: Tx, shard: int, accounts: Sequence[int]) -> list[Row]:
+    """Some accounts of a shard with their balances."""
+    return await tx.rows(Q.accounts_by_id, shard, accounts)
+
+
+def account_of(row: Row, hot: Row) -> Account:
+    """An account as its holder sees it, from a row of `held` and the row that has its balances."""
+    return Account(
+        number_of(row["account_id"]),
+        AccountKind(row["kind"]),
+        row["currency"],
+        hot["tier"],
+        hot["posted"],
+        available(hot["posted"], hot["reserved"], hot["floor"]),
+        row["is_default"],
+        row["opened_at"],
+        row["label"],
+    )
 
 
 async def account(tx: Tx, account: int) -> Row | None:
     """One account of the ledger: currency, kind, flags, posted, reserved, floor."""
     return await tx.row(Q.account, shard_of(account), account)
-
-
-async def holds(tx: Tx, person: PersonId, account: int) -> bool:
-    """Whether a person holds an account."""
-    return await tx.value(Q.held, person, account)
 
 
 async def owner_of(tx: Tx, account: int) -> PersonId | None:
@@ -346,44 +389,6 @@ async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
 async def shards(tx: Tx) -> list[Row]:
     """All shards: shard, epoch, seq, head."""
     return await tx.rows(Q.shards)
-
-
-async def batches(tx: Tx, shard: int, after_seq: int, limit: int) -> list[Row]:
-    """A page of batches in order."""
-    return await tx.rows(Q.batches_page, shard, after_seq, limit)
-
-
-async def journal(tx: Tx, shard: int, start: int, stop: int) -> list[Row]:
-    """Journal rows [start, stop): the columns of chain.COLUMNS, then reference and listed."""
-    return await tx.rows(Q.journal_page, shard, start, stop)
-
-
-async def journal_extent(tx: Tx, shard: int) -> Row:
-    """How many rows and ids a shard has, and its last seq."""
-    found = await tx.row(Q.journal_extent, shard)
-    assert found is not None
-    return found
-
-
-async def accounts_page(tx: Tx, shard: int, after_id: int) -> list[Row]:
-    """A page of a shard's accounts in the order of their ids."""
-    return await tx.rows(Q.accounts_page, shard, after_id, PAGE)
-
-
-async def open_holds(tx: Tx, shard: int) -> dict[UUID, Hold]:
-    """The open holds of a shard by their ids."""
-    rows = await tx.rows(Q.holds, shard)
-    return {row["id"]: Hold(_uuid(row["id"]), *tuple(row)[1:]) for row in rows}
-
-
-async def transits(tx: Tx, shard: int) -> dict[tuple[int, str], int]:
-    """The account ids of a shard towards others, by the other shard and the currency."""
-    return {(row["other"], row["currency"]): row["account_id"] for row in await tx.rows(Q.transits, shard)}
-
-
-async def reversed_ids(tx: Tx, shard: int) -> set[UUID]:
-    """The transfers that some row of a shard reverses."""
-    return {row["pending_id"] for row in await tx.rows(Q.reversed_ids, shard)}
 
 
 async def every_holder(tx: Tx) -> list[PersonId]:

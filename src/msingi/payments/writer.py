@@ -16,7 +16,7 @@ from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments import rules, shards, store
+from msingi.payments import homes, rules, shards, store
 from msingi.payments.book import Batch, Book, Ending, micros
 from msingi.payments.model import Order, Tier, TransfersPosted
 
@@ -118,9 +118,11 @@ class Writer:
         """Answer everybody and forget everything; the next order begins with the database's truth."""
         logger.error("the writer stopped", exc_info=failure)
         self._book = None
-        if self._commit is not None and await self._commit is None:
-            await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
-        self._commit = None
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            await asyncio.wait([commit])
+            if not commit.cancelled() and not commit.exception() and commit.result() is None:
+                await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
         told = failure if isinstance(failure, Exception) else Outage("the writer was stopped")
         for asked in [*(a for pending in self._decided for a in pending.asked), *self._waiting]:
             _fail(asked, told)
@@ -245,7 +247,7 @@ def of(stack: Stack, shard: int = 0) -> Writer:
     key = f"payments.writer.{shard}"
     found = stack.local.get(key)
     if not isinstance(found, Writer):
-        found = stack.local[key] = Writer(stack, shard)
+        found = stack.local[key] = Writer(homes.home(stack, shard), shard)
     return found
 
 

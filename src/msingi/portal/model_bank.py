@@ -5,7 +5,7 @@ from datetime import date, datetime
 from msgspec import Struct
 
 from msingi.kernel.money import Money
-from msingi.portal.model import Entry
+from msingi.portal.model import Entry, Field
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -58,6 +58,7 @@ class ShopLine(Struct, frozen=True, kw_only=True):
     category: str
     city: str
     picture: str
+    is_agent: bool = False
     amount: Money | None = None
     bill: str = ""
 
@@ -83,7 +84,7 @@ class StatementPage(Struct, frozen=True, kw_only=True):
 
 
 class DeskLine(Struct, frozen=True, kw_only=True):
-    """A line of a list at the desk: words, a state (`good` or `bad`), and a button with what it sends."""
+    """A line of a list: words, a state (`good` or `bad`), a link, and a button with what it sends."""
 
     title: str
     facts: tuple[Fact, ...] = ()
@@ -92,13 +93,52 @@ class DeskLine(Struct, frozen=True, kw_only=True):
     action: str = ""
     label: str = ""
     hidden: tuple[tuple[str, str], ...] = ()
+    href: str = ""
+    href_label: str = ""
 
 
 class DeskPage(Struct, frozen=True, kw_only=True):
-    """A desk of the bank: a form to begin something, and the list of what there is."""
+    """A form to begin something, and the list of what there is; perhaps a second list, and a link to another page."""
 
     asking: Asking
     list_title: str
     lines: tuple[DeskLine, ...]
     empty: str
     older: str = ""
+    more_title: str = ""
+    more: tuple[DeskLine, ...] = ()
+    link: str = ""
+    link_label: str = ""
+
+
+class CashCode(Struct, frozen=True):
+    """A code to tell at an agent's, with what it stands for."""
+
+    code: str
+    facts: tuple[Fact, ...]
+
+
+class CashPage(Struct, frozen=True):
+    """Cash that waits for the visitor."""
+
+    waiting: tuple[CashCode, ...]
+
+
+class AgentPage(Struct, frozen=True):
+    """One's own agency: its float, and the question for a customer's code."""
+
+    name: str
+    number: str
+    balance: Money
+    code: Field
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What was done: an amount, facts, and where to go next."""
+
+    title: str
+    lead: str
+    amount: Money
+    facts: tuple[Fact, ...]
+    next: str
+    next_label: str

@@ -11,6 +11,7 @@ from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments.bank import acts as bank
+from msingi.payments.bank import agents
 from msingi.payments.bank.errors import ForeignCode, NoSuchMerchant, NotACode
 from msingi.payments.bank.model import Merchant, Purchase, Scanned
 from msingi.payments.errors import InsufficientFunds, OverTierLimit, SameAccount, TransferRejected
@@ -218,6 +219,7 @@ def _line(seen: Visit, shop: Merchant, amount_minor: int = 0, bill: str = "") ->
     return ShopLine(
         name=shop.name, number=shop.code, category=_category(seen, shop), city=shop.city,
         picture=drawn(bank.text_of(seen.stack, shop, amount_minor, bill)),
+        is_agent=agents.is_agent(seen.stack, shop),
         amount=Money(amount_minor, seen.stack.profile.currency.code) if amount_minor else None, bill=bill,
     )  # fmt: skip
 

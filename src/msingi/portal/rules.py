@@ -29,6 +29,14 @@ NEWS = frozenset(
         "exchange.said_granted",
         "shop.said_registered",
         "shop.said_closed",
+        "cash.said_stopped",
+        "freeze.said_stopped",
+        "freeze.said_released",
+        "bill.said_sent",
+        "bill.said_refused",
+        "bill.said_withdrawn",
+        "standing.said_made",
+        "standing.said_stopped",
     )
 )
 PERSON_MENU = (
@@ -47,6 +55,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "duplicates": frozenset({"adjudicator"}),
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
+    "freeze": frozenset({"account-officer"}),
     "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
     "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
@@ -59,6 +68,7 @@ DESK_MENU = (
     MenuItem("duplicates", "/staff/duplicates", "twins"),
     MenuItem("payments", "/staff/payments", "file"),
     MenuItem("shops", "/staff/shops", "money"),
+    MenuItem("freeze", "/staff/freeze", "lock"),
     MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
     MenuItem("rights", "/staff/rights", "lock"),

@@ -28,7 +28,8 @@ from msingi.signin.model import Client
 from msingi.signin.model import Session as SignedIn
 
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
-KINDS |= {"MERC": "shop"}
+KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", "FEES": "fee"}
+KINDS |= {"BILL": "bill", "STDO": "standing"}
 
 
 class Speaker:

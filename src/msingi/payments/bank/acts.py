@@ -7,6 +7,7 @@ import msgspec
 from msingi.identity import acts as identity
 from msingi.kernel import log, once, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -16,7 +17,7 @@ from msingi.payments import orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import emv, paying, rules, store, tariff
-from msingi.payments.bank.errors import NoSuchMerchant
+from msingi.payments.bank.errors import IsAgent, NoSuchMerchant
 from msingi.payments.bank.model import Merchant, MerchantOrder, OwnMerchant, Payee, Purchase, Scanned
 from msingi.payments.model import Alias, Receipt
 
@@ -24,6 +25,7 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 MAX_PAGE = 100
 
 
+@crossing("payments", "portal", "cli")
 async def register_merchant(stack: Stack, ctx: Context, order: MerchantOrder) -> Merchant:
     """Give a shop its number. The same key again gives the same shop.
 
@@ -83,6 +85,7 @@ async def _owner(stack: Stack, ctx: Context, order: MerchantOrder) -> tuple[Pers
     return None, account
 
 
+@crossing("payments", "portal")
 async def close_merchant(stack: Stack, ctx: Context, code: str) -> Merchant:
     """Close a shop for good: nobody can pay it any more. Raises NoSuchMerchant unless the institution registered it."""
     permit = policy.decide(ctx, "payments.close-merchant", policy.NOBODY)
@@ -95,6 +98,7 @@ async def close_merchant(stack: Stack, ctx: Context, code: str) -> Merchant:
     return msgspec.structs.replace(shop.merchant, is_open=False)
 
 
+@crossing("payments", "portal")
 async def registered_merchants(
     stack: Stack, ctx: Context, *, before: datetime = LATEST, before_code: str = "", limit: int = 25
 ) -> list[OwnMerchant]:
@@ -110,6 +114,7 @@ async def registered_merchants(
     return [OwnMerchant(shop.merchant, number) for shop, number in zip(found, masked, strict=True)]
 
 
+@crossing("payments", "portal")
 async def own_merchants(stack: Stack, ctx: Context) -> list[OwnMerchant]:
     """The shops that are paid into accounts of the actor, or of the actor's institution, the oldest first."""
     person = parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else None
@@ -127,6 +132,7 @@ async def own_merchants(stack: Stack, ctx: Context) -> list[OwnMerchant]:
     return [OwnMerchant(shop.merchant, ledger_rules.number_of(shop.account)) for shop in found]
 
 
+@crossing("payments", "portal")
 async def merchant_code(
     stack: Stack, ctx: Context, code: str, *, amount_minor: int = 0, bill: str = "", terminal: str = ""
 ) -> str:
@@ -161,12 +167,14 @@ def text_of(stack: Stack, shop: Merchant, amount_minor: int = 0, bill: str = "",
     return emv.write(said, tariff.of(stack).qr_domain, profile.currency)
 
 
+@crossing("payments", "portal")
 async def see_merchant(stack: Stack, ctx: Context, code: str) -> Merchant:
     """A shop as the register has it, for whoever is about to pay. Raises NoSuchMerchant, also for a closed one."""
-    return (await _open_shop(stack, ctx, code)).merchant
+    return (await open_shop(stack, ctx, code)).merchant
 
 
-async def _open_shop(stack: Stack, ctx: Context, code: str) -> store.Shop:
+async def open_shop(stack: Stack, ctx: Context, code: str) -> store.Shop:
+    """An open shop with its account, for what the bank pays into it. Raises NoSuchMerchant."""
     permit = policy.decide(ctx, "payments.see-merchant", policy.NOBODY)
     plain = code.replace(" ", "")
     async with stack.db.transaction(permit) as tx:
@@ -177,6 +185,7 @@ async def _open_shop(stack: Stack, ctx: Context, code: str) -> store.Shop:
     return shop
 
 
+@crossing("payments", "portal")
 async def scan(stack: Stack, ctx: Context, text: str) -> Scanned:
     """What a square code asks for, with the shop's name from the register, never from the code.
 
@@ -188,6 +197,7 @@ async def scan(stack: Stack, ctx: Context, text: str) -> Scanned:
     return Scanned(shop, profile.currency.code, said.amount_minor, said.extra_minor, said.bill)
 
 
+@crossing("payments", "portal")
 async def find_payee(stack: Stack, ctx: Context, typed: str) -> Payee:
     """Whom a payer means: a phone, identity number, virtual id, account or shop's number, whichever it is.
 
@@ -203,6 +213,7 @@ async def find_payee(stack: Stack, ctx: Context, typed: str) -> Payee:
     return Payee(alias, found.name, found.currency)
 
 
+@crossing("payments", "portal")
 async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
     """Pay a shop from an own account; the receipt comes once it is durable. The same key again gives the first one.
 
@@ -212,7 +223,9 @@ async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
     rules.check_amount(order.amount_minor)
     rules.check_words("bill", order.bill, 140, needed=False)
     who = paying.payer(stack, ctx, "payments.pay-merchant")
-    shop = await _open_shop(stack, ctx, order.merchant)
+    shop = await open_shop(stack, ctx, order.merchant)
+    if shop.merchant.category == tariff.of(stack).agents.category:
+        raise IsAgent()
     paid = orders.pay(
         who.by("shop"),
         order.key,

@@ -1,6 +1,6 @@
 """Why the bank says no: one class per reason."""
 
-from msingi.kernel.errors import NotFound, Refusal
+from msingi.kernel.errors import Conflict, NotFound, Refusal
 
 
 class NotACode(Refusal):
@@ -38,3 +38,67 @@ class StatementTooLong(Refusal):
     status = 400
     title = "The statement would be too long"
     remedy = "Ask for a shorter period."
+
+
+class NoSuchAgent(NotFound):
+    """No agent has this number, or the caller runs no agency with it."""
+
+    code = "payments.no-such-agent"
+    title = "There is no such agent"
+    remedy = "Check the number on the sign of the agent."
+
+
+class IsAgent(Conflict):
+    """The number belongs to an agent. Cash is fetched there with a code, so that the fee is the tariff's."""
+
+    code = "payments.is-agent"
+    title = "This is an agent, not a shop"
+    remedy = "Ask for cash at this agent's instead of paying it."
+
+
+class NoSuchCash(NotFound):
+    """No cash waits under this code at this agent's: it is wrong, too old, taken back, or was paid out already."""
+
+    code = "payments.no-such-cash"
+    title = "No cash waits under this code"
+    remedy = "Check the six digits with the customer. Codes end after some minutes; the customer can ask for a new one."
+
+
+class NoSuchBill(NotFound):
+    """No bill has this reference, or it was sent to somebody else. Wrong references are counted, and limited."""
+
+    code = "payments.no-such-bill"
+    title = "There is no such bill"
+    remedy = "Check the twelve digits of the reference on the bill."
+
+
+class BillEnded(Conflict):
+    """The bill cannot be paid, refused or withdrawn any more, or somebody is paying it; `state` says why."""
+
+    code = "payments.bill-ended"
+    title = "The bill is not open"
+    remedy = "Ask whoever sent the bill, if you think that this is wrong. Nothing was paid now."
+
+
+class NotYours(Conflict):
+    """The bill was sent to nobody in particular, so there is nothing to refuse: it just need not be paid."""
+
+    code = "payments.not-yours"
+    title = "This bill was not sent to you"
+    remedy = "Do nothing: nobody can take your money without you."
+
+
+class NoSuchStanding(NotFound):
+    """The caller has no running order with this id."""
+
+    code = "payments.no-such-standing"
+    title = "There is no such standing order"
+    remedy = "Look at the list of your standing orders."
+
+
+class BankNotOpen(Conflict):
+    """The tariff has a fee for this, and the bank has no account on which fees arrive. Nothing was reserved or paid."""
+
+    code = "payments.bank-not-open"
+    title = "The bank does not offer this yet"
+    remedy = "Ask the bank to open its account of fees; nothing was taken from you."

@@ -1,9 +1,16 @@
-"""What the bank does by itself: at start it reads the country's tariff, so that a wrong one is found at once."""
+"""What the bank does by itself: reads the tariff at start, and pays standing orders on their day."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
+from msingi.kernel import crossing
+from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments.bank import tariff
+from msingi.payments.bank import standing, tariff
+
+logger = logging.getLogger("msingi.payments")
+LOOK_S = 60.0
 
 
 async def check_tariff(stack: Stack) -> None:
@@ -11,6 +18,20 @@ async def check_tariff(stack: Stack) -> None:
     tariff.of(stack)
 
 
+async def pay_standing_orders(stack: Stack) -> None:
+    """For ever: pay what is due. Whatever breaks, a day is paid once, because its transfer has one id."""
+    while True:
+        done = 0
+        try:
+            if not crossing.elsewhere(stack, "payments"):  # the machine that runs the room pays
+                done = await standing.run_standing(stack, standing.job())
+        except (Outage, Refusal) as later:
+            logger.warning("standing orders wait: %s", later)
+        except Exception:
+            logger.exception("standing orders could not be paid")
+        await asyncio.sleep(0 if done else LOOK_S)
+
+
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {}
-loops: list[Callable[[Stack], Awaitable[None]]] = []
+loops = [pay_standing_orders]
 starts = [check_tariff]

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from msingi.payments.model import Alias, Entry
+from msingi.payments.model import Alias, Entry, Receipt
 
 Text = dict[str, str]
 
@@ -110,3 +110,99 @@ class Booked(Struct, frozen=True, kw_only=True):
     entries: list[Entry]
     made_at: datetime
     statement_id: str
+
+
+class CashIn(Struct, frozen=True, kw_only=True):
+    """Cash that a customer handed to an agent: `customer` as typed (phone, identity number, account), minor units of
+    the customer's currency. `agent` may be empty for somebody who runs one agency."""
+
+    key: str
+    customer: str
+    amount_minor: int
+    agent: str = ""
+
+
+class CashReceipt(Struct, frozen=True):
+    """What happened with cash at an agent's; the receipt's balance is that of the agent's float."""
+
+    receipt: Receipt
+    agent: str
+    fee_minor: int
+    commission_minor: int
+
+
+class CashAsked(Struct, frozen=True):
+    """Cash that waits at an agent's: six digits to be told there, until when; minor units of `currency`."""
+
+    code: str
+    agent: Merchant
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    expires_at: datetime
+
+
+class CashWaiting(Struct, frozen=True):
+    """Cash that waits at an agent's (its number), as customer and agent see it; `name` is the customer's, masked."""
+
+    code: str
+    agent: str
+    name: str
+    amount_minor: int
+    fee_minor: int
+    currency: str
+    expires_at: datetime
+
+
+class BillOrder(Struct, frozen=True, kw_only=True):
+    """An amount to ask for, to be paid into the own `account` within `days`. With `payer` (a phone, an identity number)
+    it is sent to that person alone; without, anybody who has the reference may pay."""
+
+    key: str
+    account: str
+    amount_minor: int
+    title: str
+    days: int = 30
+    payer: str = ""
+
+
+class Bill(Struct, frozen=True, kw_only=True):
+    """A bill as payer and asker see it; `name` is who asks. `state`: open, paid, refused or withdrawn."""
+
+    reference: str
+    name: str
+    title: str
+    amount_minor: int
+    currency: str
+    made_at: datetime
+    expires_at: datetime
+    state: str
+    paid_at: datetime | None = None
+
+
+class StandingOrder(Struct, frozen=True, kw_only=True):
+    """A payment to be repeated each `every` ("week" or "month") from `first_day` to `last_day` (None: until stopped),
+    to whomever `payee` means (as typed: phone, number, account, shop)."""
+
+    key: str
+    payer: str
+    payee: str
+    amount_minor: int
+    every: str
+    first_day: date
+    last_day: date | None = None
+    reference: str = ""
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """A payment that repeats. `due` is its next day, None once it is over. `last_result` is empty, "paid", or the code
+    of the refusal of the last day."""
+
+    standing_id: str
+    name: str
+    amount_minor: int
+    currency: str
+    every: str
+    due: date | None
+    reference: str = ""
+    last_result: str = ""

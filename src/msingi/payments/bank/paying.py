@@ -1,5 +1,7 @@
 """Who pays, and with which permit: shared by everything in the bank that moves money."""
 
+from datetime import datetime
+
 from msgspec import Struct
 
 from msingi.kernel import policy
@@ -8,7 +10,8 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import book, errors, ledger, orders, parties, rules
-from msingi.payments.model import Order, Receipt
+from msingi.payments.book import Ending
+from msingi.payments.model import Order, Outcome, Receipt
 
 
 class Payer(Struct, frozen=True):
@@ -37,15 +40,25 @@ def payer(stack: Stack, ctx: Context, act: str) -> Payer:
 async def post(stack: Stack, chain: list[Order]) -> Receipt:
     """Post a chain of linked orders, all or nothing; the receipt of the first. Raises the reason of a rejection."""
     endings = await (ledger.post_linked(stack, chain) if len(chain) > 1 else ledger.post(stack, chain))
-    first, order = errors.check(endings)[0], chain[0]
+    return receipt_of(chain[0], errors.check(endings)[0])
+
+
+def receipt_of(order: Order, outcome: Ending, *, balance: int | None = None) -> Receipt:
+    """The receipt of an order that was posted; `balance` where it is not the payer's. Raises why it was not posted."""
+    (ended,) = errors.check([outcome])
     return Receipt(
         str(order.id),
-        first.seq,
+        ended.seq,
         rules.number_of(order.debit),
         order.payee,
         order.amount,
         order.currency,
         order.reference,
-        first.debit_after,
-        book.instant(first.at_us),
+        ended.debit_after if balance is None else balance,
+        moment(ended),
     )
+
+
+def moment(outcome: Outcome) -> datetime:
+    """When the ledger decided."""
+    return book.instant(outcome.at_us)

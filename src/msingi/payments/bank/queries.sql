@@ -38,3 +38,113 @@ SELECT * FROM (
    FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND at >= $3 AND at < $4
    AND status = 1 AND kind NOT IN (2, 4, 6))
 ) AS leg ORDER BY seq LIMIT $5
+
+-- name: account_of_kind
+-- The first account of a kind that an institution holds in a currency.
+SELECT account_id FROM payments.institution_account
+WHERE institution = $1 AND kind = $2 AND currency = $3 ORDER BY account_id LIMIT 1
+
+-- name: ask_cash
+-- Keep cash that was asked for. A code is free again once its cash was paid out, stopped, or not fetched in time.
+INSERT INTO payments.cash_out AS c
+  (agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (agent, code) DO UPDATE SET person_id = excluded.person_id, payer = excluded.payer,
+  holder = excluded.holder, hold = excluded.hold, fee_hold = excluded.fee_hold, amount = excluded.amount,
+  fee = excluded.fee, currency = excluded.currency, asked_at = excluded.asked_at, expires_at = excluded.expires_at,
+  state = 'waiting'
+WHERE c.hold = excluded.hold OR c.state <> 'waiting' OR c.expires_at < excluded.asked_at
+
+-- name: cash_asked
+-- The cash that a code stands for, at an agent's.
+SELECT agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at, state
+FROM payments.cash_out WHERE agent = $1 AND code = $2
+
+-- name: cash_of_person
+-- The cash that a person asked for and that still waits.
+SELECT agent, code, person_id, payer, holder, hold, fee_hold, amount, fee, currency, asked_at, expires_at, state
+FROM payments.cash_out WHERE person_id = $1 AND state = 'waiting' AND expires_at > $2 ORDER BY asked_at DESC LIMIT 20
+
+-- name: end_cash
+-- Say how cash that was asked for has ended.
+UPDATE payments.cash_out SET state = $3 WHERE agent = $1 AND code = $2 AND state = 'waiting'
+
+-- name: bill_place
+-- Draw the next place among the bills.
+SELECT nextval('payments.bill_place')
+
+-- name: add_bill
+-- Keep a bill.
+INSERT INTO payments.bill (reference, account_id, asker, name, title, amount, currency, made_at, expires_at, is_public)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: send_bill
+-- Send a bill to one person.
+INSERT INTO payments.request (person_id, reference, asked_at) VALUES ($1, $2, $3)
+
+-- name: bill
+-- One bill by its reference.
+SELECT reference, account_id, asker, name, title, amount, currency, made_at, expires_at, is_public, attempt, taker,
+  taken_at, state, paid_at
+FROM payments.bill WHERE reference = $1
+
+-- name: bill_is_sent
+-- Whether a bill was sent to one of the people whom the permit reaches.
+SELECT EXISTS (SELECT FROM payments.request WHERE reference = $1)
+
+-- name: bills_of_asker
+-- A page of the bills of one asker, newest first.
+SELECT reference, account_id, asker, name, title, amount, currency, made_at, expires_at, is_public, attempt, taker,
+  taken_at, state, paid_at
+FROM payments.bill WHERE asker = $1 AND (made_at, reference) < ($2, $3) ORDER BY made_at DESC, reference DESC LIMIT $4
+
+-- name: bills_for_person
+-- The open bills that were sent to a person.
+SELECT b.reference, b.account_id, b.asker, b.name, b.title, b.amount, b.currency, b.made_at, b.expires_at,
+  b.is_public, b.attempt, b.taker, b.taken_at, b.state, b.paid_at
+FROM payments.request r JOIN payments.bill b ON b.reference = r.reference
+WHERE r.person_id = $1 AND b.state = 'open' AND b.expires_at > $2 ORDER BY r.asked_at DESC LIMIT 50
+
+-- name: try_again
+-- After a rejected payment: the bill may be paid by a new transfer.
+UPDATE payments.bill SET attempt = attempt + 1, taker = NULL
+WHERE reference = $1 AND attempt = $2 AND state = 'open'
+
+-- name: take_bill
+-- From here on one account alone pays a bill; nothing changes if another one has taken it meanwhile.
+UPDATE payments.bill SET taker = $2, taken_at = $3
+WHERE reference = $1 AND state = 'open' AND attempt = $4 AND taker IS NOT DISTINCT FROM $5
+
+-- name: decided
+-- Whether the ledger has decided an order with an id, either way.
+SELECT EXISTS (SELECT FROM payments.transfer_id_seen WHERE id = $1)
+
+-- name: end_bill
+-- Say how an open bill has ended.
+UPDATE payments.bill SET state = $2, paid_at = $3 WHERE reference = $1 AND state = 'open'
+
+-- name: add_standing
+-- Keep an order that repeats.
+INSERT INTO payments.standing_order
+  (person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11)
+
+-- name: standing_of_person
+-- The orders of a person that repeat, the newest first.
+SELECT person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due,
+  last_result
+FROM payments.standing_order WHERE person_id = $1 ORDER BY id DESC LIMIT 100
+
+-- name: standing_due
+-- Orders whose day has come.
+SELECT person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due,
+  last_result
+FROM payments.standing_order WHERE due <= $1 ORDER BY due, id LIMIT $2
+
+-- name: standing_done
+-- After a day's payment: when the next one is due, and how this one ended. Nothing if somebody was faster.
+UPDATE payments.standing_order SET due = $4, last_result = $5 WHERE person_id = $1 AND id = $2 AND due = $3
+
+-- name: stop_standing
+-- Stop an order that repeats.
+UPDATE payments.standing_order SET due = NULL WHERE person_id = $1 AND id = $2 AND due IS NOT NULL

@@ -96,3 +96,29 @@ def check_amount(amount_minor: int) -> None:
 
     if not 0 < amount_minor <= ledger.MAX_AMOUNT_MINOR:
         raise AmountOutOfRange(largest_minor=ledger.MAX_AMOUNT_MINOR)
+
+
+BILL_SPACE = 10**10
+_BILL_SPREAD, _BILL_SHIFT = 6_180_339_887, 2_718_281_828
+
+
+def bill_reference(place: int) -> str:
+    """The reference of the bill at a place: ten digits spread over the range, two check digits (ISO 7064 MOD 97-10)."""
+    body = (place * _BILL_SPREAD + _BILL_SHIFT) % BILL_SPACE
+    return f"{body:010d}{98 - body * 100 % 97:02d}"
+
+
+def is_bill_reference(text: str) -> bool:
+    """Whether a text has the form of a bill's reference, check digits included."""
+    return len(text) == 12 and text.isascii() and text.isdigit() and int(text) % 97 == 1
+
+
+def next_day(day: date, every: str, first: date) -> date:
+    """The next day after `day` of an order that began on `first`: a week later, or the same day of the next month, or
+    that month's last day if it is shorter. The day of the month stays that of `first`, however short a month was.
+    """
+    if every == "week":
+        return day + timedelta(days=7)
+    year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
+    after = date(year + month // 12, month % 12 + 1, 1)
+    return min(date(year, month, 1) + timedelta(days=first.day - 1), after - timedelta(days=1))

@@ -4,6 +4,7 @@ from datetime import UTC, timedelta, timezone
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import parties
@@ -18,6 +19,7 @@ MAX_ENTRIES = 20_000
 INSTANT = timedelta(microseconds=1)
 
 
+@crossing("payments", "portal")
 async def booked(
     stack: Stack, ctx: Context, number: str, period: Period, *, person: PersonId | None = None, holder: str = ""
 ) -> Booked:

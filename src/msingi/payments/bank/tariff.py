@@ -2,14 +2,34 @@
 
 import msgspec
 
+from msingi.countries import Profile, ProfileWrong
 from msingi.kernel.stack import Stack
 from msingi.payments.bank.model import Text
+from msingi.payments.errors import AmountOutOfRange
 
 KEY = "payments.bank.tariff"
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Every part refuses members that it does not know, so that a typing mistake is found."""
+
+
+class Band(Strict, frozen=True, kw_only=True):
+    """What holds for amounts up to a limit: the customer's fee and the agent's commission. Minor units."""
+
+    up_to_minor: int
+    fee_minor: int = 0
+    commission_minor: int = 0
+
+
+class Agents(Strict, frozen=True, kw_only=True):
+    """Agents are shops of this category; bands rise, and the last one is the largest amount. Cash that a customer
+    asked for waits `hold_s` seconds."""
+
+    category: str
+    hold_s: int
+    cash_in: list[Band]
+    cash_out: list[Band]
 
 
 class Tariff(Strict, frozen=True, kw_only=True):
@@ -19,27 +39,27 @@ class Tariff(Strict, frozen=True, kw_only=True):
     institution: str
     qr_domain: str
     categories: dict[str, Text]
+    agents: Agents
 
 
-class TariffWrong(ValueError):
-    """The country's bank.toml breaks rules; the text names every one."""
+class TariffWrong(ProfileWrong):
+    """The country's bank.toml breaks rules; `mistakes` names every one of them."""
 
 
 def of(stack: Stack) -> Tariff:
     """The tariff of the stack's country. Raises TariffWrong."""
     found = stack.local.get(KEY)
     if not isinstance(found, Tariff):
-        found = stack.local[KEY] = read(stack)
+        found = stack.local[KEY] = read(stack.profile)
     return found
 
 
-def read(stack: Stack) -> Tariff:
-    """The tariff as the profile has it, checked. Raises TariffWrong."""
-    profile = stack.profile
+def read(profile: Profile) -> Tariff:
+    """The tariff as a profile has it, checked. Raises TariffWrong."""
     try:
         tariff = msgspec.convert(profile.bank, Tariff)
     except msgspec.ValidationError as wrong:
-        raise TariffWrong(f"bank.toml of {profile.code}: {wrong}") from None
+        raise TariffWrong([f"bank.toml: {wrong}"]) from None
     faults = []
     if tariff.institution not in {m.code for m in profile.institutions}:
         faults.append("institution: names no institution of the country")
@@ -49,6 +69,34 @@ def read(stack: Stack) -> Tariff:
         if len(code) != 4 or not code.isdigit():
             faults.append(f"categories.{code}: a merchant category has four digits (ISO 18245)")
         faults += [f"categories.{code}: lacks the language {lang}" for lang in profile.languages if lang not in text]
+    faults += _agent_faults(tariff)
     if faults:
-        raise TariffWrong(f"bank.toml of {profile.code}: " + "; ".join(faults))
+        raise TariffWrong([f"bank.toml: {fault}" for fault in faults])
     return tariff
+
+
+def _agent_faults(tariff: Tariff) -> list[str]:
+    agents, faults = tariff.agents, []
+    if agents.category not in tariff.categories:
+        faults.append("agents.category: is none of the categories")
+    if not 60 <= agents.hold_s <= 86_400:
+        faults.append("agents.hold_s: 60 to 86400 seconds")
+    for name, bands in (("cash_in", agents.cash_in), ("cash_out", agents.cash_out)):
+        limits = [band.up_to_minor for band in bands]
+        if not limits or limits != sorted(set(limits)) or limits[0] <= 0:
+            faults.append(f"agents.{name}: the limits of the bands must rise from above zero")
+        if any(band.fee_minor < 0 or band.commission_minor < 0 for band in bands):
+            faults.append(f"agents.{name}: no fee and no commission is below zero")
+    if any(band.fee_minor for band in agents.cash_in):
+        faults.append("agents.cash_in: paying in is free for the customer")
+    if any(band.commission_minor > band.fee_minor for band in agents.cash_out):
+        faults.append("agents.cash_out: the commission is paid out of the fee, so it is not above it")
+    return faults
+
+
+def band(bands: list[Band], amount_minor: int) -> Band:
+    """The band that an amount falls into. Raises AmountOutOfRange above the last one."""
+    for found in bands:
+        if amount_minor <= found.up_to_minor:
+            return found
+    raise AmountOutOfRange(largest_minor=bands[-1].up_to_minor)

@@ -24,6 +24,8 @@ from msingi.payments.switch.model import Letter, Talk, Transfer
 logger = logging.getLogger("msingi.switch")
 JOB = "switch-desk"
 MAX_BATCH = 500
+GATHER_S = 0.004  # what arrives within this time is kept together
+NOTE_S = 0.25
 IN_HAND = timedelta(seconds=20)  # so long this program tries a letter by itself before anybody may take it up
 
 
@@ -53,6 +55,7 @@ class Desk:
         self._stack = stack
         self._waiting: deque[_Waiting] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     async def keep(self, slip: Slip) -> bool:
         """Keep a slip; True once it is durable, False if what it begins or ends had begun or ended before.
@@ -65,24 +68,33 @@ class Desk:
         return await future
 
     def note(self, slip: Slip) -> None:
-        """Keep a slip some time: for letters that were taken, which are otherwise only sent once more."""
+        """Keep a slip some time: for letters that were taken, which are otherwise only sent once more.
+
+        It travels with the next batch, or alone after a while.
+        """
         self._waiting.append(_Waiting(slip, None))
-        self._start()
+        if self._running is None and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(NOTE_S, self._start)
 
     async def idle(self) -> None:
         """Wait until everything is kept."""
-        while self._running is not None:
+        while self._running is not None or self._waiting:
+            self._start()
+            assert self._running is not None
             await asyncio.wait([self._running])
 
     def _start(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         batch: list[_Waiting] = []
         try:
-            await asyncio.sleep(0)
             while self._waiting:
+                await asyncio.sleep(GATHER_S)
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 try:
                     kept = await self._kept([w.slip for w in batch])

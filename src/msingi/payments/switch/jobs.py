@@ -6,7 +6,7 @@ import logging
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import acts, moving, post, roll
+from msingi.payments.switch import acts, house, moving, post, roll
 
 logger = logging.getLogger("msingi.switch")
 LOOK_S = 1.0
@@ -44,6 +44,7 @@ async def make_hub(stack: Stack) -> None:
     """At start: the hub has a name and a key of its own, with which it signs what it says."""
     if roll.HUB not in (await roll.of(stack)).fsps:
         await acts.join(stack, job_context("setup"), roll.HUB, "switch", "Switch", "", "")
+    post.of(stack).inside = house.receive
 
 
 loops = [deliver, end_overdue]

@@ -98,7 +98,7 @@ class Transfer(Struct, frozen=True):
     say under which name and in which form it came.
     """
 
-    id: UUID
+    id: str
     hash: bytes
     resource: str
     payer: str

@@ -35,7 +35,7 @@ def holder(stack: Stack, fsp: str) -> int:
     return parties.institution_ref(stack, f"switch/{fsp}")
 
 
-def _known(stack: Stack) -> dict[UUID, Transfer]:
+def _known(stack: Stack) -> dict[str, Transfer]:
     """The newest transfers in memory: what they order never changes, and their state only ends."""
     found = stack.local.setdefault("payments.switch.recent", {})
     assert isinstance(found, dict)
@@ -52,7 +52,7 @@ def _remember(stack: Stack, transfer: Transfer) -> None:
 
 async def _find(stack: Stack, id_: str, resource: str, *, fresh: bool = False) -> Transfer:
     """A transfer. Raises UnknownId. What memory says has ended has ended; `fresh` asks the database anyway."""
-    number = UUID(rules.correlation(id_, "ID"))
+    number = rules.correlation(id_, "ID")
     found = None if fresh else _known(stack).get(number)
     if found is None:
         async with stack.db.reading("payments") as tx:
@@ -61,6 +61,11 @@ async def _find(stack: Stack, id_: str, resource: str, *, fresh: bool = False) -
         raise errors.UnknownId(field="ID", rule="known")
     _remember(stack, found)
     return found
+
+
+async def found(stack: Stack, id_: str) -> Transfer:
+    """A transfer by its id. Raises UnknownId."""
+    return await _find(stack, id_, TRANSFERS)
 
 
 async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wanted, resource: str) -> None:
@@ -111,7 +116,7 @@ def _ordered(message: Message, wanted: wire.Wanted, currency: SettledCurrency, r
     if len({part.id for part in parts}) != len(parts):
         raise errors.BadSyntax("Every transfer of a bulk has an id of its own.", field="transferId", rule="unique")
     return Transfer(
-        *(UUID(rules.correlation(wanted.id, "transferId")), rules.content_hash(message.source, message.body), resource),
+        *(rules.correlation(wanted.id, "transferId"), rules.content_hash(message.source, message.body), resource),
         *(wanted.payer, wanted.payee, currency.currency, sum(amounts), wanted.condition),
         *(rules.instant(wanted.expiration, "expiration"), UUID(int=0), wanted.flavour, parts),
     )
@@ -132,7 +137,7 @@ def _record(what: str, transfer: Transfer) -> bytes:
     return msgspec.json.encode(
         {
             "act": f"payments.switch-transfer/{what}",
-            "transfer": str(transfer.id),
+            "transfer": transfer.id,
             "hash": transfer.hash.hex(),
             "payer": transfer.payer,
             "payee": transfer.payee,
@@ -146,7 +151,7 @@ def _record(what: str, transfer: Transfer) -> bytes:
 
 async def _again(stack: Stack, wanted: Transfer) -> None:
     """The same id again: the answer again if it has ended, patience if it is under way, and no to other content."""
-    first = await _find(stack, str(wanted.id), wanted.resource, fresh=True)
+    first = await _find(stack, wanted.id, wanted.resource, fresh=True)
     if first.hash != wanted.hash:
         raise errors.Modified(field="transferId", rule="same-id-same-content")
     if first.state is not State.RESERVED:
@@ -257,7 +262,7 @@ async def _tell(stack: Stack, transfer: Transfer, to: str) -> None:
         letter = sending.error(book, to, path, sending.failed("3300", "The transfer was aborted"), transfer.version)
     else:
         letter = sending.own(book, to, "PUT", path, _answer(transfer), transfer.version)
-    record = msgspec.json.encode({"act": "payments.switch-transfer/told", "transfer": str(transfer.id), "to": to})
+    record = msgspec.json.encode({"act": "payments.switch-transfer/told", "transfer": transfer.id, "to": to})
     await desk.of(stack).keep(desk.Slip(record, letters=(letter,)))
     post.of(stack).send([letter])
 
@@ -278,7 +283,7 @@ async def _paid(stack: Stack, transfer: Transfer) -> tuple[int, str] | None:
     permit = policy.decide(job_context(desk.JOB, "payment", "contract"), "payments.switch-look", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         row = await ledger_store.transfer(tx, number)
-        log.append(tx, permit, detail={"what": "how a transfer between participants ended", "id": str(transfer.id)})
+        log.append(tx, permit, detail={"what": "how a transfer between participants ended", "id": transfer.id})
     return (row["amount"], row["reference"] or "") if row is not None and not row["reason"] else None
 
 

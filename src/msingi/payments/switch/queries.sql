@@ -74,7 +74,7 @@ SELECT resource, id, hash, source, destination FROM payments.switch_talk WHERE i
 -- Keep transfers that are new, reserved; those whose id is known are left out.
 INSERT INTO payments.switch_transfer (id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold,
   flavour, parts)
-SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
   $9::timestamptz[], $10::uuid[], $11::text[], $12::bytea[])
 ON CONFLICT DO NOTHING RETURNING id;
 
@@ -82,7 +82,7 @@ ON CONFLICT DO NOTHING RETURNING id;
 -- End transfers that are reserved still; a committed one falls into the window that is open now.
 UPDATE payments.switch_transfer t SET state = e.state, fulfilment = e.fulfilment, completed_at = e.at, settled = e.settled,
   "window" = CASE WHEN e.state = 2 THEN w."window" END
-FROM unnest($1::uuid[], $2::smallint[], $3::text[], $4::timestamptz[], $5::bigint[]) AS e (id, state, fulfilment, at, settled),
+FROM unnest($1::text[], $2::smallint[], $3::text[], $4::timestamptz[], $5::bigint[]) AS e (id, state, fulfilment, at, settled),
   (SELECT "window" FROM payments.switch_window WHERE state = 'open' FOR SHARE) AS w
 WHERE t.id = e.id AND t.state = 1 RETURNING t.id;
 
@@ -172,3 +172,7 @@ SELECT coalesce(sum(owed), 0)::bigint FROM (
 -- name: unsettled_before
 -- How many windows before this one are not settled.
 SELECT count(*) FROM payments.switch_window WHERE "window" < $1 AND state <> 'settled';
+
+-- name: hold_owner
+-- Whose account an open hold reserves: the keyed hash of the holder, and the amount.
+SELECT owner, amount FROM payments.hold WHERE shard = $1 AND id = $2;

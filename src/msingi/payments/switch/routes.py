@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import acts, door, roll, settling
+from msingi.payments.switch import acts, door, house, roll, settling
 from msingi.payments.switch import model as m
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
@@ -244,6 +244,52 @@ async def keys(request: AnyRequest) -> dict[str, str]:
     return {name: fsp.key for name, fsp in (await roll.of(web.stack(request))).fsps.items()}
 
 
+# What customers of our own bank do: find, see what it costs, confirm.
+
+
+class FindBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody at another participant: type (MSISDN, ACCOUNT_ID, PERSONAL_ID, ...) and identifier."""
+
+    kind: Annotated[str, Meta(min_length=1, max_length=32)]
+    identifier: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class OfferBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to pay, as found, and how much, in minor units of the country's currency."""
+
+    to: house.Found
+    amount_minor: Amount
+
+
+class PayBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An offer that is accepted, and the own account that pays."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=24)]
+    offer: house.Offer
+
+
+async def _paying(request: AnyRequest) -> Context:
+    return await web.context(request, "payment", "contract", signed_in=True)
+
+
+@post("/find", status_code=200)
+async def find(request: AnyRequest, data: JSONBody[FindBody]) -> house.Found:
+    """Somebody at another bank or operator, with the name to confirm. 401, 403, 404, 503."""
+    return await house.find(web.stack(request), await _paying(request), data.kind, data.identifier)
+
+
+@post("/offers", status_code=200)
+async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> house.Offer:
+    """What a payment costs and what arrives, before it is confirmed. 400, 401, 403, 404, 503."""
+    return await house.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
+
+
+@post("/payments", status_code=200)
+async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> house.Sent:
+    """Pay what was offered; the same key pays once. 400, 401, 403, 404, 409, 503."""
+    return await house.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
+
+
 dialects = {PREFIX: dialect}
 routers = [
     Router(
@@ -258,4 +304,5 @@ routers = [
         ],
         tags=["switch"],
     ),
+    Router("/v1/payments/outside", route_handlers=[find, offers, pay_outside], tags=["payments"]),
 ]

@@ -9,7 +9,8 @@ from hashlib import sha256
 from msingi.payments.switch import errors, ilp
 from msingi.payments.switch.model import NetLine, Part, SettledCurrency, Transfer
 
-UUID_TEXT = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+# A UUID of version 1 to 5 (1.1), or a ULID (the CorrelationId of 2.0, which Mojaloop's own software sends everywhere).
+ID_TEXT = r"^(?:[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25})$"
 AMOUNT_TEXT = r"^([0]|([1-9][0-9]{0,17}))([.][0-9]{0,3}[1-9])?$"
 DATE_TIME = (
     r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}"
@@ -21,7 +22,7 @@ _MEDIA = re.compile(
     r"^application/vnd\.interoperability\.(?:(iso20022)\.)?([A-Za-z]{1,40})\+json"
     r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
 )
-_UUID, _AMOUNT, _DATE_TIME = re.compile(UUID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
+_ID, _AMOUNT, _DATE_TIME = re.compile(ID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
 _FSP = re.compile(FSP_TEXT)
 LONGEST = timedelta(days=1)
 HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
@@ -91,9 +92,11 @@ def fsp_id(text: str, field: str) -> str:
 
 
 def correlation(text: str, field: str) -> str:
-    """An id of the wire: a UUID of version 1 to 5, in lower case. Raises BadSyntax."""
-    if not _UUID.match(text):
-        raise errors.BadSyntax("An id is a UUID of version 1 to 5, in lower case.", field=field, rule="uuid")
+    """An id of the wire: a UUID of version 1 to 5 in lower case, or a ULID. Raises BadSyntax."""
+    if not _ID.match(text):
+        raise errors.BadSyntax(
+            "An id is a UUID of version 1 to 5 in lower case, or a ULID.", field=field, rule="uuid|ulid"
+        )
     return text
 
 

@@ -69,7 +69,7 @@ SELECT kernel.wall('payments', 'switch_talk', NULL);
 -- Transfers between participants. 1 reserved, 2 committed, 3 aborted; a bulk is one row with its parts.
 -- distributed by id
 CREATE TABLE IF NOT EXISTS payments.switch_transfer (
-  id uuid PRIMARY KEY,
+  id text PRIMARY KEY,
   hash bytea NOT NULL,
   resource text NOT NULL,
   payer text NOT NULL,

@@ -166,7 +166,7 @@ async def talk(tx: Tx, resource: str, id_: str) -> Talk | None:
     return Talk(row["resource"], row["id"], bytes(row["hash"]), row["source"], row["destination"]) if row else None
 
 
-async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[UUID]:
+async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[str]:
     """Keep reserved transfers; the ids of those that are new."""
     columns = [
         [getattr(t, name) for t in transfers]
@@ -176,16 +176,16 @@ async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[UUID]:
         )
     ]
     columns.append([_encode(t.parts) for t in transfers])
-    return {UUID(bytes=r["id"].bytes) for r in await tx.rows(Q.begin_transfers, *columns)}
+    return {r["id"] for r in await tx.rows(Q.begin_transfers, *columns)}
 
 
-async def end_transfers(tx: Tx, ended: Sequence[Transfer]) -> set[UUID]:
+async def end_transfers(tx: Tx, ended: Sequence[Transfer]) -> set[str]:
     """End transfers that are reserved still; the ids of those that this ended."""
     columns = [[getattr(t, n) for t in ended] for n in ("id", "state", "fulfilment", "completed_at", "settled_minor")]
-    return {UUID(bytes=r["id"].bytes) for r in await tx.rows(Q.end_transfers, *columns)}
+    return {r["id"] for r in await tx.rows(Q.end_transfers, *columns)}
 
 
-async def transfer(tx: Tx, id_: UUID) -> Transfer | None:
+async def transfer(tx: Tx, id_: str) -> Transfer | None:
     """A transfer by its id."""
     row = await tx.row(Q.transfer, id_)
     return _transfer(row) if row else None
@@ -198,7 +198,7 @@ async def overdue(tx: Tx, before: datetime, limit: int) -> list[Transfer]:
 
 def _transfer(r: Row) -> Transfer:
     return Transfer(
-        *(UUID(bytes=r["id"].bytes), bytes(r["hash"]), r["resource"], r["payer"], r["payee"], r["currency"]),
+        *(r["id"], bytes(r["hash"]), r["resource"], r["payer"], r["payee"], r["currency"]),
         *(r["amount"], r["condition"], r["expires_at"], UUID(bytes=r["hold"].bytes)),
         *(r["flavour"], _PARTS.decode(r["parts"])),
         *(State(r["state"]), r["fulfilment"], r["completed_at"], r["settled"]),
@@ -276,3 +276,9 @@ async def lines(tx: Tx, window: Window) -> list[NetLine]:
     """What participants sent and received: as it was settled, or as the transfers of the window say."""
     query = Q.settled_lines if window.state is WindowState.SETTLED else Q.window_lines
     return [NetLine(*tuple(row)) for row in await tx.rows(query, window.window)]
+
+
+async def hold_owner(tx: Tx, shard: int, hold: UUID) -> tuple[int, int] | None:
+    """The keyed hash of whose account an open hold reserves, and its amount; None if it is not open."""
+    row = await tx.row(Q.hold_owner, shard, hold)
+    return (row["owner"], row["amount"]) if row else None

@@ -18,6 +18,7 @@ from msingi.payments.switch.model import Fsp, Message, Talk
 
 ASKED_S = 120.0  # so long an answer about a party is expected
 MOST_ASKED = 50_000
+RECENT = 20_000
 UNKNOWN_PER_WINDOW, WINDOW_S = 60, 60.0
 ANSWERS: dict[str, type[Struct]] = {
     "quotes": wire.QuoteAnswer,
@@ -82,6 +83,7 @@ async def ask(stack: Stack, ctx: Context, message: Message, resource: str, id_: 
     hashed = rules.content_hash(message.source, message.body)
     talk = Talk(resource, id_, hashed, message.source, destination.fsp)
     if await _pass_on(stack, ctx, message, destination, talk):
+        _known(stack)[resource, id_] = talk
         return
     first = await _talk(stack, resource, id_)
     if first != talk:
@@ -89,10 +91,22 @@ async def ask(stack: Stack, ctx: Context, message: Message, resource: str, id_: 
     await _pass_on(stack, ctx, message, destination)
 
 
+def _known(stack: Stack) -> dict[tuple[str, str], Talk]:
+    """The newest requests in memory: they never change."""
+    found = stack.local.setdefault("payments.switch.talks", {})
+    assert isinstance(found, dict)
+    if len(found) > RECENT:
+        for old in list(found)[: RECENT // 2]:
+            del found[old]
+    return found
+
+
 async def _talk(stack: Stack, resource: str, id_: str) -> Talk:
     """A request by its id. Raises UnknownId."""
-    async with stack.db.reading("payments") as tx:
-        found = await store.talk(tx, resource, rules.correlation(id_, "ID"))
+    found = _known(stack).get((resource, id_))
+    if found is None:
+        async with stack.db.reading("payments") as tx:
+            found = await store.talk(tx, resource, rules.correlation(id_, "ID"))
     if found is None:
         raise errors.UnknownId(field="ID", rule="known")
     return found

@@ -17,7 +17,7 @@ MAX_PARTS = 1_000
 PARTY_TYPES = ("MSISDN", "EMAIL", "PERSONAL_ID", "BUSINESS", "DEVICE", "ACCOUNT_ID", "IBAN", "ALIAS", "CONSENT")
 HASH32 = r"^[A-Za-z0-9_-]{43}$"
 
-Id = Annotated[str, Meta(pattern=rules.UUID_TEXT)]
+Id = Annotated[str, Meta(pattern=rules.ID_TEXT)]
 Amount = Annotated[str, Meta(pattern=rules.AMOUNT_TEXT)]
 Code3 = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 When = Annotated[str, Meta(pattern=rules.DATE_TIME)]
@@ -246,12 +246,31 @@ def read(body: bytes, kind: type[T]) -> T:
         raise errors.BadSyntax("The body is not JSON.", field="body", rule="json") from None
 
 
+PHRASES = {  # how the API definition itself names its codes, which other software looks for
+    "2005": "Server busy",
+    "3000": "Generic Client Error",
+    "3001": "Unacceptable version requested",
+    "3100": "Generic validation error",
+    "3101": "Malformed syntax",
+    "3102": "Missing mandatory element",
+    "3105": "Invalid signature",
+    "3106": "Modified request",
+    "3200": "Generic ID not found",
+    "3201": "Destination FSP Error",
+    "3204": "Party not found",
+    "3208": "Transfer ID not found",
+    "3303": "Transfer expired",
+    "4001": "Payer FSP insufficient liquidity",
+    "5106": "Payee unsupported currency",
+}
+
+
 def refused(ending: Ending) -> ErrorBody:
     """An ending as FSPIOP tells it; what is ours alone becomes the nearest code of the API."""
     if isinstance(ending, Outage):
         return ErrorBody(ErrorDetail("2003", "Service currently unavailable"))
     if isinstance(ending, errors.SwitchRefusal):
-        words = (ending.detail or ending.title)[:128]
+        words = f"{PHRASES.get(ending.fspiop, 'Client error')} - {ending.detail or ending.title}"[:128]
         extension = {"extension": [{"key": k, "value": str(v)[:128]} for k, v in ending.facts.items()][:16]}
         if isinstance(ending, errors.BadVersion):  # key: major, value: minor (API definition, section 3.3.4.3)
             pairs = [v.strip().split(".") for v in str(ending.facts.get("rule", "")).split(",")]

@@ -1,0 +1,221 @@
+"""Several shards, in one database and in two: who is placed where, transfers between them, and crashes on the way."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.conftest import fresh_database
+from tests.payments import kit
+
+from msingi import app, countries
+from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.postgres import as_app
+from msingi.kernel.settings import Settings
+from msingi.kernel.stack import Stack
+from msingi.payments import (
+    acts,
+    audit,
+    between,
+    errors,
+    holders,
+    holding,
+    homes,
+    ledger,
+    officers,
+    orders,
+    parties,
+    rules,
+)
+from msingi.payments.model import Alias, Kind, Reason, TransferOrder
+from msingi.payments.writer import Writer
+
+
+@pytest.fixture(scope="module", params=["one database", "two databases"])
+async def cluster(request, server, template, owner_url, tmp_path_factory) -> AsyncIterator[Stack]:
+    """A stack whose ledger has the shards 0 and 1."""
+    main = await fresh_database(server, template)
+    other = "" if request.param == "one database" else f"={await fresh_database(server, template)}"
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"), base_url="http://127.0.0.1:8080", sandbox=True, ledger_shards=f"1{other}"
+    )
+    made = await Stack.open(settings, as_app(main), countries.load("taifa"))
+    app.load_policies()
+    app.furnish(made)
+    await app.start_rooms(made)
+    yield made
+    for database in reversed(homes.databases(made)):
+        await database.db.close()
+
+
+@pytest.fixture(scope="module")
+async def source(cluster):
+    return await kit.treasury(cluster)
+
+
+async def somebody(stack, shard):
+    """A person whose accounts are placed in a shard, with a key."""
+    while (person := PersonId(uuid7())).int % 2 != shard:
+        pass
+    permit = kit.policy.decide(kit.job_context("payments-writer"), "payments.reread-ledger", kit.policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        await stack.seal.create_key(tx, person)
+        kit.log.append(tx, permit, subject=person)
+    return person
+
+
+async def funded(stack, source, shard, amount):
+    """Somebody in a shard with a wallet that holds money."""
+    person = await somebody(stack, shard)
+    account = await acts.open_account(stack, kit.as_person(person), person, kit.AccountKind.WALLET)
+    assert rules.shard_of(rules.id_of(account.number)) == shard
+    if amount:
+        owner = parties.institution_ref(stack, "hazina")
+        permit = kit.order(stack, "institution:hazina", source.number, account.number, 1).permit
+        by = orders.By(permit, owner, f"fund/{person}")
+        paid = orders.pay(by, "1", rules.id_of(source.number), rules.id_of(account.number), amount, "TZS", "G2P")
+        errors.check(await ledger.post(stack, [paid]))
+    return person, account
+
+
+async def agree(stack):
+    sums: dict[str, int] = {}
+    for database in homes.databases(stack):
+        found = await audit.check_books(database.db)
+        assert found.ok, found.problems
+        for currency, total in found.sums.items():
+            sums[currency] = sums.get(currency, 0) + total
+    assert sums == {"TZS": 0}
+    assert await audit.money_under_way(stack) == ""
+
+
+def wanted(payer, payee, amount, key="k", reference=""):
+    return TransferOrder(key, payer.number, Alias("account", payee.number), amount, "TZS", reference)
+
+
+async def test_a_transfer_between_shards_is_one_transfer_to_both_sides(cluster, source):
+    asha, mine = await funded(cluster, source, 0, 1000)
+    juma, his = await funded(cluster, source, 1, 50)
+    first = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="maziwa"))
+    assert await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="maziwa")) == first
+    assert first.balance_minor == 700
+    with pytest.raises(errors.DifferentContent):
+        await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 301))
+    receipt = await acts.receipt(cluster, kit.as_person(asha), first.transfer_id)
+    assert (receipt.amount_minor, receipt.balance_minor, receipt.reference) == (300, 700, "maziwa")
+    page = await acts.statement(cluster, kit.as_person(juma), his.number)
+    assert [(e.amount_minor, e.balance_minor, e.reference) for e in page.entries] == [
+        (300, 350, "maziwa"),
+        (50, 50, ""),
+    ]
+    page = await acts.statement(cluster, kit.as_person(asha), mine.number)
+    assert [e.amount_minor for e in page.entries] == [-300, 1000]
+    assert await acts.balance_at(cluster, kit.as_person(juma), his.number, kit.clock_now()) == 350
+    back = await acts.transfer(cluster, kit.as_person(juma), wanted(his, mine, 350))
+    assert back.balance_minor == 0
+    await agree(cluster)
+
+
+async def test_what_the_other_shard_refuses_is_given_back(cluster, source):
+    asha, mine = await funded(cluster, source, 0, 1000)
+    juma, his = await funded(cluster, source, 1, 0)
+    await officers.close_account(cluster, kit.as_person(juma), his.number)
+    for _ in range(2):
+        with pytest.raises(errors.AccountClosed):
+            await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300))
+    with pytest.raises(errors.InsufficientFunds):
+        await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1001, "k2"))
+    (account,) = await acts.accounts(cluster, kit.as_person(asha))
+    assert account.balance_minor == account.available_minor == 1000
+    await agree(cluster)
+
+
+async def test_linked_orders_with_one_way_out_are_posted_all_or_none(cluster, source):
+    asha, mine = await funded(cluster, source, 0, 1000)
+    _, fees = await funded(cluster, source, 0, 0)
+    _, his = await funded(cluster, source, 1, 0)
+    permit = kit.order(cluster, f"person:{asha}", mine.number, his.number, 1).permit
+    by = orders.By(permit, parties.person_ref(cluster, asha), "fee")
+    a, b, c = (rules.id_of(x.number) for x in (mine, his, fees))
+
+    def chain(key, amount, fee):
+        return [orders.pay(by, key, a, b, amount, "TZS", "P2P"), orders.pay(by, f"{key}f", a, c, fee, "TZS", "FEES")]
+
+    endings = await ledger.post_linked(cluster, chain("1", 990, 11))
+    assert [e.reason for e in endings] == [Reason.LINKED, Reason.INSUFFICIENT_FUNDS]
+    errors.check(await ledger.post_linked(cluster, chain("2", 600, 11)))
+    await officers.freeze(cluster, kit.as_staff("account-officer"), his.number, reason="amri", credits=True)
+    endings = await ledger.post_linked(cluster, chain("3", 100, 5))
+    assert [e.reason for e in endings] == [Reason.PAYEE_FROZEN, Reason.LINKED]
+    (account,) = await acts.accounts(cluster, kit.as_person(asha))
+    assert account.balance_minor == account.available_minor == 1000 - 611
+    with pytest.raises(errors.Refusal):  # two ways out
+        await ledger.post_linked(cluster, [chain("4", 1, 1)[0], chain("5", 1, 1)[0]])
+    await agree(cluster)
+
+
+@pytest.mark.parametrize("step", range(3))
+async def test_a_crash_between_the_steps_is_made_good(cluster, source, step, monkeypatch):
+    """The program dies after the reservation, after the arrival, or while the hold is committed."""
+    asha, mine = await funded(cluster, source, 0, 1000)
+    juma, his = await funded(cluster, source, 1, 0)
+    real, steps = Writer.post, [Kind.ARRIVE, Kind.COMMIT, None]
+
+    async def dies(self, wanted_orders):
+        if wanted_orders and wanted_orders[0].kind == steps[step]:
+            raise RuntimeError("the program died")
+        endings = await real(self, wanted_orders)
+        if step == 2 and wanted_orders[0].kind == Kind.COMMIT:
+            raise RuntimeError("the program died before it could say so")
+        return endings
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "post", dies)
+        with pytest.raises(RuntimeError):
+            await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 400, reference="shule"))
+    done = await between.finish_crossings(cluster, patience_s=-60)
+    assert done == (step < 2) and await between.finish_crossings(cluster, patience_s=-60) == 0
+    receipt = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 400, reference="shule"))
+    assert receipt.balance_minor == 600
+    page = await acts.statement(cluster, kit.as_person(juma), his.number)
+    assert [(e.amount_minor, e.reference) for e in page.entries] == [(400, "shule")]
+    await agree(cluster)
+
+
+async def test_holds_and_reversals_stay_within_their_shard(cluster, source):
+    asha, mine = await funded(cluster, source, 1, 500)
+    juma, his = await funded(cluster, source, 1, 0)
+    held = await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 300), 60)
+    paid = await holding.commit_hold(cluster, kit.as_person(asha), "c", held.hold_id, mine.number, 200, "TZS")
+    await holding.reverse(cluster, kit.as_person(juma), holding.ReversalOrder("r", paid.transfer_id, 50, "punguzo"))
+    (account,) = await acts.accounts(cluster, kit.as_person(asha))
+    assert account.balance_minor == account.available_minor == 350
+    await agree(cluster)
+
+
+async def test_whoever_is_out_of_use_pays_from_no_database(cluster, source):
+    asha, mine = await funded(cluster, source, 1, 500)
+    _, his = await funded(cluster, source, 0, 0)
+    await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1))
+    assert await holders.follow_identity(cluster, kit.job_context(holders.JOB), asha, in_use=False) == 1
+    with pytest.raises(errors.AccountFrozen):
+        await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1, "k2"))
+    assert await holders.follow_identity(cluster, kit.job_context(holders.JOB), asha, in_use=True) == 1
+    await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 1, "k3"))
+
+
+def test_the_setting_of_shards_is_read_strictly():
+    assert homes.configured(" 1, 2=postgresql://b@h/x ") == {1: "", 2: "postgresql://b@h/x"}
+    for text in ("0", "256", "x", "1,1", "-1"):
+        with pytest.raises(ValueError):
+            homes.configured(text)
+
+
+async def test_money_made_between_shards_is_seen(cluster, source):
+    """A database administrator moves a transit account: the shards together say so."""
+    home = homes.home(cluster, 1)
+    await funded(cluster, source, 1, 100)
+    url = home.db.dsn.replace("msingi_app@", "postgres@").replace("user=msingi_app", "user=postgres")
+    change = "UPDATE payments.account SET posted = posted + $1 WHERE shard = 1 AND kind = 'transit'"
+    await kit.owner_does(url, change, 10_000)
+    assert "under way" in await audit.money_under_way(cluster)
+    await kit.owner_does(url, change, -10_000)
+    await agree(cluster)

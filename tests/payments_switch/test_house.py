@@ -1,0 +1,139 @@
+"""Our own bank as one participant: its customers pay and are paid by people of other banks, through the switch."""
+
+import asyncio
+import json
+from uuid import uuid4
+
+import pytest
+from tests.payments import kit as people
+from tests.payments_switch import kit
+
+from msingi.kernel.errors import NotPermitted
+from msingi.payments import acts as ledger_acts
+from msingi.payments import errors as ledger_errors
+from msingi.payments import store as ledger_store
+from msingi.payments.switch import errors, house, moving, roll
+
+BANK = "our-bank"
+
+
+@pytest.fixture
+async def other(stack, client):
+    code, digits = stack.profile.currency.code, stack.profile.currency.digits
+    await kit.currency(stack, code, digits)
+    if BANK not in (await roll.of(stack)).fsps:
+        await house.join(stack, kit.setup(), BANK, "benki", "People's Bank")
+    made = await kit.participant(stack, client, f"mobile-{uuid4().hex[:6]}", currency=code, cover=10**9, limit=10**9)
+    yield made
+    await kit.quiet(stack)
+    await made.stop()
+
+
+async def balance(stack, person):
+    (account,) = await ledger_acts.accounts(stack, people.as_person(person))
+    return account.balance_minor, account.available_minor
+
+
+async def clearing(stack):
+    number = await house._clearing(stack, BANK)
+    async with stack.db.reading("payments") as tx:
+        return (await ledger_store.account(tx, number))["posted"]
+
+
+async def customer(stack, amount=0):
+    person = await people.enrolled(stack)
+    source = await people.treasury(stack, 10**6) if amount else None
+    return person, await people.wallet(stack, person.id, amount, source)
+
+
+async def agreed(stack):
+    """Clearing and position tell the same, with opposite signs."""
+    await kit.quiet(stack)
+    now = await kit.stands(stack, BANK, stack.profile.currency.code)
+    assert (now.position_minor, now.reserved_minor) == (await clearing(stack), 0)
+
+
+async def test_somebody_elsewhere_pays_our_customer_and_sees_initials_only(stack, other):
+    person, _ = await customer(stack)
+    msisdn = person.phone.lstrip("+")
+    await other.send("GET", f"/parties/MSISDN/{msisdn}")
+    party, headers = await other.wait("PUT", f"/parties/MSISDN/{msisdn}")
+    assert headers["fspiop-source"] == BANK and "fspiop-signature" in headers
+    assert party["party"]["name"] == "A. M." and party["party"]["partyIdInfo"]["fspId"] == BANK
+    code = stack.profile.currency.code
+    quote = other.quote(BANK, "2500", code)
+    quote["payee"]["partyIdInfo"] |= {"partyIdentifier": msisdn}
+    await other.send("POST", "/quotes", quote, BANK)
+    offer, _ = await other.wait("PUT", f"/quotes/{quote['quoteId']}")
+    wanted = other.transfer(BANK, "2500", code, ilpPacket=offer["ilpPacket"], condition=offer["condition"])
+    await other.send("POST", "/transfers", wanted, BANK)
+    done, _ = await other.wait("PUT", f"/transfers/{wanted['transferId']}")
+    assert done["transferState"] == "COMMITTED"
+    await agreed(stack)
+    assert (await balance(stack, person.id))[0] == ledger_minor(stack, 2500)
+    # A packet of ours with another amount is not fulfilled.
+    false = other.transfer(BANK, "2501", code, ilpPacket=offer["ilpPacket"], condition=offer["condition"])
+    await other.send("POST", "/transfers", false, BANK)
+    refused, _ = await other.wait("PUT", f"/transfers/{false['transferId']}/error")
+    assert refused["errorInformation"]["errorCode"] == "5100"
+    await other.send("GET", "/parties/MSISDN/255799999999")
+    assert (await other.wait("PUT", "/parties/MSISDN/255799999999/error"))[0]["errorInformation"]["errorCode"] == "3204"
+    await agreed(stack)
+
+
+def ledger_minor(stack, whole):
+    return whole * 10**stack.profile.currency.digits
+
+
+async def test_access_pay_outside(stack, other):
+    person, account = await customer(stack, 10_000)
+    me = people.as_person(person.id)
+    msisdn = f"2557{uuid4().int % 10**8:08d}"
+    await other.send("POST", f"/participants/MSISDN/{msisdn}", {"fspId": other.name})
+    await other.wait("PUT", f"/participants/MSISDN/{msisdn}")
+    found = await house.find(stack, me, "MSISDN", msisdn)
+    assert (found.fsp, found.name) == (other.name, "A. M.")
+    offer = await house.ask_offer(stack, me, found, 4_000)
+    assert (offer.send_minor, offer.receive_minor, offer.fee_minor) == (4_000, 4_000, 0)
+    for _ in range(2):  # the same key pays once
+        sent = await house.pay_outside(stack, me, account.number, offer, "key-1")
+        assert sent.amount_minor == 4_000
+    await agreed(stack)
+    assert await balance(stack, person.id) == (6_000, 6_000)
+    with pytest.raises(NotPermitted):
+        await house.pay_outside(stack, people.as_person(person.id, assurance=1), account.number, offer, "key-2")
+    stranger, _ = await customer(stack)
+    with pytest.raises(ledger_errors.NoSuchAccount):
+        await house.pay_outside(stack, people.as_person(stranger.id), account.number, offer, "key-3")
+    with pytest.raises(ledger_errors.InsufficientFunds):
+        more = await house.ask_offer(stack, me, found, 9_000)
+        await house.pay_outside(stack, me, account.number, more, "key-4")
+
+
+async def test_a_payment_that_is_refused_or_never_answered_comes_back(stack, other, monkeypatch):
+    person, account = await customer(stack, 10_000)
+    me = people.as_person(person.id)
+    to = house.Found(other.name, "A. M.", "MSISDN", "255700000001")
+    offer = await house.ask_offer(stack, me, to, 3_000)
+
+    async def refuses(one, method, path, headers, body):
+        if path == "/transfers":
+            words = {"errorInformation": {"errorCode": "5104", "errorDescription": "no"}}
+            await one.send("PUT", f"{path}/{json.loads(body)['transferId']}/error", words, headers["fspiop-source"])
+
+    other.reply = refuses
+    with pytest.raises(errors.UnknownParty):
+        await house.pay_outside(stack, me, account.number, offer, "refused")
+    await agreed(stack)
+    assert await balance(stack, person.id) == (10_000, 10_000)
+    other.reply = None
+    monkeypatch.setattr(house, "ANSWER_S", 1.5)
+    with pytest.raises(house.Outage):
+        await house.pay_outside(stack, me, account.number, offer, "silent")
+    assert await balance(stack, person.id) == (10_000, 7_000)
+    await asyncio.sleep(1.5)
+    await moving.expire(stack)
+    await agreed(stack)
+    assert await balance(stack, person.id) == (10_000, 10_000)
+    with pytest.raises(errors.UnknownParty):
+        await house.pay_outside(stack, me, account.number, offer, "silent")
