@@ -5,6 +5,10 @@ rows that N enrolments leave in the identity room, without the log's entries. Th
 in bulk, each with the whole search and durable; one in ten is a known person with a slip of the pen, to be held.
 The bulk comes first: whoever touches a page of an index first after a checkpoint also writes all of it to the journal.
 The names follow Zipf's law over many invented names, because a sample of two dozen would make everybody alike.
+
+A large register is kept and resumed: `--people 1000000 --keep DIR` lays down chunks of 5,000, each in a transaction
+that also writes that it is done; interrupted, the same command goes on with the chunks that are missing, and a finished
+register is measured at once. With `--lay` it stops after that.
 """
 
 import argparse
@@ -129,43 +133,51 @@ class Builder:
         for found in blocking.search_keys(self.secret, traits):
             yield "identity.search_key", (found, person_id)
 
-    async def lay(self, url: str, indexes: range) -> None:
-        """Write the people of these indexes, and count their names."""
+    async def lay(self, url: str, indexes: range, people: int) -> None:
+        """Write the chunks that begin at these indexes, and count their names; those that were written are skipped."""
         owner = await asyncpg.connect(url)
-        for start in range(indexes.start, indexes.stop, CHUNK):
+        done = {row["first"] for row in await owner.fetch("SELECT first FROM bench_laid")}
+        for start in indexes:
+            if start in done:
+                continue
             tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
-            for index in range(start, min(start + CHUNK, indexes.stop)):
+            self.names.clear()
+            for index in range(start, min(start + CHUNK, people)):
                 for table, row in self.rows(index):
                     tables[table].append(row)
-            for table, records in tables.items():
-                schema, _, name = table.partition(".")
-                await owner.copy_records_to_table(
-                    name, schema_name=schema, columns=TABLES[table], records=sorted(records)
+            async with owner.transaction():
+                for table, records in tables.items():
+                    schema, _, name = table.partition(".")
+                    await owner.copy_records_to_table(
+                        name, schema_name=schema, columns=TABLES[table], records=sorted(records)
+                    )
+                names = sorted(self.names.items())  # ascending, so that two builders never wait in a ring
+                await owner.execute(
+                    "INSERT INTO identity.name_count AS n SELECT * FROM unnest($1::bigint[], $2::bigint[]) "
+                    "ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people",
+                    [key for key, _ in names],
+                    [people for _, people in names],
                 )
-        counts = sorted(self.names.items())
-        await owner.executemany(
-            "INSERT INTO identity.name_count AS n VALUES ($1, $2) "
-            "ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people",
-            counts,
-        )
+                await owner.execute("INSERT INTO bench_laid VALUES ($1)", start)
         await owner.close()
 
 
-def _lay(url: str, settings: Settings, first: int, last: int) -> None:
-    asyncio.run(Builder(settings).lay(url, range(first, last)))
+def _lay(url: str, settings: Settings, worker: int, workers: int, people: int) -> None:
+    asyncio.run(Builder(settings).lay(url, range(worker * CHUNK, people, workers * CHUNK), people))
 
 
 async def build(url: str, settings: Settings, people: int, workers: int) -> None:
     """Lay down `people` people from several processes; the largest index is made at the end, as a restore does it."""
     owner = await asyncpg.connect(url)
-    await owner.execute("ALTER TABLE identity.search_key DROP CONSTRAINT search_key_pkey")
+    await owner.execute("CREATE TABLE IF NOT EXISTS bench_laid (first int PRIMARY KEY)")
+    if await owner.fetchval("SELECT count(*) FROM bench_laid WHERE first < 0"):
+        await owner.close()
+        return
+    await owner.execute("ALTER TABLE identity.search_key DROP CONSTRAINT IF EXISTS search_key_pkey")
     keystore_of(settings)  # makes the secrets, before two processes could
-    share = -(-people // workers)
     jobs = [
-        multiprocessing.get_context("spawn").Process(
-            target=_lay, args=(url, settings, first, min(first + share, people))
-        )
-        for first in range(0, people, share)
+        multiprocessing.get_context("spawn").Process(target=_lay, args=(url, settings, worker, workers, people))
+        for worker in range(workers)
     ]
     for job in jobs:
         job.start()
@@ -178,6 +190,7 @@ async def build(url: str, settings: Settings, people: int, workers: int) -> None
     )
     await owner.execute("VACUUM (ANALYZE)")
     await owner.execute("CHECKPOINT")
+    await owner.execute("INSERT INTO bench_laid VALUES (-1)")  # finished: the index is made
     await owner.close()
 
 
@@ -268,21 +281,22 @@ async def main() -> None:
     options.add_argument("--seconds", type=float, default=8.0)
     options.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that build the register")
     options.add_argument("--keep", type=Path, help="keep the register in this directory, and find it there again")
+    options.add_argument("--lay", action="store_true", help="lay the register down (see --keep), and stop")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = chosen.keep or Path(name)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
-        found = (folder / "home").exists()
         print(f"fdatasync of 8 kB, p50 {fsync_ms(folder):.2f} ms", flush=True)
         server = EmbeddedServer(folder / "pg")
         try:
             settings = Settings(home=folder / "home", pool_size=1)
-            if not found:
-                await migrate(server.url)
-                began = time.perf_counter()
-                await build(server.url, settings, chosen.people, chosen.workers)
-                print(f"{chosen.people:,} people laid down in {time.perf_counter() - began:.0f} s", flush=True)
+            await migrate(server.url)
+            began = time.perf_counter()
+            await build(server.url, settings, chosen.people, chosen.workers)
+            print(f"{chosen.people:,} people laid down in {time.perf_counter() - began:.0f} s", flush=True)
+            if chosen.lay:
+                return
             stack = await Stack.open(settings, as_app(server.url), PROFILE)
             app.load_policies()
             search = enrolment._compare = Search()
