@@ -50,10 +50,15 @@ def _said(app: Litestar) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def _completed(schema: dict[str, Any], said: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
-    schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
+    shapes = schema.setdefault("components", {}).setdefault("schemas", {})
+    shapes["Problem"] = PROBLEM
+    for shape in shapes.values():
+        shape.pop("default", None)  # a shape has none; the framework leaves there that of a member which uses it
     for path, methods in schema["paths"].items():
         for method, door in methods.items():
             opt = said.get((path, method), {})
+            if "parameters" in door:  # of a door with several paths they come in any order
+                door["parameters"].sort(key=lambda p: (p["in"], p["name"]))
             answers = door["responses"]
             if "status_code" in str(answers.get("400", {}).get("content", {})):
                 del answers["400"]  # the framework's own form of a refusal, which no door of ours gives

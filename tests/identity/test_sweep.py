@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from tests.identity import febrl
 from tests.identity.test_acts import adjudicator, enrolled, job_ctx, key, nobody, officer, someone
 
-from msingi.cli.duplicates import duplicates
+from msingi.cli import cli
 from msingi.identity import acts, adjudication, blocking, rules, scoring, standing, wire
 from msingi.identity.lifecycle import acts as life
 from msingi.identity.lifecycle.model import ProposalDecision, ProposalState
@@ -149,7 +149,7 @@ async def test_a_file_is_compared_with_itself_and_with_the_register_and_nobody_i
 def test_law_5_no_file_is_written_and_the_settings_are_told_for_spark_too():
     assert 'temp_directory": ""' in inspect.getsource(linkage.compare)
     for backend in ("duckdb", "spark"):
-        told = json.loads(CliRunner().invoke(duplicates, ["--settings", backend]).output)
+        told = json.loads(CliRunner().invoke(cli, ["duplicates", "--settings", backend]).output)
         assert told["settings"]["sql_dialect"] == backend and len(told["settings"]["comparisons"]) == 11
         assert len(told["functions"]) == 8
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -122,21 +123,30 @@ def _library_server(directory: Path) -> "PostgresServer":
 def _forget_the_dead(directory: Path) -> None:
     """Correct what programs that were killed left in the directory, where the library would believe it.
 
-    Their ids in its list of users would keep the server up for ever. And a postmaster.pid that a power cut left can
-    name an id which is another program's by now.
+    Their ids in its list of users would keep the server up for ever. And the locks of a server that was killed can name
+    an id which is another program's by now, or one whose death nobody has noted: PostgreSQL would give way to it.
     """
     users = directory / ".handle_pids.json"
     with suppress(OSError, ValueError):
         changed, listed = users.stat().st_mtime, json.loads(users.read_text() or "[]")
         users.write_text(json.dumps([pid for pid in listed if _began(pid) <= changed]))
-    file = directory / "postmaster.pid"
-    with suppress(OSError):
-        first = file.read_text().partition("\n")[0].strip()
-        if not (first.isdigit() and _is_postmaster(int(first), directory)):
-            left = [p for p in psutil.process_iter() if _works_in(p, directory)]
-            psutil.wait_procs(left, timeout=10)  # children of a dead postmaster end by themselves
-            if file.read_text().partition("\n")[0].strip() == first:  # and not one that has started meanwhile
-                file.unlink()
+    for file in (directory / "postmaster.pid", *_socket_locks(directory)):
+        with suppress(OSError):
+            first = file.read_text().partition("\n")[0].strip()
+            if not (first.isdigit() and _is_postmaster(int(first), directory)):
+                left = [p for p in psutil.process_iter() if _works_in(p, directory)]
+                psutil.wait_procs(left, timeout=10)  # children of a dead postmaster end by themselves
+                if file.read_text().partition("\n")[0].strip() == first:  # and not one that has started meanwhile
+                    file.unlink()
+
+
+def _socket_locks(directory: Path) -> list[Path]:
+    """The locks beside the socket of the directory's last server: it noted the folder among its arguments."""
+    with suppress(OSError, ValueError):
+        words = shlex.split((directory / "postmaster.opts").read_text())
+        folder = Path(words[words.index("-k") + 1])
+        return [lock for lock in folder.glob(".s.PGSQL.*.lock") if str(directory) in lock.read_text().splitlines()]
+    return []
 
 
 def _stop_orphans(directory: Path) -> bool:
