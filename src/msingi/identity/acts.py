@@ -16,7 +16,6 @@ from msingi.identity.enrolment import PHOTO, unseal_version
 from msingi.identity.finding import person_by_number as person_by_number
 from msingi.identity.finding import person_by_phone as person_by_phone
 from msingi.identity.finding import persons_by_number as persons_by_number
-from msingi.identity.payees import payees_by_number as payees_by_number
 from msingi.identity.model import (
     BirthOrder,
     BirthRegistered,
@@ -36,6 +35,7 @@ from msingi.identity.model import (
     Status,
     Version,
 )
+from msingi.identity.payees import payees_by_number as payees_by_number
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing

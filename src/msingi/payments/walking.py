@@ -48,6 +48,7 @@ _FIRST = _step("", DOCUMENT)
 
 
 def wrong(path: str, rule: str, text: str) -> Malformed:
+    """The refusal of a document, naming the element's path and the rule that it breaks."""
     return Malformed(text, field=path, rule=rule)
 
 
