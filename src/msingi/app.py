@@ -41,6 +41,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.bank",
+    "payments.connect",
     "payments.programmes",
     "payments.switch",
     "health",
