@@ -47,7 +47,7 @@ async def test_a_request_gives_one_code_even_when_asked_twice_at_once(site, asha
     uri = await bank.push(scope="openid profile")
     there = f"/oauth/authorize?client_id=bank&request_uri={uri}"
     both = await asyncio.gather(browser.http.get(there), browser.http.get(there))
-    codes = [answer_of(back)["code"] for back in both if back.status_code == 303 and "code=" in back.headers["location"]]
+    codes = [answer_of(back)["code"] for back in both if "code=" in back.headers.get("location", "")]
     assert len(codes) == 1, [back.status_code for back in both]
     assert (await bank.redeem(codes[0])).status_code == 200
     third = await browser.http.get(there)
