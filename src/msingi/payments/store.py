@@ -52,7 +52,8 @@ def failure_of(failure: Exception) -> Exception:
     """Why a batch was not committed: FenceLost, IdsTaken, or the failure as it is."""
     if isinstance(failure, Overtaken):
         return FenceLost("another writer has moved the shard on")
-    if isinstance(failure, asyncpg.UniqueViolationError) and str(failure.table_name).startswith("transfer_id"):
+    table = str(getattr(failure, "table_name", ""))
+    if isinstance(failure, asyncpg.UniqueViolationError) and table.startswith("transfer_id"):
         return IdsTaken()
     return failure
 
