@@ -5,20 +5,10 @@ SELECT s.epoch, s.seq, s.head,
 FROM payments.shard s WHERE s.shard = $1
 
 -- name: settle_batch
--- Pass the fence (compare and swap on epoch and seq), set the changed balances, and chain the batch: all or nothing.
--- The columns of balances come as array literals: the driver encodes arrays element by element, and slowly.
-WITH fence AS (
-  UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
-), changed AS (
-  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
-  FROM fence, unnest($10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[],
-    $14::text::int[]) AS u (id, posted, reserved, spent, day)
-  WHERE a.shard = $1 AND a.id = u.id RETURNING 1
-), chained AS (
-  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
-  SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
-)
-SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+-- Pass the fence, set the changed balances, and chain the batch: all or nothing.
+-- The columns of balances come as array literals: writing them element by element would be slow.
+SELECT payments.settle($1::smallint, $2, $3, $4, $5, $6::bytea, $7::bytea, $8::bytea, $9::timestamptz,
+  $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[], $14::text::int[])
 
 -- name: add_holds
 -- Keep holds that begin.
