@@ -12,7 +12,7 @@ from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
 from msingi.payments import packing
 from msingi.payments.book import Batch, Book, instant, micros
-from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Hold, Outcome
+from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Flag, Hold, Outcome
 from msingi.payments.moves import Original
 from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, masked_number, number_of, shard_of
 
@@ -168,6 +168,8 @@ async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
 
     The fences come first, as in every batch, so that neither waits for the other in a circle.
     """
+    if flag == Flag.OUT_OF_USE:
+        await tx.do(Q.signer_in_use, person, not on)
     shards = {row["account_id"] & 255 for row in await tx.rows(Q.held_accounts, person)}
     if not shards:
         return 0
@@ -258,6 +260,13 @@ async def open_person_accounts(
     return ids
 
 
+async def open_shared_account(tx: Tx, owner: int, kind: AccountKind, currency: str, tier: int, shard: int) -> int:
+    """Open one account whose holder is no single person; its id. Who holds it together is named apart."""
+    (account,) = await _number(tx, shard, 1)
+    await tx.do(Q.open_accounts, shard, [account], [owner], 0, tier, currency, kind)
+    return account
+
+
 async def name_holders(
     tx: Tx,
     people: Sequence[PersonId],
@@ -341,6 +350,12 @@ async def owner_of(tx: Tx, account: int) -> PersonId | None:
     """The person who holds an account, if a person does and the permit reaches that person."""
     found = await tx.value(Q.owner_of, shard_of(account), account)
     return PersonId(UUID(bytes=found.bytes)) if found else None
+
+
+async def owners_of(tx: Tx, account: int) -> list[PersonId]:
+    """Everybody who holds an account, of those whom the permit reaches; none for an institution's."""
+    rows = await tx.rows(Q.owners_of, shard_of(account), account)
+    return [PersonId(UUID(bytes=row["person_id"].bytes)) for row in rows]
 
 
 async def institution_of(tx: Tx, account: int) -> Row | None:

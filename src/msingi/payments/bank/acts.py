@@ -222,7 +222,8 @@ async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
     rules.check_key(order.key)
     rules.check_amount(order.amount_minor)
     rules.check_words("bill", order.bill, 140, needed=False)
-    who = paying.payer(stack, ctx, "payments.pay-merchant")
+    asked = ledger_rules.id_of(order.payer), order.amount_minor, order.key
+    who = await paying.payer_out_of(stack, ctx, "payments.pay-merchant", *asked)
     async with stack.db.reading("payments") as tx:  # the register is public; the payment itself is the act
         shop = await store.merchant(tx, order.merchant.replace(" ", ""))
     if shop is None or not shop.merchant.is_open:
