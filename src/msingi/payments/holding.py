@@ -14,7 +14,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, orders, parties, rules, shards, store
+from msingi.payments import book, errors, ledger, orders, parties, rules, shards, store, store_shared
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, TransferOrder
 
@@ -138,7 +138,7 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
             if row is not None and owner is None:
                 owner = await store.holder_ref_of(near, row["credit"])
         # Whoever must part with the money sees that it was asked for, whoever asked.
-        subjects = await store.owners_of(tx, row["credit"]) if row is not None else []
+        subjects = await store_shared.owners_of(tx, row["credit"]) if row is not None else []
         for subject in subjects or [None]:
             log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})
     if row is None or owner is None:

@@ -9,7 +9,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, parties, rules, shards, store
+from msingi.payments import errors, homes, parties, rules, shards, store, store_shared
 from msingi.payments.model import AccountKind, Flag
 
 
@@ -49,7 +49,7 @@ async def _flag(stack: Stack, ctx: Context, act: str, number: str, flags: int, o
             if not await store.flag(near, account, flags, on):
                 raise errors.NoSuchAccount()
         told: dict[str, str | int | bool] = {"what": "account frozen" if on else "account released", "why": reason}
-        for owner in await store.owners_of(tx, account) or [None]:
+        for owner in await store_shared.owners_of(tx, account) or [None]:
             log.append(tx, permit, subject=owner, detail=told)
 
 

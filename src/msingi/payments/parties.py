@@ -13,7 +13,7 @@ from msingi.kernel.errors import Erased, Malformed, NotFound, NotPermitted
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, rules, store
+from msingi.payments import errors, homes, rules, store, store_shared
 from msingi.payments.model import Alias
 
 NAMES = "payments-names"
@@ -104,7 +104,7 @@ async def _by_account(stack: Stack, ctx: Context, account: int) -> tuple[int, st
         return account, institution_name(stack, holder["institution"]), row["currency"]
     permit = policy.decide(ctx, "payments.resolve-alias", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        people = await store.owners_of(tx, account)
+        people = await store_shared.owners_of(tx, account)
         for person in people or [None]:
             log.append(tx, permit, subject=person, detail={"what": "initials for a payment"})
     if not people:

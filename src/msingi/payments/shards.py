@@ -8,7 +8,7 @@ from msingi.kernel.context import Context, job_context
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import parties, rules, store
+from msingi.payments import parties, rules, store, store_shared
 from msingi.payments.book import Book
 from msingi.payments.homes import JOB, databases, home, known
 from msingi.payments.model import Account, AccountKind
@@ -87,10 +87,10 @@ async def open_shared_account(
     shard, currency = place(stack, people[0]), stack.profile.currency.code
     there = home(stack, shard)
     if there is stack:
-        account = await store.open_shared_account(tx, owner, kind, currency, tier, shard)
+        account = await store_shared.open_shared_account(tx, owner, kind, currency, tier, shard)
     else:
         async with there.db.transaction(permit) as far:
-            account = await store.open_shared_account(far, owner, kind, currency, tier, shard)
+            account = await store_shared.open_shared_account(far, owner, kind, currency, tier, shard)
             log.append(far, permit, detail={"what": "accounts opened", "count": 1})
     some = len(people)
     await store.name_holders(tx, people, [account] * some, kind, currency, [False] * some, ctx.at, shard)

@@ -260,13 +260,6 @@ async def open_person_accounts(
     return ids
 
 
-async def open_shared_account(tx: Tx, owner: int, kind: AccountKind, currency: str, tier: int, shard: int) -> int:
-    """Open one account whose holder is no single person; its id. Who holds it together is named apart."""
-    (account,) = await _number(tx, shard, 1)
-    await tx.do(Q.open_accounts, shard, [account], [owner], 0, tier, currency, kind)
-    return account
-
-
 async def name_holders(
     tx: Tx,
     people: Sequence[PersonId],
@@ -350,12 +343,6 @@ async def owner_of(tx: Tx, account: int) -> PersonId | None:
     """The person who holds an account, if a person does and the permit reaches that person."""
     found = await tx.value(Q.owner_of, shard_of(account), account)
     return PersonId(UUID(bytes=found.bytes)) if found else None
-
-
-async def owners_of(tx: Tx, account: int) -> list[PersonId]:
-    """Everybody who holds an account, of those whom the permit reaches; none for an institution's."""
-    rows = await tx.rows(Q.owners_of, shard_of(account), account)
-    return [PersonId(UUID(bytes=row["person_id"].bytes)) for row in rows]
 
 
 async def institution_of(tx: Tx, account: int) -> Row | None:

@@ -6,11 +6,10 @@ from uuid import UUID
 import msgspec
 
 from msingi.identity import acts as identity
-from msingi.identity.errors import NotInUse
 from msingi.kernel import log, once, policy, tally
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Malformed, NotFound
+from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.stack import Stack
 from msingi.kernel.tally import Limit
@@ -18,10 +17,9 @@ from msingi.payments import acts as payments
 from msingi.payments import errors as ledger_errors
 from msingi.payments import parties, shards
 from msingi.payments import rules as ledger_rules
-from msingi.payments.bank import acts as bank
 from msingi.payments.bank import rules as bank_rules
 from msingi.payments.bank import tariff
-from msingi.payments.groups import rules, store
+from msingi.payments.groups import naming, rules, store
 from msingi.payments.groups.errors import InvitationEnded, LastHolder, NoSuchJoint
 from msingi.payments.groups.model import Body, Joint, JointHolder, JointOrder, Removal, Signer
 from msingi.payments.model import Account, AccountKind
@@ -45,7 +43,7 @@ async def open_joint(stack: Stack, ctx: Context, order: JointOrder) -> Joint:
     me = parties.person_of(ctx)
     policy.decide(ctx, "payments.open-joint", me)  # before anybody is looked up
     tally.check(stack, ASKED, ctx.actor.id, ctx.at)
-    others = [await person_meant(stack, ctx, typed) for typed in order.others]
+    others = [await naming.person_meant(stack, ctx, typed) for typed in order.others]
     if me in others or len(set(others)) < len(others):
         raise Malformed("Name others, each once.", field="others", rule="distinct")
     people = (me, *others)
@@ -72,18 +70,6 @@ async def open_joint(stack: Stack, ctx: Context, order: JointOrder) -> Joint:
         made = _shown(body, signers, me, None)
         await once.settle(tx, "payments", scope, msgspec.json.encode(made))
     return made
-
-
-async def person_meant(stack: Stack, ctx: Context, typed: str) -> PersonId:
-    """Whom a phone, identity number or virtual id means. Raises NoSuchAccount."""
-    alias = bank.alias_of(stack, typed)
-    if alias is None or alias.kind not in ("phone", "identity"):
-        raise ledger_errors.NoSuchAccount(party="holder")
-    find = identity.person_by_phone if alias.kind == "phone" else identity.person_by_number
-    try:
-        return await find(stack, ctx, alias.value)
-    except (NotFound, NotInUse):
-        raise ledger_errors.NoSuchAccount(party="holder") from None
 
 
 def _shown(body: Body, signers: list[Signer], me: PersonId, account: Account | None) -> Joint:
