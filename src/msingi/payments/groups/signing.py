@@ -125,7 +125,7 @@ async def _pay(stack: Stack, ctx: Context, permit: Permit, body: Body, signers: 
         why = refused.code
     async with stack.db.transaction(permit) as tx:
         await (store.try_again(tx, kept, why) if why else store.end_proposal(tx, kept, "paid", ctx.at))
-        told = {"what": "signed payment", "result": why or "paid"}
+        told: dict[str, str | int | bool] = {"what": "signed payment", "result": why or "paid"}
         log.append(tx, permit, subject=parties.person_of(ctx), detail=told)
     return msgspec.structs.replace(kept, state="open" if why else "paid", why=why)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from msingi.kernel import sql
@@ -17,13 +18,17 @@ def _uuid(found: UUID) -> UUID:
     return UUID(bytes=found.bytes)
 
 
+def _parts(row: Row) -> dict[str, Any]:
+    """A row by column, with plain UUIDs."""
+    return {name: _uuid(value) if isinstance(value, UUID) else value for name, value in row.items()}
+
+
 def _body(row: Row) -> Body:
-    return Body(**dict(row) | {"body_id": _uuid(row["body_id"])})
+    return Body(**_parts(row))
 
 
 def _kept(row: Row) -> Kept:
-    ids = {"body_id": _uuid(row["body_id"]), "proposal_id": _uuid(row["proposal_id"])}
-    return Kept(**dict(row) | ids)
+    return Kept(**_parts(row))
 
 
 async def add_body(tx: Tx, body: Body, signers: Sequence[Signer], at: datetime) -> None:
