@@ -1,4 +1,4 @@
-"""Looking shops up for payments: whoever asks while a look-up is under way waits for the next, which answers all of them.
+"""Looking shops up for payments: whoever asks while one look-up is under way waits for the next, which answers all.
 
 The register is read afresh for every payment, so that a shop that was closed is never paid. Alone, a payment waits for
 one round trip; among many, they share it, and the register costs next to nothing beside the ledger.
