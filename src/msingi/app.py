@@ -42,6 +42,7 @@ ROOMS = (
     "payments",
     "payments.bank",
     "payments.programmes",
+    "payments.rates",
     "payments.switch",
     "health",
     "registries",

@@ -47,7 +47,7 @@ NOBODYS = {
     "payments.close-merchant",
     "payments.pay-commission",
     "payments.list-merchants",
-    "payments.switch-",
+    "payments.switch-", "payments.fx-",
     "payments.upload-file",
     "payments.open-programme",
     "payments.close-programme",
