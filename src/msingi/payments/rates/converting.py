@@ -3,7 +3,7 @@
 Every step has an id derived from the quote's, so that taking it again after a crash changes nothing that is done.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -50,9 +50,9 @@ async def quote(stack: Stack, ctx: Context, source: str, target: str, amount_min
 
 async def quoted(
     stack: Stack, permit: Permit, owner: int, source: str, target: str, amount_minor: int, side: Side,
-    until: datetime | None = None,
+    terms: bytes = b"",
 ) -> Quote:  # fmt: skip
-    """A quote for a holder, under a permit that was given; `until` may end it before the usual time."""
+    """A quote for a holder, under a permit that was given; `terms` say what the conversion is for."""
     now = permit.context.at
     rules.currency_code(source, "source")
     rules.currency_code(target, "target")
@@ -64,12 +64,14 @@ async def quoted(
         if rate is None:
             raise errors.NoRate(source=source, target=target)
         worked = rules.convert(rate.order, digits[source], digits[target], amount_minor, side)
-        ends = min(rate.order.valid_until, now + timedelta(seconds=QUOTED_S), until or rate.order.valid_until)
+        ends = min(rate.order.valid_until, now + timedelta(seconds=QUOTED_S))
         made = Quote(
             *(random_id(), source, target, worked.total_minor, worked.fee_minor, worked.converted_minor),
             *(worked.target_minor, worked.margin_minor, rules.customer_rate(rate.order), rate.order.middle, ends),
         )
         await store.add_quote(tx, made, owner, rate.id)
+        if terms:
+            await store.put_terms(tx, UUID(made.id), terms)
         words = f"exchange of {source} for {target} quoted"
         log.append(tx, permit, subject=_subject(permit.context), detail={"what": words, "quote": made.id})
     return made
@@ -77,6 +79,19 @@ async def quoted(
 
 def _subject(ctx: Context):
     return parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else None
+
+
+async def is_for(stack: Stack, permit: Permit, quote_id: str, terms: bytes) -> None:
+    """Keep what an offered conversion is for; nobody exchanges by such a quote but who knows its terms."""
+    async with stack.db.transaction(permit) as tx:
+        await store.put_terms(tx, UUID(quote_id), terms)
+        log.append(tx, permit, subject=_subject(permit.context), detail={"what": "what an exchange is for"})
+
+
+async def held_for(stack: Stack, age: timedelta) -> list[str]:
+    """Conversions that are held for something else, and whose quote ended this long ago."""
+    async with stack.db.reading("payments") as tx:
+        return await store.held_for(tx, clock.now() - age, SWEEP)
 
 
 async def find(stack: Stack, quote_id: str) -> store.Kept:
@@ -102,7 +117,7 @@ async def exchange(stack: Stack, ctx: Context, quote_id: str, payer: str, payee:
     permit, owner = ledger_acts.payer_of(stack, ctx, "payments.exchange")
     debit, credit = ledger_rules.id_of(payer), ledger_rules.id_of(payee)
     found = await find(stack, quote_id)
-    if found.owner != owner:
+    if found.owner != owner or found.terms:
         raise errors.NoSuchQuote()
     held = {a.number: a for a in await ledger_acts.accounts(stack, replace(ctx, purpose="payment"))}
     for number, currency in ((payer, found.quote.source), (payee, found.quote.target)):

@@ -50,7 +50,7 @@ INSERT INTO payments.fx_quote (id, owner, rate, source, target, total_minor, fee
 -- name: quote
 -- A quote by its id.
 SELECT id, owner, rate, source, target, total_minor, fee_minor, converted_minor, target_minor, margin_minor, told,
-  valid_until, state, key, payer, payee FROM payments.fx_quote WHERE id = $1;
+  valid_until, state, key, payer, payee, terms FROM payments.fx_quote WHERE id = $1;
 
 -- name: take_quote
 -- Confirm a quote: only its holder's, only before its end, only once.
@@ -60,6 +60,14 @@ WHERE id = $1 AND owner = $2 AND state = 1 AND valid_until > $6;
 -- name: end_quote
 -- A quote goes on from one state to the next.
 UPDATE payments.fx_quote SET state = $3 WHERE id = $1 AND state = $2;
+
+-- name: put_terms
+-- Keep what an offered conversion is for.
+UPDATE payments.fx_quote SET terms = $2 WHERE id = $1 AND state = 1;
+
+-- name: held_for
+-- Conversions that are held for something else, and whose quote ended some time ago.
+SELECT id FROM payments.fx_quote WHERE state = 2 AND terms <> '' AND valid_until < $1 ORDER BY valid_until LIMIT $2;
 
 -- name: left_open
 -- Quotes that were confirmed and not brought to their end: being paid since, or held since long.

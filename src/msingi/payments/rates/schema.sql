@@ -57,7 +57,8 @@ CREATE TABLE IF NOT EXISTS payments.fx_quote (
   state smallint NOT NULL DEFAULT 1,
   key text NOT NULL DEFAULT '',           -- of whoever confirmed it
   payer bigint NOT NULL DEFAULT 0,        -- personal: payment, keep 10 years
-  payee bigint NOT NULL DEFAULT 0         -- personal: payment, keep 10 years
+  payee bigint NOT NULL DEFAULT 0,        -- personal: payment, keep 10 years
+  terms bytea NOT NULL DEFAULT ''         -- personal: payment, keep 10 years (what the conversion is for)
 ) WITH (fillfactor = 80);
 SELECT kernel.wall('payments', 'fx_quote', NULL);
 CREATE INDEX IF NOT EXISTS fx_quote_open ON payments.fx_quote (valid_until) WHERE state IN (2, 3);

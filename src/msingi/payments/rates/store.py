@@ -35,6 +35,7 @@ class Kept(NamedTuple):
     key: str
     payer: int
     payee: int
+    terms: bytes
 
 
 async def positions(tx: Tx) -> list[Dealt]:
@@ -106,7 +107,7 @@ async def quote(tx: Tx, id_: UUID) -> Kept | None:
         id=str(row["id"]), rate=rate, middle=middle, valid_until=row["valid_until"], state=QuoteState(row["state"]),
         **{name: row[name] for name in names},
     )  # fmt: skip
-    return Kept(made, row["owner"], row["key"], row["payer"], row["payee"])
+    return Kept(made, row["owner"], row["key"], row["payer"], row["payee"], bytes(row["terms"]))
 
 
 async def take_quote(tx: Tx, id_: UUID, owner: int, key: str, accounts: tuple[int, int], now: datetime) -> bool:
@@ -117,6 +118,16 @@ async def take_quote(tx: Tx, id_: UUID, owner: int, key: str, accounts: tuple[in
 async def turn(tx: Tx, id_: UUID, before: QuoteState, after: QuoteState) -> bool:
     """A quote goes from one state to another; False if it was not in the first."""
     return bool(await tx.do(Q.end_quote, id_, before, after))
+
+
+async def put_terms(tx: Tx, id_: UUID, terms: bytes) -> None:
+    """Keep what an offered conversion is for."""
+    await tx.do(Q.put_terms, id_, terms)
+
+
+async def held_for(tx: Tx, before: datetime, limit: int) -> list[str]:
+    """Conversions that are held for something else, and whose quote ended before an instant."""
+    return [str(row["id"]) for row in await tx.rows(Q.held_for, before, limit)]
 
 
 async def left_open(tx: Tx, paying_before: datetime, held_before: datetime, limit: int) -> list[tuple[str, QuoteState]]:
