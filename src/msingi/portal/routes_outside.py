@@ -82,7 +82,8 @@ def _find_form(seen: Visit) -> m.Form:
         name="whom", label=seen.say("abroad.whom"), hint=seen.say("abroad.whom_hint"), kind="phone", longest=60,
         autocomplete="off",
     )  # fmt: skip
-    return rules.filled(m.Form((kind, whom)), seen.fields)
+    form = m.Form((kind, whom))
+    return rules.filled(form, seen.fields) if seen.fields else form
 
 
 def _find_page(seen: Visit, form: m.Form) -> Response[bytes]:
@@ -172,7 +173,8 @@ def _amount_form(seen: Visit, to: outside.Found) -> m.Form:
             ("receive", seen.say("abroad.side_receive", currency=there)),
         )
         fields.append(m.Field(name="side", label=seen.say("abroad.side"), kind="choice", options=options, value="send"))
-    return rules.filled(m.Form(tuple(fields)), seen.fields)
+    form = m.Form(tuple(fields))
+    return rules.filled(form, seen.fields) if "amount" in seen.fields else form
 
 
 def _who(seen: Visit, to: outside.Found) -> tuple[Fact, ...]:
@@ -210,8 +212,8 @@ async def offer(request: WebRequest) -> Response[bytes]:
     if account is None:
         return seen.go("/me/money")
     form = _amount_form(seen, found.to)
-    home, code = seen.stack.profile.currency, form.value("currency") or found.to.currencies[0]
-    side = Side.RECEIVE if code != home.code and form.value("side") == "receive" else Side.SEND
+    home, code = seen.stack.profile.currency, seen.fields.get("currency", "") or found.to.currencies[0]
+    side = Side.RECEIVE if code != home.code and seen.fields.get("side") == "receive" else Side.SEND
     if code not in found.to.currencies:
         raise StaleForm()
     currency = home if side is Side.SEND else Currency(code, DIGITS, "")

@@ -37,7 +37,8 @@ def _form(seen: Visit, known: list[str]) -> m.Form:
         m.Field(name="most_minor", label=say("rates.most"), hint=say("rates.minor_hint"), kind="number", longest=15),
         m.Field(name="days", label=say("rates.how_long"), kind="select", options=days, value="1"),
     )
-    return rules.filled(m.Form(fields), seen.fields)
+    form = m.Form(fields)
+    return rules.filled(form, seen.fields) if "source" in seen.fields else form
 
 
 def _facts(seen: Visit, rate: Rate, digits: dict[str, int]) -> tuple[Fact, ...]:

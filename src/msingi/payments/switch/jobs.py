@@ -6,7 +6,7 @@ import logging
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import abroad, acts, house, moving, post, roll
+from msingi.payments.switch import abroad, acts, house, moving, neighbour, post, roll
 
 logger = logging.getLogger("msingi.switch")
 LOOK_S = 1.0
@@ -48,5 +48,5 @@ async def make_hub(stack: Stack) -> None:
     post.of(stack).inside = house.receive
 
 
-loops = [deliver, end_overdue]
+loops = [deliver, end_overdue, neighbour.neighbours]
 starts = [make_hub]

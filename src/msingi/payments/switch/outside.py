@@ -62,7 +62,7 @@ class Sent(Struct, frozen=True):
 @crossing("payments", "portal")
 async def find(stack: Stack, ctx: Context, kind: str, identifier: str) -> Found:
     """Somebody at another participant by type and identifier, with the name to confirm. Raises UnknownParty."""
-    policy.decide(ctx, "payments.pay-outside", subject_of(ctx), own_account=False)
+    policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
     path = f"/parties/{kind}/{quote(identifier, safe='')}"
     answer = wire.PartyAnswer
     party = msgspec.convert(await house.asked(stack, "GET", path, "", None, path), answer).party
@@ -80,7 +80,7 @@ async def _payable(stack: Stack, fsp: str, supported: list[str] | None) -> tuple
     return tuple(sorted(found, key=lambda code: (code != home, code)))
 
 
-def subject_of(ctx: Context) -> Any:
+def _subject(ctx: Context) -> Any:
     return parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else policy.NOBODY
 
 
@@ -90,7 +90,7 @@ async def ask_offer(stack: Stack, ctx: Context, to: Found, amount_minor: int) ->
 
     Raises UnknownParty if the other participant makes no offer, Outage if it is silent.
     """
-    policy.decide(ctx, "payments.pay-outside", subject_of(ctx), own_account=False)
+    policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
     currency = stack.profile.currency
     quote_id = random_id()
     mine = house.bank_of(await roll.of(stack))
@@ -123,7 +123,7 @@ async def pay_outside(stack: Stack, ctx: Context, account: str, offer: Offer, ke
     is paid or freed by itself.
     """
     own = ctx.actor.kind is not Kind.PERSON and bool(ctx.actor.institution)
-    permit = policy.decide(ctx, "payments.pay-outside", subject_of(ctx), own_account=own)
+    permit = policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=own)
     whose = f"person:{ctx.actor.id}" if ctx.actor.kind is Kind.PERSON else f"institution:{ctx.actor.institution}"
     debit = ledger_rules.id_of(account)
     transfer_id = wire_id(f"{whose}/{debit}/{settling._key(key)}")
