@@ -44,6 +44,7 @@ ROOMS = (
     "payments.bank",
     "payments.groups",
     "payments.programmes",
+    "payments.rates",
     "payments.switch",
     "health",
     "registries",

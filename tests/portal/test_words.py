@@ -50,6 +50,7 @@ NOBODYS = {
     "payments.pay-commission",
     "payments.list-merchants",
     "payments.switch-",
+    "payments.fx-",
     "payments.upload-file",
     "payments.open-programme",
     "payments.close-programme",

@@ -52,6 +52,10 @@ NEWS = frozenset(
         "programme.said_opened",
         "programme.said_closed",
         "programme.said_cycle",
+        "rates.said_proposed",
+        "rates.said_approved",
+        "rates.said_taken_back",
+        "rates.said_gone",
     )
 )
 PERSON_MENU = (
@@ -71,6 +75,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "payments": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "programmes": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
+    "rates": frozenset({"central-banker", "auditor"}),
     "freeze": frozenset({"account-officer"}),
     "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
@@ -85,6 +90,7 @@ DESK_MENU = (
     MenuItem("payments", "/staff/payments", "file"),
     MenuItem("programmes", "/staff/programmes", "people"),
     MenuItem("shops", "/staff/shops", "money"),
+    MenuItem("rates", "/staff/rates", "chart"),
     MenuItem("freeze", "/staff/freeze", "lock"),
     MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
