@@ -5,20 +5,10 @@ SELECT s.epoch, s.seq, s.head,
 FROM payments.shard s WHERE s.shard = $1
 
 -- name: settle_batch
--- Pass the fence (compare and swap on epoch and seq), set the changed balances, and chain the batch: all or nothing.
--- The columns of balances come as array literals: the driver encodes arrays element by element, and slowly.
-WITH fence AS (
-  UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
-), changed AS (
-  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
-  FROM fence, unnest($10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[],
-    $14::text::int[]) AS u (id, posted, reserved, spent, day)
-  WHERE a.shard = $1 AND a.id = u.id RETURNING 1
-), chained AS (
-  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
-  SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
-)
-SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+-- Pass the fence, set the changed balances, and chain the batch: all or nothing.
+-- The columns of balances come as array literals: writing them element by element would be slow.
+SELECT payments.settle($1::smallint, $2, $3, $4, $5, $6::bytea, $7::bytea, $8::bytea, $9::timestamptz,
+  $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[], $14::text::int[])
 
 -- name: add_holds
 -- Keep holds that begin.
@@ -133,6 +123,14 @@ WHERE i.institution = $1 ORDER BY i.account_id
 -- name: owner_of
 -- The person who holds an account.
 SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 LIMIT 1
+
+-- name: owners_of
+-- Everybody who holds an account.
+SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 ORDER BY person_id
+
+-- name: signer_in_use
+-- Whether a person's identity is in use, for whatever the person holds together with others.
+UPDATE payments.signer SET in_use = $2 WHERE person_id = $1 AND in_use <> $2
 
 -- name: institution_of
 -- The institution that holds an account.
@@ -304,11 +302,12 @@ FROM payments.payment_line_seen WHERE file_id = $1 AND line > $2 AND status = 2 
 SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
 
 -- name: restrict_holder
--- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed.
+-- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed. When an identity
+-- is out of use (8), a joint account stays open to its other holders: this one signs for it no more.
 UPDATE payments.account a SET flags = CASE WHEN $3 THEN a.flags | $2::smallint ELSE a.flags & ~$2::smallint END
 FROM payments.holder h
 WHERE h.person_id = $1 AND a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
-  AND (a.flags & $2::smallint <> 0) <> $3
+  AND (a.flags & $2::smallint <> 0) <> $3 AND (h.kind <> 'joint' OR $2::smallint <> 8)
 RETURNING a.shard
 
 -- name: move_fence

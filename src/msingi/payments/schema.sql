@@ -210,6 +210,32 @@ CREATE TABLE IF NOT EXISTS payments.batch (
 );
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
 
+-- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), set the changed balances,
+-- and chain the batch. It fails if another writer has moved the shard on. As a function it travels with the commit, its
+-- plans are kept, and they never scan the accounts, however few there were when they were made.
+CREATE OR REPLACE FUNCTION payments.settle(
+  shard smallint, epoch bigint, first_seq bigint, next_seq bigint, n int, prev bytea, root bytea, head bytea,
+  at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  changed int;
+BEGIN
+  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head
+  WHERE s.shard = settle.shard AND s.epoch = settle.epoch AND s.seq = settle.first_seq;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
+  END IF;
+  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
+  FROM unnest(settle.ids, settle.posted, settle.reserved, settle.spent, settle.day) AS u (id, posted, reserved, spent, day)
+  WHERE a.shard = settle.shard AND a.id = u.id;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  IF changed <> cardinality(ids) THEN
+    RAISE EXCEPTION '% balances changed in memory, % in the database', cardinality(ids), changed;
+  END IF;
+  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
+  VALUES (settle.shard, settle.first_seq, settle.n, settle.at, settle.prev, settle.root, settle.head);
+END $$;
+
 -- Open holds: money reserved by RESERVE rows and not yet committed, aborted or expired. An account's `reserved` is
 -- the sum of its holds. Only the writer writes here; whatever ended a hold stands in the journal.
 -- distributed by shard
