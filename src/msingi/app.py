@@ -40,6 +40,7 @@ ROOMS = (
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.fraud",
     "payments.bank",
     "payments.programmes",
     "payments.switch",

@@ -16,7 +16,7 @@ from msingi.identity import acts as identity
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Actor, Context, Kind, context
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import DifferentContent, Malformed
+from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.money import Currency
 from msingi.kernel.stack import Stack
@@ -295,7 +295,7 @@ async def _pay(
     by_id = {order.id: ending for order, ending in zip(orders, endings, strict=True)}
     for one in ended:
         ending = by_id.get(one.transfer_id) if one.transfer_id else None
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise AssertionError(f"line {one.line} of file {file_id} was paid with other content")
         if ending is not None and ending.reason:
             one.reason, one.why = _CODES.get(Reason(ending.reason), ("NARR", Reason(ending.reason).name.lower()))

@@ -40,6 +40,8 @@ NEWS = frozenset(
         "programme.said_opened",
         "programme.said_closed",
         "programme.said_cycle",
+        "stopped.said_contested",
+        "fraud.said_done",
     )
 )
 PERSON_MENU = (
@@ -60,6 +62,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "programmes": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
     "freeze": frozenset({"account-officer"}),
+    "fraud": frozenset({"compliance-officer"}),
     "awards": frozenset({"credential-officer"}),
     "institutions": frozenset({"governing-authority"}),
     "rights": frozenset({"exchange-operator", "data-steward", "governing-authority"}),
@@ -74,6 +77,7 @@ DESK_MENU = (
     MenuItem("programmes", "/staff/programmes", "people"),
     MenuItem("shops", "/staff/shops", "money"),
     MenuItem("freeze", "/staff/freeze", "lock"),
+    MenuItem("fraud", "/staff/fraud", "eye"),
     MenuItem("awards", "/staff/credentials", "card"),
     MenuItem("institutions", "/staff/institutions", "home"),
     MenuItem("rights", "/staff/rights", "lock"),
