@@ -79,6 +79,14 @@ def test_law_2_verdicts_agree_with_a_naive_model(found, facts):
     assert (verdict.answer, verdict.told) == ((strict[0].answer, strict[0].told) if strict else (Answer.ALLOW, ""))
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 3).flatmap(a_rule), max_size=4), some_facts())
+def test_law_2_what_is_easy_is_what_no_rule_speaks_of(book, facts):
+    for less in (facts, structs.replace(facts, came=[], watched=frozenset(), stranger=False)):
+        if rules.is_easy(rules.ease(book), less):
+            assert not any(naive(rule, less) for rule in book)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 3).flatmap(a_rule), max_size=4), some_facts())
 def test_what_stands_before_the_horizon_changes_nothing(book, facts):

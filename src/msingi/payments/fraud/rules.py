@@ -1,6 +1,7 @@
 """The laws of the fraud desk as pure functions: facts and rules in, verdict out (law 2)."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msingi.kernel.errors import Malformed
 from msingi.payments.fraud.model import Answer, Came, CaseState, Facts, Kind, Paid, Rule, Verdict
@@ -90,14 +91,42 @@ def weigh(rules: Sequence[Rule], facts: Facts) -> Verdict:
     return Verdict(first.answer, tuple(rule.code for rule in hits), first.told)
 
 
+class Ease(NamedTuple):
+    """Bounds so low that no rule speaks below all of them: fewer than `few` payments in memory, no more than `little`
+    money in them with the new one, an amount below `small`, nobody who paid in, nothing watched, no stranger."""
+
+    few: int
+    little: int
+    small: int
+
+
+def ease(rules: Sequence[Rule]) -> Ease:
+    """The bounds below which weighing may be left out (the verdict is the same: law 2)."""
+    few = [rule.most for rule in rules if rule.kind is Kind.COUNT]
+    little = [rule.most_minor for rule in rules if rule.kind is Kind.SUM]
+    small = [-(-rule.bound_minor * rule.share // 100) for rule in rules if rule.kind is Kind.BELOW]
+    none = 1 << 62
+    return Ease(min(few, default=none), min(little, default=none), min(small, default=none))
+
+
+def is_easy(bounds: Ease, facts: Facts) -> bool:
+    """Whether no rule can speak of these facts."""
+    amount, paid = facts.amount, facts.paid
+    if facts.watched or facts.came or facts.stranger or amount >= bounds.small or len(paid) >= bounds.few:
+        return False
+    for past in paid:
+        amount += past.amount
+    return amount <= bounds.little
+
+
 def horizon_us(rules: Sequence[Rule]) -> int:
     """How far back the rules look, in microseconds."""
     return max((rule.window_s for rule in rules), default=0) * SECOND_US
 
 
-def asks_strangers(rules: Sequence[Rule], amount: int) -> bool:
-    """Whether some rule wants to know if the payee was ever paid before."""
-    return any(rule.kind is Kind.STRANGER and amount > rule.over_minor for rule in rules)
+def strangers_from(rules: Sequence[Rule]) -> int:
+    """Above which amount some rule wants to know if the payee was ever paid before."""
+    return min((rule.over_minor for rule in rules if rule.kind is Kind.STRANGER), default=1 << 62)
 
 
 def noted_from(rules: Sequence[Rule]) -> int:

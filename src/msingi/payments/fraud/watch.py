@@ -34,8 +34,10 @@ class Watch:
         self._stack = stack
         self.book = book
         self._exempt = frozenset(book.exempt)
+        self._ease = rules.ease(book.rules)
         self._horizon_us = rules.horizon_us(book.rules)
         self._kept = rulebook.MOST
+        self._strange_from = rules.strangers_from(book.rules)
         self._noted_from = rules.noted_from(book.rules)
         self._through_us = rules.horizon_us([rule for rule in book.rules if rule.kind is RuleKind.THROUGH])
         self._paid: dict[int, list[Paid]] = {}  # by holder
@@ -77,15 +79,18 @@ class Watch:
         paid = self._known(order.owner)
         if paid is None:
             paid = await self._remembered(order, now)
-        stranger = rules.asks_strangers(self.book.rules, order.amount) and await self._is_stranger(order, paid)
+        stranger = order.amount > self._strange_from and await self._is_stranger(order, paid)
         # From here on nothing waits: what is weighed is what counts.
-        if paid and any(past.id == order.id for past in reversed(paid)):
-            return None  # a repetition, which the ledger answers with the first receipt
-        del paid[: rules.recent(paid, now - self._horizon_us)]
+        for past in paid:
+            if past.id == order.id:
+                return None  # a repetition, which the ledger answers with the first receipt
+        since = now - self._horizon_us
+        if paid and paid[0].at_us <= since:
+            del paid[: rules.recent(paid, since)]
         facts = Facts(
             now, order.amount, order.credit, paid, self._arrived(order.debit), self._reasons(order, now), stranger
         )
-        verdict = rules.weigh(self.book.rules, facts)
+        verdict = rules.ALLOW if rules.is_easy(self._ease, facts) else rules.weigh(self.book.rules, facts)
         if verdict.answer is Answer.ALLOW:
             self._note(order, paid, now)
             return None
