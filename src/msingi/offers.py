@@ -13,7 +13,8 @@ import msgspec
 
 from msingi.channels import acts as channels
 from msingi.channels import dialogue
-from msingi.consent.model import ConsentChanged
+from msingi.consent import acts as consents
+from msingi.consent.model import AgreementId, AskOrder, ConsentChanged
 from msingi.credentials import factor as printed
 from msingi.credentials.presentation import acts as presentation
 from msingi.credentials.presentation import factor as wallet
@@ -29,7 +30,7 @@ from msingi.health import acts as health
 from msingi.identity import acts as identity
 from msingi.identity.lifecycle import relying
 from msingi.kernel.context import Actor, Context, job_context
-from msingi.kernel.errors import NotFound
+from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
@@ -53,6 +54,14 @@ PERSON_LABELS = {
 }
 
 
+class ConsentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an institution asks a person to allow; no `fields` means all of the agreement's."""
+
+    agreement: AgreementId
+    reason: str = ""
+    fields: tuple[str, ...] = ()
+
+
 def connect(stack: Stack) -> None:
     """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
     if stack.settings.rooms:
@@ -62,6 +71,7 @@ def connect(stack: Stack) -> None:
         if member.kind == "registry":
             _offer_person(owner)
             _offer_changes(owner)
+            _offer_asking(owner)
         elif member.kind == "clinic":
             _offer_summary(owner, member.code)
     offer_shown(stack)
@@ -155,6 +165,43 @@ def _offer_changes(owner: str) -> None:
     )
 
 
+def _offer_asking(owner: str) -> None:
+    async def answer(
+        stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
+        fields: tuple[str, ...],
+    ) -> dict[str, Any]:  # fmt: skip
+        if person_id is None or method != "POST":
+            raise NotFound("Ask with POST, for one person.")
+        try:
+            wish = msgspec.json.decode(body, type=ConsentWish)
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            raise Malformed(str(wrong), field="body", rule="consent request") from None
+        order = AskOrder("", wish.agreement, wish.reason, wish.fields)
+        made = await consents.request_consent(stack, ctx, person_id, order)
+        pseudonym = stack.pseudonym.of(ctx.actor.institution, person_id)
+        return {"request": made.request_id, "lapses_at": made.lapses_at, "subject": pseudonym}
+
+    registry.register_offer(
+        "consent-requests",
+        owner,
+        answer,
+        _described(
+            "Asks a person for a consent to a data agreement of the asking institution's own; the person decides",
+            {name: {"type": "string"} for name in ("request", "lapses_at", "subject")},
+            "post",
+        ),
+        fields=("request", "lapses_at", "subject"),
+        purposes=("consent-management",),
+        bases=("legal-obligation", "public-task"),
+        title={
+            "en": "Requests for consent",
+            "sw": "Maombi ya ridhaa",
+            "fr": "Demandes de consentement",
+            "ar": "طلبات الموافقة",
+        },
+    )
+
+
 def _offer_summary(owner: str, provider: str) -> None:
     async def answer(
         stack: Stack, ctx: Context, person_id: PersonId | None, *, method: str, path: str, query: str, body: bytes,
@@ -221,12 +268,12 @@ def offer_shown(stack: Stack) -> None:
     presentation.register_rights(stack, right_to_see)
 
 
-def _described(title: str, properties: dict[str, Any]) -> dict[str, Any]:
+def _described(title: str, properties: dict[str, Any], method: str = "get") -> dict[str, Any]:
     answer = {"description": title, "content": {"application/json": {"schema": {"properties": properties}}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1"},
-        "paths": {"/": {"get": {"summary": title, "responses": {"200": answer}}}},
+        "paths": {"/": {method: {"summary": title, "responses": {"200": answer}}}},
     }
 
 

@@ -5,7 +5,9 @@ consent, recorded durably before the service is asked, forwarded to the institut
 answer signed. The yardstick is nginx as a TLS reverse proxy before the same server, and the raw cost of one Ed25519
 verification and signature, in the same run. The steps of a message are timed one by one, too, in this process.
 
-`--flat` sends all messages in ten parts, and prints the memory of the gateway after each: it is to stay flat.
+`--flat` prints the memory of the gateway while the messages pass, twenty times in all: it is to stay flat. It needs
+nobody beside it, and runs for as long as it takes:
+`nice -n 19 python tests/bench/bench_exchange.py --flat --messages 1000000`.
 """
 
 import argparse
@@ -48,6 +50,7 @@ from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
 PEOPLE = 200
+FLAT_PART = 2_000  # signed at a time: a signature counts for minutes
 ANSWER = json.dumps(
     {"name": {"given": "Asha", "family": "Mrisho"}, "birth_date": "1990-02-03", "phone": "+255700000001"}
     | {"address": "x" * 280}
@@ -234,15 +237,25 @@ def started(home: Path, port: int) -> subprocess.Popen[bytes]:
 
 
 async def flat(bench: Bench, port: int, names: list[str], base_url: str, messages: int, connections: int) -> None:
-    """The gateway's memory while it answers many messages."""
+    """The gateway's memory while it answers many messages, each signed shortly before it is sent."""
     process = bench.others["gateway"][0]
-    for part in range(10):
-        requests = [as_bytes(base_url, names[n % PEOPLE]) for n in range(messages // 10)]
-        took_ms = await sent(port, requests, connections, None)
+    step, first_bytes, took_ms = max(FLAT_PART, messages // 20), 0, list[float]()
+    began = time.perf_counter()
+    for done in range(0, messages, FLAT_PART):
+        requests = [as_bytes(base_url, names[n % PEOPLE]) for n in range(done, min(done + FLAT_PART, messages))]
+        took_ms += await sent(port, requests, connections, None)
+        passed = min(done + FLAT_PART, messages)
+        if passed // step == done // step and passed < messages:
+            continue
+        now_bytes = process.memory_info().rss
+        first_bytes = first_bytes or now_bytes
         print(
-            f"{(part + 1) * (messages // 10):9} messages: {process.memory_info().rss / 1e6:6.1f} MB, "
-            f"{process.num_fds()} open files, p50 {statistics.median(took_ms):.1f} ms"
+            f"{passed:9} messages: {now_bytes / 1e6:6.1f} MB, {(now_bytes - first_bytes) / 1e6:+5.1f} MB since the "
+            f"first line, {process.num_fds()} open files, p50 {statistics.median(took_ms):.1f} ms, "
+            f"{len(took_ms) / (time.perf_counter() - began):.0f}/s with signing in between",
+            flush=True,
         )
+        took_ms, began = [], time.perf_counter()
 
 
 async def main(messages: int, connections: int, *, only_flat: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +16,7 @@ from msingi.cli import cli
 from msingi.cli.running import at_work
 from msingi.cli.visitor import Visitor
 from msingi.consent import acts as consents
+from msingi.consent.model import AgreementId, AgreementOrder, AgreementText, Controller
 from msingi.exchange import client, governance
 from msingi.exchange.errors import SignatureRefused
 from msingi.exchange.model import RightOrder, ServiceCode, SubsystemId
@@ -22,6 +24,7 @@ from msingi.identity import acts as identity
 from msingi.kernel.context import Actor, Kind, context, job_context
 
 XT_CLINIC = "XT/GOV/zahanati/records"
+XT_HOSPITAL = "XT/GOV/hospitali/records"
 XW_REGISTRY = "XW/GOV/etat-civil/identity"
 
 
@@ -155,6 +158,115 @@ async def test_metadata_and_noes_travel_too(countries):
     assert httpx.get(f"{there.url}/v1/exchange/peers").json()[0]["standing"] == "active"
     names = [i["institution"] for i in httpx.get(f"{there.url}/v1/exchange/institutions").json()]
     assert "XT:zahanati" not in names  # strangers are not listed as members
+
+
+HEALTH_LAW = "Loi sur la santé, art. 12"
+FACTS = ("person-facts.name.given", "person-facts.birth_date")
+
+
+async def prepare_consent(one: Running) -> None:
+    """The home country publishes an agreement for another country's clinic, and two rights: to ask, and by consent."""
+    texts = {
+        language: AgreementText("La clinique peut lire deux de vos données", "vous soigner", "Elle lit deux données.")
+        for language in ("fr", "ar", "en")
+    }
+    agreement = AgreementOrder(
+        AgreementId("voyage"), "XT:zahanati", Controller({"en": "Clinic abroad"}, "1", "dpo@zahanati.example"),
+        "health-care", "consent", HEALTH_LAW, FACTS, 30, 365, texts,
+    )  # fmt: skip
+    rights = [
+        (XT_CLINIC, "consent-requests", "consent-management", "legal-obligation", ("request", "subject")),
+        (XT_CLINIC, "person-facts", "health-care", "consent", ("name.given", "birth_date")),
+        (XT_HOSPITAL, "person-facts", "health-care", "consent", ("name.given", "birth_date")),
+    ]
+    async with at_work(one.home) as stack:
+        await consents.publish_agreement(stack, job_context("setup", "consent-management"), agreement)
+        for client_id, service, purpose, basis, fields in rights:
+            order = RightOrder(
+                SubsystemId(client_id),
+                ServiceCode(service),
+                purpose,
+                basis,
+                HEALTH_LAW,
+                fields,
+                endpoints=("GET /**", "POST /"),
+                by_number=True,
+            )
+            await governance.grant_right(stack, job_context("setup", "data-exchange"), order)
+
+
+def facts_for(one: Running, person: str, subsystem: str = XT_CLINIC) -> client.Prepared:
+    """A question of another country's institution, through its own exchange, for health care."""
+    path = client.service_path(f"{XW_REGISTRY}/person-facts", person)
+    key = jwk(one, subsystem.split("/")[2])
+    return client.prepare(one.url, subsystem, key, path, headers={"msingi-purpose": "health-care"})
+
+
+async def test_a_consent_given_at_home_opens_a_service_to_another_country_until_it_is_withdrawn(countries):
+    """Asked for over the border, read and given on the person's own pages, obeyed at once when it is taken back."""
+    here, there = countries["taifa"], countries["wahat"]
+    traveller = there.sample["people"][2]
+    await prepare_consent(there)
+    own = keys(here)
+    no = await client.send(facts_for(here, traveller["number"]), own)
+    assert (no.status, no.problem) == (403, "consent.missing")
+
+    path = client.service_path(f"{XW_REGISTRY}/consent-requests", traveller["number"])
+    wish = json.dumps({"agreement": "voyage", "reason": "She fell ill on her journey."}).encode()
+    named = {"msingi-purpose": "consent-management", "content-type": "application/json"}
+
+    def asking(body: bytes, method: str = "POST") -> client.Prepared:
+        key = jwk(here, "zahanati")
+        return client.prepare(here.url, XT_CLINIC, key, path, method=method, body=body, headers=named)
+
+    asked = await client.send(asking(wish), own)
+    assert asked.status == 200 and set(asked.json) == {"request", "subject"}, asked.body
+    for bad in (b"no", b'{"agreement": 1}', b'{"agreement": "voyage", "more": 1}'):
+        assert (await client.send(asking(bad), own)).status == 400
+    elses = json.dumps({"agreement": "patient-summary"}).encode()  # of an institution at home
+    assert (await client.send(asking(elses), own)).status == 403
+    pseudonym = asked.json["subject"]
+
+    async with Visitor(there.url, "fr") as me:
+        await me.sign_in(traveller["number"], traveller["pin"], traveller["phone"])
+        page = await me.open("/me/consents")
+        assert "Mwembeni Clinic (Republic of Taifa)" in page.main, page.main
+        page = await me.open(page.link("/me/consents/requests/"))
+        assert "She fell ill" in page.main
+        await me.submit(page, page.form(action="/me/consents/requests/"), button=("answer", "grant"))
+        for name in (traveller["number"], pseudonym):  # from now on it need not use the number
+            yes = await client.send(facts_for(here, name), own)
+            assert yes.status == 200 and yes.json["birth_date"] == traveller["birth_date"], yes.body
+        # Another institution of that country has the same right, and not the consent.
+        other = await client.send(facts_for(here, traveller["number"], XT_HOSPITAL), own)
+        assert (other.status, other.problem) == (403, "consent.missing")
+        told = await lines(there, traveller["number"], "exchange.answered")
+        assert told[0]["institution"] == "XT:zahanati" and told[0]["detail"]["consent"]
+
+        page = await me.open("/me/consents")
+        page = await me.open(page.link("/withdraw"))
+        answers: list[tuple[float, float, int]] = []
+
+        async def keep_asking() -> None:
+            while not done.is_set():
+                sent = time.perf_counter()
+                got = await client.send(facts_for(here, pseudonym), own)
+                answers.append((sent, time.perf_counter(), got.status))
+
+        done = asyncio.Event()
+        clinic = [asyncio.create_task(keep_asking()) for _ in range(2)]
+        while sum(status == 200 for _, _, status in answers) < 3:
+            await asyncio.sleep(0.01)
+        pressed = time.perf_counter()
+        await me.submit(page, page.form(action="/withdraw"))
+        ended = time.perf_counter()
+        while sum(sent > ended for sent, _, _ in answers) < 4:
+            await asyncio.sleep(0.01)
+        done.set()
+        await asyncio.gather(*clinic)
+    assert {status for sent, _, status in answers if sent > ended} == {403}
+    last_yes = max(end for _, end, status in answers if status == 200)
+    print(f"\nwithdrawn at home in {ended - pressed:.3f} s; last answer abroad {last_yes - pressed:+.3f} s after")
 
 
 async def test_people_at_the_desk_and_at_home_decide_and_see_it_all(countries):

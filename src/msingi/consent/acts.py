@@ -324,6 +324,8 @@ async def person_by_number(stack: Stack, ctx: Context, number: str) -> PersonId:
 
     Raises what the identity room says no with: a malformed or unknown number, or one that is not in use.
     """
+    if ctx.purpose == "consent-management":  # to find somebody is to use the exchange, whatever for
+        ctx = replace(ctx, purpose="data-exchange")
     return await identity.person_by_number(stack, ctx, number)
 
 
@@ -339,8 +341,7 @@ async def person_named(stack: Stack, ctx: Context, text: str, agreement_name: st
     try:
         return stack.pseudonym.person(ctx.actor.institution, text)
     except Malformed:
-        # To find somebody is to use the exchange, whatever for.
-        return await person_by_number(stack, replace(ctx, purpose="data-exchange"), text)
+        return await person_by_number(stack, ctx, text)
 
 
 async def request_consent(stack: Stack, ctx: Context, person_id: PersonId, order: AskOrder) -> Request:

@@ -17,6 +17,12 @@ SubsystemId = NewType("SubsystemId", str)  # "GOV/zahanati/records": member clas
 ServiceCode = NewType("ServiceCode", str)  # "patient-summary": names one thing in a country
 
 
+def institution_of(subsystem: str) -> str:
+    """Whose software this is: the member's code; of another instance, `INSTANCE:code`."""
+    parts = subsystem.split("/")
+    return f"{parts[0]}:{parts[2]}" if len(parts) == 4 else parts[1]
+
+
 class Standing(StrEnum):
     """Where an institution is in its membership."""
 

@@ -45,6 +45,10 @@ async def catalogue(request: WebRequest) -> Response[bytes]:
     return seen.page("exchange/catalogue.html", v.Catalogue(words, lines, newer, older))
 
 
+def _names(seen: Visit) -> v.Names:
+    return v.Names(seen.profile, seen.lang, seen.words, federation.names(seen.stack))
+
+
 async def _owner(seen: Visit, offer: Offer) -> str:
     try:
         return seen.of((await exchange.institution(seen.stack, offer.owner.split("/")[1])).name)
@@ -61,7 +65,7 @@ async def one_offer(request: WebRequest, code: FromPath[str]) -> Response[bytes]
     except ExchangeRefusal:
         raise NotFound() from None
     rights = [r for r, _ in await membership.rights(seen.stack, service=code, limit=MOST)]
-    view = v.offer(seen.profile, seen.lang, seen.words, offer, await _owner(seen, offer), rights)
+    view = v.offer(_names(seen), offer, await _owner(seen, offer), rights)
     return seen.page("exchange/offer.html", view)
 
 
@@ -226,7 +230,7 @@ def _in_words(seen: Visit, no: Refusal) -> str:
 
 def _right_form(seen: Visit, offers: list[Offer], software: list[str]) -> m.Form:
     say = seen.say
-    speak = v.Names(seen.profile, seen.lang, seen.words)
+    speak = _names(seen)
     services = tuple((o.service, f"{seen.of(o.title)} ({o.service})") for o in offers)
     purposes = tuple((p, speak.word("purpose", p)) for p in sorted({p for o in offers for p in o.purposes}))
     bases = tuple((b, speak.word("basis", b)) for b in sorted(BASES))
@@ -251,7 +255,7 @@ async def _rights_page(seen: Visit, form: m.Form | None = None, wrong: str = "")
     before = seen.request.query_params.get("after", "")
     last = uuid_in(before) if before else None
     found = await membership.requests(seen.stack, institution, "", last, SOME + 1)
-    speak = v.Names(seen.profile, seen.lang, seen.words)
+    speak = _names(seen)
     lines = tuple(v.asked(speak, one, _decides(seen, one.owner, one.asked_by)) for one in found[:SOME])
     newer, older = rules.pages((), "/staff/rights", before, str(found[SOME - 1].request) if len(found) > SOME else "")
     if form is None:

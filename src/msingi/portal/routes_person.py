@@ -12,6 +12,7 @@ from msingi.consent import acts as consent
 from msingi.consent.model import GrantOrder, State
 from msingi.credentials import acts as credentials
 from msingi.credentials.model import CredentialId, Reason
+from msingi.exchange.federation import acts as federation
 from msingi.health import acts as health
 from msingi.kernel import clock
 from msingi.kernel.errors import NotFound
@@ -29,7 +30,7 @@ LINES = 50
 
 def speaker(seen: Visit) -> Speaker:
     """What codes mean to this visitor."""
-    return Speaker(seen.stack.profile, seen.words)
+    return Speaker(seen.stack.profile, seen.words, federation.names(seen.stack))
 
 
 def uuid_in(path: str) -> UUID:

@@ -32,19 +32,23 @@ KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", 
 KINDS |= {"BILL": "bill", "STDO": "standing"}
 
 
+MemberNames = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
+
+
 class Speaker:
     """Words of one language and names of one country: what a log line or a code means to its reader."""
 
-    def __init__(self, profile: Profile, words: Words) -> None:
+    def __init__(self, profile: Profile, words: Words, members: MemberNames | None = None) -> None:
         self.profile = profile
         self.words = words
+        self.members: MemberNames = members or {}
         self._institutions = {i.code: i.name for i in profile.institutions}
         self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}
 
     def institution(self, code: str) -> str:
-        """An institution's name; its code where the country does not list it."""
-        name = self._institutions.get(code)
+        """An institution's name; its code where neither the country nor the exchange knows it."""
+        name = self._institutions.get(code) or self.members.get(code)
         return self.profile.say(name, self.words.language) if name else code
 
     def party(self, name: str) -> str:

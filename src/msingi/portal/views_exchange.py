@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from msingi.countries import Profile
 from msingi.exchange.membership.model import RightAsked
-from msingi.exchange.model import Offer, Right
-from msingi.portal.views import Speaker
+from msingi.exchange.model import Offer, Right, institution_of
+from msingi.portal.views import MemberNames, Speaker
 from msingi.portal.views_offer import Described, described
 from msingi.portal.words import Words
 
@@ -16,13 +16,13 @@ from msingi.portal.words import Words
 class Names(Speaker):
     """The speaker of these pages, which also names software and fields."""
 
-    def __init__(self, profile: Profile, lang: str, words: Words) -> None:
-        super().__init__(profile, words)
+    def __init__(self, profile: Profile, lang: str, words: Words, members: MemberNames | None = None) -> None:
+        super().__init__(profile, words, members)
         self.lang = lang
 
     def holder(self, subsystem: str) -> str:
-        """The institution of a subsystem, in the reader's language where the country lists it."""
-        return self.institution(subsystem.split("/")[-2]) if subsystem.count("/") >= 2 else subsystem
+        """The institution of a subsystem, in the reader's language where it is known."""
+        return self.institution(institution_of(subsystem)) if subsystem.count("/") in (2, 3) else subsystem
 
 
 class OfferLine(Struct, frozen=True):
@@ -177,11 +177,9 @@ def line(profile: Profile, lang: str, offer: Offer, owner: str) -> OfferLine:
     return OfferLine(offer.service, profile.say(offer.title, lang), owner, offer.needs_consent)
 
 
-def offer(
-    profile: Profile, lang: str, words: Words, found: Offer, owner: str, rights: Iterable[Right]
-) -> OfferPage:  # fmt: skip
+def offer(speak: Names, found: Offer, owner: str, rights: Iterable[Right]) -> OfferPage:
     """A service with its rights."""
-    speak = Names(profile, lang, words)
+    profile, lang, words = speak.profile, speak.lang, speak.words
     lines = tuple(
         RightLine(
             speak.holder(r.client), r.client, speak.word("purpose", r.purpose), speak.word("basis", r.basis), r.law,

@@ -1,6 +1,7 @@
 """Verbs of federation: anchors, peers, directories, and messages that go to another instance or come from one."""
 
 import time
+from collections.abc import Mapping
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -30,7 +31,7 @@ from msingi.kernel.stack import Stack
 
 SHELF_S = 1.0  # how long peers are remembered between messages
 ISSUED_S = 60.0  # how long a signed directory is handed out before a new one is made
-_SHELF, _ISSUED = "exchange.peers", "exchange.directory"
+_SHELF, _ISSUED, _NAMES = "exchange.peers", "exchange.directory", "exchange.names"
 
 
 def own_keys(stack: Stack) -> tuple[PublicKey, ...]:
@@ -103,6 +104,25 @@ async def peer_of_instance(stack: Stack, instance: str) -> Peer:
                 if fresh:
                     raise
     raise InstanceUnknown(instance=instance[:40])
+
+
+async def learn_names(stack: Stack) -> None:
+    """Read what members are called, if anything about members has changed since; public."""
+    known = stack.local.get(_NAMES)
+    async with stack.db.reading("exchange") as tx:
+        edition = await store.edition(tx)
+        if isinstance(known, tuple) and known[0] == edition:
+            return
+        found = await store.names(tx)
+    countries = {peer.instance: peer.name for peer in await peers(stack) if not peer.rooms}
+    stack.local[_NAMES] = (edition, {code: rules.name_abroad(code, name, countries) for code, name in found.items()})
+
+
+def names(stack: Stack) -> Mapping[str, Mapping[str, str]]:
+    """What members are called, by code and language, for pages, which do not wait: those of other countries with the
+    country, those that joined after this installation was set up too."""
+    known = stack.local.get(_NAMES)
+    return known[1] if isinstance(known, tuple) else {}
 
 
 async def propose_peer(stack: Stack, ctx: Context, told: Anchor) -> Peer:

@@ -42,6 +42,7 @@ async def keep_peers(stack: Stack) -> None:
                 if known != seen:
                     await rooms.connect(stack)
                     seen = known
+                await acts.learn_names(stack)
             except Outage as outage:
                 logger.warning("directories wait: %s", outage)
             await asyncio.sleep(LOOK_S)
@@ -49,5 +50,5 @@ async def keep_peers(stack: Stack) -> None:
         await outbound.close(stack)
 
 
-starts = [rooms.connect]
+starts = [rooms.connect, acts.learn_names]
 loops = [keep_peers]

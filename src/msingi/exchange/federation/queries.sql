@@ -61,3 +61,11 @@ UPDATE exchange.key SET active = false WHERE active AND starts_with(subsystem, $
 -- Members of the instance that its directory no longer lists have no standing.
 UPDATE exchange.institution SET standing = 'suspended'
 WHERE standing = 'active' AND starts_with(institution, $1 || ':') AND institution <> ALL ($2::text[]);
+
+-- name: edition_now
+-- How often anything about members has changed.
+SELECT edition FROM exchange.edition;
+
+-- name: names_of_members
+-- What members are called, those of other countries too.
+SELECT institution, name FROM exchange.institution ORDER BY institution LIMIT 100000;

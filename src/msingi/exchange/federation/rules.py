@@ -1,6 +1,7 @@
 """The laws of federation as pure functions."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -97,6 +98,16 @@ def usable(peer: Peer, now: datetime) -> Peer:
 def mirrored(instance: str, institution: str) -> str:
     """The name that a foreign institution has here: its instance, a colon, its code (law 3)."""
     return f"{instance}:{institution}"
+
+
+def name_abroad(code: str, name: Mapping[str, str], countries: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """What a member is called in each language: of another instance, with its country in brackets."""
+    instance, foreign, _ = code.partition(":")
+    country = countries.get(instance, {"en": instance})
+    if not foreign:
+        return dict(name)
+    anyhow = country.get("en", next(iter(country.values()), instance))
+    return {language: f"{text} ({country.get(language, anyhow)})" for language, text in name.items()}
 
 
 def client_named(text: str) -> tuple[str, str]:

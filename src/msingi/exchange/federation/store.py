@@ -122,3 +122,13 @@ async def machine_keys(tx: Tx, subsystem: str, keys: list[PublicKey], at: dateti
     """The keys of a machine of this stack: these, and no others."""
     await tx.many(Q.mirror_key, [(key.kid, subsystem, key.x, at) for key in keys])
     await tx.do(Q.stop_machine_keys, subsystem, [key.kid for key in keys])
+
+
+async def edition(tx: Tx) -> int:
+    """How often anything about members has changed."""
+    return await tx.value(Q.edition_now)
+
+
+async def names(tx: Tx) -> dict[str, dict[str, str]]:
+    """What members are called, by code and language; those of other instances by `INSTANCE:code`."""
+    return {row["institution"]: row["name"] for row in await tx.rows(Q.names_of_members)}

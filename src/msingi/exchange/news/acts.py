@@ -11,7 +11,7 @@ from msingi.consent.errors import ConsentMissing
 from msingi.exchange import store as exchange
 from msingi.exchange.errors import PersonUnknown
 from msingi.exchange.federation import outbound
-from msingi.exchange.model import Call, Caller, Released, Right
+from msingi.exchange.model import Call, Caller, Released, Right, institution_of
 from msingi.exchange.news import rules, store
 from msingi.exchange.news.errors import EventTypeUnknown, NoEventRight, NotPublisher
 from msingi.exchange.news.model import (
@@ -183,7 +183,7 @@ async def _readable(
             continue
         fields = consent_fields(known.service, seen)
         try:
-            await consents.live_consent(tx, person_id, reader.client.split("/")[-2], right.purpose, fields)
+            await consents.live_consent(tx, person_id, institution_of(reader.client), right.purpose, fields)
             return right, seen
         except ConsentMissing:
             continue
@@ -193,7 +193,7 @@ async def _readable(
 async def _mail(
     stack: Stack, tx: Tx, ctx: Context, reader: Subscription, event_id: UUID, data: Any, person_id: PersonId | None
 ) -> None:
-    subject = msgspec.UNSET if person_id is None else stack.pseudonym.of(reader.client.split("/")[-2], person_id)
+    subject = msgspec.UNSET if person_id is None else stack.pseudonym.of(institution_of(reader.client), person_id)
     event = CloudEvent(
         str(event_id), f"/{stack.profile.alpha2}/{reader.owner}", reader.event_type, ctx.at.isoformat(), data, subject
     )
