@@ -33,6 +33,7 @@ NOBODYS = {
     "health.forget",
     "health.immunisation-counts",
     "health.registry",
+    "identity.compare-list",
     "identity.count",
     "identity.match",
     "identity.see-decisions",

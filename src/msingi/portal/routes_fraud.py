@@ -7,11 +7,12 @@ from msingi.kernel import clock
 from msingi.kernel.errors import Malformed
 from msingi.kernel.money import Money
 from msingi.payments.fraud import acts as fraud
-from msingi.payments.fraud import desk, rulebook
+from msingi.payments.fraud import desk, rulebook, sanctions
+from msingi.payments.fraud.errors import ListWrong
 from msingi.payments.fraud.model import Case, Dossier, State, Stopped
 from msingi.portal import model as m
 from msingi.portal import rules
-from msingi.portal.model_bank import Fact
+from msingi.portal.model_bank import Asking, DeskLine, DeskPage, Fact
 from msingi.portal.model_fraud import CaseLine, CasePage, Moved, QueuePage, Said, StopLine, StopPage, StopsPage
 from msingi.portal.views import KINDS
 from msingi.portal.visit import Visit, WebRequest, visit_as_person, visit_as_staff
@@ -188,4 +189,61 @@ async def report(request: WebRequest, case: FromPath[str]) -> Response[bytes]:
     return seen.download(raw, "application/xml", "report.xml")
 
 
-doors = [stops, stop, contest, queue, case, step, report]
+def _list_form(seen: Visit) -> m.Form:
+    say = seen.say
+    return m.Form(
+        (
+            m.Field(name="name", label=say("fraud.list_name"), hint=say("fraud.list_name_hint"), longest=32),
+            m.Field(
+                name="file", label=say("fraud.list_file"), kind="file", hint=say("fraud.list_file_hint"),
+                accept=".xml,.csv,application/xml,text/csv",
+            ),
+        )
+    )  # fmt: skip
+
+
+async def _lists(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
+    say = seen.say
+    lines = [
+        DeskLine(
+            title=one.list,
+            facts=(
+                Fact(label=say("fraud.list_entries"), text=str(one.entries)),
+                Fact(label=say("fraud.list_at"), at=one.imported_at),
+                Fact(label=say("fraud.list_compared"), at=one.compared_at, text="–"),
+            ),
+            state="" if one.compared_at else say("fraud.list_running"),
+        )
+        for one in await sanctions.lists(seen.stack, _ctx(seen))
+    ]
+    asking = Asking(
+        title=say("fraud.lists"), lead=say("fraud.list_lead"), action="/staff/sanctions", submit=say("fraud.list_put"),
+        files=True,
+    )  # fmt: skip
+    view = DeskPage(asking=asking, list_title=say("fraud.list_title"), lines=tuple(lines), empty=say("fraud.list_none"))
+    form = form or _list_form(seen)
+    return seen.page("staff/bank_desk.html", view, area="staff", here="fraud", form=form, keeps_form=False)
+
+
+@get("/staff/sanctions")
+async def lists(request: WebRequest) -> Response[bytes]:
+    """The lists of sanctions in force, and a form to put one in force."""
+    return await _lists(await visit_as_staff(request, OFFICER))
+
+
+@post("/staff/sanctions", status_code=303)
+async def import_list(request: WebRequest) -> Response[bytes]:
+    """Put a list in force, or say what is wrong with the file."""
+    seen = await visit_as_staff(request, OFFICER)
+    form, name = rules.filled(_list_form(seen), seen.fields), seen.fields.get("name", "")
+    try:
+        await sanctions.import_list(seen.stack, _ctx(seen), name, seen.files.get("file", b""))
+    except Malformed:
+        return await _lists(seen, rules.with_wrong(form, "name", seen.say("fraud.list_name_hint")))
+    except ListWrong as wrong:
+        told = " ".join(str(fact) for fact in (wrong.detail, *wrong.facts.values()))
+        return await _lists(seen, rules.with_wrong(form, "file", seen.say("fraud.list_wrong", why=told)))
+    return seen.go("/staff/sanctions", "fraud.said_done")
+
+
+doors = [stops, stop, contest, queue, case, step, report, lists, import_list]

@@ -13,7 +13,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import gate, parties
 from msingi.payments.book import micros
-from msingi.payments.fraud import rulebook, store, watch
+from msingi.payments.fraud import rulebook, sanctions, store, watch
 from msingi.payments.fraud.stopping import job
 
 logger = logging.getLogger("msingi.payments")
@@ -75,6 +75,8 @@ async def keep_watching(stack: Stack) -> None:
         try:
             if not crossing.elsewhere(stack, "payments"):
                 await watch.reload(stack)
+                while await sanctions.compare(stack):
+                    pass
         except (Outage, Refusal) as later:
             logger.warning("the fraud desk waits: %s", later)
         except Exception:

@@ -153,11 +153,8 @@ SELECT list, sha256, entries, compared, imported_at, compared_at FROM payments.s
 
 -- name: lists_to_compare
 -- Lists that are not compared to the end, or whose last comparison is older than an instant.
-SELECT list, compared FROM payments.sanction_list WHERE compared_at IS NULL OR compared_at < $1 ORDER BY list
-
--- name: begin_comparison
--- A list is compared anew from its first entry.
-UPDATE payments.sanction_list SET compared = 0, compared_at = NULL WHERE list = $1
+SELECT list, compared FROM payments.sanction_list WHERE compared > 0 OR compared_at IS NULL OR compared_at < $1
+ORDER BY list
 
 -- name: entries
 -- Some entries of a list.
@@ -165,7 +162,7 @@ SELECT place, ref, body FROM payments.sanction_entry WHERE list = $1 AND place >
 
 -- name: compared
 -- How far a list is compared.
-UPDATE payments.sanction_list SET compared = $2, compared_at = $3 WHERE list = $1
+UPDATE payments.sanction_list SET compared = $2, compared_at = coalesce($3, compared_at) WHERE list = $1
 
 -- name: add_hit
 -- Somebody is alike to an entry; nothing happens if that is known.

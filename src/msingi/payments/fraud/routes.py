@@ -2,19 +2,21 @@
 
 from typing import Annotated, Any
 
-from litestar import Request, Response, Router, get, post
-from litestar.params import JSONBody, QueryParameter
+from litestar import Request, Response, Router, get, post, put
+from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
-from msingi.payments.fraud import acts, desk, rules
+from msingi.payments.fraud import acts, desk, rules, sanctions
 from msingi.payments.fraud.model import CasePage, Counts, Dossier, Stopped, StoppedPage
 
 AnyRequest = Request[Any, Any, Any]
 Words = Annotated[str, Meta(min_length=1, max_length=rules.MAX_WORDS)]
 Page = Annotated[str, QueryParameter(max_length=80, description="What the page before gave as its next place.")]
 Limit = Annotated[int, QueryParameter(ge=1, le=acts.MAX_PAGE, description="How many items at most.")]
+
+ListName = Annotated[str, PathParameter(max_length=32, description="Small letters, digits and dashes.")]
 
 
 class WordsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +119,20 @@ async def report(request: AnyRequest, case_id: str) -> Response[bytes]:
     """The suspicious-transaction report on a confirmed case, in goAML's shape. 404 payments.no-report."""
     raw = await desk.report(web.stack(request), await _officer(request), case_id)
     return Response(raw, media_type="application/xml")
+
+
+@get("/fraud/lists")
+async def lists(request: AnyRequest) -> list[sanctions.SanctionList]:
+    """The lists of sanctions in force, and how far each is compared. 403."""
+    return await sanctions.lists(web.stack(request), await _officer(request))
+
+
+@put("/fraud/lists/{name:str}", opt={"takes": ("application/xml", "text/csv")})
+async def import_list(
+    request: AnyRequest, name: Annotated[str, PathParameter(max_length=32)]
+) -> sanctions.SanctionList:
+    """Put a list in force: the UN consolidated list (XML), or CSV with ref, name, born. 400 payments.list-wrong."""
+    return await sanctions.import_list(web.stack(request), await _officer(request), name, await request.body())
 
 
 routers = [
