@@ -35,6 +35,7 @@ STAFF = {
     "judge": ("court", ["court"]),
     "compliance": ("bank", ["compliance-officer"]),
     "compliance2": ("bank", ["compliance-officer"]),
+    "governor": ("bank", ["central-banker"]),
 }
 STAFF_PIN = "246810"
 COURT = "high-court"  # no member of the exchange: it only orders

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msingi.kernel.errors import Conflict, NotFound, Refusal
+from msingi.kernel.errors import DifferentContent as DifferentContent
 from msingi.payments.model import Outcome, Reason
 
 
