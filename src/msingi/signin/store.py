@@ -100,9 +100,9 @@ async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: dat
     return await tx.value(Q.device_known, person_id, device_hash, now) is not None
 
 
-async def know_device(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> None:
-    """Remember a device."""
-    await tx.do(Q.know_device, person_id, device_hash, now)
+async def know_device(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
+    """Remember a device; True for a new one of somebody who has others."""
+    return await tx.value(Q.know_device, person_id, device_hash, now)
 
 
 async def open_place(tx: Tx, place: bytes, now: datetime) -> Tries:
