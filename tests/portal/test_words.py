@@ -30,6 +30,8 @@ NOBODYS = {
     "credentials.forget_presentations",
     "credentials.keep_published",
     "credentials.open_presentation",
+    "signin.begin-login",
+    "signin.follow-login",
     "health.forget",
     "health.immunisation-counts",
     "health.registry",

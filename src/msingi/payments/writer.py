@@ -188,7 +188,7 @@ class Writer:
                     told = TransfersPosted(self._shard, batch.first_seq, len(batch.rows), batch.posted)
                     await self._stack.outbox.emit(tx, POSTED, told)
         except Exception as failure:
-            return failure
+            return store.failure_of(failure)
         return None
 
     async def _recover(self, failure: Exception) -> None:

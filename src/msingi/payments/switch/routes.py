@@ -14,7 +14,7 @@ from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import abroad, acts, door, outside, roll, settling
+from msingi.payments.switch import abroad, acts, door, outside, settling
 from msingi.payments.switch import model as m
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
@@ -41,7 +41,8 @@ async def _taken(request: AnyRequest) -> Response[bytes]:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]}
     body = await request.body()
     message = m.Message(request.method, f"{path}?{query}" if query else path, headers, body)
-    return Response(b"", status_code=await door.receive(web.stack(request), message), media_type="application/json")
+    status = await door.take(web.stack(request), door.outside(), message)
+    return Response(b"", status_code=status, media_type="application/json")
 
 
 TAKES = {"takes": ("application/vnd.interoperability.transfers+json;version=1.1",)}
@@ -242,7 +243,7 @@ async def settle(request: AnyRequest, number: Number) -> m.Report:
 @get("/keys")
 async def keys(request: AnyRequest) -> dict[str, str]:
     """The public key of each participant and of the hub, in PEM, to check signatures with; public."""
-    return {name: fsp.key for name, fsp in (await roll.of(web.stack(request))).fsps.items()}
+    return await door.public_keys(web.stack(request), door.outside())
 
 
 # What customers of our own bank do: find, see what it costs, confirm.
