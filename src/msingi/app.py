@@ -41,6 +41,7 @@ ROOMS = (
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.fraud",
     "payments.bank",
     "payments.connect",
     "payments.groups",

@@ -18,7 +18,7 @@ from msingi.identity import acts as identity
 from msingi.identity.errors import NotInUse
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind, context
-from msingi.kernel.errors import DifferentContent, Malformed, NotFound
+from msingi.kernel.errors import Malformed, NotFound, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, errors, files, homes, ledger, parties, rules, store, store_files
@@ -192,7 +192,7 @@ async def _end(run: Run, ready: Ready, endings: list[Ending]) -> None:
     """Write how the lines of a part ended, and stay the one who works the file off."""
     changed = list(ready.lost)
     for place, ending in zip(ready.places, endings, strict=True):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             changed.append(place)
         elif ending.reason:
             _reject(ready.ended[place], ending.reason)
