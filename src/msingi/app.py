@@ -46,6 +46,7 @@ ROOMS = (
     "payments.connect",
     "payments.groups",
     "payments.programmes",
+    "payments.reconciling",
     "payments.rates",
     "payments.switch",
     "health",
