@@ -8,6 +8,7 @@ it adds to the portal.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache, partial
 from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from litestar.types import ASGIApp
 from msingi import doors, offers, reference, trust
 from msingi.kernel import crossing, policy, web
 from msingi.kernel.settings import LOOPBACK, Settings
-from msingi.kernel.stack import Stack
+from msingi.kernel.stack import Loop, Stack
 from msingi.portal import blocks
 
 ABOVE = ("governance", "counter")  # rooms of the house that stand above the portal and bring pages of their own
@@ -40,9 +41,12 @@ ROOMS = (
     "credentials.issuance",
     "credentials.presentation",
     "payments",
+    "payments.fraud",
     "payments.bank",
+    "payments.connect",
     "payments.groups",
     "payments.programmes",
+    "payments.rates",
     "payments.switch",
     "health",
     "registries",
@@ -73,15 +77,26 @@ def running(settings: Settings) -> tuple[str, ...]:
     wanted = {name.strip() for name in settings.rooms.split(",") if name.strip()}
     if not wanted:
         return ROOMS
-    for room in ROOMS:
-        for part in ("acts", "routes"):  # loading them says which acts are marked
-            _part(room, part)
-    movable = crossing.rooms() - {"identity"}
+    movable = _movable()
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
     beside = ("kernel.log", "exchange", "exchange.federation")
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
+
+
+@cache
+def _movable() -> frozenset[str]:
+    """The rooms that can run on a machine of their own; the acts of their sub-rooms are marked with theirs."""
+    for room in ROOMS:
+        for part in ("acts", "routes"):  # loading them says which acts are marked
+            _part(room, part)
+    rooms = crossing.rooms() - {"identity"}
+    for room in ROOMS:
+        above, sub, _ = room.partition(".")
+        if sub and above in rooms:
+            crossing.cover(import_module(f"msingi.{room}"), above, "portal", "channels", "governance", "cli")
+    return rooms
 
 
 def load_policies() -> policy.Policies:
@@ -98,6 +113,7 @@ def introduce() -> None:
 
 def furnish(stack: Stack) -> None:
     """Give the stack the rooms' doers of events and their endless work."""
+    _movable()
     offers.connect(stack)
     introduce()
     for room in running(stack.settings):
@@ -106,7 +122,13 @@ def furnish(stack: Stack) -> None:
             continue
         for kind, doer in (getattr(jobs, "doers", None) or getattr(jobs, "handlers", {})).items():
             stack.outbox.subscribe(kind, doer)
-        stack.loops += getattr(jobs, "loops", [])
+        above = room.partition(".")[0]
+        for loop in getattr(jobs, "loops", []):
+            stack.loops.append(partial(_while_here, above, loop) if above in _movable() else loop)
+
+
+async def _while_here(room: str, loop: Loop, stack: Stack) -> None:
+    await crossing.while_here(stack, room, loop)
 
 
 async def start_rooms(stack: Stack) -> None:

@@ -1,11 +1,15 @@
 """Health and payments on machines and databases of their own; the rest of the country reaches them by the exchange."""
 
+import asyncio
 import json
 import time
+from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
+from tests.payments_switch.fsp import Participant
+from tests.payments_switch.kit import participant
 from tests.running import Running
 
 from msingi import app
@@ -15,12 +19,19 @@ from msingi.exchange import client
 from msingi.exchange.federation import rooms
 from msingi.identity import acts as identity
 from msingi.kernel import policy
-from msingi.kernel.context import job_context
-from msingi.kernel.errors import Outage
+from msingi.kernel.context import Actor, Context, Kind, context, job_context
+from msingi.kernel.errors import NotPermitted, Outage
 from msingi.kernel.postgres import EmbeddedServer
 from msingi.kernel.settings import Settings
+from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
-from msingi.payments.model import AccountKind, IssueOrder
+from msingi.payments.bank import acts as bank
+from msingi.payments.bank.model import MerchantOrder, Purchase
+from msingi.payments.model import AccountKind, FileState, IssueOrder, PaymentFile
+from msingi.payments.programmes import acts as programmes
+from msingi.payments.programmes.errors import NoSuchProgramme
+from msingi.payments.programmes.model import Eligibility, ProgrammeOrder, Why
+from msingi.payments.switch import house
 
 
 @pytest.fixture(scope="module")
@@ -123,21 +134,22 @@ async def test_only_machines_of_the_stack_carry_acts_and_only_those_that_their_r
         )  # fmt: skip
         assert (await client.send(prepared, keys)).problem == "exchange.no-right"
     listed = httpx.get(f"{main.url}/v1/exchange/services/identity-acts").json()["openapi"]["paths"]
-    names = "count_people initials_of person_behind person_by_number person_by_phone persons_by_number pseudonym_of"
+    names = "count_people initials_of person_behind person_by_number person_by_phone persons_by_number "
+    names += "programmes.preparing.judged pseudonym_of"
     assert sorted(listed) == [f"/{name}" for name in names.split()]
     with pytest.raises(ValueError, match="cannot run on a machine of its own"):
         app.running(Settings(rooms="portal"))
 
 
-async def treasury(main: Running) -> str:
+async def treasury(main: Running, label: str = "treasury") -> str:
     """A ministry's account with money, opened from the main stack; the ledger stands on its own machine."""
     async with at_work(main.home) as stack:
         await rooms.connect(stack)
         ctx, ministry = job_context("setup", "payment"), main.sample["treasury"]["institution"]
         bank = next(m.code for m in stack.profile.institutions if m.kind == "bank")
         await payments.open_account(stack, ctx, bank, AccountKind.ISSUE, label="issue")
-        opened = await payments.open_account(stack, ctx, ministry, AccountKind.GOVERNMENT, label="treasury")
-        issue = IssueOrder("apart-issue", opened.number, 5_000_000_000)
+        opened = await payments.open_account(stack, ctx, ministry, AccountKind.GOVERNMENT, label=label)
+        issue = IssueOrder(f"apart-{label}", opened.number, 5_000_000_000)
         await payments.issue(stack, job_context("setup", "operations"), issue)
         return opened.number
 
@@ -164,6 +176,92 @@ async def test_the_payments_part_of_the_main_job_passes_through_the_exchange(cou
     assert (await rows(there, "SELECT count(*) FROM identity.person"))[0][0] == 0
     proved = there.run("fsck", "--home", str(there.home))
     assert proved.returncode == 0, proved.stdout + proved.stderr
+
+
+async def test_programmes_and_the_bank_answer_though_the_payments_run_apart(country):
+    """A list of identity numbers becomes money: judged where the record is, paid where the ledger is."""
+    main, apart = country
+    there, code = apart["payments"], f"A-{time.time_ns() % 10**5}"
+    ministry, known = main.sample["treasury"]["institution"], main.sample["people"]
+
+    tables = "SELECT (SELECT count(*) FROM payments.programme), (SELECT count(*) FROM payments.merchant)"
+    before = (await rows(main, tables))[0]
+    looked = (await rows(main, "SELECT count(*) FROM log.record WHERE act = 'identity.read'"))[0][0]
+
+    def staff(role: str) -> Context:
+        who = Actor(Kind.STAFF, role, ministry, frozenset({role}), 2)
+        return context(who, "social-protection", "public-task")
+
+    async with at_work(main.home) as stack:
+        await rooms.connect(stack)
+        clerk, boss = staff("payment-clerk"), staff("payment-approver")
+        order = ProgrammeOrder(code, "Grants", await treasury(main, "grants"), 1_000, Eligibility(min_age=0))
+        made = await programmes.open_programme(stack, clerk, order)
+        numbers = [p["number"] for p in known[:3]] + ["999999999999"]
+        taken = await programmes.enrol_beneficiaries(stack, clerk, made.programme_id, numbers)
+        assert [t.outcome for t in taken] == ["enrolled"] * 3 + ["refused"]
+        nobody = ProgrammeOrder(code + "-OLD", "Old", order.payer, 1_000, Eligibility(min_age=149))
+        old = await programmes.open_programme(stack, clerk, nobody)
+        (refused,) = await programmes.enrol_beneficiaries(stack, clerk, old.programme_id, numbers[:1])
+        assert refused.why is Why.TOO_YOUNG
+        file_id = str(await programmes.open_cycle(stack, clerk, made.programme_id, "2026-11"))
+        await until(stack, boss, file_id, FileState.WAITING)
+        with pytest.raises(NotPermitted):
+            await payments.approve_payment_file(stack, clerk, file_id)
+        await payments.approve_payment_file(stack, boss, file_id)
+        done = await until(stack, boss, file_id, FileState.FINISHED)
+        assert (done.lines, done.paid) == (3, 3)
+        with pytest.raises(NoSuchProgramme):
+            await programmes.programme(stack, clerk, uuid4())
+        shop = MerchantOrder(
+            key="apart-shop", name="Duka", latin="Duka", city="Mji", category="5411", number=known[4]["number"]
+        )
+        registered = await bank.register_merchant(stack, job_context("setup", "payment"), shop)
+        who = await identity.person_by_number(stack, job_context("setup", "payment"), known[0]["number"])
+        me = context(Actor(Kind.PERSON, str(who), assurance=2), "payment", "contract")
+        purse = (await payments.accounts(stack, me))[0]
+        receipt = await bank.pay_merchant(
+            stack, me, Purchase(key="p-1", merchant=registered.code, payer=purse.number, amount_minor=100,
+                                currency=purse.currency),
+        )  # fmt: skip
+        assert receipt.amount_minor == 100
+    assert (await rows(main, tables))[0] == before and all((await rows(there, tables))[0])
+    # Neither a birth date nor a region came there: the rules were asked where the record is.
+    assert not await rows(there, "SELECT act FROM log.record WHERE act LIKE 'identity.%'")
+    assert (await rows(main, "SELECT count(*) FROM log.record WHERE act = 'identity.read'"))[0][0] - looked >= 7
+
+
+async def test_the_switch_answers_at_either_machine_though_the_payments_run_apart(country):
+    """A participant that knows only the main stack's address finds a customer, whose ledger is on another machine."""
+    main, _ = country
+    customer = main.sample["people"][0]
+    async with at_work(main.home) as stack, httpx.AsyncClient(base_url=main.url) as outside:
+        await rooms.connect(stack)
+        await house.join(stack, job_context("setup"), "our-bank", "benki", "People's Bank")
+        code = stack.profile.currency.code
+        other = await participant(stack, outside, "mobile", currency=code, cover=10**9, limit=10**9)
+        try:
+            keys = (await outside.get("/v1/switch/keys")).json()
+            assert {"hub", "our-bank", "mobile"} <= set(keys) and keys["mobile"] == other.public
+            msisdn = customer["phone"].lstrip("+")
+            await other.send("GET", f"/parties/MSISDN/{msisdn}")
+            party, headers = await other.wait("PUT", f"/parties/MSISDN/{msisdn}")
+            assert headers["fspiop-source"] == "our-bank" and len(party["party"]["name"]) <= 8
+            stranger = Participant("mobile", outside)  # another's name, a key of its own
+            refused = await stranger.send("GET", f"/parties/MSISDN/{msisdn}")
+            assert refused.status_code == 400 and "errorInformation" in refused.json()
+        finally:
+            await other.stop()
+
+
+async def until(stack: Stack, ctx: Context, file_id: str, state: FileState) -> PaymentFile:
+    """The payment file once it is in a state."""
+    for _ in range(600):
+        found = await payments.payment_file(stack, ctx, file_id)
+        if found.state is state:
+            return found
+        await asyncio.sleep(0.1)
+    raise AssertionError(found)
 
 
 async def test_what_cannot_travel_is_refused_and_never_done_on_the_wrong_machine(country):

@@ -4,10 +4,16 @@
 all: the act is called. Where the composition root has put a carrier for the act's room on the stack, the same call,
 with the same signature, is carried to the machine on which that room runs, and its result or its refusal comes back.
 What is not marked cannot be called from another machine at all.
+
+The acts of sub-rooms are marked as a whole, by `cover`: the composition root does it for every sub-room of a room that
+can move, so that a new one moves with its room without a line of its own.
 """
 
+import asyncio
 import functools
+import importlib
 import inspect
+import pkgutil
 import re
 import types
 import typing
@@ -16,6 +22,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from uuid import UUID
 
 import msgspec
+import msgspec.inspect
 from msgspec import Struct
 
 from msingi.kernel.context import Actor, Context, Kind
@@ -27,6 +34,8 @@ Swap = Callable[[PersonId], PersonId]
 Carrier = Callable[[Any, "Crossing", Context, dict[str, Any]], Awaitable[Any]]
 FAR = "crossing.far"  # stack.local: room -> Carrier
 _REMEMBERED = "crossing.remembered"
+_MARK = "__crossing__"
+LOOK_S = 2.0
 _MOST = 20_000
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # no institution has such a code
 _json = msgspec.json.Encoder(decimal_format="number")
@@ -38,7 +47,7 @@ class Crossing:
 
     def __init__(self, room: str, act: Callable[..., Awaitable[Any]], callers: tuple[str, ...], remember: bool) -> None:
         self.room, self.act, self.callers, self.remember = room, act, callers, remember
-        self.name = act.__name__
+        self.name = _name_of(act)
         self.signature = inspect.signature(act)
 
     @functools.cached_property
@@ -77,7 +86,10 @@ def crossing(*callers: str, room: str = "", remember: bool = False) -> Callable[
 
     def mark(act: Act) -> Act:
         mine = Crossing(room or act.__module__.split(".")[1], act, callers, remember)
-        _known[f"{mine.room}.{mine.name}"] = mine
+        key = f"{mine.room}.{mine.name}"
+        if key in _known and _known[key].act.__module__ != act.__module__:
+            raise ValueError(f"{key} names two acts: {_known[key].act.__module__} and {act.__module__}")
+        _known[key] = mine
 
         @functools.wraps(act)
         async def cross(stack: Any, ctx: Context, *args: Any, **named: Any) -> Any:
@@ -96,9 +108,84 @@ def crossing(*callers: str, room: str = "", remember: bool = False) -> Callable[
                 shelf[key] = await carrier(stack, mine, ctx, bound)
             return shelf[key]
 
+        setattr(cross, _MARK, mine)
         return typing.cast(Act, cross)
 
     return mark
+
+
+def _name_of(act: Callable[..., Awaitable[Any]]) -> str:
+    """What a room calls an act: `transfer`; in a sub-room `bank.scan`, outside its acts `switch.settling.settle`."""
+    inside = act.__module__.split(".")[2:]
+    if len(inside) < 2:
+        return act.__name__
+    if inside[-1] == "acts":
+        inside.pop()
+    return ".".join((*inside, act.__name__))
+
+
+def cover(package: types.ModuleType, *callers: str) -> int:
+    """Mark what others may call of a sub-room, unless it is marked already: every public act, which is a coroutine
+    that takes `(stack, ctx, ...)`, whose arguments and result can travel; how many were marked now.
+
+    Safe to repeat. What a sub-room keeps to itself begins with an underscore, or takes something that stays at home,
+    such as a transaction.
+    """
+    names = (one.name for one in pkgutil.iter_modules(package.__path__))
+    parts = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+    changed: dict[int, Any] = {}
+    for part in parts:
+        for name, found in list(vars(part).items()):
+            own = inspect.iscoroutinefunction(found) and found.__module__ == part.__name__
+            if own and not name.startswith("_") and not hasattr(found, _MARK) and _may_travel(found):
+                changed[id(found)] = crossing(*callers)(found)
+    for part in parts:  # also where another part of the sub-room, such as its acts, gives it out again
+        for name, found in list(vars(part).items()):
+            if id(found) in changed:
+                setattr(part, name, changed[id(found)])
+    return len(changed)
+
+
+def _may_travel(act: Callable[..., Awaitable[Any]]) -> bool:
+    names = list(inspect.signature(act).parameters)
+    if names[:2] != ["stack", "ctx"]:
+        return False
+    hints = Crossing("", act, (), False).hints
+    return all(name in hints for name in (*names[2:], "return")) and all(_is_written(hint) for hint in hints.values())
+
+
+def _is_written(hint: Any) -> bool:
+    """Whether JSON can carry a value of this type."""
+    if hint is PersonId or hint is None or hint is type(None):
+        return True
+    good = _or_refusals(hint)
+    args = [good] if good is not None else [a for a in get_args(hint) if a is not Ellipsis]
+    if args and get_origin(hint) is not typing.Literal:
+        return get_origin(hint) is not Callable and all(_is_written(arg) for arg in args)
+    try:
+        return not isinstance(msgspec.inspect.type_info(hint), msgspec.inspect.CustomType)
+    except TypeError:
+        return False
+
+
+async def while_here(stack: Any, room: str, work: Callable[[Any], Awaitable[None]]) -> None:
+    """Endless work of a room, done here only while the room runs here: the machine that it moved to does it there."""
+    task: asyncio.Future[None] | None = None
+    try:
+        while True:
+            if elsewhere(stack, room):
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                task = None
+            elif task is None or task.done():
+                task = asyncio.ensure_future(work(stack))
+            await asyncio.wait([task], timeout=LOOK_S) if task is not None else await asyncio.sleep(LOOK_S)
+            if task is not None and task.done():
+                return await task
+    finally:
+        if task is not None:
+            task.cancel()
 
 
 def elsewhere(stack: Any, room: str) -> bool:

@@ -285,6 +285,7 @@ class FileLine(Struct, frozen=True):
     why: str
     transfer_id: str | None
     at: datetime | None
+    instruction_id: str = ""
 
 
 class FileLines(Struct, frozen=True):

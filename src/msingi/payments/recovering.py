@@ -14,6 +14,7 @@ import msgspec
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Outage
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -28,6 +29,7 @@ LOOK_S: Final = 60.0
 BATCH: Final = 100
 
 
+@crossing("signin")
 async def follow_recovery(stack: Stack, ctx: Context, person_id: PersonId, until: datetime) -> int:
     """Let a person's accounts pay small amounts only until then; how many changed. Safe to repeat, also late."""
     permit = policy.decide(ctx, "payments.follow-identity", person_id)

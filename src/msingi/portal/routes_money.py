@@ -1,12 +1,13 @@
 """Doors of a person's money: balance and movements, and sending in three steps (write, check, confirm)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
 
-from msingi.kernel.errors import NotFound, NotPermitted, Refusal, TooMany
+from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal, TooMany
 from msingi.kernel.ids import PersonId, token
 from msingi.kernel.money import Money
 from msingi.payments import acts as payments
@@ -154,7 +155,10 @@ def _form(seen: Visit) -> m.Form:
 
 def _judge(seen: Visit, form: m.Form) -> m.Form:
     def known(text: str) -> str:
-        return "" if bank.alias_of(seen.stack, text) else seen.say("send.not_known", example=_example(seen))
+        found = bank.alias_of(seen.stack, text) or rules.phone_of(text, profile.phone_prefix, profile.phone_digits)
+        return "" if found else seen.say("send.not_known", example=_example(seen))
+
+    profile = seen.stack.profile
 
     return rules.judged(form, seen.say, {"phone": known, "amount": amount_judge(seen)})
 
@@ -196,7 +200,7 @@ async def find(request: WebRequest) -> Response[bytes]:
     except (TooMany, NotPermitted):
         raise
     except Refusal:
-        return _send_page(seen, purse, rules.with_wrong(form, "phone", seen.say("send.nobody")))
+        return await _elsewhere(seen, purse, form)
     if minor > account.available_minor:
         return _send_page(seen, purse, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     assert seen.session is not None
@@ -204,6 +208,20 @@ async def find(request: WebRequest) -> Response[bytes]:
     order = Order(seen.session.sid, token(18), account.number, *whom, minor, form.value("note"), purse.label)
     # To a page of its own: whoever comes back to it from the receipt sees it again, and its key still pays once.
     return seen.go(f"/me/money/send/check?order={session.seal(seen.stack, 'order', order)}")
+
+
+async def _elsewhere(seen: Visit, purse: Purse, form: m.Form) -> Response[bytes]:
+    """Nobody here has this number: perhaps it is a phone whose account stands at another bank, or abroad."""
+    from msingi.portal import routes_outside
+
+    profile, typed = seen.stack.profile, form.value("phone")
+    phone = rules.phone_of(typed, profile.phone_prefix, profile.phone_digits)
+    if phone and not purse.label:  # other banks are paid out of the ordinary account
+        with suppress(Refusal, Outage):
+            to = await routes_outside.meant(seen, "MSISDN", phone)
+            if to.currencies:
+                return routes_outside.go_on(seen, to, form.value("amount"))
+    return _send_page(seen, purse, rules.with_wrong(form, "phone", seen.say("send.nobody")))
 
 
 @get("/me/money/send/check")

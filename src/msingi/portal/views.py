@@ -33,16 +33,16 @@ KINDS |= {"BILL": "bill", "STDO": "standing"}
 KINDS |= dict.fromkeys(("SAVG", "LOAN", "AIDP", "SHRE"), "savings-group")
 
 
-Members = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
+MemberNames = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
 
 
 class Speaker:
     """Words of one language and names of one country: what a log line or a code means to its reader."""
 
-    def __init__(self, profile: Profile, words: Words, members: Members | None = None) -> None:
+    def __init__(self, profile: Profile, words: Words, members: MemberNames | None = None) -> None:
         self.profile = profile
         self.words = words
-        self.members: Members = members or {}
+        self.members: MemberNames = members or {}
         self._institutions = {i.code: i.name for i in profile.institutions}
         self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}

@@ -12,7 +12,7 @@ from msingi.identity import acts as identity
 from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
-from msingi.kernel.db import Tx
+from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
@@ -22,9 +22,12 @@ from msingi.signin import limits, rules, store, wire
 from msingi.signin.accounts import add_client as add_client
 from msingi.signin.accounts import add_staff as add_staff
 from msingi.signin.accounts import check_not_recovering as check_not_recovering
+from msingi.signin.accounts import client_proposals as client_proposals
 from msingi.signin.accounts import close_staff as close_staff
+from msingi.signin.accounts import decide_client as decide_client
 from msingi.signin.accounts import list_clients as list_clients
 from msingi.signin.accounts import list_staff as list_staff
+from msingi.signin.accounts import propose_client as propose_client
 from msingi.signin.accounts import recover as recover
 from msingi.signin.accounts import retire_client as retire_client
 from msingi.signin.accounts import rotate_client_key as rotate_client_key
@@ -34,6 +37,7 @@ from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
+    DeviceAdded,
     PinResult,
     Place,
     Proved,
@@ -262,10 +266,16 @@ async def verify_code(
             cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
             key = await limits.code_place(stack, tx, who.person_id, place.device_hash, "", ctx.at)
             await store.forget_place(tx, key)
-            await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, who.person_id, place, ctx)
         detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
         log.append(tx, permit, subject=who.person_id, detail=detail)
     return verdict, cookie
+
+
+async def _know_device(stack: Stack, tx: Tx, person_id: PersonId, place: Place, ctx: Context) -> None:
+    """The device is known from now on; others hear of one that is new beside known ones."""
+    if await store.know_device(tx, person_id, place.device_hash, ctx.at):
+        await stack.outbox.emit(tx, "signin.device-added", DeviceAdded(person_id, ctx.at))
 
 
 async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place, via: str) -> str:
@@ -279,7 +289,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
     async with stack.db.transaction(permit) as tx:
         cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
         if proved.factors > 1:
-            await store.know_device(tx, proved.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, proved.person_id, place, ctx)
         detail: leaf.Detail = {
             "result": "right",
             "to": via,
@@ -312,7 +322,11 @@ async def _open_session(
 
 async def live_session(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer) -> Session | None:
     """The session that a cookie names, if it still holds; marks it as used. Staff roles are read afresh."""
-    row = await store.session(tx, pointer.person_id, pointer.item_id)
+    return await still_live(stack, tx, ctx, pointer, await store.session(tx, pointer.person_id, pointer.item_id))
+
+
+async def still_live(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer, row: Row | None) -> Session | None:
+    """The session in `row`, which `pointer` names, if it still holds; as `live_session`."""
     if row is None or not wire.same(row["secret_hash"], wire.secret_hash(pointer.secret)):
         return None
     if not rules.session_is_live(ctx.at, row["seen_at"], row["expires_at"]):

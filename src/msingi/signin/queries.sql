@@ -63,9 +63,10 @@ SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) A
 UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 RETURNING known_at
 
 -- name: know_device
--- Remember a device on which somebody signed in with two factors.
+-- Remember a device on which somebody signed in with two factors; true for a new one beside others.
 INSERT INTO signin.device (person_id, device_hash, known_at, seen_at) VALUES ($1, $2, $3, $3)
 ON CONFLICT (person_id, device_hash) DO UPDATE SET seen_at = excluded.seen_at
+RETURNING known_at = $3 AND EXISTS (SELECT FROM signin.device d WHERE d.person_id = $1 AND d.device_hash <> $2)
 
 -- name: forget_devices
 -- No device of somebody is known any more.
@@ -125,6 +126,12 @@ VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $7, $8)
 -- A session that has not ended.
 SELECT session_id, secret_hash, factors, methods, agent, proved_at, seen_at, expires_at
 FROM signin.session WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL
+
+-- name: session_and_agreement
+-- A session that has not ended, with what its owner agreed that a client may learn, and what they refused it.
+SELECT s.session_id, s.secret_hash, s.factors, s.methods, s.agent, s.proved_at, s.seen_at, s.expires_at, a.claims, a.refused
+FROM signin.session s LEFT JOIN signin.agreement a ON a.person_id = s.person_id AND a.client_id = $3
+WHERE s.person_id = $1 AND s.session_id = $2 AND s.ended_at IS NULL
 
 -- name: touch_session
 -- A session was used.
@@ -191,15 +198,23 @@ ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, refus
   receipt = excluded.receipt, agreed_at = excluded.agreed_at
 
 -- name: first_time
--- Claim things that may arrive only once; those that came before do not come back.
+-- Claim things that may arrive only once; what came before counts as no row.
 INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
-ON CONFLICT (seen) DO NOTHING RETURNING seen
+ON CONFLICT (seen) DO NOTHING
+
+-- name: seen_before
+-- Which of these things another transaction claimed than this one.
+SELECT seen FROM signin.seen WHERE seen = ANY ($1::bytea[]) AND xmin <> pg_current_xact_id()::xid
+
+-- name: claim_last
+-- Claim a thing at the end of a transaction, which fails as overtaken if it came before.
+SELECT signin.claim_last($1::bytea, $2::timestamptz)
 
 -- name: put_grant
 -- Keep a new grant; its code is known by hash alone.
 INSERT INTO signin.oauth_grant
   (person_id, grant_id, session_id, client_id, code_hash, terms, made_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
 
 -- name: grant_for_code
 -- The grant of a code, held until the redemption is over.
@@ -257,3 +272,21 @@ DELETE FROM signin.oauth_grant WHERE expires_at < $1
 -- name: sweep_devices
 -- Forget devices that were not used since this instant.
 DELETE FROM signin.device WHERE seen_at < $1
+
+-- name: put_client_proposal
+-- Keep a registration until another operator decides; a newer one of the same software replaces it.
+INSERT INTO signin.client_proposal (client_id, registration, proposed_by, proposed_at) VALUES ($1, $2::jsonb, $3, $4)
+ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, proposed_by = excluded.proposed_by,
+  proposed_at = excluded.proposed_at
+
+-- name: client_proposals
+-- Registrations that wait, the oldest first.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal ORDER BY proposed_at LIMIT 200
+
+-- name: held_client_proposal
+-- A registration that waits, held until the transaction is over.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal WHERE client_id = $1 FOR UPDATE
+
+-- name: end_client_proposal
+-- A registration was decided about.
+DELETE FROM signin.client_proposal WHERE client_id = $1

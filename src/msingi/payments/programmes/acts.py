@@ -127,12 +127,8 @@ async def enrol_beneficiaries(stack: Stack, ctx: Context, programme_id: UUID, nu
     if found.closed_at is not None:
         raise errors.ProgrammeClosed()
     wrong, people = await _persons(stack, ctx, list(dict.fromkeys(numbers)))
-    facts = await preparing.facts_of(stack, ctx.actor.institution, list(people.values()))
-    refused = {
-        person: why
-        for person in people.values()
-        if (why := rules.refusal(found.eligibility, facts[person].facts, ctx.at.date())) is not None
-    }
+    judged = await preparing.judged(stack, ctx, list(people.values()), found.eligibility, ctx.at.date())
+    refused = {person: why for person in people.values() if (why := judged[person].why) is not None}
     fit = [person for person in dict.fromkeys(people.values()) if person not in refused]
     permit = _permit(ctx, "payments.enrol-beneficiary", tuple(fit))
     async with stack.db.transaction(permit) as tx:

@@ -4,53 +4,60 @@ The register is asked for everybody again: who has died, is suspended, has grown
 since is left out, with the reason.
 """
 
+from datetime import date
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from msingi.identity import acts as identity
 from msingi.identity.model import Person, Status
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Erased
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import files
 from msingi.payments.programmes import rules, store
-from msingi.payments.programmes.model import Checked, Facts, LeftOut, OpenCycle
+from msingi.payments.programmes.model import Checked, Eligibility, Facts, LeftOut, OpenCycle, Why
+from msingi.payments.wire import Line
 
 JOB = "payments-programmes"
 PART = 500
 GONE = Facts(in_use=False)
 
 
-class Known(Struct, frozen=True):
-    """What the register says of somebody: the identity number in use, and what the rules see."""
+class Judged(Struct, frozen=True):
+    """What the rules say of somebody, and nothing of what they looked at: the identity number in use, and why not."""
 
     number: str
-    facts: Facts
+    why: Why | None
 
 
 def _job(institution: str) -> Context:
     return context(Actor(Kind.JOB, JOB, institution, frozenset(), 2), "social-protection", "public-task", channel="job")
 
 
-async def facts_of(stack: Stack, institution: str, people: list[PersonId]) -> dict[PersonId, Known]:
-    """What the rules see of people, for an institution's programme; each of them learns that it was looked at.
+@crossing("payments", room="identity")
+async def judged(
+    stack: Stack, ctx: Context, people: list[PersonId], eligibility: Eligibility, on: date
+) -> dict[PersonId, Judged]:
+    """Whether people may stand in a programme of the institution of `ctx` on a day; each learns that it was looked at.
 
-    Somebody who is unknown, erased or out of use is not in use.
+    Judged where the record is: a machine that runs the payments alone learns the answer, not the facts. Somebody who
+    is unknown, erased or out of use is not in use.
     """
-    found = await _read(stack, _job(institution), people)
+    found = await _read(stack, _job(ctx.actor.institution), people)
     told = {}
     for person in people:
         record = found.get(person)
         if record is None:
-            told[person] = Known("", GONE)
+            told[person] = Judged("", rules.refusal(eligibility, GONE, on))
             continue
         said = record.demographics
         in_use = record.status is Status.ACTIVE and bool(record.number)
-        told[person] = Known(record.number, Facts(said.birth.date, said.sex.value, said.region, in_use))
+        facts = Facts(said.birth.date, said.sex.value, said.region, in_use)
+        told[person] = Judged(record.number if in_use else "", rules.refusal(eligibility, facts, on))
     return told
 
 
@@ -90,14 +97,17 @@ async def prepare(stack: Stack, file_id: UUID) -> int:
 
 
 async def _check(stack: Stack, cycle: OpenCycle, people: list[PersonId]) -> Checked:
-    known = await facts_of(stack, cycle.institution, people)
+    known = await judged(stack, _job(cycle.institution), people, cycle.eligibility, cycle.on)
     words = f"{cycle.name} {cycle.label}"
-    found = Checked()
+    found, lines = Checked(), []
     for person in people:
-        why = rules.refusal(cycle.eligibility, known[person].facts, cycle.on)
+        why = known[person].why
         if why is not None:
             found.left_out.append(LeftOut(person, why))
             continue
-        line = msgspec.msgpack.encode((known[person].number, words))
-        found.lines.append((person, stack.seal.seal_with_room_key(files.SEAL, line), cycle.amount_minor))
+        name = f"{cycle.label}-{cycle.lines + len(lines) + 1}"  # the end-to-end id is the line's number
+        lines.append(Line(0, "", name, cycle.amount_minor, known[person].number, words))
+        found.people.append(person)
+    found.total_minor = cycle.amount_minor * len(lines)
+    found.sealed = files.sealed(stack, lines)
     return found

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from msingi.kernel import clock
-from msingi.kernel.context import Actor, Context, Kind
+from msingi.kernel.context import ANYBODY, Actor, Context, Kind
 from msingi.kernel.errors import Refusal, TooLarge
 from msingi.kernel.ids import token
 from msingi.kernel.settings import LOOPBACK
@@ -71,6 +71,21 @@ def checked(message: Message) -> tuple[str, str]:
             raise errors.MissingElement("The header Accept is missing.", field="Accept", rule="required")
         version = rules.accepted(message.headers["accept"], resource)
     return flavour, version
+
+
+def outside() -> Context:
+    """The circumstances of a message whose sender is not proved yet."""
+    return Context(ANYBODY, "payment", "contract", token(9), clock.now(), CHANNEL)
+
+
+async def take(stack: Stack, ctx: Context, message: Message) -> int:
+    """Take a message at a door that has only moved its bytes; the HTTP status to answer. See `receive`."""
+    return await receive(stack, message)
+
+
+async def public_keys(stack: Stack, ctx: Context) -> dict[str, str]:
+    """The public key of each participant and of the hub, in PEM; public."""
+    return {name: fsp.key for name, fsp in (await roll.of(stack)).fsps.items()}
 
 
 async def receive(stack: Stack, message: Message) -> int:

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
+from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import acts, door, house, roll, settling
+from msingi.payments.switch import abroad, acts, door, outside, settling
 from msingi.payments.switch import model as m
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
@@ -40,7 +41,8 @@ async def _taken(request: AnyRequest) -> Response[bytes]:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]}
     body = await request.body()
     message = m.Message(request.method, f"{path}?{query}" if query else path, headers, body)
-    return Response(b"", status_code=await door.receive(web.stack(request), message), media_type="application/json")
+    status = await door.take(web.stack(request), door.outside(), message)
+    return Response(b"", status_code=status, media_type="application/json")
 
 
 TAKES = {"takes": ("application/vnd.interoperability.transfers+json;version=1.1",)}
@@ -171,6 +173,16 @@ async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
     return Joined(data.fsp, made)
 
 
+@get("/participants")
+async def participants(
+    request: AnyRequest,
+    after: Annotated[str, QueryParameter(max_length=32, description="The last name of the page before.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 25,
+) -> list[m.Member]:
+    """Participants with how they stand, by name. 403."""
+    return await acts.participants(web.stack(request), await _operating(request), after, limit)
+
+
 @patch("/participants/{fsp:str}")
 async def change(request: AnyRequest, fsp: FspPath, data: JSONBody[ChangeBody]) -> m.Fsp:
     """Change a participant's address or key, suspend it, or let it take part again. 400, 403."""
@@ -241,7 +253,7 @@ async def settle(request: AnyRequest, number: Number) -> m.Report:
 @get("/keys")
 async def keys(request: AnyRequest) -> dict[str, str]:
     """The public key of each participant and of the hub, in PEM, to check signatures with; public."""
-    return {name: fsp.key for name, fsp in (await roll.of(web.stack(request))).fsps.items()}
+    return await door.public_keys(web.stack(request), door.outside())
 
 
 # What customers of our own bank do: find, see what it costs, confirm.
@@ -257,7 +269,7 @@ class FindBody(Struct, frozen=True, forbid_unknown_fields=True):
 class OfferBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to pay, as found, and how much, in minor units of the country's currency."""
 
-    to: house.Found
+    to: outside.Found
     amount_minor: Amount
 
 
@@ -265,7 +277,7 @@ class PayBody(Struct, frozen=True, forbid_unknown_fields=True):
     """An offer that is accepted, and the own account that pays."""
 
     account: Annotated[str, Meta(min_length=1, max_length=24)]
-    offer: house.Offer
+    offer: outside.Offer
 
 
 async def _paying(request: AnyRequest) -> Context:
@@ -273,21 +285,51 @@ async def _paying(request: AnyRequest) -> Context:
 
 
 @post("/find", status_code=200)
-async def find(request: AnyRequest, data: JSONBody[FindBody]) -> house.Found:
+async def find(request: AnyRequest, data: JSONBody[FindBody]) -> outside.Found:
     """Somebody at another bank or operator, with the name to confirm. 401, 403, 404, 503."""
-    return await house.find(web.stack(request), await _paying(request), data.kind, data.identifier)
+    return await outside.find(web.stack(request), await _paying(request), data.kind, data.identifier)
 
 
 @post("/offers", status_code=200)
-async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> house.Offer:
+async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> outside.Offer:
     """What a payment costs and what arrives, before it is confirmed. 400, 401, 403, 404, 503."""
-    return await house.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
+    return await outside.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
 
 
 @post("/payments", status_code=200)
-async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> house.Sent:
+async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> outside.Sent:
     """Pay what was offered; the same key pays once. 400, 401, 403, 404, 409, 503."""
-    return await house.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
+    return await outside.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
+
+
+class AbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to pay, as found, in which of their currencies, and how much: in minor units of the country's currency what
+    leaves (`send`, fees included), or of the target what arrives (`receive`)."""
+
+    to: outside.Found
+    currency: Currency
+    amount_minor: Amount
+    side: Side = Side.SEND
+
+
+class PayAbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An offer that is accepted, by its quote's id, and the own account that pays."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=24)]
+    quote: Annotated[str, Meta(min_length=1, max_length=36)]
+
+
+@post("/offers/abroad", status_code=200)
+async def offers_abroad(request: AnyRequest, data: JSONBody[AbroadBody]) -> abroad.AbroadOffer:
+    """What a payment in another currency costs: rate, fees, what arrives, until when. 400, 401, 403, 404, 503."""
+    wanted = data.to, data.currency, data.amount_minor, data.side
+    return await abroad.ask_abroad(web.stack(request), await _paying(request), *wanted)
+
+
+@post("/payments/abroad", status_code=200)
+async def pay_abroad(request: AnyRequest, data: JSONBody[PayAbroadBody], key: Key) -> outside.Sent:
+    """Pay what was offered in another currency; the same key pays once. 401, 403, 404, 409, 503."""
+    return await abroad.pay_abroad(web.stack(request), await _paying(request), data.account, data.quote, key)
 
 
 dialects = {PREFIX: dialect}
@@ -300,9 +342,25 @@ routers = [
     Router(
         "/v1/switch",
         route_handlers=[
-            *(settle_currency, join, change, standing, limit, bring, take, windows, report, close, settle, keys),
+            *(
+                settle_currency,
+                join,
+                participants,
+                change,
+                standing,
+                limit,
+                bring,
+                take,
+                windows,
+                report,
+                close,
+                settle,
+                keys,
+            ),
         ],
         tags=["switch"],
     ),
-    Router("/v1/payments/outside", route_handlers=[find, offers, pay_outside], tags=["payments"]),
+    Router(
+        "/v1/payments/outside", route_handlers=[find, offers, pay_outside, offers_abroad, pay_abroad], tags=["payments"]
+    ),
 ]
