@@ -74,6 +74,7 @@ NOBODYS = {
     "payments.read-programme",
     "payments.write-batch",
     "payments.open-months",
+    "payments.tell",
     "payments.open-transit",
     "payments.open-shard",
     "payments.finish-crossing",

@@ -175,6 +175,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (189, 'payments.pot_debt', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (190, 'payments.payout', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (191, 'payments.meeting', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (192, 'payments.telling', 'payment', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (112, 'payments.beneficiary', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (113, 'payments.cycle_line', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),

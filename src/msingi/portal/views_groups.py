@@ -92,8 +92,8 @@ def group(seen: Visit, one: Group) -> Listed:
                 close=True,
             ),
             Section(
-                close=True, title=say("group.book"), items=tuple(_entry(seen, one, line, names) for line in one.book[:12]),
-                empty=say("money.none"),
+                title=say("group.book"), items=tuple(_entry(seen, one, line, names) for line in one.book[:12]),
+                empty=say("money.none"), close=True,
             ),
             Section(
                 title=say("group.meetings"),
