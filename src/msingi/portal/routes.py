@@ -12,6 +12,7 @@ from msingi.kernel.errors import NotFound
 from msingi.portal import (
     blocks,
     page,
+    routes_agent,
     routes_asking,
     routes_bank,
     routes_cash,
@@ -152,6 +153,7 @@ DOORS: list[Any] = [
     *routes_joint.doors,
     *routes_groups.doors,
     *routes_telling.doors,
+    *routes_agent.doors,
     *routes_freeze.doors,
     *routes_fraud.doors,
     *routes_staff.doors,

@@ -37,6 +37,7 @@ NEWS = frozenset(
         "bill.said_withdrawn",
         "standing.said_made",
         "standing.said_stopped",
+        "agent.said_apart",
         "telling.said_kept",
         "group.said_founded",
         "group.said_joined",

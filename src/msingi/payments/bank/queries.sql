@@ -184,3 +184,7 @@ FROM payments.telling t JOIN payments.account_owner o ON o.person_id = t.person_
 JOIN payments.journal_seen j ON j.shard = $1 AND j.seq >= $2 AND j.seq < $3 AND (j.debit = o.account_id
   OR j.credit = o.account_id)
 WHERE j.status = 1 AND j.kind IN (1, 3, 7) AND j.at >= t.since ORDER BY j.seq, o.person_id
+
+-- name: move_float
+-- An agency's cash moves through another account of its agent from now on.
+UPDATE payments.merchant SET account_id = $3 WHERE code = $1 AND account_id = $2 AND closed_at IS NULL
