@@ -221,3 +221,13 @@ CREATE TABLE IF NOT EXISTS signin.recovery (
   PRIMARY KEY (person_id, at)
 );
 SELECT kernel.wall('signin', 'recovery', 'person_id');
+
+-- Sign-ins that eSignet's own page or a wallet takes from step to step; the state of each stands sealed.
+-- distributed by login_hash
+CREATE TABLE IF NOT EXISTS signin.login (
+  login_hash bytea PRIMARY KEY,
+  sealed bytea NOT NULL,       -- personal: identity-proofing, keep 1 day
+  expires_at timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'login', NULL);
+CREATE INDEX IF NOT EXISTS login_expires ON signin.login USING brin (expires_at);
