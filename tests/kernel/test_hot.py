@@ -171,7 +171,7 @@ async def test_what_is_plain_does_take_the_short_way(monkeypatch):
 
     monkeypatch.setattr(Litestar, "__call__", never)
     opened.clear()
-    status, told, content = await sent(before, "/keyed", GOOD, headers_of(GOOD, *KEYS["one"]))
+    status, _, content = await sent(before, "/keyed", GOOD, headers_of(GOOD, *KEYS["one"]))
     assert (status, content) == (201, {"n": 7, "key": "k1", "words": ""}) and opened == ["/keyed"]
     with pytest.raises(AssertionError, match="long way"):
         await sent(before, "/keyed", GOOD, headers_of(GOOD))
