@@ -53,6 +53,7 @@ NOBODYS = {
     "payments.pay-commission",
     "payments.list-merchants",
     "payments.switch-",
+    "payments.fx-",
     "payments.upload-file",
     "payments.open-programme",
     "payments.close-programme",
