@@ -176,6 +176,8 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (190, 'payments.payout', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (191, 'payments.meeting', 'payment', 3650, 'book', '', '', 'true', '', '', true),
   (192, 'payments.telling', 'payment', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (193, 'payments.fraud_note', 'fraud-prevention', 1825, 'book', 'person_id', '', 'true', '', '', true),
+  (194, 'payments.fraud_report', 'fraud-prevention', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (112, 'payments.beneficiary', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (113, 'payments.cycle_line', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
+from msingi.kernel.errors import Malformed as Malformed
 from msingi.kernel.stack import Stack
 from msingi.payments import parties, shards
 from msingi.payments import rules as ledger_rules
