@@ -64,6 +64,7 @@ NOBODYS = {
     "payments.fx-",
     "payments.upload-file",
     "payments.check-batch",
+    "payments.send-answer",
     "payments.link-address",
     "payments.read-batch",
     "payments.resolve-address",
