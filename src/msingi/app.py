@@ -42,6 +42,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.bank",
+    "payments.groups",
     "payments.programmes",
     "payments.rates",
     "payments.switch",

@@ -124,6 +124,14 @@ WHERE i.institution = $1 ORDER BY i.account_id
 -- The person who holds an account.
 SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 LIMIT 1
 
+-- name: owners_of
+-- Everybody who holds an account.
+SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 ORDER BY person_id
+
+-- name: signer_in_use
+-- Whether a person's identity is in use, for whatever the person holds together with others.
+UPDATE payments.signer SET in_use = $2 WHERE person_id = $1 AND in_use <> $2
+
 -- name: institution_of
 -- The institution that holds an account.
 SELECT institution, label, kind, currency FROM payments.institution_account WHERE account_id = $1 LIMIT 1
@@ -294,11 +302,12 @@ FROM payments.payment_line_seen WHERE file_id = $1 AND line > $2 AND status = 2 
 SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
 
 -- name: restrict_holder
--- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed.
+-- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed. When an identity
+-- is out of use (8), a joint account stays open to its other holders: this one signs for it no more.
 UPDATE payments.account a SET flags = CASE WHEN $3 THEN a.flags | $2::smallint ELSE a.flags & ~$2::smallint END
 FROM payments.holder h
 WHERE h.person_id = $1 AND a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
-  AND (a.flags & $2::smallint <> 0) <> $3
+  AND (a.flags & $2::smallint <> 0) <> $3 AND (h.kind <> 'joint' OR $2::smallint <> 8)
 RETURNING a.shard
 
 -- name: move_fence

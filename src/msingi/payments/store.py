@@ -13,7 +13,7 @@ from msingi.kernel.errors import Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.payments import packing
 from msingi.payments.book import Batch, Book, instant, micros
-from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Hold, Outcome
+from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Flag, Hold, Outcome
 from msingi.payments.moves import Original
 from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, masked_number, number_of, shard_of
 
@@ -165,6 +165,8 @@ async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
 
     The fences come first, as in every batch, so that neither waits for the other in a circle.
     """
+    if flag == Flag.OUT_OF_USE:
+        await tx.do(Q.signer_in_use, person, not on)
     shards = {row["account_id"] & 255 for row in await tx.rows(Q.held_accounts, person)}
     if not shards:
         return 0

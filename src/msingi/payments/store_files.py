@@ -140,7 +140,7 @@ async def end_part(tx: Tx, file_id: UUID, part: int, at: datetime, ended: Sequen
     if await tx.do(Q.end_part, file_id, part, *counts, at) != 1:
         return False
     since_2000 = micros(at) - _2000_US
-    await tx.pour("payments.payment_line", _COLUMNS, stream([_packed(file_id.bytes, since_2000, one) for one in ended]))
+    tx.pour("payments.payment_line", _COLUMNS, stream([_packed(file_id.bytes, since_2000, one) for one in ended]))
     return True
 
 

@@ -57,6 +57,11 @@ class Writer:
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def book(self) -> Book | None:
+        """The accounts in memory; None before the first order, and while they are read again."""
+        return self._book
+
     async def post(self, orders: Sequence[Order]) -> list[Ending]:
         """Post up to MAX_BATCH orders as they come; their endings, in their order, once they are durable.
 

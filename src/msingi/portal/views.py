@@ -177,8 +177,15 @@ def default_account(accounts: list[Account], currency: str) -> Account | None:
     return next((a for a in own if a.is_default), own[0] if own else None)
 
 
-def money(speaker: Speaker, account: Account | None, statement: Statement | None, newer: str) -> m.MoneyPage:
-    """An account and a page of its movements."""
+def money(
+    speaker: Speaker,
+    account: Account | None,
+    statement: Statement | None,
+    newer: str,
+    label: str = "",
+    others: tuple[m.OtherAccount, ...] = (),
+) -> m.MoneyPage:
+    """An account and a page of its movements; `label` names one that is not the visitor's ordinary one."""
     if account is None or statement is None:
         return m.MoneyPage("", None)
     entries = tuple(
@@ -191,8 +198,10 @@ def money(speaker: Speaker, account: Account | None, statement: Statement | None
         )
         for e in statement.entries
     )
-    older = f"/me/money?after={statement.next_after}" if statement.next_after is not None else ""
-    return m.MoneyPage(account.number, Money(account.balance_minor, account.currency), entries, newer, older)
+    more = f"&account={account.number}" if label else ""
+    older = f"/me/money?after={statement.next_after}{more}" if statement.next_after is not None else ""
+    balance = Money(account.balance_minor, account.currency)
+    return m.MoneyPage(account.number, balance, entries, newer, older, label, others)
 
 
 def receipt(paid: Paid, phone: str = "") -> m.Receipt:

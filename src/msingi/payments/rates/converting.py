@@ -20,6 +20,7 @@ from msingi.payments import ledger, orders, parties
 from msingi.payments import model as ledger_model
 from msingi.payments import rules as ledger_rules
 from msingi.payments.book import Ending
+from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Reason
 from msingi.payments.rates import acts, errors, rules, store
 from msingi.payments.rates.model import Exchanged, Quote, QuoteState, Side
@@ -42,7 +43,7 @@ async def quote(stack: Stack, ctx: Context, source: str, target: str, amount_min
 
     Raises NoRate, NoPosition, AmountNotConverted, BadRate.
     """
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.exchange")
+    permit, owner = mandates.own(stack, ctx, "payments.exchange")
     return await quoted(stack, permit, owner, source, target, amount_minor, side)
 
 
@@ -111,7 +112,7 @@ async def exchange(stack: Stack, ctx: Context, quote_id: str, payer: str, payee:
     Raises NoSuchQuote, QuoteExpired, QuoteUsed, PositionFull, NoSuchAccount, and the ledger's reasons.
     """
     ledger_rules.check_key(key)
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.exchange")
+    permit, owner = mandates.own(stack, ctx, "payments.exchange")
     debit, credit = ledger_rules.id_of(payer), ledger_rules.id_of(payee)
     found = await find(stack, quote_id)
     if found.owner != owner or found.terms:

@@ -13,9 +13,9 @@ from msingi.kernel import clock, log
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.ids import random_id
 from msingi.kernel.stack import Stack
-from msingi.payments import acts as ledger_acts
 from msingi.payments import parties
 from msingi.payments import rules as ledger_rules
+from msingi.payments.groups import mandates
 from msingi.payments.rates import converting
 from msingi.payments.rates.errors import NoSuchQuote, QuoteExpired
 from msingi.payments.rates.model import Quote, QuoteState, Side
@@ -58,7 +58,7 @@ async def ask_abroad(
 
     Raises NoRate, NoPosition, AmountNotConverted, BadCurrency, UnknownParty, UnknownFsp, Outage.
     """
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    permit, owner = mandates.own(stack, ctx, "payments.pay-outside")
     source, book = stack.profile.currency.code, await roll.of(stack)
     digits = rules.settled_in(book.currencies, target).digits
     book.account(house.bank_of(book), target, "payerFsp")
@@ -117,7 +117,7 @@ async def pay_abroad(stack: Stack, ctx: Context, account: str, quote_id: str, ke
     refused (nothing was paid), Outage if it is not known yet: then it is on its way, and is paid or freed by itself.
     """
     ledger_rules.check_key(key)
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    permit, owner = mandates.own(stack, ctx, "payments.pay-outside")
     kept = await converting.find(stack, quote_id)
     if kept.owner != owner or not kept.terms:
         raise NoSuchQuote()
@@ -183,7 +183,7 @@ async def end_left(stack: Stack) -> int:
 
 async def promised(stack: Stack, ctx: Context, quote_id: str) -> tuple[Quote, Terms]:
     """An offer as it was made, for whoever it was made for. Raises NoSuchQuote."""
-    _, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    _, owner = mandates.own(stack, ctx, "payments.pay-outside")
     kept = await converting.find(stack, quote_id)
     if kept.owner != owner or not kept.terms:
         raise NoSuchQuote()
