@@ -206,7 +206,7 @@ async def _reserved(stack: Stack, permit: Permit, kept: store.Kept, hold_s: int)
         timeout_s=hold_s,
     )  # fmt: skip
     (ending,) = await ledger.post(stack, [given])
-    if not isinstance(ending, DifferentContent) and ending.reason == Reason.INSUFFICIENT_FUNDS:
+    if not isinstance(ending, Refusal) and ending.reason == Reason.INSUFFICIENT_FUNDS:
         await finish(stack, found.id, paid=False)
         raise errors.PositionFull(currency=found.target)
     await _or_free(stack, kept, [ending])
@@ -237,7 +237,7 @@ async def finish(stack: Stack, quote_id: str, *, paid: bool) -> None:
     if kept.quote.state is not decided:
         return
     for ending in await _posted(stack, _Steps(stack, permit, kept).ends(paid)):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise ending
         if paid and ending.reason:
             raise ledger_errors.refusal(ending.reason)

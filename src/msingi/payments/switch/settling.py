@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
-from msingi.kernel.errors import DifferentContent, Malformed
+from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import random_id
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -114,7 +114,7 @@ async def _posted(stack: Stack, wanted: list[Order]) -> None:
     """Post a chain. Raises OverCover if an account has not enough, DifferentContent, or the ledger's reason."""
     reasons = set()
     for ending in await ledger.post_linked(stack, wanted):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise ending
         reasons.add(ending.reason)
     if Reason.INSUFFICIENT_FUNDS in reasons:
