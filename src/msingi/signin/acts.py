@@ -37,6 +37,7 @@ from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
+    DeviceAdded,
     PinResult,
     Place,
     Proved,
@@ -265,10 +266,16 @@ async def verify_code(
             cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
             key = await limits.code_place(stack, tx, who.person_id, place.device_hash, "", ctx.at)
             await store.forget_place(tx, key)
-            await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, who.person_id, place, ctx)
         detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
         log.append(tx, permit, subject=who.person_id, detail=detail)
     return verdict, cookie
+
+
+async def _know_device(stack: Stack, tx: Tx, person_id: PersonId, place: Place, ctx: Context) -> None:
+    """The device is known from now on; others hear of one that is new beside known ones."""
+    if await store.know_device(tx, person_id, place.device_hash, ctx.at):
+        await stack.outbox.emit(tx, "signin.device-added", DeviceAdded(person_id, ctx.at))
 
 
 async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place, via: str) -> str:
@@ -282,7 +289,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
     async with stack.db.transaction(permit) as tx:
         cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
         if proved.factors > 1:
-            await store.know_device(tx, proved.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, proved.person_id, place, ctx)
         detail: leaf.Detail = {
             "result": "right",
             "to": via,

@@ -237,6 +237,13 @@ class Recovered(Struct, frozen=True):
     until: datetime
 
 
+class DeviceAdded(Struct, frozen=True):
+    """Event `signin.device-added`: somebody who has known devices signed in with two factors on a new one."""
+
+    person_id: PersonId
+    at: datetime
+
+
 class AlarmRaised(Struct, frozen=True):
     """Event `signin.alarm`: an institution's software seems to guess PINs or facts about people."""
 
