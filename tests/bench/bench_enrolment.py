@@ -13,6 +13,7 @@ register is measured at once. With `--lay` it stops after that.
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -138,28 +139,33 @@ class Builder:
         owner = await asyncpg.connect(url)
         done = {row["first"] for row in await owner.fetch("SELECT first FROM bench_laid")}
         for start in indexes:
-            if start in done:
-                continue
-            tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
-            self.names.clear()
-            for index in range(start, min(start + CHUNK, people)):
-                for table, row in self.rows(index):
-                    tables[table].append(row)
-            async with owner.transaction():
-                for table, records in tables.items():
-                    schema, _, name = table.partition(".")
-                    await owner.copy_records_to_table(
-                        name, schema_name=schema, columns=TABLES[table], records=sorted(records)
-                    )
-                names = sorted(self.names.items())  # ascending, so that two builders never wait in a ring
-                await owner.execute(
-                    "INSERT INTO identity.name_count AS n SELECT * FROM unnest($1::bigint[], $2::bigint[]) "
-                    "ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people",
-                    [key for key, _ in names],
-                    [people for _, people in names],
-                )
-                await owner.execute("INSERT INTO bench_laid VALUES ($1)", start)
+            while start not in done:
+                with contextlib.suppress(asyncpg.UniqueViolationError):  # a number drawn twice: the chunk draws again
+                    await self.lay_chunk(owner, start, min(start + CHUNK, people))
+                    done.add(start)
         await owner.close()
+
+    async def lay_chunk(self, owner: asyncpg.Connection, start: int, end: int) -> None:
+        """Write the people start <= index < end in one transaction."""
+        tables: dict[str, list[tuple[Any, ...]]] = {table: [] for table in TABLES}
+        self.names.clear()
+        for index in range(start, end):
+            for table, row in self.rows(index):
+                tables[table].append(row)
+        async with owner.transaction():
+            for table, records in tables.items():
+                schema, _, name = table.partition(".")
+                await owner.copy_records_to_table(
+                    name, schema_name=schema, columns=TABLES[table], records=sorted(records)
+                )
+            names = sorted(self.names.items())  # ascending, so that two builders never wait in a ring
+            await owner.execute(
+                "INSERT INTO identity.name_count AS n SELECT * FROM unnest($1::bigint[], $2::bigint[]) "
+                "ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people",
+                [key for key, _ in names],
+                [people for _, people in names],
+            )
+            await owner.execute("INSERT INTO bench_laid VALUES ($1)", start)
 
 
 def _lay(url: str, settings: Settings, worker: int, workers: int, people: int) -> None:

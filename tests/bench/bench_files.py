@@ -25,7 +25,7 @@ from msingi.identity import numbers
 from msingi.kernel.postgres import EmbeddedServer, as_app, migrate
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
-from msingi.payments import files
+from msingi.payments import files, working
 
 CLERK = kit.as_staff("payment-clerk", id="clerk", purpose="social-protection")
 BOSS = kit.as_staff("payment-approver", id="boss", purpose="social-protection")
@@ -41,7 +41,10 @@ async def people_of(server: EmbeddedServer, settings: Settings, count: int) -> l
 
     numbers.draw = noted
     try:
-        await register.Builder(settings).lay(server.url, range(count))
+        owner = await asyncpg.connect(server.url)
+        await owner.execute("CREATE TABLE bench_laid (first int PRIMARY KEY)")
+        await owner.close()
+        await register.Builder(settings).lay(server.url, range(0, count, register.CHUNK), count)
     finally:
         numbers.draw = draw
     return drawn
@@ -57,7 +60,7 @@ async def paid(stack: Stack, raw: bytes, count: int, name: str, server: Embedded
     kept = await files.upload_payment_file(stack, CLERK, raw)
     read = time.perf_counter()
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    done = await files.run_file(stack, kept.file_id)
+    done = await working.run_file(stack, kept.file_id)
     ended, used = time.perf_counter(), own.cpu_times()
     assert done.paid == count, done
     busy = used.user + used.system - cpu.user - cpu.system

@@ -165,7 +165,7 @@ FACTS = ("person-facts.name.given", "person-facts.birth_date")
 
 
 async def prepare_consent(one: Running) -> None:
-    """The home country publishes an agreement for another country's clinic, and rights: to ask people, and by consent."""
+    """The home country publishes an agreement for another country's clinic, and two rights: to ask, and by consent."""
     texts = {
         language: AgreementText("La clinique peut lire deux de vos données", "vous soigner", "Elle lit deux données.")
         for language in ("fr", "ar", "en")

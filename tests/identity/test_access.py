@@ -67,6 +67,17 @@ async def test_access_persons_by_number(stack, officer, ctx_of):
         await acts.persons_by_number(stack, wrong, [one.number])
 
 
+async def test_access_payees_by_number(stack, officer, ctx_of):
+    one = await enrolled(stack, officer)
+    runner = ctx_of(Kind.JOB, "payments-file-runner", purpose="social-protection")
+    spaced = stack.profile.number_text(one.number)
+    found = await acts.payees_by_number(stack, runner, [one.number, spaced, "hello", "0", "1234567890123456"])
+    assert found == {one.number: one.person_id, spaced: one.person_id}
+    assert await acts.payees_by_number(stack, runner, []) == {}
+    with pytest.raises(NotPermitted):
+        await acts.payees_by_number(stack, officer, [one.number])
+
+
 async def test_access_person_by_phone(stack, officer, ctx_of):
     one = await enrolled(stack, officer, phone="+255716000001")
     job = ctx_of(Kind.JOB, "signin", purpose="identity-proofing")

@@ -73,8 +73,14 @@ for (const credentialConfigurationId of order.configurations) {
   const { c_nonce } = await wallet.requestNonce({ issuerMetadata });
   const jwt = [];
   for (let i = 0; i < order.count; i++) {
+    const signer = newKey();
+    let keyAttestationJwt;
+    if (order.attested) {
+      tell({ attest: signer.publicJwk });
+      keyAttestationJwt = await read();
+    }
     const proof = await wallet.createCredentialRequestJwtProof({
-      issuerMetadata, credentialConfigurationId, nonce: c_nonce, signer: newKey(), clientId: order.client_id,
+      issuerMetadata, credentialConfigurationId, nonce: c_nonce, signer, clientId: order.client_id, keyAttestationJwt,
     });
     jwt.push(proof.jwt);
   }

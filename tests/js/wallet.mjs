@@ -121,19 +121,21 @@ const frameOf = (paths) => {
   return frame;
 };
 
-async function resolved(url) {
+async function resolved(url, origin) {
   const wallet = new Openid4vpClient({ callbacks });
   const parsed = wallet.parseOpenid4vpAuthorizationRequest({ authorizationRequest: url });
   const request = await wallet.resolveOpenId4vpAuthorizationRequest({
     authorizationRequestPayload: parsed.params,
+    origin,
     wallet: { nonce: randomBytes(16).toString("base64url"), metadata: undefined },
   });
   return { wallet, request };
 }
 
 // credentials: [{format, text, holder, claims, vct | doctype, namespaces}]; a credential is picked by dcql 3.0.0.
-async function answer({ url, credentials, hold, enc }) {
-  const { wallet, request } = await resolved(url);
+// With `browser`, a request of the Digital Credentials API at `origin`, the answer is given back instead of sent.
+async function answer({ url, browser, origin, credentials, hold, enc }) {
+  const { wallet, request } = await resolved(browser ? browser.data : url, origin);
   const payload = request.authorizationRequestPayload;
   const query = DcqlQuery.parse(payload.dcql_query);
   DcqlQuery.validate(query);
@@ -151,7 +153,7 @@ async function answer({ url, credentials, hold, enc }) {
     if (own.format === "mso_mdoc") {
       const spaces = {};
       for (const [space, name] of paths) (spaces[space] ??= []).push(name);
-      tokens[asked.id] = [await presentMdoc({ credential: own.text, doctype: own.doctype, asked: spaces, device: own.holder, clientId: payload.client_id, nonce: payload.nonce, thumbprint, responseUri: payload.response_uri })];
+      tokens[asked.id] = [await presentMdoc({ credential: own.text, doctype: own.doctype, asked: spaces, device: own.holder, clientId: payload.client_id, nonce: payload.nonce, thumbprint, responseUri: payload.response_uri, origin })];
     } else {
       const more = {};
       const transactions = payload.transaction_data?.filter((t) => JSON.parse(Buffer.from(t, "base64url")).credential_ids.includes(asked.id)) ?? [];
@@ -159,7 +161,7 @@ async function answer({ url, credentials, hold, enc }) {
         parseTransactionData({ transactionData: payload.transaction_data });
         more.transaction_data_hashes = transactions.map((t) => b64u(digest(t)));
       }
-      tokens[asked.id] = [await presentSd({ credential: own.text, frame: frameOf(paths), holder: own.holder, aud: payload.client_id, nonce: payload.nonce, iat: Math.floor(Date.now() / 1000), more })];
+      tokens[asked.id] = [await presentSd({ credential: own.text, frame: frameOf(paths), holder: own.holder, aud: origin ? `origin:${origin}` : payload.client_id, nonce: payload.nonce, iat: Math.floor(Date.now() / 1000), more })];
     }
   }
   if (hold) return { satisfied: true, payload, tokens };
@@ -167,9 +169,11 @@ async function answer({ url, credentials, hold, enc }) {
   const made = await wallet.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload: payload,
     clientMetadata: payload.client_metadata,
+    origin,
     authorizationResponsePayload: { vp_token: tokens },
     ...(thumbprint ? { jarm: { encryption: { nonce: randomBytes(16).toString("base64url") }, serverMetadata } } : {}),
   });
+  if (browser) return { satisfied: true, client: request.client, version: request.version, payload, tokens, data: made.jarm ? { response: made.jarm.responseJwt } : made.authorizationResponsePayload };
   const sent = await wallet.submitOpenid4vpAuthorizationResponse({ authorizationRequestPayload: payload, ...made });
   return { satisfied: true, client: request.client.prefix, version: request.version, tokens, payload, response: made.jarm?.responseJwt, status: sent.response.status, body: await sent.response.json().catch(() => null) };
 }

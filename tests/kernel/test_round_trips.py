@@ -321,3 +321,47 @@ def test_what_has_no_literal_is_refused() -> None:
         render("SELECT $1", [["a\0b"]])
     with pytest.raises(TypeError):
         render("SELECT $1", [{"a": 1}])
+
+
+POUR_HEAD, POUR_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+FAIL = Query("fail", "SELECT 1 / $1::int", "")
+
+
+def _copied(n: int, text: str) -> bytes:
+    """A row of demo.heap in PostgreSQL's binary COPY format."""
+    raw = text.encode()
+    return (2).to_bytes(2) + (4).to_bytes(4) + n.to_bytes(4) + len(raw).to_bytes(4) + raw
+
+
+async def test_rows_that_are_poured_travel_with_the_commit_in_one_message(stack: Stack, owner_url: str):
+    conn = await asyncpg.connect(owner_url)
+    await conn.execute("CREATE TABLE demo.heap (n int PRIMARY KEY, text text); GRANT INSERT ON demo.heap TO msingi_app")
+    permit = _permit()
+    many = 20_000  # 300 kB and more: longer than a socket holds, so that both sides read and write by turns
+    async with stack.db.transaction(permit) as tx:
+        tx.pour("demo.heap", ("n", "text"), POUR_HEAD + b"".join(_copied(n, "row") for n in range(many)) + POUR_END)
+        tx.pour("demo.heap", ("n", "text"), POUR_HEAD + _copied(many, "last") + POUR_END)
+        log.append(tx, permit)
+    assert tx.statements == 1
+    assert await conn.fetchval("SELECT count(*) FROM demo.heap") == many + 1
+    # A row that is there already, a statement that fails before any row is asked for, and a stream that is cut off:
+    # nothing of it stays, and the connection serves the next act as if nothing had been.
+    doubled = POUR_HEAD + _copied(many + 1, "new") + _copied(0, "there already") + POUR_END
+    for before, stream, failure in (
+        (None, doubled, asyncpg.UniqueViolationError),
+        (0, doubled, asyncpg.DivisionByZeroError),
+        (None, POUR_HEAD + _copied(many + 2, "x")[:9], asyncpg.BadCopyFileFormatError),
+    ):
+        permit = _permit()
+        with pytest.raises(failure):
+            async with stack.db.transaction(permit) as tx:
+                if before is not None:
+                    tx.later.append((FAIL, (before,)))
+                tx.pour("demo.heap", ("n", "text"), stream)
+                tx.pour("demo.heap", ("n", "text"), POUR_HEAD + _copied(many + 3, "after") + POUR_END)
+                log.append(tx, permit)
+        person = await _person(stack)
+        await _note(stack, person, f"after {failure.__name__}")
+        assert await _written(stack, f"after {failure.__name__}") == 1
+    assert await conn.fetchval("SELECT max(n) FROM demo.heap") == many
+    await conn.close()

@@ -166,7 +166,7 @@ async def test_no_death_at_any_statement_loses_or_doubles_what_was_acknowledged(
     fate = Fate(monkeypatch)
     deaths = 0
     while deaths < DEATHS or len(world.acknowledged) <= DEATHS:  # a slow machine is told less in each life
-        await live_and_die(world, fate, world.chance.randrange(1, 30))
+        await live_and_die(world, fate, world.chance.randrange(1, 8))
         deaths += 1
     for shard in homes.known(world.stack):
         world.stack.local.pop(f"payments.writer.{shard}", None)

@@ -7,7 +7,7 @@ from tests.site import web_app
 
 from msingi.kernel import web
 from msingi.kernel.context import Actor, Kind
-from msingi.payments import files, routes
+from msingi.payments import routes, working
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_a_payment_file_goes_all_the_way_through_the_doors(doors, stack, s
     path = f"/files/{kept.json()['file_id']}"
     assert (await client.post(f"{path}/approval", headers=clerk)).status_code == 403
     assert (await client.post(f"{path}/approval", headers=boss)).json()["state"] == "approved"
-    await files.run_file(stack, kept.json()["file_id"])
+    await working.run_file(stack, kept.json()["file_id"])
     seen = (await client.get(path, headers=boss, params={"limit": 2})).json()
     assert seen["file"]["paid"] == 3 and seen["file"]["rejected"] == 1 and len(seen["lines"]) == 2
     rejected = (await client.get(path, headers=boss, params={"rejected_only": "true"})).json()

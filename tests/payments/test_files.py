@@ -9,7 +9,7 @@ from tests.payments import kit
 
 from msingi.kernel.context import Actor, Kind, context
 from msingi.kernel.errors import DifferentContent, Malformed, NotFound, NotPermitted, Outage
-from msingi.payments import acts, audit, errors, files, jobs, rules, wire
+from msingi.payments import acts, audit, errors, files, jobs, rules, wire, working
 from msingi.payments.model import FileState
 
 CLERK = kit.as_staff("payment-clerk", id="clerk", purpose="social-protection")
@@ -72,12 +72,12 @@ async def test_access_approve_payment_file(stack, source, people):
     with pytest.raises(errors.NoSuchFile):
         await files.approve_payment_file(stack, STRANGER, kept.file_id)
     with pytest.raises(errors.FileNotReady):
-        await files.run_file(stack, kept.file_id)
+        await working.run_file(stack, kept.file_id)
     approved = await files.approve_payment_file(stack, BOSS, kept.file_id)
     assert approved.state is FileState.APPROVED and approved.approved_by == "staff:boss"
     with pytest.raises(errors.FileNotReady):
         await files.approve_payment_file(stack, BOSS, kept.file_id)
-    assert (await files.run_file(stack, kept.file_id)).paid == 6
+    assert (await working.run_file(stack, kept.file_id)).paid == 6
 
 
 async def test_everybody_is_paid_once_and_each_line_has_an_outcome(stack, source, people):
@@ -88,10 +88,10 @@ async def test_everybody_is_paid_once_and_each_line_has_an_outcome(stack, source
     kept = await files.upload_payment_file(stack, CLERK, raw)
     await files.approve_payment_file(stack, BOSS, kept.file_id)
     seen = []
-    done = await files.run_file(stack, kept.file_id, seen.append)
+    done = await working.run_file(stack, kept.file_id, seen.append)
     assert (done.state, done.paid, done.rejected, done.paid_minor) == (FileState.FINISHED, 6, 3, 6000)
     assert sum(seen) == 9
-    again = await files.run_file(stack, kept.file_id)
+    again = await working.run_file(stack, kept.file_id)
     assert again == done and [await balance(stack, p) for p in people] == [b + 1000 for b in before]
     page = await files.file_lines(stack, BOSS, kept.file_id, limit=7)
     assert [n.status for n in page.lines] == ["paid"] * 6 + ["rejected"] and page.next_after == 7
@@ -108,32 +108,32 @@ async def test_everybody_is_paid_once_and_each_line_has_an_outcome(stack, source
 async def test_who_is_paid_is_forgotten_and_was_never_in_clear(stack, source, people, owner_url):
     raw = kit.pain_001(source.number, lines_for(people[:2]), message="SEAL-1")
     kept = await files.upload_payment_file(stack, CLERK, raw)
-    query = "SELECT beneficiary FROM payments.payment_line WHERE file_id = $1"
+    query = "SELECT sealed FROM payments.payment_part WHERE file_id = $1"
     for row in await kit.owner_does(owner_url, query, kept.file_id):
-        assert people[0].number.encode() not in row["beneficiary"]
+        assert people[0].number.encode() not in row["sealed"]
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    await files.run_file(stack, kept.file_id)
-    assert {row["beneficiary"] for row in await kit.owner_does(owner_url, query, kept.file_id)} == {None}
+    await working.run_file(stack, kept.file_id)
+    assert {row["sealed"] for row in await kit.owner_does(owner_url, query, kept.file_id)} == {None}
 
 
 async def test_an_interrupted_file_goes_on_where_it_stopped(stack, source, people, owner_url, monkeypatch):
     before = [await balance(stack, p) for p in people]
-    monkeypatch.setattr(files, "CHUNK", 2)
+    monkeypatch.setattr(files, "PART", 2)
     raw = kit.pain_001(source.number, lines_for(people), message="CRASH-1")
     kept = await files.upload_payment_file(stack, CLERK, raw)
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    real, calls = files.store_files.end_lines, 0
+    real, calls = working.store_files.end_part, 0
 
     async def dies(*args):
         nonlocal calls
         calls += 1
         if calls == 2:
             raise Outage("after paying, before writing the outcomes")
-        await real(*args)
+        return await real(*args)
 
-    monkeypatch.setattr(files.store_files, "end_lines", dies)
+    monkeypatch.setattr(working.store_files, "end_part", dies)
     with pytest.raises(Outage):
-        await files.run_file(stack, kept.file_id)
+        await working.run_file(stack, kept.file_id)
     half = await files.payment_file(stack, BOSS, kept.file_id)
     assert (half.state, half.paid) == (FileState.RUNNING, 2)
     assert [await balance(stack, p) for p in people[:4]] == [b + 1000 for b in before[:4]]
@@ -155,7 +155,7 @@ async def test_two_programs_on_one_file_pay_nobody_twice(stack, source, people):
     raw = kit.pain_001(source.number, lines_for(people), message="TWO-1")
     kept = await files.upload_payment_file(stack, CLERK, raw)
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    one, two = await asyncio.gather(files.run_file(stack, kept.file_id), files.run_file(stack, kept.file_id))
+    one, two = await asyncio.gather(working.run_file(stack, kept.file_id), working.run_file(stack, kept.file_id))
     assert one == two and one.paid == 6
     assert [await balance(stack, p) for p in people] == [b + 1000 for b in before]
 
@@ -165,7 +165,7 @@ async def test_when_the_money_runs_out_the_rest_is_told_line_by_line(stack, peop
     raw = kit.pain_001(small.number, lines_for(people), message="POOR-1")
     kept = await files.upload_payment_file(stack, CLERK, raw)
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    done = await files.run_file(stack, kept.file_id)
+    done = await working.run_file(stack, kept.file_id)
     assert (done.paid, done.rejected) == (2, 4)
     lines = (await files.file_lines(stack, BOSS, kept.file_id)).lines
     assert [n.reason for n in lines] == ["", ""] + ["AM04"] * 4
@@ -208,7 +208,7 @@ async def test_access_status_report(stack, source, people):
     first = etree.fromstring(await files.status_report(stack, CLERK, kept.file_id))
     assert first.findtext(".//{*}GrpSts") == "RCVD"
     await files.approve_payment_file(stack, BOSS, kept.file_id)
-    await files.run_file(stack, kept.file_id)
+    await working.run_file(stack, kept.file_id)
     raw = await files.status_report(stack, CLERK, kept.file_id)
     found = etree.fromstring(raw)
     assert found.findtext(".//{*}OrgnlMsgId") == "REP-1" and found.findtext(".//{*}GrpSts") == "PART"
@@ -247,3 +247,51 @@ async def test_a_new_wallet_leads_to_the_phone_and_the_masked_name_is_all_a_paye
 
 def test_the_reader_and_the_runner_agree_on_the_scheme():
     assert wire.SCHEME == "MSINGI-ID"
+
+
+async def test_access_take_payment_file(stack, source, people):
+    """A file that comes as a stream, here CSV: the same checks, the same four eyes."""
+
+    async def pieces(text):
+        for start in range(0, len(text), 7):
+            yield text[start : start + 7].encode()
+
+    sheet = files.Sheet("CSV-1", source.number, "TZS")
+    text = "number;id;amount\n" + "".join(f"{p.number};C{n};50\n" for n, p in enumerate(people))
+    kept = await files.take_payment_file(stack, CLERK, pieces(text), sheet)
+    assert (kept.lines, kept.total_minor, kept.message_id) == (6, 300, "CSV-1")
+    assert await files.take_payment_file(stack, CLERK, pieces(text), sheet) == kept
+    with pytest.raises(NotPermitted):
+        await files.take_payment_file(stack, kit.as_person(people[0].id), pieces(text), sheet)
+    twice = files.Sheet("CSV-2", source.number, "TZS")
+    with pytest.raises(Malformed) as refused:
+        await files.take_payment_file(stack, CLERK, pieces(text + f"{people[0].number};C0;1\n"), twice)
+    assert refused.value.facts == {"field": "line 7, id", "rule": "unique"}
+    await files.approve_payment_file(stack, BOSS, kept.file_id)
+    assert (await working.run_file(stack, kept.file_id)).paid == 6
+
+
+async def test_who_was_paid_before_a_crash_is_told_as_paid_whatever_became_of_them(stack, source, monkeypatch):
+    people = [await kit.enrolled(stack) for _ in range(3)]
+    raw = kit.pain_001(source.number, lines_for(people), message="GONE-1")
+    kept = await files.upload_payment_file(stack, CLERK, raw)
+    await files.approve_payment_file(stack, BOSS, kept.file_id)
+
+    async def dies(*_):
+        raise Outage("paid, and nothing written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working.store_files, "end_part", dies)
+        patch.setattr(working, "LEASE_S", -1)
+        with pytest.raises(Outage):
+            await working.run_file(stack, kept.file_id)
+    real = working.identity.payees_by_number
+
+    async def without_first(*args):  # as if suspended meanwhile
+        found = await real(*args)
+        return {number: person for number, person in found.items() if number != people[0].number}
+
+    monkeypatch.setattr(working.identity, "payees_by_number", without_first)
+    done = await working.run_file(stack, kept.file_id)
+    assert (done.paid, done.rejected) == (3, 0)
+    assert [await balance(stack, p) for p in people] == [1000] * 3

@@ -7,7 +7,7 @@ from tests.payments import kit
 
 from msingi.kernel.errors import Conflict, DifferentContent, Malformed, Refusal
 from msingi.payments import acts as ledger
-from msingi.payments import audit, errors, files
+from msingi.payments import audit, errors, files, working
 from msingi.payments.programmes import acts, preparing
 from msingi.payments.programmes.model import ProgrammeOrder
 
@@ -99,10 +99,10 @@ async def test_approvals_at_once_and_replayed_count_once(stack, source, people):
         return_exceptions=True,
     )
     assert sorted(type(t).__name__ for t in told) == ["FileNotReady", "FileNotReady", "FourEyes", "PaymentFile"]
-    await asyncio.gather(*[files.run_file(stack, kept.file_id) for _ in range(3)])
+    await asyncio.gather(*[working.run_file(stack, kept.file_id) for _ in range(3)])
     with pytest.raises(errors.FileNotReady):  # once paid, an old approval opens nothing again
         await files.approve_payment_file(stack, CHIEF, kept.file_id)
-    assert (await files.run_file(stack, kept.file_id)).paid == 1
+    assert (await working.run_file(stack, kept.file_id)).paid == 1
     assert await balance(stack, people[0]) == before + 70
 
 
@@ -117,7 +117,7 @@ async def test_a_cycle_opened_by_many_at_once_is_one_cycle_and_pays_once(stack, 
     await asyncio.gather(*[preparing.prepare(stack, opened[0]) for _ in range(3)])
     assert (await files.payment_file(stack, BOSS, str(opened[0]))).lines == 3
     await files.approve_payment_file(stack, BOSS, str(opened[0]))
-    await files.run_file(stack, str(opened[0]))
+    await working.run_file(stack, str(opened[0]))
     retries = await asyncio.gather(
         *[acts.open_cycle(stack, CLERK, made.programme_id, "1", retry=True) for _ in range(3)], return_exceptions=True
     )

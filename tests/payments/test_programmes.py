@@ -11,7 +11,7 @@ from tests.payments import kit
 from msingi.identity import acts as identity
 from msingi.kernel.errors import Malformed, NotPermitted, Outage
 from msingi.payments import acts as ledger
-from msingi.payments import audit, files
+from msingi.payments import audit, files, working
 from msingi.payments import errors as ledger_errors
 from msingi.payments.model import FileState
 from msingi.payments.programmes import acts, errors, jobs, preparing, rules, store
@@ -50,7 +50,7 @@ async def balance(stack, person):
 async def paid(stack, file_id):
     await preparing.prepare(stack, file_id)
     await files.approve_payment_file(stack, BOSS, str(file_id))
-    return await files.run_file(stack, str(file_id))
+    return await working.run_file(stack, str(file_id))
 
 
 async def test_access_open_programme(stack, source):
@@ -206,7 +206,7 @@ async def test_everybody_is_paid_left_out_or_rejected_and_a_retry_pays_only_the_
     assert waiting.message_id == "MAIN/2026-02"
     await files.approve_payment_file(stack, BOSS, str(file_id))
     await identity.suspend(stack, OFFICER, people[1].id, "test")
-    done = await files.run_file(stack, str(file_id))
+    done = await working.run_file(stack, str(file_id))
     assert (done.paid, done.rejected) == (3, 1)
     out = await acts.left_out(stack, BOSS, file_id)
     assert [(o.person_id, o.why) for o in out.people] == [(people[0].id, Why.NOT_IN_USE)]

@@ -12,7 +12,7 @@ from tests.payments import kit
 from msingi import countries
 from msingi.kernel.errors import Malformed, TooLarge
 from msingi.kernel.money import Currency
-from msingi.payments import wire
+from msingi.payments import grammar, wire
 
 TZS = Currency("TZS", 0, "834", "TSh")
 TND = Currency("TND", 3, "788", "DT")
@@ -78,21 +78,21 @@ BAD = [
     ("order", swapped(b"<DbtrAgt>", b"<BtchBookg>true</BtchBookg><DbtrAgt>"), BLK + "/BtchBookg", "order"),
     ("missing", swapped(METHOD, b""), BLK + "/PmtMtd", "required"),
     ("twice", swapped(METHOD, METHOD * 2), BLK + "/PmtMtd", "at most 1"),
-    ("cheque", swapped(b"TRF", b"CHK"), BLK + "/PmtMtd", wire.TRANSFER.rule),
+    ("cheque", swapped(b"TRF", b"CHK"), BLK + "/PmtMtd", grammar.TRANSFER.rule),
     ("unknown element", swapped(b"<Amt>", b"<Bribe>1</Bribe><Amt>"), TX + "[1]/Bribe", "known-element"),
     ("equivalent amount", swapped(b"<InstdAmt", b"<EqvtAmt"), TX + "[1]/Amt/EqvtAmt", "known-element"),
     ("zero", kit.pain_001("1", [*LINES, ("E4", "1", "0")]), TX + "[4]/Amt/InstdAmt", "above zero"),
-    ("negative", kit.pain_001("1", [("E1", "1", "-5")], total="5"), TX + "[1]/Amt/InstdAmt", wire.AMOUNT.rule),
+    ("negative", kit.pain_001("1", [("E1", "1", "-5")], total="5"), TX + "[1]/Amt/InstdAmt", grammar.AMOUNT.rule),
     ("too many decimals", kit.pain_001("1", [("E1", "1", "1.5")]), TX + "[1]/Amt/InstdAmt", "decimals<=0"),
     ("unknown currency", kit.pain_001("1", LINES, currency="USD"), TX + "[1]/Amt/InstdAmt/@Ccy", "known-currency"),
     ("two currencies", swapped(b'"TZS">2500', b'"TND">2500'), TX + "[2]/Amt/InstdAmt/@Ccy", "one-currency"),
     ("no currency", swapped(b' Ccy="TZS"', b""), TX + "[1]/Amt/InstdAmt/@Ccy", "iso4217"),
     ("same id twice", kit.pain_001("1", [*LINES, LINES[0]]), TX + "[4]/PmtId/EndToEndId", "unique"),
-    ("long id", kit.pain_001("1", [("E" * 36, "1", "5")]), TX + "[1]/PmtId/InstrId", wire.MAX35.rule),
+    ("long id", kit.pain_001("1", [("E" * 36, "1", "5")]), TX + "[1]/PmtId/InstrId", grammar.MAX35.rule),
     ("another scheme", kit.pain_001("1", LINES, scheme="BBAN"), TX + "[1]/CdtrAcct/Id/Othr/Id", "scheme MSINGI-ID"),
     ("future", kit.pain_001("1", LINES, day="2026-02-02"), BLK + "/ReqdExctnDt/Dt", "not in the future"),
-    ("no such day", kit.pain_001("1", LINES, day="2025-02-30"), BLK + "/ReqdExctnDt/Dt", wire.DAY.rule),
-    ("no such hour", swapped(b"T08:", b"T28:"), ROOT + "/GrpHdr/CreDtTm", wire.MOMENT.rule),
+    ("no such day", kit.pain_001("1", LINES, day="2025-02-30"), BLK + "/ReqdExctnDt/Dt", grammar.DAY.rule),
+    ("no such hour", swapped(b"T08:", b"T28:"), ROOT + "/GrpHdr/CreDtTm", grammar.MOMENT.rule),
     ("stray text", swapped(b"<Amt>", b"stray<Amt>"), TX + "[1]", "elements-only"),
     ("attribute", swapped(b"<Amt>", b'<Amt x="1">'), TX + "[1]/Amt", "known-attribute"),
     ("iban", swapped(PAYER, b"<Id><IBAN>TZ1</IBAN></Id></DbtrAcct>"), BLK + "/DbtrAcct/Id/Othr/Id", "required"),
@@ -159,7 +159,7 @@ def test_what_is_accepted_is_valid_by_the_official_schema():
         official.assertValid(etree.fromstring(raw))
     for _, raw, _, rule in BAD:
         # What the schema refuses for its shape, the reader refuses too; the reverse holds for the stack's own rules.
-        shape = ("order", "required", "at most 1", "known-element", "iso4217", wire.MAX35.rule, "known-attribute")
+        shape = ("order", "required", "at most 1", "known-element", "iso4217", grammar.MAX35.rule, "known-attribute")
         if rule in shape and b"EqvtAmt" not in raw and b"IBAN" not in raw:
             assert not official.validate(etree.fromstring(raw)), rule
 
@@ -196,3 +196,46 @@ def test_no_file_is_accepted_that_the_official_schema_refuses(data):
 
 def test_the_profiles_currencies_are_the_ones_used_here():
     assert countries.load("taifa").currency.digits == 0 and countries.load("wahat").currency.digits == 3
+
+
+def streamed(raw, pieces):
+    """What a reader makes of a file that comes in pieces of these sizes, or how it refuses it."""
+    reader, start = wire.Reader(currency_of, TODAY), 0
+    try:
+        for size in pieces:
+            reader.feed(raw[start : start + size])
+            start += size
+        reader.feed(raw[start:])
+        return reader.close()
+    except Malformed as refused:
+        return refused.facts
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_lines_that_look_alike_are_read_as_the_parser_reads_them(data):
+    """The short way (lines matched as bytes) and the long one say the same of every file, however it is cut."""
+    texts = st.sampled_from(
+        ["E1", "E2", "E3", "x y", "", "&amp;", "\u0645\u0639\u0627\u0634", "a<!-- -->b", "]]>", "\ufffe", "\t"]
+    )
+    wanted = [(data.draw(texts), "123456789012", data.draw(st.sampled_from(["1", "02.00", "0"]))) for _ in range(5)]
+    raw = kit.pain_001("1", wanted, total="5", in_account=data.draw(st.booleans()))
+    raw = raw.replace(b"</CdtTrfTxInf>", data.draw(st.sampled_from([b"</CdtTrfTxInf>", b"</CdtTrfTxInf> \n"])))
+    remark = data.draw(st.sampled_from([b"", b"<!-- </CdtTrfTxInf> -->", b" <!-- ", b"<?p </CdtTrfTxInf>?>"]))
+    place = data.draw(st.integers(0, len(raw)))
+    raw = raw[:place] + remark + raw[place:]
+    pieces = data.draw(st.lists(st.integers(1, 900), max_size=6))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire.alike, "shape_of", lambda _: None)
+        long_way = streamed(raw, [])
+    assert streamed(raw, pieces) == long_way
+
+
+def test_the_short_way_is_taken():
+    lines = [(f"E{n}", "123456789012", "5") for n in range(200)]
+    reader, asked = wire.Reader(currency_of, TODAY), []
+    parse = reader._parse
+    reader._parse = lambda raw, last=False: (asked.append(len(raw)), parse(raw, last))
+    raw = kit.pain_001("1", lines)
+    reader.feed(raw)
+    assert len(reader.close().lines) == 200 and sum(asked) < len(raw) / 20

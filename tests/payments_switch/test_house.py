@@ -12,7 +12,7 @@ from msingi.kernel.errors import NotPermitted
 from msingi.payments import acts as ledger_acts
 from msingi.payments import errors as ledger_errors
 from msingi.payments import store as ledger_store
-from msingi.payments.switch import errors, house, moving, roll
+from msingi.payments.switch import errors, house, moving, outside, roll
 
 BANK = "our-bank"
 
@@ -35,7 +35,7 @@ async def balance(stack, person):
 
 
 async def clearing(stack):
-    number = await house._clearing(stack, BANK)
+    number = await house.clearing(stack, BANK)
     async with stack.db.reading("payments") as tx:
         return (await ledger_store.account(tx, number))["posted"]
 
@@ -91,30 +91,30 @@ async def test_access_pay_outside(stack, other):
     msisdn = f"2557{uuid4().int % 10**8:08d}"
     await other.send("POST", f"/participants/MSISDN/{msisdn}", {"fspId": other.name})
     await other.wait("PUT", f"/participants/MSISDN/{msisdn}")
-    found = await house.find(stack, me, "MSISDN", msisdn)
+    found = await outside.find(stack, me, "MSISDN", msisdn)
     assert (found.fsp, found.name) == (other.name, "A. M.")
-    offer = await house.ask_offer(stack, me, found, 4_000)
+    offer = await outside.ask_offer(stack, me, found, 4_000)
     assert (offer.send_minor, offer.receive_minor, offer.fee_minor) == (4_000, 4_000, 0)
     for _ in range(2):  # the same key pays once
-        sent = await house.pay_outside(stack, me, account.number, offer, "key-1")
+        sent = await outside.pay_outside(stack, me, account.number, offer, "key-1")
         assert sent.amount_minor == 4_000
     await agreed(stack)
     assert await balance(stack, person.id) == (6_000, 6_000)
     with pytest.raises(NotPermitted):
-        await house.pay_outside(stack, people.as_person(person.id, assurance=1), account.number, offer, "key-2")
+        await outside.pay_outside(stack, people.as_person(person.id, assurance=1), account.number, offer, "key-2")
     stranger, _ = await customer(stack)
     with pytest.raises(ledger_errors.NoSuchAccount):
-        await house.pay_outside(stack, people.as_person(stranger.id), account.number, offer, "key-3")
+        await outside.pay_outside(stack, people.as_person(stranger.id), account.number, offer, "key-3")
     with pytest.raises(ledger_errors.InsufficientFunds):
-        more = await house.ask_offer(stack, me, found, 9_000)
-        await house.pay_outside(stack, me, account.number, more, "key-4")
+        more = await outside.ask_offer(stack, me, found, 9_000)
+        await outside.pay_outside(stack, me, account.number, more, "key-4")
 
 
 async def test_a_payment_that_is_refused_or_never_answered_comes_back(stack, other, monkeypatch):
     person, account = await customer(stack, 10_000)
     me = people.as_person(person.id)
-    to = house.Found(other.name, "A. M.", "MSISDN", "255700000001")
-    offer = await house.ask_offer(stack, me, to, 3_000)
+    to = outside.Found(other.name, "A. M.", "MSISDN", "255700000001")
+    offer = await outside.ask_offer(stack, me, to, 3_000)
 
     async def refuses(one, method, path, headers, body):
         if path == "/transfers":
@@ -123,17 +123,17 @@ async def test_a_payment_that_is_refused_or_never_answered_comes_back(stack, oth
 
     other.reply = refuses
     with pytest.raises(errors.UnknownParty):
-        await house.pay_outside(stack, me, account.number, offer, "refused")
+        await outside.pay_outside(stack, me, account.number, offer, "refused")
     await agreed(stack)
     assert await balance(stack, person.id) == (10_000, 10_000)
     other.reply = None
     monkeypatch.setattr(house, "ANSWER_S", 1.5)
-    with pytest.raises(house.Outage):
-        await house.pay_outside(stack, me, account.number, offer, "silent")
+    with pytest.raises(outside.Outage):
+        await outside.pay_outside(stack, me, account.number, offer, "silent")
     assert await balance(stack, person.id) == (10_000, 7_000)
     await asyncio.sleep(1.5)
     await moving.expire(stack)
     await agreed(stack)
     assert await balance(stack, person.id) == (10_000, 10_000)
     with pytest.raises(errors.UnknownParty):
-        await house.pay_outside(stack, me, account.number, offer, "silent")
+        await outside.pay_outside(stack, me, account.number, offer, "silent")

@@ -56,6 +56,15 @@ class Surfer:
         self.answer = await self.http.post(to or action, data=filled, headers={"accept": "text/html"})
         return self.answer
 
+    async def press(self, action: str, **wanted: str) -> httpx.Response:
+        """Press the first button whose form goes to an address and carries these values."""
+        for form in parser.document_fromstring(self.answer.text).xpath(f"//form[@action='{action}']"):
+            found = {f.get("name"): f.get("value", "") for f in form.xpath(".//input[@name]")}
+            if wanted.items() <= found.items():
+                self.answer = await self.http.post(action, data=found, headers={"accept": "text/html"})
+                return self.answer
+        raise AssertionError(f"no such button: {action} {wanted}")
+
     async def sign_in(self, login: str, phone: str, pin: str = PIN) -> "Surfer":
         await self.open("/sign-in")
         await self.send("/signin/pin", login=login, pin=pin)

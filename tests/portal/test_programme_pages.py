@@ -9,7 +9,7 @@ from tests.portal.conftest import PIN
 
 from msingi.kernel.context import job_context
 from msingi.payments import acts as payments
-from msingi.payments import files
+from msingi.payments import working
 from msingi.payments.programmes import acts, preparing
 from msingi.signin import acts as signin
 from msingi.signin.model import NewStaff
@@ -64,7 +64,7 @@ async def test_from_the_list_to_the_money(stack, town, source, surf):
     assert f'action="{home}/people"' not in boss.answer.text
     await boss.open(f"/staff/payments/{file_id}")
     await boss.send(f"/staff/payments/{file_id}/approve")
-    assert (await files.run_file(stack, str(file_id))).paid == 2
+    assert (await working.run_file(stack, str(file_id))).paid == 2
     await clerk.open(home)
     assert "2 paid" in clerk.text and not re.search('name="retry"', clerk.answer.text)
     await clerk.send(f"{home}/closing")

@@ -94,7 +94,7 @@ def pay(home: Path, file: Path, institution: str, clerk: str, approver: str, rep
 
 
 async def _pay(home: Path, file: Path, institution: str, clerk: str, approver: str, report: Path | None) -> None:
-    from msingi.payments import files
+    from msingi.payments import files, working
 
     def who(staff: str, role: str) -> Actor:
         return Actor(Kind.STAFF, staff, institution, frozenset({role}), 2, staff)
@@ -105,7 +105,7 @@ async def _pay(home: Path, file: Path, institution: str, clerk: str, approver: s
         uploaded = await files.upload_payment_file(stack, handing_in, file.read_bytes())
         await files.approve_payment_file(stack, approving, uploaded.file_id)
         with click.progressbar(length=uploaded.lines, label="Paying", file=sys.stderr) as bar:
-            done = await files.run_file(stack, uploaded.file_id, bar.update)
+            done = await working.run_file(stack, uploaded.file_id, bar.update)
         click.echo(f"{done.lines} lines: {done.paid} paid, {done.rejected} rejected ({done.state})")
         if report is not None:
             report.write_bytes(await files.status_report(stack, handing_in, uploaded.file_id))

@@ -18,6 +18,7 @@ import click
 
 from msingi.cli import sample_country
 from msingi.cli.sample_bank import open_bank
+from msingi.cli.sample_switch import join_switch
 from msingi.countries import synthetic
 from msingi.countries.portrait import portrait
 from msingi.countries.synthetic import Invented
@@ -82,6 +83,7 @@ async def make(stack: Stack, count: int, seed: int, *, progress: bool, say: Say)
     keepers = [(enrolled[p.index].number, p.family) for p in with_pin[1:3]]
     if len(keepers) == 2:
         country.document["bank"] = await open_bank(stack, *keepers)
+    country.document["switch"] = await join_switch(stack, country.code_of("bank"))
     infants = [
         p for p in people if p.index in enrolled and 12 <= _months(p.birth_date) < 24 and rng.random() < DTP_SHARE
     ]

@@ -33,6 +33,7 @@ STAFF = {
     "protector": ("regulator", ["data-protection-authority"]),
     "registrar": ("registry", ["adjudicator", "registrar"]),
     "judge": ("court", ["court"]),
+    "governor": ("bank", ["central-banker"]),
 }
 STAFF_PIN = "246810"
 COURT = "high-court"  # no member of the exchange: it only orders

@@ -8,6 +8,7 @@ Law: code never names a country; whatever the code needs to know of one, it read
 
 import csv
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -157,7 +158,7 @@ class Profile(Strict, frozen=True):
         """The URI that names the identity number as an identifier system, for example in FHIR."""
         return f"urn:msingi:{self.code}:number"
 
-    def say(self, text: Text, language: str = "") -> str:
+    def say(self, text: Mapping[str, str], language: str = "") -> str:
         """`text` in `language`, or else in the default language, or in English, or in any."""
         for wanted in (language, self.language, "en"):
             if wanted in text:

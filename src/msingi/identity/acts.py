@@ -35,6 +35,7 @@ from msingi.identity.model import (
     Status,
     Version,
 )
+from msingi.identity.payees import payees_by_number as payees_by_number
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing

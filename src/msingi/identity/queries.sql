@@ -132,17 +132,14 @@ SELECT f.person_id, p.status
 FROM identity.phone f JOIN identity.person p ON p.person_id = f.person_id WHERE f.phone_key = $1
 
 -- name: people
--- People as they are now, with their newest version.
-SELECT p.person_id, p.status, p.number_sealed, p.merged_into, p.enrolled_at, v.valid_from, v.sealed
+-- People as they are now, with their newest version and their ties to others.
+SELECT p.person_id, p.status, p.number_sealed, p.merged_into, p.enrolled_at, v.valid_from, v.sealed,
+  ARRAY(SELECT (l.kind, l.other_id) FROM identity.link l WHERE l.person_id = p.person_id ORDER BY l.kind, l.other_id) AS ties
 FROM identity.person p
 CROSS JOIN LATERAL (
   SELECT n.valid_from, n.sealed FROM identity.version n
   WHERE n.person_id = p.person_id ORDER BY n.valid_from DESC LIMIT 1) AS v
 WHERE p.person_id = ANY ($1::uuid[])
-
--- name: links
--- The ties of people to others.
-SELECT person_id, kind, other_id FROM identity.link WHERE person_id = ANY ($1::uuid[]) ORDER BY kind, other_id
 
 -- name: versions
 -- All versions of a person, oldest first.

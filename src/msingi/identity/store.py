@@ -174,12 +174,11 @@ async def by_phone(tx: Tx, phone_key: bytes) -> tuple[PersonId, Status] | None:
 
 async def people(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, tuple[Row, tuple[Link, ...]]]:
     """The rows of people with their newest versions, and their ties; unknown ids are absent."""
-    ids = list(person_ids)
-    links: dict[PersonId, list[Link]] = {}
-    for row in await tx.rows(Q.links, ids):
-        links.setdefault(row["person_id"], []).append(Link(LinkKind(row["kind"]), PersonId(row["other_id"])))
-    found = await tx.rows(Q.people, ids)
-    return {PersonId(row["person_id"]): (row, tuple(links.get(row["person_id"], ()))) for row in found}
+    found = {}
+    for row in await tx.rows(Q.people, list(person_ids)):
+        ties = tuple(Link(LinkKind(kind), PersonId(other)) for kind, other in row["ties"])
+        found[PersonId(row["person_id"])] = row, ties
+    return found
 
 
 async def current(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, Row]:

@@ -131,9 +131,8 @@ def cover(package: types.ModuleType, *callers: str) -> int:
     Safe to repeat. What a sub-room keeps to itself begins with an underscore, or takes something that stays at home,
     such as a transaction.
     """
-    parts = [
-        importlib.import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)
-    ]
+    names = (one.name for one in pkgutil.iter_modules(package.__path__))
+    parts = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
     changed: dict[int, Any] = {}
     for part in parts:
         for name, found in list(vars(part).items()):

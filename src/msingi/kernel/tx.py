@@ -1,5 +1,6 @@
 """One open transaction, and what travels together with its beginning and its end (docs/decisions/0010)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ Q = sql.load(__name__)
 INLINE_BYTES = 64 * 1024  # more than this is not worth writing as text
 KEYS_GONE = "MS410"
 NOT_AS_EXPECTED = "MS409"
+_COPY_DONE = b"c" + (4).to_bytes(4)
 Row = asyncpg.Record
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
@@ -35,6 +37,7 @@ class Tx:
     __slots__ = (
         "_conn",
         "_opening",
+        "_streams",
         "after_commit",
         "borrowed_keys",
         "claims",
@@ -53,6 +56,7 @@ class Tx:
     def __init__(self, conn: Connection, permits: Sequence[Permit], opening: str = "") -> None:
         self._conn = conn
         self._opening = opening
+        self._streams: list[bytes] = []
         self.permits = permits
         self.owed = set(permits)
         self.staged: list[leaf.Staged] = []
@@ -138,19 +142,13 @@ class Tx:
         """Run a statement once per argument list, in one round trip."""
         await (await self.open()).executemany(query.text, args)
 
-    async def copy(self, table: str, columns: Sequence[str], records: Sequence[Sequence[Any]]) -> None:
-        """Binary COPY of `records` into `schema.table`. Row-level security does not allow COPY: use it only for
-        tables of the kernel's plumbing or of rooms that are walled without people."""
-        schema, _, name = table.partition(".")
-        conn = await self.open()
-        await conn.copy_records_to_table(name, schema_name=schema, columns=columns, records=records)
-
-    async def pour(self, table: str, columns: Sequence[str], stream: bytes) -> None:
-        """As `copy`, of rows that are in PostgreSQL's binary COPY format already."""
-        schema, _, name = table.partition(".")
-        conn = await self.open()
-        source = memoryview(stream)  # the driver would take bytes for the name of a file
-        await conn.copy_to_table(name, source=source, schema_name=schema, columns=columns, format="binary")
+    def pour(self, table: str, columns: Sequence[str], stream: bytes) -> None:
+        """Rows for `schema.table`, in PostgreSQL's binary COPY format; they travel with the commit, after what was left
+        for the end before them. Row-level security does not allow COPY: use it only for tables of rooms that are walled
+        without people, and have bricks of their own."""
+        copying = Query("pour", f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)", "")
+        self.later.append((copying, ()))
+        self._streams.append(stream)
 
     async def end(self, keep: bool) -> None:
         """Send what is left for the end, then COMMIT (or ROLLBACK unless `keep`), in one round trip if it is short.
@@ -160,6 +158,7 @@ class Tx:
         """
         if not keep:
             self.later.clear()
+            self._streams.clear()
         elif self.receipts:
             self.later.append((Q.settle_many, (list(self.receipts), list(self.receipts.values()))))
         if keep and self.events:
@@ -173,7 +172,7 @@ class Tx:
     async def _send_the_end(self, ending: str) -> None:
         try:
             texts = [render(query.text, args) for query, args in self.later]
-            if sum(map(len, texts)) > 2 * INLINE_BYTES:  # bytes are written as two digits each
+            if sum(map(len, texts)) > 2 * INLINE_BYTES and not self._streams:  # bytes are written as two digits each
                 for query, args in self.later:
                     await self.do(query, *args)
                 texts.clear()
@@ -181,6 +180,8 @@ class Tx:
                 texts.insert(0, self._opening)
             self._opening = ""
             self.statements += 1
+            if self._streams:
+                asyncio.get_running_loop().call_soon(_flow, self._conn, self._streams)
             status = await self._conn.execute("; ".join([*texts, ending]))
         except asyncpg.PostgresError as raised:
             if getattr(raised, "sqlstate", "") == KEYS_GONE:
@@ -190,6 +191,18 @@ class Tx:
             raise
         if status != ending:
             raise AssertionError(f"the transaction ended with {status}, not {ending}")
+
+
+def _flow(conn: Any, streams: Sequence[bytes]) -> None:
+    """Send the rows of COPY statements right behind the message that holds these, without waiting to be asked.
+
+    The server reads each stream when it comes to its statement. If it fails before, it ignores them, as the protocol
+    says of data that no COPY is waiting for ("Message Flow", COPY Operations).
+    """
+    transport = conn._transport
+    if not transport.is_closing():
+        frames = [b"d" + (len(stream) + 4).to_bytes(4) + stream + _COPY_DONE for stream in streams]
+        transport.write(b"".join(frames))
 
 
 def _touched(status: str) -> int:

@@ -155,6 +155,16 @@ CREATE TABLE IF NOT EXISTS signin.seen (
 SELECT kernel.wall('signin', 'seen', NULL);
 CREATE INDEX IF NOT EXISTS seen_until ON signin.seen USING brin (until);
 
+-- Claim such a thing with the last message of a transaction, which fails if it came before: so nobody waits for it.
+CREATE OR REPLACE FUNCTION signin.claim_last(thing bytea, until timestamptz) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO signin.seen (seen, until) VALUES (thing, claim_last.until) ON CONFLICT DO NOTHING;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'it came before' USING ERRCODE = 'MS409';
+  END IF;
+END $$;
+
 -- Institutions whose software seems to guess: how many questions and noes there were in a quarter of an hour.
 -- distributed by institution
 CREATE TABLE IF NOT EXISTS signin.alarm (
@@ -211,3 +221,13 @@ CREATE TABLE IF NOT EXISTS signin.recovery (
   PRIMARY KEY (person_id, at)
 );
 SELECT kernel.wall('signin', 'recovery', 'person_id');
+
+-- Sign-ins that eSignet's own page or a wallet takes from step to step; the state of each stands sealed.
+-- distributed by login_hash
+CREATE TABLE IF NOT EXISTS signin.login (
+  login_hash bytea PRIMARY KEY,
+  sealed bytea NOT NULL,       -- personal: identity-proofing, keep 1 day
+  expires_at timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'login', NULL);
+CREATE INDEX IF NOT EXISTS login_expires ON signin.login USING brin (expires_at);

@@ -210,6 +210,32 @@ CREATE TABLE IF NOT EXISTS payments.batch (
 );
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
 
+-- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), set the changed balances,
+-- and chain the batch. It fails if another writer has moved the shard on. As a function it travels with the commit, its
+-- plans are kept, and they never scan the accounts, however few there were when they were made.
+CREATE OR REPLACE FUNCTION payments.settle(
+  shard smallint, epoch bigint, first_seq bigint, next_seq bigint, n int, prev bytea, root bytea, head bytea,
+  at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  changed int;
+BEGIN
+  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head
+  WHERE s.shard = settle.shard AND s.epoch = settle.epoch AND s.seq = settle.first_seq;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
+  END IF;
+  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
+  FROM unnest(settle.ids, settle.posted, settle.reserved, settle.spent, settle.day) AS u (id, posted, reserved, spent, day)
+  WHERE a.shard = settle.shard AND a.id = u.id;
+  GET DIAGNOSTICS changed = ROW_COUNT;
+  IF changed <> cardinality(ids) THEN
+    RAISE EXCEPTION '% balances changed in memory, % in the database', cardinality(ids), changed;
+  END IF;
+  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
+  VALUES (settle.shard, settle.first_seq, settle.n, settle.at, settle.prev, settle.root, settle.head);
+END $$;
+
 -- Open holds: money reserved by RESERVE rows and not yet committed, aborted or expired. An account's `reserved` is
 -- the sum of its holds. Only the writer writes here; whatever ended a hold stands in the journal.
 -- distributed by shard
@@ -283,29 +309,51 @@ CREATE TABLE IF NOT EXISTS payments.payment_block (
   block int NOT NULL,
   block_id text NOT NULL,
   payer bigint NOT NULL,
+  first_line int NOT NULL,
+  lines int NOT NULL,
   PRIMARY KEY (file_id, block)
 );
 SELECT kernel.wall('payments', 'payment_block', NULL);
 
--- The lines of a file, each with its outcome. Who is to be paid is sealed, and forgotten once the line has ended.
+-- The lines of a file that wait, in parts that are worked off as one: sealed, and forgotten once they have ended.
+-- distributed by file_id
+CREATE TABLE IF NOT EXISTS payments.payment_part (
+  file_id uuid NOT NULL,
+  part int NOT NULL,
+  first_line int NOT NULL,
+  lines int NOT NULL,
+  total bigint NOT NULL,
+  sealed bytea,                           -- personal: payment, keep until the lines have ended (numbers, amounts, words)
+  paid int NOT NULL DEFAULT 0,
+  rejected int NOT NULL DEFAULT 0,
+  paid_amount bigint NOT NULL DEFAULT 0,
+  ended_at timestamptz,
+  PRIMARY KEY (file_id, part)
+);
+SELECT kernel.wall('payments', 'payment_part', NULL);
+
+-- The lines of a file that have ended, each with its outcome; nothing about people. As the journal, it is filled by COPY,
+-- so it has a trigger and a view for a wall.
 -- distributed by file_id
 CREATE TABLE IF NOT EXISTS payments.payment_line (
   file_id uuid NOT NULL,
   line int NOT NULL,
-  block int NOT NULL,
   instruction_id text NOT NULL,
   end_to_end_id text NOT NULL,
   amount bigint NOT NULL,
-  beneficiary bytea,                      -- personal: payment, keep until the line has ended (sealed number and words)
-  status smallint NOT NULL DEFAULT 0,     -- 0 waiting, 1 paid, 2 rejected
-  reason text NOT NULL DEFAULT '',        -- ISO 20022 ExternalStatusReason1Code
-  why text NOT NULL DEFAULT '',
+  status smallint NOT NULL,               -- 1 paid, 2 rejected
+  reason text NOT NULL,                   -- ISO 20022 ExternalStatusReason1Code
+  why text NOT NULL,
   transfer_id uuid,
-  at timestamptz,
+  at timestamptz NOT NULL,
   PRIMARY KEY (file_id, line)
 );
-SELECT kernel.wall('payments', 'payment_line', NULL);
-CREATE INDEX IF NOT EXISTS payment_line_open ON payments.payment_line (file_id, line) WHERE status = 0;
+CREATE OR REPLACE TRIGGER ask_room BEFORE INSERT ON payments.payment_line
+  FOR EACH STATEMENT EXECUTE FUNCTION payments.ask_room();
+GRANT INSERT ON payments.payment_line TO msingi_app;
+CREATE OR REPLACE VIEW payments.payment_line_seen WITH (security_barrier) AS
+  SELECT * FROM payments.payment_line WHERE (SELECT kernel.room()) = 'payments';
+GRANT SELECT ON payments.payment_line_seen TO msingi_app;
 
 -- Holders whose sign-in was given back at a centre: until when their accounts pay out small amounts only.
 -- distributed by person_id

@@ -34,8 +34,9 @@ END $$;
 -- which column is sealed for a person under which label. Tables that name others stand behind them.
 CREATE OR REPLACE FUNCTION exchange.room_tables(wanted text)
 RETURNS TABLE (tab text, cols text[], types text[], keys text[], person text, sealed text, label text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT n.nspname || '.' || c.relname,
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY SELECT n.nspname || '.' || c.relname,
     ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       AND a.attgenerated = '' ORDER BY a.attnum),
     ARRAY(SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
@@ -46,7 +47,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN governance.keeping k ON k.tab = n.nspname || '.' || c.relname
   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND (n.nspname = wanted OR c.oid = 'kernel.once'::regclass)
-  ORDER BY (SELECT count(*) FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), 1 $$;
+  ORDER BY (SELECT count(*) FROM pg_constraint f WHERE f.conrelid = c.oid AND f.contype = 'f'), 1;
+END $$;
 
 -- The rows of one of these tables as text, always in the same order, with the label and the person of a sealed value.
 CREATE OR REPLACE FUNCTION exchange.room_rows(room text, wanted text)

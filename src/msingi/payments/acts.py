@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg.pgproto.pgproto import UUID as FastUUID
-
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
@@ -14,6 +12,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
 from msingi.payments import book, errors, ledger, parties, rules, shards, store, writer
+from msingi.payments.groups import mandates
 from msingi.payments.model import (
     Account,
     AccountKind,
@@ -54,7 +53,7 @@ async def open_account(
     transit accounts. Raises Malformed for a kind or a floor that the holder cannot have, or an unknown tier.
     """
     person = owner if isinstance(owner, UUID) else None
-    if (kind in PERSONAL) != (person is not None):
+    if kind is AccountKind.JOINT or (kind in PERSONAL) != (person is not None):
         raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
     if not -rules.MAX_BALANCE_MINOR <= floor_minor <= 0 or (floor_minor and kind not in BELOW_ZERO):
         raise Malformed(f"{kind} accounts do not go that far below zero.", field="floor_minor", rule="kind-of-account")
@@ -113,7 +112,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order, *payer_of(stack, ctx, "payments.transfer"))
+    ready = await _ordered(stack, ctx, order, {})
     (ending,) = await ledger.post(stack, (ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
@@ -132,11 +131,10 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
-    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
+    paying: dict[int, tuple[Permit, int]] = {}  # one actor, one act, an own account: one decision
     for wanted in orders:
         try:
-            paying = paying or payer_of(stack, ctx, "payments.transfer")
-            ready.append(await _ordered(stack, ctx, wanted, *paying))
+            ready.append(await _ordered(stack, ctx, wanted, paying))
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
@@ -168,10 +166,18 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
     )
 
 
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Permit, owner: int) -> Order:
-    """A permitted transfer as the writer takes it: shapes checked, payee found."""
+async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: dict[int, tuple[Permit, int]]) -> Order:
+    """A permitted transfer as the writer takes it: shapes checked, payee found. The actor holds the debited account
+    (then `own` remembers it), or has a mandate over it."""
     rules.check_order(wanted)
     debit = rules.id_of(wanted.payer)
+    paying = own.get(debit)
+    if paying is None:
+        asked = debit, wanted.amount_minor, wanted.key
+        paying = await mandates.payer_of(stack, ctx, "payments.transfer", *asked)
+        if paying[1] == mandates.own(stack, ctx, "payments.transfer")[1]:
+            own[debit] = paying
+    permit, owner = paying
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
@@ -183,18 +189,6 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, permit: Pe
     text = parties.permit_text(permit)
     me = parties.own_name(stack, ctx) if name or words else ""
     return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
-
-
-def payer_of(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
-    """The permit to debit what the actor holds, and the reference of that holder."""
-    actor = ctx.actor
-    if actor.kind is Kind.PERSON:
-        person = PersonId(FastUUID(actor.id))
-        permit = policy.decide(ctx, act, person, holder="person", own_account=False)
-        return permit, parties.holder_ref(stack, f"person:{actor.id}")
-    own = bool(actor.institution)
-    permit = policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=own)
-    return permit, parties.holder_ref(stack, f"institution:{actor.institution}")
 
 
 def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, PersonId | None]:

@@ -156,6 +156,10 @@ class Book:
         self.owner[index] = owner
         self.currency[index] = self.currencies.setdefault(currency, len(self.currencies))
 
+    def holder_of(self, index: int) -> int | None:
+        """The reference of an account's holder; None for one that the book has not met."""
+        return self.owner[index] if 0 <= index < len(self.flags) and self.flags[index] else None
+
     def hold_on(self, holds: Iterable[Hold]) -> None:
         """Set the open holds to what the database says; the accounts are known, and `reserved` counts them already."""
         self.holds, self._expiring = {}, []

@@ -1,105 +1,145 @@
-"""The verbs of payment files: hand in, approve with four eyes, work off line by line, report.
+"""The verbs of payment files: hand in, approve with four eyes, look, report. (`working.py` pays them.)
 
-A file survives everything: each line has a transfer id that is derived from file and line, so working a file off
-again after a crash pays nobody twice, and every line ends with an outcome.
+Who is to be paid is sealed in parts of a thousand lines, and opened only where a part is paid or looked at.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import AsyncIterator
+from hashlib import sha256
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
-from msingi.identity import acts as identity
 from msingi.kernel import clock, log, once, policy
-from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import DifferentContent, Malformed
-from msingi.kernel.ids import PersonId, uuid7
+from msingi.kernel.errors import Malformed
+from msingi.kernel.ids import uuid7
 from msingi.kernel.money import Currency
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, errors, ledger, parties, report, rules, store, store_files, wire
-from msingi.payments.model import (
-    FileApproved,
-    FileFinished,
-    FileLines,
-    FileState,
-    Order,
-    PaymentFile,
-    Reason,
-)
-from msingi.payments.store_files import Ended
+from msingi.payments import csvfile, errors, report, rules, store, store_files, wire
+from msingi.payments.csvfile import Sheet
+from msingi.payments.model import FileApproved, FileLine, FileLines, PaymentFile
 
 ROOM = "payments"
-RUNNER = "payments-file-runner"
 SEAL = "payments.beneficiary"
-LEASE_S = 60
-CHUNK = 1_000
+PART = 1_000  # lines that are sealed, and later paid, together
+PIECE = 64 * 1024
+LINES_AT_ONCE = 5_000
 MAX_PAGE = 500
-Progress = Callable[[int], Any]
-# ISO 20022 external status reasons: incorrect account number, insufficient funds, not allowed amount, blocked
-# account, currency not allowed, narrative.
-_CODES = {
-    Reason.INSUFFICIENT_FUNDS: ("AM04", "The payer's account does not hold enough."),
-    Reason.TRANSFER_LIMIT: ("AM02", "The amount is over the payer's limit."),
-    Reason.DAY_LIMIT: ("AM02", "The amount is over the payer's limit of the day."),
-    Reason.BALANCE_LIMIT: ("AM02", "The payee's account may not hold that much."),
-    Reason.PAYER_FROZEN: ("AC06", "The payer's account is frozen."),
-    Reason.PAYEE_FROZEN: ("AC06", "The payee's account is frozen."),
-    Reason.CURRENCY: ("AM03", "The payee's account holds another currency."),
-    Reason.UNKNOWN_PAYER: ("AC01", "The payer's account does not exist."),
-}
 
 
 @crossing("payments", "portal")
 async def upload_payment_file(stack: Stack, ctx: Context, xml: bytes) -> PaymentFile:
-    """Hand in a pain.001.001.09 file: read strictly, kept for approval by somebody else.
+    """Hand in a pain.001.001.09 file that is at hand; see `take_payment_file`."""
+    return await take_payment_file(stack, ctx, _pieces(xml))
 
-    The same file again gives the first answer. Raises Malformed (element path and rule), TooLarge, NoSuchAccount
-    unless the payer's accounts are the institution's, DifferentContent for a used MsgId with other content.
+
+async def _pieces(raw: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(raw) or 1, PIECE):
+        yield raw[start : start + PIECE]
+
+
+async def take_payment_file(
+    stack: Stack, ctx: Context, pieces: AsyncIterator[bytes], sheet: Sheet | None = None
+) -> PaymentFile:
+    """Hand in a payment file as a stream: read strictly, kept for approval by somebody else; memory holds one part.
+
+    It is pain.001.001.09, or lines of CSV for the file that `sheet` describes. The same file again gives the first
+    answer. Raises Malformed (place and rule), TooLarge, NoSuchAccount unless the payer's accounts are the
+    institution's, DifferentContent for a used message id with other content.
     """
     permit = policy.decide(ctx, "payments.upload-file", policy.NOBODY)
-    wanted = await asyncio.to_thread(wire.read_initiation, xml, lambda code: _currency(stack, code), clock.today())
-    payers = [rules.id_of(block.payer) for block in wanted.blocks]
-    file_id, institution = uuid7(), ctx.actor.institution
+
+    def currency_of(code: str) -> Currency:
+        return _currency(stack, code)
+
+    reader = wire.Reader(currency_of, clock.today()) if sheet is None else csvfile.Reader(sheet, currency_of)
+    file_id, institution, digest = uuid7(), ctx.actor.institution, sha256()
     async with stack.db.transaction(permit) as tx:
-        if first := await once.claim(tx, ROOM, f"file:{institution}:{wanted.message_id}", xml):
+        parts = Parts(stack, tx, file_id)
+        async for piece in pieces:
+            digest.update(piece)
+            reader.feed(piece)
+            await parts.add(reader.file.lines, PART)
+        wanted = reader.close()
+        await parts.add(wanted.lines, 1)
+        content = digest.digest()
+        if first := await once.claim(tx, ROOM, f"file:{institution}:{wanted.message_id}", content):
             known = await store_files.file(tx, UUID(first.decode()))
             assert known is not None
             return known
-        for payer in payers:
-            holder = await store.institution_of(tx, payer)
-            if holder is None or holder["institution"] != institution or holder["currency"] != wanted.currency:
-                raise errors.NoSuchAccount(party="payer")
+        if suspects := reader.repeated():
+            await parts.same_id(suspects, wanted.blocks, reader)
+        blocks = await _payers(tx, institution, wanted)
         who = f"{ctx.actor.kind}:{ctx.actor.id}"
         await store_files.add_file(
             tx,
             (
-                *(file_id, institution, wanted.message_id, wanted.message_at, once.content_hash(xml)),
-                *(wanted.currency, len(wanted.lines), wanted.total_minor, ctx.purpose, ctx.basis, who, ctx.at),
+                *(file_id, institution, wanted.message_id, wanted.message_at, content),
+                *(wanted.currency, wanted.count, wanted.total_minor, ctx.purpose, ctx.basis, who, ctx.at),
             ),
         )
-        blocks = [(b.block_id, payer) for b, payer in zip(wanted.blocks, payers, strict=True)]
         await store_files.add_blocks(tx, file_id, blocks)
-        seal = stack.seal.seal_with_room_key
-        await store_files.add_lines(
-            tx,
-            file_id,
-            [
-                (
-                    *(n.block, n.instruction_id, n.end_to_end_id, n.amount_minor),
-                    seal(SEAL, msgspec.msgpack.encode((n.number, n.reference))),
-                )
-                for n in wanted.lines
-            ],
-        )
         await once.settle(tx, ROOM, f"file:{institution}:{wanted.message_id}", str(file_id).encode())
         kept = await store_files.file(tx, file_id)
-        log.append(tx, permit, detail={"what": "payment file handed in", "lines": len(wanted.lines)})
+        log.append(tx, permit, detail={"what": "payment file handed in", "lines": wanted.count})
     assert kept is not None
     return kept
+
+
+async def _payers(tx: store.Tx, institution: str, wanted: wire.Initiation) -> list[tuple[str, int, int, int]]:
+    """The blocks of a file with their payers' accounts. Raises NoSuchAccount."""
+    found = []
+    for block in wanted.blocks:
+        payer = rules.id_of(block.payer)
+        holder = await store.institution_of(tx, payer)
+        if holder is None or holder["institution"] != institution or holder["currency"] != wanted.currency:
+            raise errors.NoSuchAccount(party="payer")
+        found.append((block.block_id, payer, block.first_line, block.count))
+    return found
+
+
+class Parts:
+    """The lines of a file on their way into the database, sealed in parts."""
+
+    def __init__(self, stack: Stack, tx: store.Tx, file_id: UUID) -> None:
+        self._stack, self._tx, self._file_id = stack, tx, file_id
+        self._part, self._line = 0, 1
+
+    async def add(self, lines: list[wire.Line], least: int) -> None:
+        """Take full parts out of `lines`, until fewer than `least` are left."""
+        while len(lines) >= least:
+            some = lines[:PART]
+            del lines[:PART]
+            total = sum([line.amount_minor for line in some])
+            blob = sealed(self._stack, some)
+            await store_files.add_part(self._tx, self._file_id, self._part, self._line, len(some), total, blob)
+            self._part += 1
+            self._line += len(some)
+
+    async def same_id(
+        self, suspects: set[int], blocks: list[wire.Block], reader: "wire.Reader | csvfile.Reader"
+    ) -> None:
+        """Look again at lines whose end-to-end ids seem to come twice. Raises Malformed if they do."""
+        known: set[str] = set()
+        for part in await store_files.waiting_parts(self._tx, self._file_id, 1, self._line):
+            for number, line in enumerate(opened(self._stack, part), part["first_line"]):
+                if hash(line.end_to_end_id) in suspects:
+                    if line.end_to_end_id in known:
+                        raise reader.same_id(blocks, number, line)
+                    known.add(line.end_to_end_id)
+
+
+def sealed(stack: Stack, lines: list[wire.Line]) -> bytes:
+    """Lines as they wait: only the stack itself can open them."""
+    return stack.seal.seal_with_room_key(SEAL, msgspec.msgpack.encode(lines))
+
+
+def opened(stack: Stack, part: store.Row) -> list[wire.Line]:
+    """The lines of a part that waits."""
+    raw = stack.seal.unseal_with_room_key(SEAL, bytes(part["sealed"]))
+    return msgspec.msgpack.decode(raw, type=list[wire.Line])
 
 
 def _currency(stack: Stack, code: str) -> Currency:
@@ -172,10 +212,30 @@ async def file_lines(
         raise Malformed(f"A page has 1 to {MAX_PAGE} lines.", field="limit", rule=f"1..{MAX_PAGE}")
     permit, wanted, _ = await _own(stack, ctx, "payments.read-file", file_id)
     async with stack.db.transaction(permit) as tx:
-        found = await store_files.lines(tx, wanted, after, limit + 1, rejected_only)
+        if rejected_only:
+            page = await store_files.rejected_page(tx, wanted, after, limit + 1)
+        else:
+            page = await _lines(stack, tx, wanted, after + 1, after + limit + 1)
         log.append(tx, permit, detail={"what": "lines of a payment file"})
-    page = found[:limit]
-    return FileLines(page, page[-1].line if len(found) > limit else None)
+    return FileLines(page[:limit], page[limit - 1].line if len(page) > limit else None)
+
+
+async def _lines(stack: Stack, tx: store.Tx, file_id: UUID, first: int, last: int) -> list[FileLine]:
+    """The lines from `first` to `last`, those that have ended and those that wait."""
+    found = await store_files.lines_between(tx, file_id, first, last)
+    for part in await store_files.waiting_parts(tx, file_id, first, last):
+        for number, n in enumerate(opened(stack, part), part["first_line"]):
+            if first <= number <= last:
+                shown = FileLine(number, n.end_to_end_id, n.amount_minor, "waiting", "", "", None, None)
+                found.append(structs.replace(shown, instruction_id=n.instruction_id))
+    return sorted(found, key=lambda line: line.line)
+
+
+async def _all_lines(stack: Stack, tx: store.Tx, file_id: UUID, first: int, count: int) -> AsyncIterator[FileLine]:
+    """The lines of a block, for the status report."""
+    for start in range(first, first + count, LINES_AT_ONCE):
+        for line in await _lines(stack, tx, file_id, start, min(start + LINES_AT_ONCE, first + count) - 1):
+            yield line
 
 
 @crossing("payments", "portal")
@@ -187,134 +247,10 @@ async def status_report(stack: Stack, ctx: Context, file_id: str) -> bytes:
         found = await store_files.file(tx, wanted)
         assert found is not None
         blocks = [
-            (b["block_id"], store_files.report_lines(tx, wanted, b["block"]))
+            (b["block_id"], _all_lines(stack, tx, wanted, b["first_line"], b["lines"]))
             for b in await store_files.blocks(tx, wanted)
         ]
         log.append(tx, permit, detail={"what": "status report on a payment file"})
         return await report.write_report(
             found, details["message_at"], _currency(stack, found.currency), blocks, uuid7().hex, clock.now()
         )
-
-
-async def run_file(stack: Stack, file_id: str, progress: Progress | None = None) -> PaymentFile:
-    """Work an approved file off until every line has ended, or follow another program that does.
-
-    `progress` is called with the number of lines that have ended since its last call. Raises FileNotReady unless the
-    file is approved; Outage leaves the rest of the file for the next run.
-    """
-    wanted, seen = UUID(file_id), 0
-    while True:
-        permit = policy.decide(_runner("operations", "public-task", ""), "payments.run-file", policy.NOBODY)
-        until = clock.now() + timedelta(seconds=LEASE_S)
-        async with stack.db.transaction(permit) as tx:
-            found = await store_files.file(tx, wanted)
-            if found is None or found.state in (FileState.PREPARING, FileState.WAITING):
-                raise errors.FileNotReady(state=found.state.value if found else "unknown")
-            mine = await store_files.lease(tx, wanted, until, None)
-            log.append(tx, permit, detail={"what": "payment file taken up" if mine else "payment file followed"})
-        if progress is not None and found.paid + found.rejected > seen:
-            progress(found.paid + found.rejected - seen)
-        seen = found.paid + found.rejected
-        if found.state is FileState.FINISHED:
-            return found
-        if mine:
-            return await _work_off(stack, wanted, until, progress)
-        await asyncio.sleep(0.5)
-
-
-def _runner(purpose: str, basis: str, institution: str) -> Context:
-    return context(Actor(Kind.JOB, RUNNER, institution, frozenset(), 2), purpose, basis, channel="job")
-
-
-async def _work_off(stack: Stack, file_id: UUID, until: datetime, progress: Progress | None) -> PaymentFile:
-    """Chunk by chunk: take lines, find the people, pay, write the outcomes and prolong the lease."""
-    async with stack.db.reading(ROOM) as tx:
-        details = await store_files.details(tx, file_id)
-        payers = {b["block"]: b["payer"] for b in await store_files.blocks(tx, file_id)}
-    ctx = _runner(details["purpose"], details["basis"], details["institution"])
-    permit = policy.decide(ctx, "payments.run-file", policy.NOBODY)
-    while True:
-        async with stack.db.reading(ROOM) as tx:
-            lines = await store_files.open_lines(tx, file_id, CHUNK)
-        ended = await _pay(stack, ctx, file_id, details["currency"], payers, lines)
-        async with stack.db.transaction(permit) as tx:
-            await store_files.end_lines(tx, file_id, clock.now(), ended)
-            later = clock.now() + timedelta(seconds=LEASE_S)
-            await store_files.lease(tx, file_id, later, until)
-            until = later
-            log.append(tx, permit, detail={"what": "lines of a payment file", "lines": len(ended)})
-            last = len(lines) < CHUNK  # to count a file's lines costs as much as it has: not for every chunk of them
-            if last and await store_files.finish(tx, file_id, clock.now()):
-                await _tell(stack, tx, file_id)
-            found = await store_files.file(tx, file_id) if last else None
-        if progress is not None and ended:
-            progress(len(ended))
-        if found is not None and found.state is FileState.FINISHED:
-            return found
-
-
-async def _tell(stack: Stack, tx: store.Tx, file_id: UUID) -> None:
-    found = await store_files.file(tx, file_id)
-    assert found is not None
-    told = FileFinished(found.file_id, found.institution, found.paid, found.rejected, found.paid_minor, found.currency)
-    await stack.outbox.emit(tx, "payments.file-finished", told)
-
-
-async def _pay(
-    stack: Stack, ctx: Context, file_id: UUID, currency: str, payers: dict[int, int], lines: Sequence[store.Row]
-) -> list[Ended]:
-    """Pay lines, each under its own permit, and say how each ended."""
-    ended: list[Ended] = []
-    opened = {
-        line["line"]: msgspec.msgpack.decode(
-            stack.seal.unseal_with_room_key(SEAL, bytes(line["beneficiary"])), type=tuple[str, str]
-        )
-        for line in lines
-    }
-    people = await _identify(stack, ctx, list({number for number, _ in opened.values()}))
-    wallets = await acts.wallets_for(stack, ctx, list(people.values())) if people else {}
-    orders: list[Order] = []
-    owner = parties.institution_ref(stack, ctx.actor.institution)
-    payer_name = parties.institution_name(stack, ctx.actor.institution)
-    for line in lines:
-        number, words = opened[line["line"]]
-        person = people.get(number)
-        if person is None:
-            ended.append(Ended(line["line"], 2, "AC01", "Nobody in use has this identity number."))
-            continue
-        permit = policy.decide(ctx, "payments.pay-line", person)
-        debit, credit, amount = payers[line["block"]], wallets[person], line["amount"]
-        transfer_id = rules.transfer_id(f"file/{file_id}", str(line["line"]), rules.shard_of(debit))
-        hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "G2P", words)
-        text = parties.permit_text(permit)
-        orders.append(
-            Order(transfer_id, owner, debit, credit, amount, currency, "G2P", hashed, permit, text, words, payer_name)
-        )
-        ended.append(Ended(line["line"], 1, transfer_id=transfer_id))
-    endings = await ledger.post(stack, orders)
-    by_id = {order.id: ending for order, ending in zip(orders, endings, strict=True)}
-    for one in ended:
-        ending = by_id.get(one.transfer_id) if one.transfer_id else None
-        if isinstance(ending, DifferentContent):
-            raise AssertionError(f"line {one.line} of file {file_id} was paid with other content")
-        if ending is not None and ending.reason:
-            one.reason, one.why = _CODES.get(Reason(ending.reason), ("NARR", Reason(ending.reason).name.lower()))
-            one.status, one.transfer_id = 2, None
-    return ended
-
-
-async def _identify(stack: Stack, ctx: Context, numbers: list[str]) -> dict[str, PersonId]:
-    """The people behind identity numbers; malformed, unknown and inactive numbers are absent.
-
-    One malformed number spoils a common question, so it is divided until the bad ones are alone.
-    """
-    if not numbers:
-        return {}
-    try:
-        return await identity.persons_by_number(stack, ctx, numbers)
-    except Malformed:
-        if len(numbers) == 1:
-            return {}
-        half = len(numbers) // 2
-        first = await _identify(stack, ctx, numbers[:half])
-        return first | await _identify(stack, ctx, numbers[half:])

@@ -14,7 +14,8 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, book, errors, ledger, orders, parties, rules, shards, store
+from msingi.payments import book, errors, ledger, orders, parties, rules, shards, store, store_shared
+from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, TransferOrder
 
 HOLD_CODE, REVERSE_CODE = "HOLD", "REVR"
@@ -61,7 +62,7 @@ async def reserve(stack: Stack, ctx: Context, wanted: TransferOrder, timeout_s: 
     if not 1 <= timeout_s <= MAX_HOLD_S:
         raise Malformed("A hold lasts from a second to 31 days.", field="timeout_s", rule=f"1..{MAX_HOLD_S}")
     debit = rules.id_of(wanted.payer)
-    permit, owner = acts.payer_of(stack, ctx, "payments.reserve")
+    permit, owner = await mandates.payer_of(stack, ctx, "payments.reserve", debit, wanted.amount_minor, wanted.key)
     credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
     by = orders.By(permit, owner, f"{owner}/{debit}")
     order = orders.reserve(
@@ -84,7 +85,7 @@ async def commit_hold(
 
     Raises NoSuchHold, HoldEnded, OverHold.
     """
-    by, hold = _by(stack, ctx, key, hold_id, payer)
+    by, hold = await _by(stack, ctx, key, hold_id, payer)
     order = orders.commit(by, key, hold, amount_minor, currency, HOLD_CODE)
     return _paid(order, *errors.check(await ledger.post(stack, [order])))
 
@@ -92,14 +93,15 @@ async def commit_hold(
 @crossing("payments")
 async def void_hold(stack: Stack, ctx: Context, key: str, hold_id: str, payer: str, currency: str) -> None:
     """End a hold of the own account `payer` without paying. Raises NoSuchHold, HoldEnded."""
-    by, hold = _by(stack, ctx, key, hold_id, payer)
+    by, hold = await _by(stack, ctx, key, hold_id, payer)
     errors.check(await ledger.post(stack, [orders.void(by, key, hold, currency, HOLD_CODE)]))
 
 
-def _by(stack: Stack, ctx: Context, key: str, hold_id: str, payer: str) -> tuple[orders.By, UUID]:
+async def _by(stack: Stack, ctx: Context, key: str, hold_id: str, payer: str) -> tuple[orders.By, UUID]:
+    """Who ends a hold. Its amount was counted when it was reserved, so that ending it counts nothing."""
     rules.check_key(key)
-    permit, owner = acts.payer_of(stack, ctx, "payments.reserve")
     debit = rules.id_of(payer)
+    permit, owner = await mandates.payer_of(stack, ctx, "payments.reserve", debit, 0, key)
     return orders.By(permit, owner, f"{owner}/{debit}"), _id(hold_id)
 
 
@@ -129,15 +131,16 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
         permit = policy.decide(ctx, "payments.reverse", policy.ANYONE, holder="other", own_account=False)
         owner = None
     else:
-        permit, owner = acts.payer_of(stack, ctx, "payments.reverse")
+        permit, owner = mandates.own(stack, ctx, "payments.reverse")
     async with stack.db.transaction(permit) as tx:
         async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
             row = await store.transfer(near, original)
             if row is not None and owner is None:
                 owner = await store.holder_ref_of(near, row["credit"])
         # Whoever must part with the money sees that it was asked for, whoever asked.
-        subject = await store.owner_of(tx, row["credit"]) if row is not None else None
-        log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})
+        subjects = await store_shared.owners_of(tx, row["credit"]) if row is not None else []
+        for subject in subjects or [None]:
+            log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})
     if row is None or owner is None:
         raise errors.NoSuchTransfer()
     by = orders.By(permit, owner, f"reversal/{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}")

@@ -9,7 +9,7 @@ from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import between, files, holders, homes, recovering, store, store_files, writer
+from msingi.payments import between, holders, homes, recovering, store, store_files, working, writer
 from msingi.payments.book import micros
 from msingi.payments.recovering import RECOVERED
 
@@ -43,7 +43,7 @@ async def work_files_off(stack: Stack) -> None:
             async with stack.db.reading("payments") as tx:
                 due = await store_files.due(tx)
             for file_id in due:
-                await files.run_file(stack, str(file_id))
+                await working.run_file(stack, str(file_id))
         except (Outage, Refusal) as later:
             logger.warning("payment files wait: %s", later)
         except Exception:

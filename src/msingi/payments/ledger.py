@@ -14,6 +14,12 @@ MAX_ORDERS = writer.MAX_BATCH
 _SHARD = (1 << SHARD_BITS) - 1
 
 
+def holder_of(stack: Stack, account: int) -> int | None:
+    """The reference of an account's holder, as this program's writer has it in memory; None where it has not met it."""
+    book = writer.of(stack, rules.shard_of(account)).book
+    return book.holder_of(rules.index_of(account)) if book is not None else None
+
+
 async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
     """Post orders that do not depend on each other, up to 1,000; their endings in their order.
 

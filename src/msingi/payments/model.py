@@ -15,11 +15,12 @@ SHARD_BITS = 8
 
 
 class AccountKind(StrEnum):
-    """What an account is for; people hold wallets, current and savings accounts, institutions the others."""
+    """What an account is for; people hold wallets, current, savings and joint accounts, institutions the others."""
 
     WALLET = "wallet"
     CURRENT = "current"
     SAVINGS = "savings"
+    JOINT = "joint"  # of several people: see groups
     GOVERNMENT = "government"
     MERCHANT = "merchant"
     AGENT = "agent"
@@ -283,6 +284,7 @@ class FileLine(Struct, frozen=True):
     why: str
     transfer_id: str | None
     at: datetime | None
+    instruction_id: str = ""
 
 
 class FileLines(Struct, frozen=True):

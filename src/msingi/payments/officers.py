@@ -9,8 +9,8 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, parties, rules, shards, store
-from msingi.payments.model import Flag
+from msingi.payments import errors, homes, parties, rules, shards, store, store_shared
+from msingi.payments.model import AccountKind, Flag
 
 
 @crossing("payments", "portal")
@@ -49,7 +49,8 @@ async def _flag(stack: Stack, ctx: Context, act: str, number: str, flags: int, o
             if not await store.flag(near, account, flags, on):
                 raise errors.NoSuchAccount()
         told: dict[str, str | int | bool] = {"what": "account frozen" if on else "account released", "why": reason}
-        log.append(tx, permit, subject=await store.owner_of(tx, account), detail=told)
+        for owner in await store_shared.owners_of(tx, account) or [None]:
+            log.append(tx, permit, subject=owner, detail=told)
 
 
 @crossing("payments")
@@ -65,6 +66,8 @@ async def close_account(stack: Stack, ctx: Context, number: str) -> None:
     permit = policy.decide(ctx, "payments.close-account", parties.person_of(ctx) if person else policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         owner = await store.owner_of(tx, account)
+        if known is not None and known["kind"] == AccountKind.JOINT:
+            raise errors.NoSuchAccount("A joint account ends when its last holder leaves it.")
         if known is None or known["flags"] & Flag.CLOSED or (person and owner is None):
             raise errors.NoSuchAccount()
         async with shards.beside(stack, account, permit, tx) as near:

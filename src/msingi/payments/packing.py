@@ -5,7 +5,7 @@ proof must not depend on PostgreSQL's wire format. Tests hold both forms against
 database then says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from struct import Struct as Layout
 from uuid import UUID
@@ -17,11 +17,13 @@ JOURNAL = (
     *("body_hash", "at", "timeout_s", "linked", "pending_id", "currency", "code", "permit"),
 )
 IDS = ("id", "shard", "seq", "at", "body_hash")
+REMARKS = ("shard", "seq", "reference", "payer", "payee")
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _2000_US = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000-01-01
 _ROW = Layout(">hihiqi16sihiqiqiqiqiqihihi32siqiii?")
 _ID = Layout(">hi16sihiqiqi32s")
+_REMARK = Layout(">hihiq")
 _NULL = (-1).to_bytes(4, signed=True)
 _NO_ID = bytes(16)
 _SIXTEEN = (16).to_bytes(4)
@@ -78,6 +80,13 @@ def _words(currency: str, code: str) -> tuple[bytes, bytes]:
     )
 
 
-def stream(rows: Sequence[bytes]) -> bytes:
+def remark(row: tuple[int, int, str, str, str]) -> bytes:
+    """The COPY form of the words that travel with a transfer, given in the order of REMARKS."""
+    shard, seq, *words = row
+    texts = [word.encode() for word in words]
+    return _REMARK.pack(5, 2, shard, 8, seq) + b"".join(len(text).to_bytes(4) + text for text in texts)
+
+
+def stream(rows: Iterable[bytes]) -> bytes:
     """Rows as one binary COPY stream."""
     return b"".join((_HEADER, *rows, _TRAILER))

@@ -9,11 +9,11 @@ from msingi.identity.errors import NotInUse
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Erased, Malformed, NotFound
+from msingi.kernel.errors import Erased, Malformed, NotFound, NotPermitted
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, rules, store
+from msingi.payments import errors, homes, rules, store, store_shared
 from msingi.payments.model import Alias
 
 NAMES = "payments-names"
@@ -21,7 +21,9 @@ ALIASES = ("phone", "identity", "account")
 
 
 def person_of(ctx: Context) -> PersonId:
-    """The person who acts; the id was made by the stack, so its form needs no judging."""
+    """The person who acts; the id was made by the stack, so its form needs no judging. Raises NotPermitted."""
+    if ctx.actor.kind is not Kind.PERSON:
+        raise NotPermitted("This is for people; institutions and their staff have no account of this kind.")
     return PersonId(UUID(int=int(ctx.actor.id.replace("-", ""), 16)))
 
 
@@ -102,11 +104,13 @@ async def _by_account(stack: Stack, ctx: Context, account: int) -> tuple[int, st
         return account, institution_name(stack, holder["institution"]), row["currency"]
     permit = policy.decide(ctx, "payments.resolve-alias", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        person = await store.owner_of(tx, account)
-        log.append(tx, permit, subject=person, detail={"what": "initials for a payment"})
-    if person is None:
+        people = await store_shared.owners_of(tx, account)
+        for person in people or [None]:
+            log.append(tx, permit, subject=person, detail={"what": "initials for a payment"})
+    if not people:
         raise errors.NoSuchAccount(party="payee")
-    return account, await initials_of(stack, ctx, person), row["currency"]
+    names = [await initials_of(stack, ctx, person) for person in people]
+    return account, " & ".join(names), row["currency"]
 
 
 async def _identified(stack: Stack, ctx: Context, alias: Alias) -> tuple[PersonId, str]:

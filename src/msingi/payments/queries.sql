@@ -5,20 +5,10 @@ SELECT s.epoch, s.seq, s.head,
 FROM payments.shard s WHERE s.shard = $1
 
 -- name: settle_batch
--- Pass the fence (compare and swap on epoch and seq), set the changed balances, and chain the batch: all or nothing.
--- The columns of balances come as array literals: the driver encodes arrays element by element, and slowly.
-WITH fence AS (
-  UPDATE payments.shard SET seq = $4, head = $8 WHERE shard = $1 AND epoch = $2 AND seq = $3 RETURNING 1
-), changed AS (
-  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
-  FROM fence, unnest($10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[],
-    $14::text::int[]) AS u (id, posted, reserved, spent, day)
-  WHERE a.shard = $1 AND a.id = u.id RETURNING 1
-), chained AS (
-  INSERT INTO payments.batch (shard, first_seq, n, at, prev, root, head)
-  SELECT $1, $3, $5, $9, $6, $7, $8 FROM fence
-)
-SELECT (SELECT count(*) FROM fence) AS passed, (SELECT count(*) FROM changed) AS changed
+-- Pass the fence, set the changed balances, and chain the batch: all or nothing.
+-- The columns of balances come as array literals: writing them element by element would be slow.
+SELECT payments.settle($1::smallint, $2, $3, $4, $5, $6::bytea, $7::bytea, $8::bytea, $9::timestamptz,
+  $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[], $14::text::int[])
 
 -- name: add_holds
 -- Keep holds that begin.
@@ -134,6 +124,14 @@ WHERE i.institution = $1 ORDER BY i.account_id
 -- The person who holds an account.
 SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 LIMIT 1
 
+-- name: owners_of
+-- Everybody who holds an account.
+SELECT person_id FROM payments.account_owner WHERE shard = $1 AND account_id = $2 ORDER BY person_id
+
+-- name: signer_in_use
+-- Whether a person's identity is in use, for whatever the person holds together with others.
+UPDATE payments.signer SET in_use = $2 WHERE person_id = $1 AND in_use <> $2
+
 -- name: institution_of
 -- The institution that holds an account.
 SELECT institution, label, kind, currency FROM payments.institution_account WHERE account_id = $1 LIMIT 1
@@ -220,30 +218,29 @@ INSERT INTO payments.payment_file (id, institution, message_id, message_at, sha2
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 
 -- name: add_block
--- Keep a payment block of a file.
-INSERT INTO payments.payment_block (file_id, block, block_id, payer) VALUES ($1, $2, $3, $4)
+-- Keep a payment block of a file: which account pays, and which lines.
+INSERT INTO payments.payment_block (file_id, block, block_id, payer, first_line, lines) VALUES ($1, $2, $3, $4, $5, $6)
 
--- name: add_lines
--- Keep lines of a file.
-INSERT INTO payments.payment_line (file_id, line, block, instruction_id, end_to_end_id, amount, beneficiary)
-SELECT $1, * FROM unnest($2::int[], $3::int[], $4::text[], $5::text[], $6::bigint[], $7::bytea[])
+-- name: add_part
+-- Keep lines of a file that wait, sealed together.
+INSERT INTO payments.payment_part (file_id, part, first_line, lines, total, sealed) VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: file
 -- A payment file with its progress.
 SELECT f.*, l.paid, l.rejected, l.paid_amount
 FROM payments.payment_file f CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE status = 1) AS paid, count(*) FILTER (WHERE status = 2) AS rejected,
-    coalesce(sum(amount) FILTER (WHERE status = 1), 0)::bigint AS paid_amount
-  FROM payments.payment_line WHERE file_id = f.id) AS l
+  SELECT coalesce(sum(paid), 0)::int AS paid, coalesce(sum(rejected), 0)::int AS rejected,
+    coalesce(sum(paid_amount), 0)::bigint AS paid_amount
+  FROM payments.payment_part WHERE file_id = f.id) AS l
 WHERE f.id = $1
 
 -- name: files
 -- An institution's newest payment files with their progress.
 SELECT f.*, l.paid, l.rejected, l.paid_amount
 FROM payments.payment_file f CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE status = 1) AS paid, count(*) FILTER (WHERE status = 2) AS rejected,
-    coalesce(sum(amount) FILTER (WHERE status = 1), 0)::bigint AS paid_amount
-  FROM payments.payment_line WHERE file_id = f.id) AS l
+  SELECT coalesce(sum(paid), 0)::int AS paid, coalesce(sum(rejected), 0)::int AS rejected,
+    coalesce(sum(paid_amount), 0)::bigint AS paid_amount
+  FROM payments.payment_part WHERE file_id = f.id) AS l
 WHERE f.institution = $1 ORDER BY f.uploaded_at DESC LIMIT $2
 
 -- name: approve_file
@@ -260,7 +257,7 @@ WHERE id = $1 AND state IN ('approved', 'running') AND (leased_until IS NULL OR 
 -- Every line of a file has ended.
 UPDATE payments.payment_file SET state = 'finished', finished_at = $2, leased_until = NULL
 WHERE id = $1 AND state = 'running' AND NOT EXISTS (
-  SELECT FROM payments.payment_line WHERE file_id = $1 AND status = 0)
+  SELECT FROM payments.payment_part WHERE file_id = $1 AND ended_at IS NULL)
 
 -- name: release_file
 -- Leave a file for whoever comes next.
@@ -273,35 +270,44 @@ WHERE state IN ('approved', 'running') AND (leased_until IS NULL OR leased_until
 
 -- name: blocks
 -- The payment blocks of a file.
-SELECT block, block_id, payer FROM payments.payment_block WHERE file_id = $1 ORDER BY block
+SELECT block, block_id, payer, first_line, lines FROM payments.payment_block WHERE file_id = $1 ORDER BY block
 
--- name: open_lines
--- The next lines of a file that wait.
-SELECT line, block, end_to_end_id, amount, beneficiary FROM payments.payment_line
-WHERE file_id = $1 AND status = 0 ORDER BY line LIMIT $2
+-- name: waiting_part
+-- The next part of a file that waits, after a part.
+SELECT part, first_line, lines, sealed FROM payments.payment_part
+WHERE file_id = $1 AND part > $2 AND ended_at IS NULL ORDER BY part LIMIT 1
 
--- name: end_lines
--- Lines of a file have ended: outcome, reason, transfer; who was to be paid is forgotten.
-UPDATE payments.payment_line l SET status = u.status, reason = u.reason, why = u.why, transfer_id = u.transfer_id,
-  at = $2, beneficiary = NULL
-FROM unnest($3::int[], $4::smallint[], $5::text[], $6::text[], $7::uuid[]) AS u (line, status, reason, why, transfer_id)
-WHERE l.file_id = $1 AND l.line = u.line AND l.status = 0
+-- name: waiting_parts
+-- The parts of a file that wait and have lines in a range.
+SELECT part, first_line, sealed FROM payments.payment_part
+WHERE file_id = $1 AND first_line <= $3 AND first_line + lines > $2 AND ended_at IS NULL ORDER BY part
 
--- name: lines_page
--- A page of a file's lines in order; only the rejected ones if $4.
-SELECT line, block, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
-FROM payments.payment_line WHERE file_id = $1 AND line > $2 AND (NOT $4 OR status = 2) ORDER BY line LIMIT $3
+-- name: end_part
+-- A part of a file has ended, unless it had; who was to be paid is forgotten.
+UPDATE payments.payment_part SET paid = $3, rejected = $4, paid_amount = $5, ended_at = $6, sealed = NULL
+WHERE file_id = $1 AND part = $2 AND ended_at IS NULL
+
+-- name: lines_between
+-- The lines of a file in a range that have ended.
+SELECT line, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
+FROM payments.payment_line_seen WHERE file_id = $1 AND line BETWEEN $2 AND $3 ORDER BY line
+
+-- name: rejected_page
+-- A page of a file's lines that were rejected, in order.
+SELECT line, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
+FROM payments.payment_line_seen WHERE file_id = $1 AND line > $2 AND status = 2 ORDER BY line LIMIT $3
 
 -- name: restricted
 -- The accounts of a shard that may not do everything: few, and read again whenever the fence has moved.
 SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
 
 -- name: restrict_holder
--- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed.
+-- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed. When an identity
+-- is out of use (8), a joint account stays open to its other holders: this one signs for it no more.
 UPDATE payments.account a SET flags = CASE WHEN $3 THEN a.flags | $2::smallint ELSE a.flags & ~$2::smallint END
 FROM payments.holder h
 WHERE h.person_id = $1 AND a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
-  AND (a.flags & $2::smallint <> 0) <> $3
+  AND (a.flags & $2::smallint <> 0) <> $3 AND (h.kind <> 'joint' OR $2::smallint <> 8)
 RETURNING a.shard
 
 -- name: move_fence

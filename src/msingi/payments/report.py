@@ -8,8 +8,8 @@ from typing import Any
 from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from msingi.kernel.money import Currency, plain
-from msingi.payments.model import PaymentFile
-from msingi.payments.wire import PAIN_001
+from msingi.payments.grammar import PAIN_001
+from msingi.payments.model import FileLine, PaymentFile
 
 PAIN_002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 # ISO 20022 external codes: settled on the creditor's account's side, rejected, still pending, some of each.
@@ -21,14 +21,11 @@ async def write_report(
     file: PaymentFile,
     message_at: str,
     currency: Currency,
-    blocks: Sequence[tuple[str, AsyncIterable[dict[str, Any]]]],
+    blocks: Sequence[tuple[str, AsyncIterable[FileLine]]],
     message_id: str,
     at: datetime,
 ) -> bytes:
-    """The report as XML, streamed line by line; `blocks` are (PmtInfId, its lines in order).
-
-    A line has: line, instruction_id, end_to_end_id, status, reason, why, transfer_id, at.
-    """
+    """The report as XML, streamed line by line; `blocks` are (PmtInfId, its lines in order)."""
     out = BytesIO()
     with etree.xmlfile(out, encoding="UTF-8") as xml:
         xml.write_declaration()
@@ -72,23 +69,23 @@ def _group(xml: Any, file: PaymentFile, message_at: str, currency: Currency) -> 
                     _leaf(xml, "DtldSts", STATUS[status])
 
 
-def _transaction(xml: Any, line: dict[str, Any]) -> None:
+def _transaction(xml: Any, line: FileLine) -> None:
     with xml.element("TxInfAndSts"):
-        _leaf(xml, "StsId", str(line["line"]))
-        if line["instruction_id"]:
-            _leaf(xml, "OrgnlInstrId", line["instruction_id"])
-        _leaf(xml, "OrgnlEndToEndId", line["end_to_end_id"])
-        _leaf(xml, "TxSts", STATUS[line["status"]])
-        if line["reason"]:
+        _leaf(xml, "StsId", str(line.line))
+        if line.instruction_id:
+            _leaf(xml, "OrgnlInstrId", line.instruction_id)
+        _leaf(xml, "OrgnlEndToEndId", line.end_to_end_id)
+        _leaf(xml, "TxSts", STATUS[line.status])
+        if line.reason:
             with xml.element("StsRsnInf"):
                 with xml.element("Rsn"):
-                    _leaf(xml, "Cd", line["reason"])
-                if line["why"]:
-                    _leaf(xml, "AddtlInf", line["why"][:WORDS_MAX])
-        if line["at"] is not None:
-            _leaf(xml, "AccptncDtTm", _moment(line["at"]))
-        if line["transfer_id"] is not None:  # Max35Text: a UUID without its dashes
-            _leaf(xml, "AcctSvcrRef", line["transfer_id"].hex)
+                    _leaf(xml, "Cd", line.reason)
+                if line.why:
+                    _leaf(xml, "AddtlInf", line.why[:WORDS_MAX])
+        if line.at is not None:
+            _leaf(xml, "AccptncDtTm", _moment(line.at))
+        if line.transfer_id is not None:  # Max35Text: a UUID without its dashes
+            _leaf(xml, "AcctSvcrRef", line.transfer_id.replace("-", ""))
 
 
 def _leaf(xml: Any, name: str, text: str) -> None:

@@ -16,10 +16,12 @@ from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments import acts, files, rules
 from msingi.payments import model as m
+from msingi.payments.csvfile import Sheet
 from msingi.payments.errors import NoSuchFile, NoSuchTransfer
+from msingi.payments.spool import spooled
+from msingi.payments.wire import MAX_FILE_BYTES
 
 AnyRequest = Request[Any, Any, Any]
-MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 Key = Annotated[
     str,
     HeaderParameter(
@@ -33,6 +35,9 @@ Key = Annotated[
 Limit = Annotated[int, QueryParameter(ge=1, le=acts.MAX_PAGE, description="How many items at most.")]
 After = Annotated[int | None, QueryParameter(ge=0, le=2**62, description="What the page before gave as `next_after`.")]
 Number = Annotated[str, PathParameter(max_length=24, description="Account number, 13 digits; blanks are ignored.")]
+MessageId = Annotated[str, QueryParameter(max_length=35, description="Of a CSV file: its id, your own, once.")]
+Payer = Annotated[str, QueryParameter(max_length=24, description="Of a CSV file: the account number that pays.")]
+FileCurrency = Annotated[str, QueryParameter(max_length=3, description="Of a CSV file; the country's if left out.")]
 Amount = Annotated[int, Meta(ge=1, le=rules.MAX_AMOUNT_MINOR)]
 
 
@@ -118,11 +123,18 @@ async def resolve(request: AnyRequest, data: JSONBody[AliasBody]) -> m.MaskedPay
     return await acts.resolve_alias(web.stack(request), await paying(request), _alias(data))
 
 
-@post("/files", request_max_body_size=MAX_UPLOAD_BYTES, opt={"takes": ("application/xml",)})
-async def upload(request: AnyRequest) -> m.PaymentFile:
-    """Hand in a payment file: the body is ISO 20022 pain.001.001.09 (application/xml). 400 names element and rule."""
-    ctx = await _filing(request)
-    return await files.upload_payment_file(web.stack(request), ctx, await request.body())
+@post("/files", request_max_body_size=MAX_FILE_BYTES, opt={"takes": ("application/xml", "text/csv")})
+async def upload(
+    request: AnyRequest, message_id: MessageId = "", payer: Payer = "", currency: FileCurrency = ""
+) -> m.PaymentFile:
+    """Hand in a payment file: ISO 20022 pain.001.001.09 (application/xml), or CSV (text/csv: id, number, amount and
+    reference in columns named by the first row), `message_id` and `payer` in the query. 400 names place and rule."""
+    ctx, stack = await _filing(request), web.stack(request)
+    sheet = None
+    if (request.content_type[0] or "").lower() == "text/csv":
+        sheet = Sheet(message_id, payer, currency or stack.profile.currency.code)
+    async with spooled(request.stream()) as pieces:
+        return await files.take_payment_file(stack, ctx, pieces, sheet)
 
 
 @get("/files")

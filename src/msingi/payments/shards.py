@@ -8,7 +8,7 @@ from msingi.kernel.context import Context, job_context
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import parties, rules, store
+from msingi.payments import parties, rules, store, store_shared
 from msingi.payments.book import Book
 from msingi.payments.homes import JOB, databases, home, known
 from msingi.payments.model import Account, AccountKind
@@ -76,6 +76,25 @@ async def open_person_accounts(
             await store.name_holders(tx, some, opened, kind, currency, first, ctx.at, shard)
         ids.update(zip(chosen, opened, strict=True))
     return [ids[n] for n in range(len(people))]
+
+
+async def open_shared_account(
+    stack: Stack, permit: Permit, tx: store.Tx, people: Sequence[PersonId], owner: int, kind: AccountKind, tier: int,
+    ctx: Context,
+) -> int:  # fmt: skip
+    """Open an account that several people hold together, in the shard of the first; its id. `owner` is the ledger's
+    reference of all of them as one holder."""
+    shard, currency = place(stack, people[0]), stack.profile.currency.code
+    there = home(stack, shard)
+    if there is stack:
+        account = await store_shared.open_shared_account(tx, owner, kind, currency, tier, shard)
+    else:
+        async with there.db.transaction(permit) as far:
+            account = await store_shared.open_shared_account(far, owner, kind, currency, tier, shard)
+            log.append(far, permit, detail={"what": "accounts opened", "count": 1})
+    some = len(people)
+    await store.name_holders(tx, people, [account] * some, kind, currency, [False] * some, ctx.at, shard)
+    return account
 
 
 async def restrict_holder(stack: Stack, permit: Permit, tx: store.Tx, person: PersonId, flag: int, on: bool) -> int:

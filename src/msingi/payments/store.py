@@ -9,16 +9,16 @@ from msgspec import structs
 
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
+from msingi.kernel.errors import Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.payments import packing
 from msingi.payments.book import Batch, Book, instant, micros
-from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Hold, Outcome
+from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Flag, Hold, Outcome
 from msingi.payments.moves import Original
 from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, masked_number, number_of, shard_of
 
 Q = sql.load(__name__)
 PAGE = 20_000
-_REMARKS = ("shard", "seq", "reference", "payer", "payee")
 
 
 class FenceLost(Exception):
@@ -30,35 +30,32 @@ class IdsTaken(Exception):
 
 
 async def persist(tx: Tx, book: Book, batch: Batch) -> None:
-    """Write a decided batch into the transaction: fence, balances, chain, journal, ids, remarks.
+    """Write a decided batch with the transaction's commit: fence, balances, chain, journal, ids, remarks, holds.
 
-    Raises FenceLost or IdsTaken; then the transaction must be rolled back.
+    All of it travels in one message. `failure_of` says what it means when the commit fails.
     """
-    at = instant(batch.at_us)
-    count = len(batch.rows)
     columns = [f"{{{','.join(map(str, column))}}}" for column in batch.state]
-    changed = len(batch.state[0])
-    passed = await tx.row(
-        Q.settle_batch,
-        *(book.shard, book.epoch, batch.first_seq, batch.next_seq, count),
-        *(batch.prev, batch.root, batch.head, at, *columns),
-    )
-    if passed is None or passed["passed"] != 1:
-        raise FenceLost(f"shard {book.shard} has moved on from seq {batch.first_seq}")
-    if passed["changed"] != changed:
-        raise RuntimeError(f"{changed} balances changed in memory, {passed['changed']} in the database")
-    await tx.pour("payments.journal", packing.JOURNAL, packing.stream(batch.copies))
-    try:
-        await tx.pour("payments.transfer_id", packing.IDS, packing.stream(batch.ids))
-    except asyncpg.UniqueViolationError as taken:
-        raise IdsTaken from taken
+    numbers = book.shard, book.epoch, batch.first_seq, batch.next_seq, len(batch.rows)
+    tx.later.append((Q.settle_batch, (*numbers, batch.prev, batch.root, batch.head, instant(batch.at_us), *columns)))
+    tx.pour("payments.journal", packing.JOURNAL, packing.stream(batch.copies))
+    tx.pour("payments.transfer_id", packing.IDS, packing.stream(batch.ids))
     if batch.remarks:
-        await tx.copy("payments.remittance", _REMARKS, batch.remarks)
+        tx.pour("payments.remittance", packing.REMARKS, packing.stream(map(packing.remark, batch.remarks)))
     if batch.held:
-        columns = zip(*[structs.astuple(hold)[:8] for hold in batch.held.values()], strict=True)
-        await tx.do(Q.add_holds, book.shard, *map(list, columns))
+        holds = zip(*[structs.astuple(hold)[:8] for hold in batch.held.values()], strict=True)
+        tx.later.append((Q.add_holds, (book.shard, *map(list, holds))))
     if batch.released:
-        await tx.do(Q.end_holds, book.shard, list(batch.released))
+        tx.later.append((Q.end_holds, (book.shard, list(batch.released))))
+
+
+def failure_of(failure: Exception) -> Exception:
+    """Why a batch was not committed: FenceLost, IdsTaken, or the failure as it is."""
+    if isinstance(failure, Overtaken):
+        return FenceLost("another writer has moved the shard on")
+    table = str(getattr(failure, "table_name", ""))
+    if isinstance(failure, asyncpg.UniqueViolationError) and table.startswith("transfer_id"):
+        return IdsTaken()
+    return failure
 
 
 async def standing(tx: Tx, shard: int) -> Row:
@@ -168,6 +165,8 @@ async def restrict_holder(tx: Tx, person: PersonId, flag: int, on: bool) -> int:
 
     The fences come first, as in every batch, so that neither waits for the other in a circle.
     """
+    if flag == Flag.OUT_OF_USE:
+        await tx.do(Q.signer_in_use, person, not on)
     shards = {row["account_id"] & 255 for row in await tx.rows(Q.held_accounts, person)}
     if not shards:
         return 0

@@ -1,7 +1,8 @@
-"""All SQL of payment files: the file, its blocks, its lines."""
+"""All SQL of payment files: the file, its blocks, its lines that wait and those that have ended."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from struct import Struct as Layout
 from typing import Any
 from uuid import UUID
 
@@ -9,17 +10,28 @@ from msgspec import Struct
 
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
+from msingi.payments.book import micros
 from msingi.payments.model import FileLine, FileState, PaymentFile
+from msingi.payments.packing import stream
 
 Q = sql.load(__name__)
 STATUSES = ("waiting", "paid", "rejected")
-LINES_AT_ONCE = 5_000
+PAID, REJECTED = 1, 2
+_COLUMNS = (
+    *("file_id", "line", "amount", "status", "at", "instruction_id", "end_to_end_id", "reason", "why", "transfer_id"),
+)
+_ROW = Layout(">hi16siiiqihiq")
+_NULL, _SIXTEEN = (-1).to_bytes(4, signed=True), (16).to_bytes(4)
+_2000_US = 946_684_800_000_000
 
 
 class Ended(Struct, gc=False):
     """How a line ended: `status` 1 paid, 2 rejected; `reason` an ISO code, `why` its words."""
 
     line: int
+    instruction_id: str
+    end_to_end_id: str
+    amount_minor: int
     status: int
     reason: str = ""
     why: str = ""
@@ -51,17 +63,16 @@ async def add_file(tx: Tx, values: Sequence[Any]) -> None:
     await tx.do(Q.add_file, *values)
 
 
-async def add_blocks(tx: Tx, file_id: UUID, blocks: Sequence[tuple[str, int]]) -> None:
-    """Keep the blocks of a file: (block id, payer's account id), in their order."""
-    await tx.many(Q.add_block, [(file_id, n, block_id, payer) for n, (block_id, payer) in enumerate(blocks)])
+async def add_blocks(tx: Tx, file_id: UUID, blocks: Sequence[tuple[str, int, int, int]]) -> None:
+    """Keep the blocks of a file: (block id, payer's account id, first line, lines), in their order."""
+    await tx.many(Q.add_block, [(file_id, n, *block) for n, block in enumerate(blocks)])
 
 
-async def add_lines(tx: Tx, file_id: UUID, lines: Sequence[tuple[int, str, str, int, bytes]]) -> None:
-    """Keep lines, numbered from 1: (block, instruction id, end-to-end id, amount, sealed beneficiary)."""
-    for start in range(0, len(lines), LINES_AT_ONCE):
-        columns = [list(column) for column in zip(*lines[start : start + LINES_AT_ONCE], strict=True)]
-        numbers = list(range(start + 1, start + 1 + len(columns[0])))
-        await tx.do(Q.add_lines, file_id, numbers, *columns)
+async def add_part(
+    tx: Tx, file_id: UUID, part: int, first_line: int, lines: int, total_minor: int, sealed: bytes
+) -> None:
+    """Keep lines that wait, sealed together; parts count from 0, lines from 1."""
+    await tx.do(Q.add_part, file_id, part, first_line, lines, total_minor, sealed)
 
 
 async def file(tx: Tx, file_id: UUID) -> PaymentFile | None:
@@ -108,46 +119,71 @@ async def due(tx: Tx) -> list[UUID]:
 
 
 async def blocks(tx: Tx, file_id: UUID) -> list[Row]:
-    """The blocks of a file: block, block_id, payer."""
+    """The blocks of a file: block, block_id, payer, first_line, lines."""
     return await tx.rows(Q.blocks, file_id)
 
 
-async def open_lines(tx: Tx, file_id: UUID, limit: int) -> list[Row]:
-    """The next lines that wait: line, block, end_to_end_id, amount, beneficiary."""
-    return await tx.rows(Q.open_lines, file_id, limit)
+async def waiting_part(tx: Tx, file_id: UUID, after: int) -> Row | None:
+    """The next part that waits: part, first_line, lines, sealed."""
+    return await tx.row(Q.waiting_part, file_id, after)
 
 
-async def end_lines(tx: Tx, file_id: UUID, at: datetime, ended: Sequence[Ended]) -> None:
-    """Write the outcomes of lines."""
-    await tx.do(
-        Q.end_lines,
-        *(file_id, at, [e.line for e in ended], [e.status for e in ended], [e.reason for e in ended]),
-        *([e.why for e in ended], [e.transfer_id for e in ended]),
+async def waiting_parts(tx: Tx, file_id: UUID, first: int, last: int) -> list[Row]:
+    """The parts that wait and have lines from `first` to `last`: part, first_line, sealed."""
+    return await tx.rows(Q.waiting_parts, file_id, first, last)
+
+
+async def end_part(tx: Tx, file_id: UUID, part: int, at: datetime, ended: Sequence[Ended]) -> bool:
+    """Write how the lines of a part ended, and forget what was sealed; False if somebody else did."""
+    paid = [one for one in ended if one.status == PAID]
+    counts = len(paid), len(ended) - len(paid), sum(one.amount_minor for one in paid)
+    if await tx.do(Q.end_part, file_id, part, *counts, at) != 1:
+        return False
+    since_2000 = micros(at) - _2000_US
+    tx.pour("payments.payment_line", _COLUMNS, stream([_packed(file_id.bytes, since_2000, one) for one in ended]))
+    return True
+
+
+def _packed(file_id: bytes, at: int, one: Ended) -> bytes:
+    """A line as PostgreSQL's binary COPY takes it: to let the driver encode each column costs more than to pay it."""
+    words = b"".join(
+        [
+            len(raw).to_bytes(4) + raw
+            for raw in (one.instruction_id.encode(), one.end_to_end_id.encode(), one.reason.encode(), one.why.encode())
+        ]
+    )
+    paid = one.transfer_id
+    return (
+        _ROW.pack(10, 16, file_id, 4, one.line, 8, one.amount_minor, 2, one.status, 8, at)
+        + words
+        + (_NULL if paid is None else _SIXTEEN + paid.bytes)
     )
 
 
-async def lines(tx: Tx, file_id: UUID, after: int, limit: int, rejected_only: bool) -> list[FileLine]:
-    """A page of lines."""
-    return [
-        FileLine(
-            r["line"],
-            r["end_to_end_id"],
-            r["amount"],
-            STATUSES[r["status"]],
-            r["reason"],
-            r["why"],
-            str(r["transfer_id"]) if r["transfer_id"] else None,
-            r["at"],
-        )
-        for r in await tx.rows(Q.lines_page, file_id, after, limit, rejected_only)
-    ]
+def _line(row: Row) -> FileLine:
+    return FileLine(
+        row["line"],
+        row["end_to_end_id"],
+        row["amount"],
+        STATUSES[row["status"]],
+        row["reason"],
+        row["why"],
+        str(row["transfer_id"]) if row["transfer_id"] else None,
+        row["at"],
+        row["instruction_id"],
+    )
 
 
-async def report_lines(tx: Tx, file_id: UUID, block: int) -> AsyncIterator[dict[str, Any]]:
-    """All lines of a block, for the status report."""
-    last = 0
-    while page := await tx.rows(Q.lines_page, file_id, last, LINES_AT_ONCE, False):
-        for row in page:
-            if row["block"] == block:
-                yield dict(row) | {"status": STATUSES[row["status"]]}
-        last = page[-1]["line"]
+async def lines_between(tx: Tx, file_id: UUID, first: int, last: int) -> list[FileLine]:
+    """The lines from `first` to `last` that have ended."""
+    return [_line(row) for row in await tx.rows(Q.lines_between, file_id, first, last)]
+
+
+async def rejected_page(tx: Tx, file_id: UUID, after: int, limit: int) -> list[FileLine]:
+    """A page of the lines that were rejected."""
+    return [_line(row) for row in await tx.rows(Q.rejected_page, file_id, after, limit)]
+
+
+async def decided(tx: Tx, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The reasons (0: posted) of those of some transfers that the ledger has decided."""
+    return {UUID(bytes=row["id"].bytes): row["reason"] for row in await tx.rows(Q.known_ids, ids)}

@@ -57,6 +57,11 @@ class Writer:
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
+    @property
+    def book(self) -> Book | None:
+        """The accounts in memory; None before the first order, and while they are read again."""
+        return self._book
+
     async def post(self, orders: Sequence[Order]) -> list[Ending]:
         """Post up to MAX_BATCH orders as they come; their endings, in their order, once they are durable.
 
@@ -188,7 +193,7 @@ class Writer:
                     told = TransfersPosted(self._shard, batch.first_seq, len(batch.rows), batch.posted)
                     await self._stack.outbox.emit(tx, POSTED, told)
         except Exception as failure:
-            return failure
+            return store.failure_of(failure)
         return None
 
     async def _recover(self, failure: Exception) -> None:

@@ -195,20 +195,35 @@ class Entry(Struct, frozen=True):
     note: str = ""
 
 
+class OtherAccount(Struct, frozen=True):
+    """A link to another account of one's own: what it is, and what it holds."""
+
+    label: str
+    href: str
+    balance: Money
+
+
 class MoneyPage(Struct, frozen=True):
-    """A person's account and a page of its movements; `account` is empty where there is none."""
+    """A person's account and a page of its movements; `account` is empty where there is none.
+
+    `label` says whose or what it is, unless it is the visitor's ordinary one; `others` are the further ones.
+    """
 
     account: str
     balance: Money | None
     entries: tuple[Entry, ...] = ()
     newer: str = ""
     older: str = ""
+    label: str = ""
+    others: tuple[OtherAccount, ...] = ()
 
 
 class SendPage(Struct, frozen=True):
-    """Before sending: what there is."""
+    """Before sending: what there is, and out of which account, if it is not the visitor's ordinary one."""
 
     balance: Money
+    account: str = ""
+    label: str = ""
 
 
 class SendCheck(Struct, frozen=True):
@@ -220,6 +235,7 @@ class SendCheck(Struct, frozen=True):
     fee: Money
     note: str
     order: str
+    label: str = ""
 
 
 class Receipt(Struct, frozen=True):

@@ -32,16 +32,16 @@ KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", 
 KINDS |= {"BILL": "bill", "STDO": "standing"}
 
 
-Members = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
+MemberNames = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
 
 
 class Speaker:
     """Words of one language and names of one country: what a log line or a code means to its reader."""
 
-    def __init__(self, profile: Profile, words: Words, members: Members | None = None) -> None:
+    def __init__(self, profile: Profile, words: Words, members: MemberNames | None = None) -> None:
         self.profile = profile
         self.words = words
-        self.members: Members = members or {}
+        self.members: MemberNames = members or {}
         self._institutions = {i.code: i.name for i in profile.institutions}
         self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}
@@ -177,8 +177,15 @@ def default_account(accounts: list[Account], currency: str) -> Account | None:
     return next((a for a in own if a.is_default), own[0] if own else None)
 
 
-def money(speaker: Speaker, account: Account | None, statement: Statement | None, newer: str) -> m.MoneyPage:
-    """An account and a page of its movements."""
+def money(
+    speaker: Speaker,
+    account: Account | None,
+    statement: Statement | None,
+    newer: str,
+    label: str = "",
+    others: tuple[m.OtherAccount, ...] = (),
+) -> m.MoneyPage:
+    """An account and a page of its movements; `label` names one that is not the visitor's ordinary one."""
     if account is None or statement is None:
         return m.MoneyPage("", None)
     entries = tuple(
@@ -191,8 +198,10 @@ def money(speaker: Speaker, account: Account | None, statement: Statement | None
         )
         for e in statement.entries
     )
-    older = f"/me/money?after={statement.next_after}" if statement.next_after is not None else ""
-    return m.MoneyPage(account.number, Money(account.balance_minor, account.currency), entries, newer, older)
+    more = f"&account={account.number}" if label else ""
+    older = f"/me/money?after={statement.next_after}{more}" if statement.next_after is not None else ""
+    balance = Money(account.balance_minor, account.currency)
+    return m.MoneyPage(account.number, balance, entries, newer, older, label, others)
 
 
 def receipt(paid: Paid, phone: str = "") -> m.Receipt:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msingi.countries import Profile
 from msingi.exchange.membership.model import RightAsked
 from msingi.exchange.model import Offer, Right, institution_of
-from msingi.portal.views import Members, Speaker
+from msingi.portal.views import MemberNames, Speaker
 from msingi.portal.views_offer import Described, described
 from msingi.portal.words import Words
 
@@ -16,7 +16,7 @@ from msingi.portal.words import Words
 class Names(Speaker):
     """The speaker of these pages, which also names software and fields."""
 
-    def __init__(self, profile: Profile, lang: str, words: Words, members: Members | None = None) -> None:
+    def __init__(self, profile: Profile, lang: str, words: Words, members: MemberNames | None = None) -> None:
         super().__init__(profile, words, members)
         self.lang = lang
 

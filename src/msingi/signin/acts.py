@@ -12,7 +12,7 @@ from msingi.identity import acts as identity
 from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
-from msingi.kernel.db import Tx
+from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
@@ -312,7 +312,11 @@ async def _open_session(
 
 async def live_session(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer) -> Session | None:
     """The session that a cookie names, if it still holds; marks it as used. Staff roles are read afresh."""
-    row = await store.session(tx, pointer.person_id, pointer.item_id)
+    return await still_live(stack, tx, ctx, pointer, await store.session(tx, pointer.person_id, pointer.item_id))
+
+
+async def still_live(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer, row: Row | None) -> Session | None:
+    """The session in `row`, which `pointer` names, if it still holds; as `live_session`."""
     if row is None or not wire.same(row["secret_hash"], wire.secret_hash(pointer.secret)):
         return None
     if not rules.session_is_live(ctx.at, row["seen_at"], row["expires_at"]):

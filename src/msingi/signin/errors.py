@@ -280,6 +280,15 @@ class FlowLost(Refusal):
     oauth: ClassVar[str] = "invalid_request"
 
 
+class ForgedRequest(Refusal):
+    """The request does not carry the token that its page was given in this browser: another site may have sent it."""
+
+    code = "signin.forged-request"
+    status = 403
+    title = "The request was not made by the sign-in page"
+    remedy = "Get a token at /v1/esignet/csrf/token in the same browser, keep its cookie, and send it as X-XSRF-TOKEN."
+
+
 class PinNotAcceptable(Refusal):
     """A PIN has 4 to 8 digits, not all the same and not a plain row such as 1234."""
 

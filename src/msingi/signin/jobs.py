@@ -14,6 +14,7 @@ from msingi.kernel.stack import Stack
 from msingi.signin import acts, store
 from msingi.signin.ciba import store as requests
 from msingi.signin.ciba.routes import offer as offer_approvals
+from msingi.signin.esignet import store as logins
 from msingi.signin.passkeys.routes import offer as offer_passkeys
 from msingi.signin.provider import goodbye
 
@@ -27,6 +28,7 @@ async def sweep(stack: Stack) -> int:
     permit = policy.decide(ctx, "signin.sweep", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         gone = await store.sweep(tx, ctx.at) + await requests.sweep(tx, ctx.at - timedelta(days=1))
+        gone += await logins.sweep(tx, ctx.at)
         log.append(tx, permit, detail={"removed": gone})
     return gone
 

@@ -126,6 +126,12 @@ VALUES ($1, $2, $3, $4, $5::text[], $6, $7, $7, $8)
 SELECT session_id, secret_hash, factors, methods, agent, proved_at, seen_at, expires_at
 FROM signin.session WHERE person_id = $1 AND session_id = $2 AND ended_at IS NULL
 
+-- name: session_and_agreement
+-- A session that has not ended, with what its owner agreed that a client may learn, and what they refused it.
+SELECT s.session_id, s.secret_hash, s.factors, s.methods, s.agent, s.proved_at, s.seen_at, s.expires_at, a.claims, a.refused
+FROM signin.session s LEFT JOIN signin.agreement a ON a.person_id = s.person_id AND a.client_id = $3
+WHERE s.person_id = $1 AND s.session_id = $2 AND s.ended_at IS NULL
+
 -- name: touch_session
 -- A session was used.
 UPDATE signin.session SET seen_at = $3 WHERE person_id = $1 AND session_id = $2
@@ -191,15 +197,23 @@ ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, refus
   receipt = excluded.receipt, agreed_at = excluded.agreed_at
 
 -- name: first_time
--- Claim things that may arrive only once; those that came before do not come back.
+-- Claim things that may arrive only once; what came before counts as no row.
 INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
-ON CONFLICT (seen) DO NOTHING RETURNING seen
+ON CONFLICT (seen) DO NOTHING
+
+-- name: seen_before
+-- Which of these things another transaction claimed than this one.
+SELECT seen FROM signin.seen WHERE seen = ANY ($1::bytea[]) AND xmin <> pg_current_xact_id()::xid
+
+-- name: claim_last
+-- Claim a thing at the end of a transaction, which fails as overtaken if it came before.
+SELECT signin.claim_last($1::bytea, $2::timestamptz)
 
 -- name: put_grant
 -- Keep a new grant; its code is known by hash alone.
 INSERT INTO signin.oauth_grant
   (person_id, grant_id, session_id, client_id, code_hash, terms, made_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8)
+VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
 
 -- name: grant_for_code
 -- The grant of a code, held until the redemption is over.

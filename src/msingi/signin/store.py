@@ -192,6 +192,11 @@ async def session(tx: Tx, person_id: PersonId, session_id: UUID) -> Row | None:
     return await tx.row(Q.session, person_id, session_id)
 
 
+async def session_and_agreement(tx: Tx, person_id: PersonId, session_id: UUID, client_id: str) -> Row | None:
+    """As `session`, with the claims that a client may learn, and those that it was refused; NULL if never asked."""
+    return await tx.row(Q.session_and_agreement, person_id, session_id, client_id)
+
+
 async def touch_session(tx: Tx, person_id: PersonId, session_id: UUID, now: datetime) -> None:
     """A session was used now."""
     await tx.do(Q.touch_session, person_id, session_id, now)
@@ -253,12 +258,22 @@ async def withdraw_agreement(tx: Tx, person_id: PersonId, client_id: str, now: d
     return found
 
 
-async def first_time(tx: Tx, seen: list[bytes], until: list[datetime]) -> set[bytes]:
-    """Claim things that may arrive only once, each until its instant; gives those that had not come before."""
-    return {bytes(row["seen"]) for row in await tx.rows(Q.first_time, seen, until)}
+async def seen_before(tx: Tx, seen: list[bytes], until: list[datetime]) -> set[bytes]:
+    """Claim things that may arrive only once, each until its instant; gives those that had come before.
+
+    As the first statement of a transaction it costs no round trip of its own.
+    """
+    if await tx.first(Q.first_time, seen, until) == len(seen):
+        return set()
+    return {bytes(row["seen"]) for row in await tx.rows(Q.seen_before, seen)}
 
 
-async def put_grant(
+def claim_last(tx: Tx, seen: bytes, until: datetime) -> None:
+    """Claim a thing together with the commit, which raises Overtaken if it had come before."""
+    tx.later.append((Q.claim_last, (seen, until)))
+
+
+def put_grant(
     tx: Tx,
     person_id: PersonId,
     grant_id: UUID,
@@ -269,8 +284,9 @@ async def put_grant(
     now: datetime,
     until: datetime,
 ) -> None:
-    """Keep a new grant."""
-    await tx.do(Q.put_grant, person_id, grant_id, session_id, client_id, code_hash, terms, now, until)
+    """Keep a new grant; it is written with the commit."""
+    said = msgspec.json.encode(terms).decode()
+    tx.later.append((Q.put_grant, (person_id, grant_id, session_id, client_id, code_hash, said, now, until)))
 
 
 async def hold_grant(tx: Tx, person_id: PersonId, grant_id: UUID) -> Row | None:
@@ -283,11 +299,11 @@ async def live_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime)
     return await tx.row(Q.live_grant, person_id, grant_id, now)
 
 
-async def redeem_grant(
+def redeem_grant(
     tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime, refresh_hash: bytes | None, until: datetime
 ) -> None:
-    """A code was used; tokens of the grant live until `until`."""
-    await tx.do(Q.redeem_grant, person_id, grant_id, now, refresh_hash, until)
+    """A code was used; tokens of the grant live until `until`. It is written with the commit."""
+    tx.later.append((Q.redeem_grant, (person_id, grant_id, now, refresh_hash, until)))
 
 
 async def end_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime) -> None:

@@ -54,6 +54,8 @@ def _details(stack: Stack) -> extend.DetailsType:
             raise InvalidAuthorizationDetails(field="credential_configuration_id", rule="known")
         if not isinstance(places, list) or stack.settings.url not in places:
             raise InvalidAuthorizationDetails(field="locations", rule="this issuer")
+        if held.by_configuration[named][0].haip:
+            raise InvalidAuthorizationDetails(field="type", rule="HAIP 1.0, section 4.3: ask by scope")
         return {"type": DETAILS, "credential_configuration_id": named}
 
     async def answer(stack: Stack, ctx: Context, person_id: PersonId, detail: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def mistakes(kind: Kind, profile: Profile) -> list[str]:
         wrong.append("types: a W3C credential needs a type besides VerifiableCredential")
     if set(kind.key_storage) - _LEVELS:
         wrong.append(f"key_storage: one of {', '.join(sorted(_LEVELS))}")
+    if kind.haip and Format.VC_JWT in kind.formats:
+        wrong.append("haip: the profile has dc+sd-jwt and mso_mdoc, and no jwt_vc_json")
     if kind.open and any(c.source == "institution" and c.required for c in kind.claims):
         wrong.append("open: a kind that people take by themselves needs no value from an institution")
     wrong += [f"name: lacks the language {lang}" for lang in profile.languages if lang not in kind.name]
@@ -120,7 +122,7 @@ def _tell_scopes(stack: Stack, known: Known) -> None:
     more = extend.of(stack)
     more.forget_scopes({name for name, scope in more.scopes.items() if scope.audience == AUDIENCE})
     for name, (kind, _) in known.by_configuration.items():
-        more.add(extend.Scope(name=name, audience=AUDIENCE, title=kind.name, open=True))
+        more.add(extend.Scope(name=name, audience=AUDIENCE, title=kind.name, open=True, fapi=kind.haip))
 
 
 def forget(stack: Stack) -> None:

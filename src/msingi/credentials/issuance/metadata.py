@@ -34,8 +34,9 @@ def _claim(claim: ClaimRule, form: Format) -> dict[str, Any] | None:
 def configuration(stack: Stack, kind: Kind, form: Format) -> dict[str, Any]:
     """One credential configuration (OpenID4VCI 1.0, section 12.2.4 and appendix A)."""
     algorithms: dict[str, Any] = {"proof_signing_alg_values_supported": list(proofs.algorithms(form))}
-    if kind.key_storage:
-        algorithms["key_attestations_required"] = {"key_storage": list(kind.key_storage)}
+    if kind.key_storage or kind.haip:
+        levels = {"key_storage": list(kind.key_storage)} if kind.key_storage else {}
+        algorithms["key_attestations_required"] = levels
     colour = {"background_color": kind.colour, "text_color": "#ffffff"} if kind.colour else {}
     found: dict[str, Any] = {
         "format": form.value,

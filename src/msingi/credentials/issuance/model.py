@@ -60,6 +60,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     officer looks at each request of a wallet first. `several` lets a person hold more than one. `open` kinds have
     facts of the register only: every registered person holds them without an award. `key_storage` are the levels of
     ISO 18045 that a wallet must attest for its keys; empty: none. `batch` is how many copies one request may ask for.
+    With `haip` only wallets that keep HAIP 1.0 get it, and it is asked for in no weaker way.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     open: bool = False
     key_storage: tuple[str, ...] = ()
     batch: int = 20
+    haip: bool = False
     colour: str = ""
 
     def configuration(self, form: Format) -> str:

@@ -64,14 +64,18 @@ async def make(
     stack: Stack, ctx: Context, person_id: PersonId, kind: Kind, *, with_code: bool, by_sms: bool,
     code_by_sms: bool = False,
 ) -> Offered:  # fmt: skip
-    """Write an offer of all forms of a kind; the permit is asked for here."""
+    """Write an offer of all forms of a kind; the permit is asked for here.
+
+    Where HAIP 1.0 is required, the wallet must let the person sign in: the offer then holds no code (section 4.2).
+    """
     offer_id, secret = uuid7(), os.urandom(32)
+    with_code = with_code and not kind.haip
     tx_code = f"{secrets.randbelow(10**rules.TX_DIGITS):0{rules.TX_DIGITS}}" if with_code else ""
     link = "".join(secrets.choice(_ALPHABET) for _ in range(16))
     until = ctx.at + timedelta(minutes=rules.OFFER_MINUTES)
     configurations = tuple(kind.configuration(form) for form in kind.formats)
     code = wire.seal(stack.seal, "pre-authorized", wire.Pointer(person_id, offer_id, secret))
-    offered = body(stack, configurations, code, with_code)
+    offered = body(stack, configurations, "" if kind.haip else code, with_code)
     language, phone = "", ""
     if by_sms or code_by_sms:
         person = await identity.read_person(stack, job_context("credentials", "credential-issuance"), person_id)
@@ -92,7 +96,8 @@ async def make(
             used=False,
             expires_at=until,
         )
-        await store.add_offer(tx, offer)
+        if not kind.haip:
+            await store.add_offer(tx, offer)
         sealed = stack.seal.seal_with_room_key(_LINK_LABEL, msgspec.json.encode(offered))
         await store.add_offer_link(tx, link, sealed, until)
         if by_sms:
@@ -104,7 +109,10 @@ async def make(
             await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "credential-code"))
         log.append(tx, permit, subject=person_id, detail={"kind": kind.kind, "by_sms": by_sms})
     told = "" if code_by_sms and phone else tx_code
-    return Offered(link=by_reference(stack, link), by_value=by_value(offered), tx_code=told, expires_at=until)
+    scheme = HAIP_SCHEME if kind.haip else SCHEME
+    return Offered(
+        link=by_reference(stack, link, scheme), by_value=by_value(offered, scheme), tx_code=told, expires_at=until
+    )
 
 
 async def fetched(stack: Stack, link: str) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _jwt(asked: Asked, text: str) -> tuple[tuple[dict[str, Any], ...], tuple[byt
     attested: tuple[dict[str, Any], ...] = ()
     if "key_attestation" in header:
         attested, _ = attestation(asked, header["key_attestation"], with_proof=True)
-    elif asked.kind.key_storage:
+    elif asked.kind.key_storage or asked.kind.haip:
         raise InvalidProofOfKey("A key attestation is needed.", rule="key_attestation")
     if len(named) != 1:
         raise InvalidProofOfKey("The key is named in one way.", rule="exactly one of jwk, kid, x5c")

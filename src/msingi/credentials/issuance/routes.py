@@ -111,6 +111,7 @@ async def credential(request: AnyRequest) -> Response[bytes]:
     stack, now = web.stack(request), clock.now().timestamp()
     found, encrypted = await _read(request)
     asked = wire.credential_request(found, held, await kinds.known(stack))
+    await wallets.check_haip(stack, asked.kind, held)
     to = None
     if asked.encryption is not None:
         to = encryption.asked(asked.encryption, encrypted_request=encrypted)

@@ -16,12 +16,13 @@ from litestar import Request
 
 from msingi.credentials.forms import jose
 from msingi.credentials.issuance import nonces, proofs, store
-from msingi.credentials.issuance.errors import InvalidAttestation, InvalidNonce, InvalidProofOfKey
+from msingi.credentials.issuance.errors import InvalidAttestation, InvalidNonce, InvalidProofOfKey, RequestDenied
+from msingi.credentials.issuance.model import Kind
 from msingi.kernel import clock, web
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin.model import Client
-from msingi.signin.provider.model import Once
+from msingi.signin.provider.model import Held, Once
 
 HEADER, HEADER_POP = "oauth-client-attestation", "oauth-client-attestation-pop"
 TYP, TYP_POP = "oauth-client-attestation+jwt", "oauth-client-attestation-pop+jwt"
@@ -29,6 +30,19 @@ METHOD, METHOD_COMBINED = "attest_jwt_client_auth", "attest_jwt_client_auth_dpop
 _POP_AGE_S, _SKEW_S = 300, 60
 _REMEMBERED_S = 5.0
 _KEPT = "credentials.wallet-providers"
+
+
+async def check_haip(stack: Stack, kind: Kind, held: Held) -> None:
+    """Nothing, if the token may fetch this kind (HAIP 1.0, section 4). Raises RequestDenied, naming the rule.
+
+    PKCE, the pushed request and `iss` are past by now: the scope of such a kind is for software registered as `fapi`.
+    """
+    if not kind.haip:
+        return
+    if held.client_id not in await providers(stack):
+        raise RequestDenied("Only wallets of an accepted provider get this.", rule="HAIP 1.0, 4.4.1: attested wallet")
+    if not held.jkt:
+        raise RequestDenied("The token must be bound to a key.", rule="HAIP 1.0, 4: DPoP")
 
 
 def anchor(certificate: str) -> bytes:

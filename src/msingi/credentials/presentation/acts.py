@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -38,7 +39,7 @@ from msingi.credentials.presentation.model import (
 )
 from msingi.credentials.presentation.standing import askable_fields as askable_fields
 from msingi.credentials.presentation.standing import register_rights as register_rights
-from msingi.credentials.presentation.wire import json_of
+from msingi.credentials.presentation.wire import json_of, with_query
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.db import Tx
@@ -78,6 +79,7 @@ async def ask_presentation(stack: Stack, ctx: Context, order: Order) -> Made:
     """
     query = dcql.read(order.dcql_query)
     rules.check_order(order, query, stack.settings.url)
+    rules.check_haip(order, query, await standing.demanding(stack))
     right = await standing.right_of(stack, ctx)
     permit = policy.decide(ctx, "credentials.ask_presentation", policy.NOBODY)
     rules.may_ask(order, query, right)
@@ -151,22 +153,32 @@ async def request_for_wallet(stack: Stack, request_id: str, device: Device, wall
     Raises NoSuchRequest, RequestEnded, OtherSession.
     """
     row = await look(stack, request_id)
-    rules.may_answer(row, device, _seconds())
-    if row.asked.prefix is Identify.REDIRECT_URI:
+    rules.may_answer(row, device, _seconds(), row.session)
+    if row.asked.prefix is Identify.REDIRECT_URI or device is Device.BROWSER:
         raise NoSuchRequest()
     return envelope.request_object(row.asked, device, stack.keys.signer("access"), wallet_nonce)
 
 
+async def request_for_browser(stack: Stack, request_id: str, session: bytes) -> dict[str, Any]:
+    """The request for the browser's own interface to wallets, on the page that belongs to this browser.
+
+    Raises NoSuchRequest, RequestEnded, OtherSession.
+    """
+    row = await look(stack, request_id)
+    rules.may_answer(row, Device.BROWSER, _seconds(), session)
+    return envelope.browser_request(row.asked, stack.keys.signer("access"))
+
+
 async def receive_presentation(
-    stack: Stack, ctx: Context, request_id: str, device: Device, form: Mapping[str, str]
+    stack: Stack, ctx: Context, request_id: str, device: Device, form: Mapping[str, str], session: bytes = b""
 ) -> Answered:
     """Take a wallet's answer; nothing that it did not have to say is kept (laws 2 to 4, 7, 8).
 
     The act is the asking institution's: the person sees that it looked, why, and at what. Raises Refused with rule and
-    clause, RequestEnded, NoSuchRequest.
+    clause, RequestEnded, NoSuchRequest; OtherSession for an answer through another browser than the page's (`session`).
     """
     row = await look(stack, request_id)
-    rules.may_answer(row, device, _seconds())
+    rules.may_answer(row, device, _seconds(), session)
     if "error" in form:
         return await _declined(stack, ctx, row, device, form["error"])
     try:
@@ -236,14 +248,14 @@ async def _shown(
     permit = policy.decide(_asking(ctx, asked), "credentials.receive_presentation", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         locked = _bare(await store.request(tx, row.request_id, locked=True))
-        rules.may_answer(locked, device, _seconds())
+        rules.may_answer(locked, device, _seconds(), row.session)
         people = await _whose(stack, tx, found)
         detail = _told(asked) | {"device": device.name.lower(), "kinds": " ".join(sorted({s.kind for _, s in found}))}
         for person in people or [None]:
             log.append(tx, permit, subject=person, detail=detail)
         sealed_answer = msgspec.json.encode((credentials, [str(person) for person in people]))
         answer = stack.seal.seal_with_room_key(_ANSWER + row.request_id, sealed_answer)
-        secret = code if device is Device.SAME else number_of(stack, row.request_id, code)
+        secret = number_of(stack, row.request_id, code) if device is Device.OTHER else code
         hash_ = hashed(row.request_id, secret) if state is State.SHOWN else b""
         await store.keep_answer(tx, row.request_id, state, device.value, hash_, answer, "", clock.now())
     return Answered(_way_back(stack, row, device, state, code))
@@ -259,7 +271,7 @@ def _way_back(stack: Stack, row: Row, device: Device, state: State, code: str) -
     """Where the wallet sends its browser: back to the session that asked, or to the page with the number (8.2)."""
     if state is not State.SHOWN:
         return ""
-    last = "back" if device is Device.SAME else "number"
+    last = "number" if device is Device.OTHER else "back"
     return f"{stack.settings.url}/present/{row.request_id}/{last}?response_code={code}"
 
 
@@ -270,10 +282,10 @@ async def _declined(stack: Stack, ctx: Context, row: Row, device: Device, error:
     permit = policy.decide(_asking(ctx, row.asked), "credentials.receive_presentation", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
         locked = _bare(await store.request(tx, row.request_id, locked=True))
-        rules.may_answer(locked, device, _seconds())
+        rules.may_answer(locked, device, _seconds(), row.session)
         log.append(tx, permit, detail=_told(row.asked) | {"declined": reason})
         await store.keep_answer(tx, row.request_id, State.DECLINED, device.value, b"", b"", reason, clock.now())
-    return Answered(f"{stack.settings.url}/present/{row.request_id}" if device is Device.SAME else "")
+    return Answered(f"{stack.settings.url}/present/{row.request_id}" if device is not Device.OTHER else "")
 
 
 async def _failed(stack: Stack, ctx: Context, row: Row, refusal: Refused) -> None:
@@ -311,16 +323,11 @@ async def confirm_presentation(
             collect = secrets.token_urlsafe(24) if row.asked.return_to else ""
             await store.confirm(tx, row.request_id, hashed(row.request_id, collect) if collect else b"")
             if collect:
-                there = _with(row.asked.return_to, presentation=row.request_id, code=collect)
+                there = with_query(row.asked.return_to, presentation=row.request_id, code=collect)
         log.append(tx, permit, detail={"to": row.asked.asker.name, "confirmed": wrong is None})
     if wrong is not None:
         raise wrong
     return there
-
-
-def _with(address: str, **more: str) -> str:
-    joint = "&" if urlsplit(address).query else "?"
-    return address + joint + "&".join(f"{name}={value}" for name, value in more.items())
 
 
 async def collect_presentation(stack: Stack, ctx: Context, request_id: str, code: str = "") -> Result:

@@ -6,7 +6,7 @@ Pure but for the making of the key that belongs to one request.
 import hashlib
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from joserfc import jwe
@@ -23,6 +23,7 @@ MEDIA = f"application/{TYP}"
 AUDIENCE = "https://self-issued.me/v2"  # OpenID4VP 5.8: static discovery
 ENC = ("A128GCM", "A256GCM")  # HAIP 1.0, 5
 SCHEMES = {"openid4vp": "openid4vp://", "haip": "haip-vp://"}
+_IN_BROWSER = {Mode.PLAIN: "dc_api", Mode.ENCRYPTED: "dc_api.jwt"}
 _MEMBERS = ("alg", "enc", "kid", "epk", "apu", "apv", "typ", "cty")
 _registry = jwe.JWERegistry(algorithms=["ECDH-ES", *ENC], strict_check_header=False)
 FORMATS = {
@@ -52,7 +53,14 @@ def binding_of(asked: Asked, device: Device) -> Binding:
         thumbprint=from_base64url(asked.encryption_jwk["kid"]) if encrypted else None,
         asked_at=asked.asked_at,
         transaction_data=asked.transaction_data,
+        origin=origin(asked) if device is Device.BROWSER else "",
     )
+
+
+def origin(asked: Asked) -> str:
+    """The origin of the page, to which the browser holds an answer over the Digital Credentials API (A.4)."""
+    there = urlsplit(asked.response_uri)
+    return f"{there.scheme}://{there.netloc}"
 
 
 def response_uri(asked: Asked, device: Device) -> str:
@@ -89,7 +97,26 @@ def parameters(asked: Asked, device: Device) -> dict[str, Any]:
     }
     if asked.transaction_data:
         told["transaction_data"] = list(asked.transaction_data)
+    if device is Device.BROWSER:
+        told["response_mode"] = _IN_BROWSER[asked.mode]
+        del told["response_uri"]
+        if asked.prefix is Identify.REDIRECT_URI:
+            del told["client_id"]  # an unsigned request names nobody but the origin (A.2)
+        else:
+            told["expected_origins"] = [origin(asked)]
     return told
+
+
+def browser_request(asked: Asked, signer: Signer) -> dict[str, Any]:
+    """The request as the Digital Credentials API takes it: its protocol, and its data (A.1 to A.3)."""
+    if asked.prefix is Identify.REDIRECT_URI:
+        return {"protocol": protocol(asked), "data": parameters(asked, Device.BROWSER)}
+    return {"protocol": protocol(asked), "data": {"request": request_object(asked, Device.BROWSER, signer)}}
+
+
+def protocol(asked: Asked) -> str:
+    """The name of the exchange, of this version of the standard."""
+    return f"openid4vp-v1-{'unsigned' if asked.prefix is Identify.REDIRECT_URI else 'signed'}"
 
 
 def request_object(asked: Asked, device: Device, signer: Signer, wallet_nonce: str = "") -> str:

@@ -253,10 +253,12 @@ class Result(Struct, frozen=True):
 
 
 class Device(StrEnum):
-    """Where the wallet was: on the device with the page, or on another one."""
+    """Where the wallet was: on the device with the page, on another one, or behind the browser's own interface
+    (Digital Credentials API), which ties the answer to the page's origin."""
 
     SAME = "s"
     OTHER = "o"
+    BROWSER = "b"
 
 
 class Row(Struct, frozen=True, kw_only=True):

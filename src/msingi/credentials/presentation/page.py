@@ -117,6 +117,7 @@ def request_facts(stack: Stack, asked: Asked, lang: str) -> dict[str, Any]:
         "purpose": purpose_of(stack, asked, lang),
         "law": asked.law,
         "fields": [field_name(spoken, field) for field in fields_of(asked.query)],
+        "protocol": envelope.protocol(asked),
         "link": envelope.wallet_link(asked, Device.SAME),
         "code": code,
         "transactions": len(asked.transaction_data),

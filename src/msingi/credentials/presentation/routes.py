@@ -18,7 +18,9 @@ from msingi.kernel.errors import Malformed, Outage, Refusal, TooLarge
 AnyRequest = Request[Any, Any, Any]
 FORM_TYPE = "application/x-www-form-urlencoded"
 RequestName = Annotated[str, PathParameter(pattern="^[A-Za-z0-9_-]{22}$", description="The name of a request.")]
-DeviceName = Annotated[Device, PathParameter(description="`s` the device with the page, `o` another one.")]
+DeviceName = Annotated[
+    Device, PathParameter(description="`s` the device with the page, `o` another one, `b` the browser's own interface.")
+]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -111,12 +113,14 @@ async def request_object_post(request: AnyRequest, request_id: RequestName, devi
     opt={"takes": (FORM_TYPE,)},
 )
 async def answer(request: AnyRequest, request_id: RequestName, device: DeviceName) -> Response[dict[str, str]]:
-    """`direct_post` and `direct_post.jwt` (OpenID4VP 1.0, sections 8.2 and 8.3.1).
+    """`direct_post` and `direct_post.jwt` (OpenID4VP 1.0, sections 8.2 and 8.3.1); for `b` what the page got from the
+    browser, `dc_api` and `dc_api.jwt` (A.4).
 
     400 `invalid_request` names rule and clause; 404; 409 for a request that has ended.
     """
     form, stack = await _form(request), web.stack(request)
-    told = await acts.receive_presentation(stack, _anybody(request), request_id, device, form)
+    session = _session(request, request_id)[1]
+    told = await acts.receive_presentation(stack, _anybody(request), request_id, device, form, session)
     return Response({"redirect_uri": told.redirect_uri} if told.redirect_uri else {}, headers=NO_STORE)
 
 
@@ -162,6 +166,16 @@ async def state_of(request: AnyRequest, request_id: RequestName) -> Response[dic
     return Response(told, headers=NO_STORE)
 
 
+@get("/{request_id:str}/browser", summary="The request for the browser's own interface to wallets")
+async def for_browser(request: AnyRequest, request_id: RequestName) -> Response[dict[str, Any]]:
+    """What `navigator.credentials.get` takes, signed or not (OpenID4VP 1.0, appendix A), for the page's browser.
+
+    403 presentation.other-session; 404; 409 ended.
+    """
+    session = _session(request, request_id)[1]
+    return Response(await acts.request_for_browser(web.stack(request), request_id, session), headers=NO_STORE)
+
+
 def _go(to: str) -> Response[bytes]:
     return Response(b"", status_code=303, headers={"Location": to, **NO_STORE, "Referrer-Policy": "same-origin"})
 
@@ -175,7 +189,9 @@ async def back(
     403 presentation.other-session in any browser but the one that opened the page; 409 the second time.
     """
     ctx, (_, session) = _anybody(request), _session(request, request_id)
-    to = await acts.confirm_presentation(web.stack(request), ctx, request_id, session, response_code, Device.SAME)
+    row = await acts.look(web.stack(request), request_id)
+    device = Device.BROWSER if row.device == Device.BROWSER else Device.SAME
+    to = await acts.confirm_presentation(web.stack(request), ctx, request_id, session, response_code, device)
     return _go(to or f"/present/{request_id}")
 
 
@@ -227,7 +243,7 @@ routers = [
     ),
     Router(
         "/present",
-        route_handlers=[shown_page, state_of, back, number_page, number_typed],
+        route_handlers=[shown_page, state_of, for_browser, back, number_page, number_typed],
         exception_handlers={Refusal: _refused, Outage: _refused},
         tags=["presentation"],
     ),

@@ -27,7 +27,10 @@ from msingi.credentials.presentation.model import (
     Binding,
     Claim,
     Credential,
+    CredentialQuery,
     Device,
+    Identify,
+    Mode,
     Order,
     Query,
     Right,
@@ -93,20 +96,43 @@ def check_order(order: Order, query: Query, own_url: str) -> None:
         need(isinstance(algorithms, list) and "sha-256" in algorithms, "transaction_data_hashes_alg", "with sha-256")
 
 
+def check_haip(order: Order, query: Query, kinds: frozenset[str]) -> None:
+    """Nothing, unless a type that requires HAIP 1.0 (one of `kinds`) is asked for in a weaker way (section 5.1).
+
+    Raises QueryMalformed.
+    """
+    asked = {kind for credential in query.credentials for kind in types_of(credential)}
+    if not asked & kinds:
+        return
+    if order.client_id_prefix is not Identify.X509_HASH:
+        raise QueryMalformed("HAIP is required.", field="client_id_prefix", rule="x509_hash: HAIP 1.0, section 5")
+    if order.response_mode is not Mode.ENCRYPTED:
+        raise QueryMalformed("HAIP is required.", field="response_mode", rule="direct_post.jwt: HAIP 1.0, section 5.1")
+
+
+def types_of(credential: CredentialQuery) -> tuple[str, ...]:
+    """The types, by `vct` or document type, that one credential query would take."""
+    meta = credential.meta
+    return tuple(meta.get("vct_values", ())) + ((str(meta["doctype_value"]),) if "doctype_value" in meta else ())
+
+
 def transaction_texts(order: Order) -> tuple[str, ...]:
     """The transaction data as the wallet gets it: base64url of JSON (OpenID4VP 5.1)."""
     return tuple(to_base64url(msgspec.json.encode(entry)) for entry in order.transaction_data)
 
 
-def may_answer(row: Row, device: Device, now: int) -> None:
+def may_answer(row: Row, device: Device, now: int, session: bytes) -> None:
     """Nothing, if the request still waits for an answer from such a device (law 2).
 
+    What comes through the browser's own interface comes through the browser whose page it is, `session` (law 6).
     Raises RequestEnded, OtherSession.
     """
     if row.state is not State.OPEN or now >= row.asked.expires_at:
         raise RequestEnded()
     if device is Device.OTHER and row.asked.across is Across.NO:
         raise OtherSession("This request is for a wallet on the device with the page.")
+    if device is Device.BROWSER and not (row.session and hmac.compare_digest(row.session, session)):
+        raise OtherSession()
 
 
 def verified(

@@ -59,6 +59,12 @@ async def access_authority(stack: Stack, tx: Tx) -> bytes:
     return known
 
 
+async def demanding(stack: Stack) -> frozenset[str]:
+    """The types, by `vct` and document type, that are asked for as HAIP 1.0 says or not at all."""
+    wanted = [kind for kind in (await kinds.known(stack)).by_name.values() if kind.haip]
+    return frozenset(kinds.vct(stack, kind) for kind in wanted) | {kind.doctype for kind in wanted if kind.doctype}
+
+
 def askable_fields(stack: Stack) -> tuple[str, ...]:
     """The names of all facts that the country's kinds of credentials state, for rights to ask for them."""
     claims = [claim for kind in kinds.of_profile(stack.profile) for claim in kind.claims]

@@ -4,6 +4,7 @@ of the doors that wallets use."""
 import base64
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,6 +51,12 @@ def object_of(text: str, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Unreadable(f"{what} is not a JSON object.", rule="json")
     return value
+
+
+def with_query(address: str, **more: str) -> str:
+    """`address` with more in its query."""
+    joint = "&" if urlsplit(address).query else "?"
+    return address + joint + "&".join(f"{name}={value}" for name, value in more.items())
 
 
 class Jwt(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from msingi.identity.lifecycle.model import GuardianOrder, Guardianship
 from msingi.identity.model import Person, Status
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind
+from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import NotPermitted
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -57,6 +58,7 @@ async def end_guardian(stack: Stack, ctx: Context, person_id: PersonId, guardian
             log.append(tx, permit, subject=subject, detail={"what": "guardianship ended"})
 
 
+@crossing("payments")
 async def guardians_of(
     stack: Stack, ctx: Context, person_id: PersonId, on: date | None = None
 ) -> tuple[Guardianship, ...]:
@@ -69,6 +71,16 @@ async def guardians_of(
         ]
         log.append(tx, permit, subject=person_id, detail={"what": "guardians read"})
     return tuple(dict.fromkeys(rights))
+
+
+@crossing("payments")
+async def wards_of(stack: Stack, ctx: Context, guardian_id: PersonId) -> tuple[Guardianship, ...]:
+    """For whom somebody may act today: the rights alone, for rooms that let guardians act in them."""
+    permit = policy.decide(ctx, "identity.read-guardians", policy.ANYONE, mine=_own(ctx, guardian_id))
+    async with stack.db.transaction(permit) as tx:
+        found = await store.wards(tx, guardian_id, clock.today())
+        log.append(tx, permit, subject=guardian_id, detail={"what": "for whom to act, read"})
+    return tuple({right.person_id: right for right in found}.values())
 
 
 def _own(ctx: Context, person_id: PersonId) -> bool:

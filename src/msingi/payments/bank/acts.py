@@ -16,7 +16,7 @@ from msingi.payments import errors as ledger_errors
 from msingi.payments import orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
-from msingi.payments.bank import emv, paying, rules, store, tariff
+from msingi.payments.bank import emv, looking, paying, rules, store, tariff
 from msingi.payments.bank.errors import IsAgent, NoSuchMerchant
 from msingi.payments.bank.model import Merchant, MerchantOrder, OwnMerchant, Payee, Purchase, Scanned
 from msingi.payments.model import Alias, Receipt
@@ -222,9 +222,11 @@ async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
     rules.check_key(order.key)
     rules.check_amount(order.amount_minor)
     rules.check_words("bill", order.bill, 140, needed=False)
-    who = paying.payer(stack, ctx, "payments.pay-merchant")
-    async with stack.db.reading("payments") as tx:  # the register is public; the payment itself is the act
-        shop = await store.merchant(tx, order.merchant.replace(" ", ""))
+    asked = ledger_rules.id_of(order.payer), order.amount_minor, order.key
+    who = await paying.payer_out_of(stack, ctx, "payments.pay-merchant", *asked)
+    code = order.merchant.replace(" ", "")
+    # The register is public; the payment itself is the act.
+    shop = await looking.of(stack).shop(code) if rules.is_merchant_code(code) else None
     if shop is None or not shop.merchant.is_open:
         raise NoSuchMerchant()
     if shop.merchant.category == tariff.of(stack).agents.category:

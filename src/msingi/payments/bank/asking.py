@@ -137,10 +137,11 @@ async def pay_bill(stack: Stack, ctx: Context, reference: str, payer: str) -> Re
     Raises NoSuchBill, BillEnded where somebody else paid it or it is over, or the ledger's reason.
     """
     owed = await _open(stack, ctx, reference)
-    who = paying.payer(stack, ctx, "payments.pay-bill")
     if owed.state not in ("open", "paid") or (owed.state == "open" and owed.expires_at <= ctx.at):
         raise BillEnded(state=owed.state if owed.state != "open" else "expired")
     debit = ledger_rules.id_of(payer)
+    key = f"{owed.reference}/{owed.attempt}"
+    who = await paying.payer_out_of(stack, ctx, "payments.pay-bill", debit, owed.amount, key)
     if owed.state == "open":
         await _take(stack, ctx, who, owed, debit)
     elif owed.taker != debit:

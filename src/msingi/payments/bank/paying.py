@@ -11,6 +11,7 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import book, errors, ledger, orders, parties, rules
 from msingi.payments.book import Ending
+from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, Receipt
 
 
@@ -24,6 +25,12 @@ class Payer(Struct, frozen=True):
     def by(self, scope: str) -> orders.By:
         """Who orders, within a scope of idempotency keys that only this holder can use."""
         return orders.By(self.permit, self.owner, scope=f"{scope}/{self.owner}")
+
+
+async def payer_out_of(stack: Stack, ctx: Context, act: str, account: int, amount: int, key: str) -> Payer:
+    """Who pays out of an account: its holder, or whoever has a mandate. Raises NotPermitted, NeedsSignatures."""
+    permit, owner = await mandates.payer_of(stack, ctx, act, account, amount, key)
+    return Payer(permit, owner, parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else None)
 
 
 def payer(stack: Stack, ctx: Context, act: str) -> Payer:

@@ -12,6 +12,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 SELECT code, account_id, name, latin, city, category, registrar, registered_at, closed_at
 FROM payments.merchant WHERE code = $1
 
+-- name: merchants
+-- Some shops by their numbers.
+SELECT code, account_id, name, latin, city, category, registrar, registered_at, closed_at
+FROM payments.merchant WHERE code = ANY ($1::text[])
+
 -- name: merchants_of_accounts
 -- The shops that are paid into some accounts, oldest first.
 SELECT code, account_id, name, latin, city, category, registrar, registered_at, closed_at

@@ -16,6 +16,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments.bank import acts, paying, rules, store_asking
 from msingi.payments.bank.errors import NoSuchStanding
 from msingi.payments.bank.model import Standing, StandingOrder
+from msingi.payments.groups import mandates
 
 JOB = "payments-bank"
 AT_ONCE = 200
@@ -41,7 +42,7 @@ async def make_standing(stack: Stack, ctx: Context, order: StandingOrder) -> Sta
     who = paying.payer(stack, ctx, "payments.make-standing")
     if who.person is None:
         raise Malformed("Standing orders are for people.", field="payer", rule="person")
-    payee, name = await _payee(stack, ctx, order.payee)
+    payee, name = await payee_of(stack, ctx, order.payee)
     async with stack.db.transaction(who.permit) as tx:
         scope = f"standing:{who.owner}:{order.key}"
         if first := await once.claim(tx, "payments", scope, order):
@@ -63,7 +64,7 @@ def _today(stack: Stack) -> date:
     return (clock.now() + timedelta(minutes=stack.profile.utc_offset_minutes)).date()
 
 
-async def _payee(stack: Stack, ctx: Context, typed: str) -> tuple[int, str]:
+async def payee_of(stack: Stack, ctx: Context, typed: str) -> tuple[int, str]:
     """The account that a typed payee leads to, and the name that its owner gave or the masked one."""
     alias = acts.alias_of(stack, typed)
     if alias is not None and alias.kind == "merchant":
@@ -127,16 +128,22 @@ async def run_standing(stack: Stack, ctx: Context, today: date | None = None) ->
 async def _run(stack: Stack, kept: store_asking.Standing) -> None:
     assert kept.due is not None
     permit = policy.decide(job_context(JOB, "payment", "contract"), "payments.run-standing", kept.person_id)
-    by = orders.By(permit, parties.person_ref(stack, kept.person_id), f"standing/{kept.id}")
+    mine = parties.person_ref(stack, kept.person_id)
+    debit = mandates.Debit(kept.payer, kept.amount, f"{kept.id}/{kept.due}", "payments.run-standing")
+    result = "paid"
+    try:
+        owner = await mandates.owner_for(stack, job(), kept.person_id, debit, mine)
+    except Refusal as refused:  # more than one holder may pay alone: the ledger says no to the person's own reference
+        owner, result = mine, refused.code
+    by = orders.By(permit, owner, f"standing/{kept.id}")
     paid = orders.pay(
         by, kept.due.isoformat(), kept.payer, kept.payee, kept.amount, kept.currency, "STDO",
         reference=kept.reference, payer=kept.own_name, payee=kept.name,
     )  # fmt: skip
-    result = "paid"
     try:
         await paying.post(stack, [paid])
     except Refusal as refused:
-        result = refused.code
+        result = result if result != "paid" else refused.code
     after: date | None = rules.next_day(kept.due, kept.every, kept.first_day)
     if kept.last_day is not None and after > kept.last_day:
         after = None

@@ -40,6 +40,11 @@ async def merchant(tx: Tx, code: str) -> Shop | None:
     return _shop(row) if row else None
 
 
+async def merchants(tx: Tx, codes: Sequence[str]) -> list[Shop]:
+    """Those shops of some numbers that the register knows."""
+    return [_shop(row) for row in await tx.rows(Q.merchants, codes)]
+
+
 async def merchants_of_accounts(tx: Tx, accounts: Sequence[int]) -> list[Shop]:
     """The shops that are paid into some accounts, oldest first."""
     return [_shop(row) for row in await tx.rows(Q.merchants_of_accounts, accounts)]

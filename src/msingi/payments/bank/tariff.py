@@ -32,6 +32,15 @@ class Agents(Strict, frozen=True, kw_only=True):
     cash_out: list[Band]
 
 
+class Shared(Strict, frozen=True, kw_only=True):
+    """What holds for accounts of several people: days in which an invitation can be accepted, and a proposed payment
+    signed; and what a guardian pays out of a child's account in a day, in minor units."""
+
+    invitation_days: int
+    proposal_days: int
+    guardian_day_minor: int
+
+
 class Tariff(Strict, frozen=True, kw_only=True):
     """The bank of a country. `institution` keeps the accounts and earns the fees; `qr_domain` names the scheme in
     square codes; `categories` are the kinds of shops by their ISO 18245 code."""
@@ -40,6 +49,7 @@ class Tariff(Strict, frozen=True, kw_only=True):
     qr_domain: str
     categories: dict[str, Text]
     agents: Agents
+    shared: Shared
 
 
 class TariffWrong(ProfileWrong):
@@ -70,6 +80,11 @@ def read(profile: Profile) -> Tariff:
             faults.append(f"categories.{code}: a merchant category has four digits (ISO 18245)")
         faults += [f"categories.{code}: lacks the language {lang}" for lang in profile.languages if lang not in text]
     faults += _agent_faults(tariff)
+    shared = tariff.shared
+    if not (1 <= shared.invitation_days <= 90 and 1 <= shared.proposal_days <= 90):
+        faults.append("shared: invitations and proposals last 1 to 90 days")
+    if shared.guardian_day_minor < 0:
+        faults.append("shared.guardian_day_minor: not below zero")
     if faults:
         raise TariffWrong([f"bank.toml: {fault}" for fault in faults])
     return tariff

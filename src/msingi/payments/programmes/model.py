@@ -138,9 +138,11 @@ class CycleOpened(Struct, frozen=True):
 
 
 class Checked(Struct):
-    """What a part of a list came to: lines (person, sealed beneficiary, amount), and those left out."""
+    """What a part of a list came to: whom its lines pay in all `total_minor`, the lines sealed, and those left out."""
 
-    lines: list[tuple[PersonId, bytes, int]] = field(default_factory=list)
+    people: list[PersonId] = field(default_factory=list)
+    total_minor: int = 0
+    sealed: bytes = b""
     left_out: list[LeftOut] = field(default_factory=list)
 
 

@@ -7,7 +7,6 @@ since is left out, with the reason.
 from datetime import date
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from msingi.identity import acts as identity
@@ -21,6 +20,7 @@ from msingi.kernel.stack import Stack
 from msingi.payments import files
 from msingi.payments.programmes import rules, store
 from msingi.payments.programmes.model import Checked, Eligibility, Facts, LeftOut, OpenCycle, Why
+from msingi.payments.wire import Line
 
 JOB = "payments-programmes"
 PART = 500
@@ -99,12 +99,15 @@ async def prepare(stack: Stack, file_id: UUID) -> int:
 async def _check(stack: Stack, cycle: OpenCycle, people: list[PersonId]) -> Checked:
     known = await judged(stack, _job(cycle.institution), people, cycle.eligibility, cycle.on)
     words = f"{cycle.name} {cycle.label}"
-    found = Checked()
+    found, lines = Checked(), []
     for person in people:
         why = known[person].why
         if why is not None:
             found.left_out.append(LeftOut(person, why))
             continue
-        line = msgspec.msgpack.encode((known[person].number, words))
-        found.lines.append((person, stack.seal.seal_with_room_key(files.SEAL, line), cycle.amount_minor))
+        name = f"{cycle.label}-{cycle.lines + len(lines) + 1}"  # the end-to-end id is the line's number
+        lines.append(Line(0, "", name, cycle.amount_minor, known[person].number, words))
+        found.people.append(person)
+    found.total_minor = cycle.amount_minor * len(lines)
+    found.sealed = files.sealed(stack, lines)
     return found

@@ -60,7 +60,7 @@ SELECT file_id FROM payments.cycle WHERE programme_id = $1 AND label = $2 AND at
 SELECT EXISTS (
   SELECT FROM payments.beneficiary b WHERE b.programme_id = $1 AND b.ended_at IS NULL AND NOT EXISTS (
     SELECT FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
-    JOIN payments.payment_line l ON l.file_id = d.file_id AND l.line = d.line
+    JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line
     WHERE c.programme_id = $1 AND c.label = $2 AND l.status = 1))
 
 -- name: add_file
@@ -71,7 +71,7 @@ VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8, $9, $10, 'preparing')
 
 -- name: add_block
 -- The one block of a cycle's file: everybody is paid out of the programme's account.
-INSERT INTO payments.payment_block (file_id, block, block_id, payer) VALUES ($1, 0, $2, $3)
+INSERT INTO payments.payment_block (file_id, block, block_id, payer, first_line, lines) VALUES ($1, 0, $2, $3, 1, 0)
 
 -- name: add_cycle
 -- Open a cycle, or a retry of it.
@@ -81,8 +81,8 @@ VALUES ($1, $2, $3, $4, $5, $6)
 -- name: cycles
 -- The newest cycles of a programme, with the progress of their files.
 SELECT c.*, f.state, f.lines, f.total, f.currency,
-  (SELECT count(*) FROM payments.payment_line l WHERE l.file_id = c.file_id AND l.status = 1) AS paid,
-  (SELECT count(*) FROM payments.payment_line l WHERE l.file_id = c.file_id AND l.status = 2) AS rejected,
+  (SELECT coalesce(sum(l.paid), 0)::int FROM payments.payment_part l WHERE l.file_id = c.file_id) AS paid,
+  (SELECT coalesce(sum(l.rejected), 0)::int FROM payments.payment_part l WHERE l.file_id = c.file_id) AS rejected,
   (SELECT count(*) FROM payments.cycle_line d WHERE d.file_id = c.file_id) AS checked,
   (SELECT count(*) FROM payments.cycle_line d WHERE d.file_id = c.file_id AND d.line IS NULL) AS left_out
 FROM payments.cycle c JOIN payments.payment_file f ON f.id = c.file_id
@@ -113,15 +113,14 @@ WHERE c.file_id = $1 AND NOT c.ready FOR UPDATE OF c
 SELECT b.person_id FROM payments.beneficiary b
 WHERE b.programme_id = $1 AND b.ended_at IS NULL AND b.person_id > $3 AND NOT EXISTS (
   SELECT FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
-  JOIN payments.payment_line l ON l.file_id = d.file_id AND l.line = d.line
+  JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line
   WHERE c.programme_id = $1 AND c.label = $2 AND l.status = 1)
 ORDER BY b.person_id LIMIT $4
 
--- name: add_lines
--- Lines of a cycle's payment file; the end-to-end id is the line's number.
-INSERT INTO payments.payment_line (file_id, line, block, instruction_id, end_to_end_id, amount, beneficiary)
-SELECT $1, u.line, 0, '', $2::text || '-' || u.line, u.amount, u.beneficiary
-FROM unnest($3::int[], $4::bigint[], $5::bytea[]) AS u (line, amount, beneficiary)
+-- name: add_part
+-- Lines of a cycle's payment file that wait, sealed together; parts follow each other.
+INSERT INTO payments.payment_part (file_id, part, first_line, lines, total, sealed)
+SELECT $1, (SELECT count(*) FROM payments.payment_part WHERE file_id = $1), $2, $3, $4, $5
 
 -- name: add_checked
 -- What the check said of people.
@@ -141,6 +140,11 @@ UPDATE payments.cycle SET ready = true, cursor = NULL WHERE file_id = $1
 UPDATE payments.payment_file f SET lines = l.lines, total = l.total,
   state = CASE WHEN l.lines > 0 THEN 'waiting' ELSE 'finished' END,
   finished_at = CASE WHEN l.lines > 0 THEN NULL ELSE $2::timestamptz END
-FROM (SELECT count(*)::int AS lines, coalesce(sum(amount), 0)::bigint AS total
-      FROM payments.payment_line WHERE file_id = $1) AS l
+FROM (SELECT coalesce(sum(lines), 0)::int AS lines, coalesce(sum(total), 0)::bigint AS total
+      FROM payments.payment_part WHERE file_id = $1) AS l
 WHERE f.id = $1 AND f.state = 'preparing'
+
+-- name: close_block
+-- The one block of the file holds all its lines.
+UPDATE payments.payment_block b SET lines = f.lines FROM payments.payment_file f
+WHERE b.file_id = $1 AND f.id = $1

@@ -209,13 +209,12 @@ async def to_check(tx: Tx, cycle: OpenCycle, limit: int) -> list[PersonId]:
 
 async def add_checked(tx: Tx, cycle: OpenCycle, found: Checked, cursor: PersonId) -> None:
     """Write what the check of some people said: lines of the file, and those left out; and how far it is."""
-    numbers = list(range(cycle.lines + 1, cycle.lines + 1 + len(found.lines)))
-    if found.lines:
-        amounts, sealed = [amount for _, _, amount in found.lines], [blob for _, blob, _ in found.lines]
-        await tx.do(Q.add_lines, cycle.file_id, cycle.label, numbers, amounts, sealed)
-    people = [person for person, _, _ in found.lines] + [one.person_id for one in found.left_out]
+    numbers = list(range(cycle.lines + 1, cycle.lines + 1 + len(found.people)))
+    if found.people:
+        await tx.do(Q.add_part, cycle.file_id, cycle.lines + 1, len(found.people), found.total_minor, found.sealed)
+    people = list(found.people) + [one.person_id for one in found.left_out]
     places = [*numbers, *([None] * len(found.left_out))]
-    reasons = [""] * len(found.lines) + [one.why.value for one in found.left_out]
+    reasons = [""] * len(found.people) + [one.why.value for one in found.left_out]
     await tx.do(Q.add_checked, cycle.file_id, people, places, reasons)
     await tx.do(Q.move_cursor, cycle.file_id, cursor)
 
@@ -224,3 +223,4 @@ async def make_ready(tx: Tx, file_id: UUID, at: datetime) -> None:
     """Everybody has been checked: the file waits for its approval."""
     await tx.do(Q.make_ready, file_id)
     await tx.do(Q.close_file, file_id, at)
+    await tx.do(Q.close_block, file_id)

@@ -6,7 +6,7 @@ import logging
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import acts, house, moving, post, roll
+from msingi.payments.switch import abroad, acts, house, moving, neighbour, post, roll
 
 logger = logging.getLogger("msingi.switch")
 LOOK_S = 1.0
@@ -29,10 +29,11 @@ async def deliver(stack: Stack) -> None:
 
 
 async def end_overdue(stack: Stack) -> None:
-    """For ever: end reserved transfers whose time is over."""
+    """For ever: end reserved transfers whose time is over, and payments abroad that a stopped program left."""
     while True:
         try:
             await moving.expire(stack)
+            await abroad.end_left(stack)
         except Outage as outage:
             logger.warning("overdue transfers wait: %s", outage)
         except Exception:
@@ -47,5 +48,5 @@ async def make_hub(stack: Stack) -> None:
     post.of(stack).inside = house.receive
 
 
-loops = [deliver, end_overdue]
+loops = [deliver, end_overdue, neighbour.neighbours]
 starts = [make_hub]

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
+from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import acts, door, house, settling
+from msingi.payments.switch import abroad, acts, door, outside, settling
 from msingi.payments.switch import model as m
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
@@ -258,7 +259,7 @@ class FindBody(Struct, frozen=True, forbid_unknown_fields=True):
 class OfferBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Whom to pay, as found, and how much, in minor units of the country's currency."""
 
-    to: house.Found
+    to: outside.Found
     amount_minor: Amount
 
 
@@ -266,7 +267,7 @@ class PayBody(Struct, frozen=True, forbid_unknown_fields=True):
     """An offer that is accepted, and the own account that pays."""
 
     account: Annotated[str, Meta(min_length=1, max_length=24)]
-    offer: house.Offer
+    offer: outside.Offer
 
 
 async def _paying(request: AnyRequest) -> Context:
@@ -274,21 +275,51 @@ async def _paying(request: AnyRequest) -> Context:
 
 
 @post("/find", status_code=200)
-async def find(request: AnyRequest, data: JSONBody[FindBody]) -> house.Found:
+async def find(request: AnyRequest, data: JSONBody[FindBody]) -> outside.Found:
     """Somebody at another bank or operator, with the name to confirm. 401, 403, 404, 503."""
-    return await house.find(web.stack(request), await _paying(request), data.kind, data.identifier)
+    return await outside.find(web.stack(request), await _paying(request), data.kind, data.identifier)
 
 
 @post("/offers", status_code=200)
-async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> house.Offer:
+async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> outside.Offer:
     """What a payment costs and what arrives, before it is confirmed. 400, 401, 403, 404, 503."""
-    return await house.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
+    return await outside.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
 
 
 @post("/payments", status_code=200)
-async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> house.Sent:
+async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> outside.Sent:
     """Pay what was offered; the same key pays once. 400, 401, 403, 404, 409, 503."""
-    return await house.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
+    return await outside.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
+
+
+class AbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to pay, as found, in which of their currencies, and how much: in minor units of the country's currency what
+    leaves (`send`, fees included), or of the target what arrives (`receive`)."""
+
+    to: outside.Found
+    currency: Currency
+    amount_minor: Amount
+    side: Side = Side.SEND
+
+
+class PayAbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An offer that is accepted, by its quote's id, and the own account that pays."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=24)]
+    quote: Annotated[str, Meta(min_length=1, max_length=36)]
+
+
+@post("/offers/abroad", status_code=200)
+async def offers_abroad(request: AnyRequest, data: JSONBody[AbroadBody]) -> abroad.AbroadOffer:
+    """What a payment in another currency costs: rate, fees, what arrives, until when. 400, 401, 403, 404, 503."""
+    wanted = data.to, data.currency, data.amount_minor, data.side
+    return await abroad.ask_abroad(web.stack(request), await _paying(request), *wanted)
+
+
+@post("/payments/abroad", status_code=200)
+async def pay_abroad(request: AnyRequest, data: JSONBody[PayAbroadBody], key: Key) -> outside.Sent:
+    """Pay what was offered in another currency; the same key pays once. 401, 403, 404, 409, 503."""
+    return await abroad.pay_abroad(web.stack(request), await _paying(request), data.account, data.quote, key)
 
 
 dialects = {PREFIX: dialect}
@@ -305,5 +336,7 @@ routers = [
         ],
         tags=["switch"],
     ),
-    Router("/v1/payments/outside", route_handlers=[find, offers, pay_outside], tags=["payments"]),
+    Router(
+        "/v1/payments/outside", route_handlers=[find, offers, pay_outside, offers_abroad, pay_abroad], tags=["payments"]
+    ),
 ]

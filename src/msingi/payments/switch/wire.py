@@ -48,6 +48,7 @@ class Party(Struct, frozen=True, rename="camel", omit_defaults=True):
     party_id_info: PartyName
     name: Annotated[str, Meta(max_length=128)] | None = None
     personal_info: dict[str, Any] | None = None
+    supported_currencies: Annotated[list[Code3], Meta(max_length=16)] | None = None
 
 
 class TransactionType(Struct, frozen=True, rename="camel"):

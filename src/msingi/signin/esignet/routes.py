@@ -8,32 +8,13 @@ from litestar import Response, Router, get, post, put
 
 from msingi.kernel import clock, web
 from msingi.kernel.context import Context
-from msingi.kernel.errors import Refusal
 from msingi.signin import acts, page
 from msingi.signin.errors import BadRegistration, InvalidClient
-from msingi.signin.esignet import rules
+from msingi.signin.esignet import linking, rules, steps
+from msingi.signin.esignet.envelope import HERE, body_of, told
+from msingi.signin.esignet.envelope import esignet_dialect as esignet_dialect
 from msingi.signin.esignet.rules import Fault
 from msingi.signin.page import WebRequest
-
-HERE = "/v1/esignet"
-
-
-def _told(response: dict[str, Any] | None, fault: Fault | None = None) -> Response[dict[str, Any]]:
-    at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    errors = [{"errorCode": fault.code, "errorMessage": fault.message}] if fault else []
-    # A response that is absent is left out: GovStack's schema wants an object where it stands.
-    told = {"responseTime": at, "errors": errors} | ({"response": response} if response else {})
-    return Response(told, status_code=200)
-
-
-async def _body(request: WebRequest) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(await request.body())
-    except (msgspec.DecodeError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Fault("invalid_request", "the body is a JSON object")
-    return found
 
 
 async def _ctx(request: WebRequest) -> Context:
@@ -45,17 +26,18 @@ async def create(request: WebRequest) -> Response[dict[str, Any]]:
     """Register software of an institution, as eSignet's client management does; for operators."""
     ctx, stack = await _ctx(request), web.stack(request)
     try:
-        asked = rules.check_time(await _body(request), clock.now())
+        asked = rules.check_time(await body_of(request), clock.now())
         client_id = asked.get("clientId")
-        new = rules.read(asked, client_id if isinstance(client_id, str) else "")
-        if await _known(request, new.client_id):
+        client_id = client_id if isinstance(client_id, str) else ""
+        if rules.is_client_id(client_id) and await _known(request, client_id):
             raise Fault("duplicate_client_id", "this client id is registered already")
+        new = rules.read(asked, client_id)
         await acts.add_client(stack, ctx, new)
     except Fault as fault:
-        return _told(None, fault)
+        return told(None, fault)
     except BadRegistration as wrong:
-        return _told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
-    return _told({"clientId": new.client_id, "status": "ACTIVE"})
+        return told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
+    return told({"clientId": new.client_id, "status": "ACTIVE"})
 
 
 async def _known(request: WebRequest, client_id: str) -> Any:
@@ -70,7 +52,7 @@ async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]
     """Replace a registration, or end it with the status INACTIVE; for operators."""
     ctx, stack = await _ctx(request), web.stack(request)
     try:
-        asked = rules.check_time(await _body(request), clock.now())
+        asked = rules.check_time(await body_of(request), clock.now())
         known = await _known(request, client_id)
         if known is None:
             raise Fault("invalid_client_id", "this client id is not registered")
@@ -84,10 +66,10 @@ async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]
         else:
             await acts.add_client(stack, ctx, msgspec.structs.replace(new, institution=known.institution))
     except Fault as fault:
-        return _told(None, fault)
+        return told(None, fault)
     except BadRegistration as wrong:
-        return _told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
-    return _told({"clientId": client_id, "status": status})
+        return told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
+    return told({"clientId": client_id, "status": status})
 
 
 @get("/authorize", include_in_schema=False)
@@ -97,14 +79,5 @@ async def authorize(request: WebRequest) -> Response[Any]:
     return page.go(f"/oauth/authorize?{query}" if query else "/oauth/authorize")
 
 
-def esignet_dialect(ending: Any, request_id: str) -> tuple[dict[str, Any], str]:
-    """Refusals in eSignet's envelope; whoever may not register gets the status of our own doors."""
-    code = ending.code if isinstance(ending, Refusal) else "outage"
-    message = f"{ending.title} {ending.remedy}" if isinstance(ending, Refusal) else "Try again later."
-    at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    errors = [{"errorCode": code, "errorMessage": message}]
-    return {"responseTime": at, "response": None, "errors": errors, "requestId": request_id}, "application/json"
-
-
 pages = [authorize]
-doors = Router("/", route_handlers=[create, update], request_max_body_size=64 * 1024)
+doors = Router("/", route_handlers=[create, update, *steps.doors, *linking.doors], request_max_body_size=64 * 1024)

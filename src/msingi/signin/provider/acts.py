@@ -1,6 +1,8 @@
 """Verbs of the provider: push, authorize, agree, redeem, refresh, tell claims, revoke, and admit callers."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import msgspec
@@ -8,8 +10,10 @@ import msgspec
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind, context
 from msingi.kernel.db import Tx
+from msingi.kernel.errors import Overtaken
 from msingi.kernel.ids import PersonId, token, uuid7
 from msingi.kernel.log import leaf
+from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import store, wire
@@ -38,7 +42,7 @@ from msingi.signin.provider.model import (
     TokenOrder,
     Tokens,
 )
-from msingi.signin.provider.onces import claim_once
+from msingi.signin.provider.onces import claim_last, claim_once
 
 RECEIPT_TYPE = "consent-receipt+jwt"
 
@@ -91,31 +95,42 @@ async def authorize(
         raise AccessDenied(rule="staff accounts are for the stack's own software")
     own = signin.is_self(ctx, account)
     permit = policy.decide(ctx, "signin.authorize", account, self=own, first_party=client.first_party)
-    async with stack.db.transaction(permit) as tx:
-        session = await signin.live_session(stack, tx, ctx, pointer)
+    async with _given_once(stack, permit) as tx:
+        row = await store.session_and_agreement(tx, account, pointer.item_id, client.client_id)
+        session = await signin.still_live(stack, tx, ctx, pointer, row)
         if session and asked.subject not in ("", subject_of(stack, client, account, session.staff_id)):
             session = None  # the client named somebody else (OpenID Connect Core, sections 3.1.2.2 and 5.5.1)
         outcome = Outcome(session=session)
         if session is not None and rules.session_suffices(asked, flow.begun_at, session, ctx.at.timestamp()):
             agreed: tuple[str, ...] = asked.claims + asked.id_claims + asked.powers
             refused: tuple[str, ...] = ()
-            if not client.first_party:
-                agreed, refused = await store.decided_claims(tx, account, client.client_id)
-                agreed = agreed if decided is None else decided
+            if row is not None and not client.first_party:
+                refused = tuple(row["refused"] or ())
+                agreed = tuple(row["claims"] or ()) if decided is None else decided
             undecided = rules.claims_to_ask(asked, client, agreed, refused) if decided is None else ()
             outcome = Outcome(session=session, undecided=undecided)
             if not undecided:
-                outcome = Outcome(session=session, code=await _make_code(stack, tx, ctx, session, flow, client, agreed))
+                outcome = Outcome(session=session, code=_make_code(stack, tx, ctx, session, flow, client, agreed))
         result = "code" if outcome.code else "asks consent" if outcome.undecided else "signs in anew"
         log.append(tx, permit, subject=account, detail={"to": client.name, "result": result})
     return outcome
 
 
-async def _make_code(
+@asynccontextmanager
+async def _given_once(stack: Stack, permit: Permit) -> AsyncIterator[Tx]:
+    """The transaction of an authorization. Raises FlowLost if its request gave a code before."""
+    try:
+        async with stack.db.transaction(permit) as tx:
+            yield tx
+    except Overtaken:
+        raise FlowLost(rule="a request is used once") from None
+
+
+def _make_code(
     stack: Stack, tx: Tx, ctx: Context, session: Session, flow: Flow, client: Client, agreed: tuple[str, ...]
 ) -> str:
     asked, now = flow.asked, int(ctx.at.timestamp())
-    await claim_once(tx, (Once(f"request|{asked.request_id}", now + FLOW_TTL_S),))
+    claim_last(tx, Once(f"request|{asked.request_id}", now + FLOW_TTL_S))
     terms = Terms(
         redirect_uri=asked.redirect_uri,
         challenge=asked.challenge,
@@ -142,7 +157,7 @@ async def _make_code(
     secret, grant_id = os.urandom(32), uuid7()
     until = ctx.at + timedelta(seconds=CODE_TTL_S)
     hashed, account = wire.secret_hash(secret), session.person_id
-    await store.put_grant(tx, account, grant_id, session.session_id, asked.client_id, hashed, terms, ctx.at, until)
+    store.put_grant(tx, account, grant_id, session.session_id, asked.client_id, hashed, terms, ctx.at, until)
     return wire.seal(stack.seal, "code", wire.Pointer(account, grant_id, secret))
 
 
@@ -264,7 +279,7 @@ async def redeem(
                     wire.seal(stack.seal, "refresh", wire.Pointer(person_id, grant_id, secret)),
                 )
             until = ctx.at + timedelta(seconds=life)
-            await store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
+            store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
         else:
             scopes, refresh = rules.narrowed(order.scope, terms.scopes), order.refresh_token
         detail: leaf.Detail = {

@@ -51,13 +51,14 @@ class Scope(Struct, frozen=True, kw_only=True):
     """A scope: `audience` is the path (such as `/oid4vci`) whose doors its tokens open, empty for userinfo.
 
     `title` is what the person reads before agreeing, by language; without one nobody is asked. Any registered client
-    may ask for an `open` scope.
+    may ask for an `open` scope, but for one with `fapi` only software that was registered as that.
     """
 
     name: str
     audience: str = ""
     title: Mapping[str, str] = {}
     open: bool = False
+    fapi: bool = False
 
 
 class DetailsType(Struct, frozen=True, kw_only=True):

@@ -218,8 +218,8 @@ async def mint(
     async with stack.db.transaction(permit) as tx:
         await claim_once(tx, onces)
         code = os.urandom(32)  # no code: the hash of something that nobody has
-        await store.put_grant(tx, person_id, grant_id, NO_SESSION, client.client_id, code, terms, ctx.at, until)
-        await store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
+        store.put_grant(tx, person_id, grant_id, NO_SESSION, client.client_id, code, terms, ctx.at, until)
+        store.redeem_grant(tx, person_id, grant_id, ctx.at, wire.secret_hash(secret), until)
         log.append(tx, permit, subject=person_id, detail={"to": client.name, "result": "tokens"})
     refresh = wire.seal(stack.seal, "refresh", wire.Pointer(person_id, grant_id, secret)) if lasting else ""
     return await tokens(stack, ctx, client, Bound(person_id, grant_id, jkt=jkt), terms, terms.scopes, refresh)

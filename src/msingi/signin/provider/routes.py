@@ -171,7 +171,7 @@ async def push(request: WebRequest) -> Response[Pushed]:
     rules.check_destination(client, params.get("redirect_uri", ""))
     more = extend.of(stack)
     asked = rules.read_request(params, client, more, pushed=True, request_id=token(16), now=now, jkt=jkt)
-    sealed = await acts.push(stack, ctx, _hinted(stack, params, asked), onces + proofs + signed)
+    sealed = await acts.push(stack, ctx, hinted(stack, params, asked), onces + proofs + signed)
     return Response(Pushed(REQUEST_URI + sealed, REQUEST_TTL_S), status_code=201, headers=fresh(request))
 
 
@@ -185,7 +185,7 @@ def unpacked(stack: Stack, params: dict[str, str], client: Client) -> tuple[dict
     return inside, (once,) if once else ()
 
 
-def _hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
+def hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
     """The request with the subject that `id_token_hint` names (OpenID Connect Core, section 3.1.2.1)."""
     if hint := params.get("id_token_hint", ""):
         sub = rules.hinted_subject(wire.own_claims(stack.keys, hint, acts.ID_TYPE), asked.client_id)
@@ -195,7 +195,7 @@ def _hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
     return asked
 
 
-def _pushed(request: WebRequest, request_uri: str, client: Client) -> Asked:
+def pushed(request: WebRequest, request_uri: str, client: Client) -> Asked:
     """The request that was pushed. Raises FlowLost for another's, an old or an invented one (RFC 9126, section 4)."""
     text = request_uri.removeprefix(REQUEST_URI)
     if text == request_uri:
@@ -212,7 +212,7 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
     stack, now = web.stack(request), int(clock.now().timestamp())
     client = await signin.client(stack, params.get("client_id", ""))
     if "request_uri" in params:
-        asked = _pushed(request, params["request_uri"], client)
+        asked = pushed(request, params["request_uri"], client)
         rules.check_destination(client, asked.redirect_uri)
     else:
         # Until the address is known to be the client's own, a refusal is a page (law 6).
@@ -223,7 +223,7 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
             params, _ = unpacked(stack, params, client)
             rules.check_destination(client, params.get("redirect_uri", ""))
             asked = rules.read_request(params, client, extend.of(stack), pushed=False, request_id=token(16), now=now)
-            asked = _hinted(stack, params, asked)
+            asked = hinted(stack, params, asked)
         except Refusal as refusal:
             if isinstance(refusal, RedirectMismatch) or "redirect_uri" not in params:
                 raise

@@ -147,6 +147,8 @@ def read_scopes(text: str, client: Client, more: Extensions | None = None) -> tu
     foreign = [s for s in asked if s not in client.scopes and not (s in added and added[s].open)]
     if foreign:
         raise InvalidScope("A scope is not registered for this client.", field="scope", rule="registered")
+    if client.profile is not Profile.FAPI and any(s in added and added[s].fapi for s in asked):
+        raise InvalidScope("A scope is for software registered as fapi.", field="scope", rule="HAIP 1.0, section 4")
     return asked
 
 

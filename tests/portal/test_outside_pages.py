@@ -1,0 +1,152 @@
+"""A person pays at another bank and abroad, officers of the central bank set rates: as they see it, without scripts."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from tests.portal.conftest import PIN
+
+from msingi.cli import sample_switch
+from msingi.kernel.context import job_context
+from msingi.payments import acts as payments
+from msingi.payments.rates import converting
+from msingi.payments.switch import desk, neighbour, post
+from msingi.signin import acts as signin
+from msingi.signin.model import NewStaff
+
+SETUP = job_context("setup", "payment")
+
+
+@pytest.fixture(scope="module")
+async def bankers(stack, town):
+    """Two officers of the central bank."""
+    made = []
+    for n in (1, 2):
+        new = NewStaff(
+            staff_id=f"banker-{n}", institution="benki", roles=frozenset({"central-banker"}), name=f"Banker {n}",
+            phone=f"+25561200001{n}", pin=PIN,
+        )  # fmt: skip
+        await signin.add_staff(stack, job_context("setup", "operations"), new)
+        made.append(SimpleNamespace(login=f"banker-{n}", phone=new.phone))
+    return made
+
+
+@pytest.fixture
+async def banks(stack, town, client):
+    """The sample's own simulated banks; what they say arrives at the door of the switch as over the network."""
+    told = await sample_switch.join_switch(stack, "benki")
+    started = []
+    for plan in neighbour.plans(stack.settings.home):
+        bank = neighbour.Neighbour(stack, plan)
+
+        async def send(method, path, headers, body):
+            return (await client.request(method, path, headers=headers, content=body)).status_code
+
+        bank._way.send = send  # pyright: ignore[reportAttributeAccessIssue]
+        await bank.start()
+        await bank.register()
+        started.append(bank)
+    yield {one["fsp"]: next(iter(one["people"])) for one in told["simulated"]}
+    for bank in started:
+        bank.stop()
+    for _ in range(5):
+        await desk.of(stack).idle()
+        await post.of(stack).idle()
+
+
+@pytest.fixture
+async def asha(surf, town, banks):
+    return await surf().sign_in(town.asha.number, town.asha.phone)
+
+
+async def balance(stack, person) -> tuple[int, int]:
+    (one,) = await payments.accounts(stack, job_context("subject-access", "subject-access"), person)
+    return one.balance_minor, one.available_minor
+
+
+async def test_somebody_at_a_neighbouring_bank_is_paid_from_the_ordinary_page(stack, town, banks, asha):
+    """Nobody here has the number, so that the switch is asked; then the same steps as for everybody."""
+    before = await balance(stack, town.asha.id)
+    await asha.open("/me/money/send")
+    await asha.send("/me/money/send", phone="+" + banks["sim-near"], amount="4000")
+    assert "/me/money/outside/amount" in asha.path and "S. M. (simulated)" in asha.text
+    assert asha.form("/me/money/outside/amount")["amount"] == "4000"
+    await asha.send("/me/money/outside/amount")
+    assert "Check before you send" in asha.text and "sim-near" in asha.text
+    assert await balance(stack, town.asha.id) == before
+    await asha.send("/me/money/outside/confirm")
+    assert "The money has arrived at the other bank" in asha.text
+    assert await balance(stack, town.asha.id) == (before[0] - 4_000, before[1] - 4_000)
+
+
+async def test_a_payment_abroad_shows_rate_fees_and_what_arrives_and_then_does_just_that(stack, town, banks, asha):
+    before = await balance(stack, town.asha.id)
+    await asha.open("/me/money/outside")
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+999 777 00012")
+    assert asha.answer.status_code == 422 and "Nobody can be paid at this number" in asha.text
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+" + banks["sim-abroad"])
+    assert "sim-abroad" in asha.text and "What leaves my account, all fees included, in TZS" in asha.text
+    await asha.send("/me/money/outside/amount", amount="500")
+    assert asha.answer.status_code == 422 and "Choose an amount between" in asha.text
+    await asha.send("/me/money/outside/amount", amount="20000", side="send")
+    # 20,000 - 600 = 19,400 at 0.0525 less 1.2 % = 1,006.27; less 1 % rounded up = 996.20
+    for told in ("20,000", "600", "0.05187", "0.0525", "12.23", "10.07", "996.20"):
+        assert re.search(rf"(?<![\d.,]){re.escape(told)}(?![\d,])", asha.text), (told, asha.text)
+    await asha.send("/me/money/outside/confirm")
+    assert "The money has arrived at the other bank" in asha.text and "996.20" in asha.text
+    assert await balance(stack, town.asha.id) == (before[0] - 20_000, before[1] - 20_000)
+    await asha.send("/me/money/outside/confirm") if "/confirm" in asha.answer.text else None
+    await asha.open("/me/money")
+    assert "Other bank or abroad" in asha.text
+
+
+async def test_an_offer_that_ended_is_not_paid_and_a_new_one_is_made(stack, town, banks, asha, monkeypatch):
+    before = await balance(stack, town.asha.id)
+    await asha.open("/me/money/outside")
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+" + banks["sim-abroad"])
+    with monkeypatch.context() as short:
+        short.setattr(converting, "QUOTED_S", 0)
+        await asha.send("/me/money/outside/amount", amount="100", side="receive")
+    assert "100.00" not in asha.text or "Check before you send" in asha.text
+    await asha.send("/me/money/outside/confirm")
+    assert "This offer has ended, and nothing was paid" in asha.text
+    assert await balance(stack, town.asha.id) == before
+    await asha.send("/me/money/outside/amount", amount="100", side="receive")
+    assert "Check before you send" in asha.text and "100.00" in asha.text
+
+
+async def test_a_form_of_another_session_is_stale(stack, town, banks, asha, surf):
+    await asha.open("/me/money/outside")
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+" + banks["sim-abroad"])
+    page = asha.path
+    baraka = await surf().sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open(page)
+    assert baraka.answer.status_code >= 400 and "S. M." not in baraka.text
+
+
+async def test_a_rate_needs_two_officers(stack, bankers, banks, surf, town):
+    first, second = [await surf().sign_in(one.login, one.phone) for one in bankers]
+    await first.open("/staff/rates")
+    assert "TZS → KES" in first.text and "In force" in first.text and "May owe at most" in first.text
+    await first.send(
+        "/staff/rates", source="TZS", target="TZS", middle="0.06", spread_bp="100", most_minor="900000", days="1"
+    )
+    assert first.answer.status_code == 422
+    await first.send(
+        "/staff/rates", source="TZS", target="KES", middle="0.06", spread_bp="1.5", most_minor="900000", days="1"
+    )
+    assert first.answer.status_code == 422 and "Write a whole number" in first.text
+    await first.send(
+        "/staff/rates", source="TZS", target="KES", middle="0.06", spread_bp="100", most_minor="900000", days="1"
+    )
+    assert "A colleague can approve it now" in first.text and "Take back" in first.text
+    assert "Approve" not in first.answer.text
+    await second.open("/staff/rates")
+    await second.send("/staff/rates/decide")
+    assert "Approved." in second.text and "0.0594" in second.text
+    reader = await surf().sign_in(town.staff.auditor.login, town.staff.auditor.phone)
+    await reader.open("/staff/rates")
+    assert "0.0594" in reader.text and "Propose a rate" not in reader.text
+    clerk = await surf().sign_in(town.staff.officer.login, town.staff.officer.phone)
+    await clerk.open("/staff/rates")
+    assert clerk.answer.status_code == 403
