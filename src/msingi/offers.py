@@ -29,6 +29,7 @@ from msingi.governance.model import CaseOrder
 from msingi.governance.model import Kind as CaseKind
 from msingi.health import acts as health
 from msingi.identity import acts as identity
+from msingi.identity import listing
 from msingi.identity.lifecycle import relying
 from msingi.kernel.context import Actor, Context, job_context
 from msingi.kernel.errors import Malformed, NotFound
@@ -36,6 +37,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
 from msingi.payments.audit import roots_in_order
+from msingi.payments.fraud import sanctions
 from msingi.portal.routes_staff import MESSAGES_OF
 from msingi.signin import factors
 
@@ -83,6 +85,7 @@ def connect(stack: Stack) -> None:
     factors.of(stack).cards.append(printed.holder)
     factors.of(stack).read_picture = printed.read_picture
     stack.local[MESSAGES_OF] = channels.messages
+    sanctions.register_of(stack, listing.alike_to)
     stack.local[dialogue.COMPLAIN] = complain_by_phone
     stack.local[dialogue.CASE_OF] = case_by_phone
     evidence.register_counter("16.9.1", count_registered_births)

@@ -7,7 +7,7 @@ from uuid import UUID
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
+from msingi.kernel.errors import Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
@@ -149,7 +149,7 @@ _PENDING = Refusal("Not decided yet.")
 
 def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt | Refusal:
     """How an order ended, as its payer is told."""
-    if isinstance(ending, DifferentContent):
+    if isinstance(ending, Refusal):
         return ending
     if ending.reason:
         return errors.refusal(ending.reason)
@@ -356,7 +356,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         *(parties.permit_text(permit), order.reference, payer, payee),
     )
     (ending,) = await ledger.post(stack, [wanted])
-    if isinstance(ending, DifferentContent):
+    if isinstance(ending, Refusal):
         raise ending
     if ending.reason:
         raise errors.refusal(ending.reason)

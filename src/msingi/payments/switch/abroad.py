@@ -11,12 +11,11 @@ from msgspec import Struct
 
 from msingi.kernel import clock, log
 from msingi.kernel.context import Context, Kind
-from msingi.kernel.crossing import crossing
 from msingi.kernel.ids import random_id
 from msingi.kernel.stack import Stack
-from msingi.payments import acts as ledger_acts
 from msingi.payments import parties
 from msingi.payments import rules as ledger_rules
+from msingi.payments.groups import mandates
 from msingi.payments.rates import converting
 from msingi.payments.rates.errors import NoSuchQuote, QuoteExpired
 from msingi.payments.rates.model import Quote, QuoteState, Side
@@ -52,7 +51,6 @@ class AbroadOffer(Struct, frozen=True):
     valid_until: datetime
 
 
-@crossing("payments", "portal")
 async def ask_abroad(
     stack: Stack, ctx: Context, to: outside.Found, target: str, amount_minor: int, side: Side = Side.SEND
 ) -> AbroadOffer:
@@ -60,7 +58,7 @@ async def ask_abroad(
 
     Raises NoRate, NoPosition, AmountNotConverted, BadCurrency, UnknownParty, UnknownFsp, Outage.
     """
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    permit, owner = mandates.own(stack, ctx, "payments.pay-outside")
     source, book = stack.profile.currency.code, await roll.of(stack)
     digits = rules.settled_in(book.currencies, target).digits
     book.account(house.bank_of(book), target, "payerFsp")
@@ -112,7 +110,6 @@ def _terms(to: outside.Found, target: str, digits: int, quote: Quote, theirs: wi
     return Terms(to, receive, sent - receive, until, theirs.ilp_packet, theirs.condition)
 
 
-@crossing("payments", "portal")
 async def pay_abroad(stack: Stack, ctx: Context, account: str, quote_id: str, key: str) -> outside.Sent:
     """Pay by an offer, from an own account in the country's currency. The same key pays once.
 
@@ -120,7 +117,7 @@ async def pay_abroad(stack: Stack, ctx: Context, account: str, quote_id: str, ke
     refused (nothing was paid), Outage if it is not known yet: then it is on its way, and is paid or freed by itself.
     """
     ledger_rules.check_key(key)
-    permit, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    permit, owner = mandates.own(stack, ctx, "payments.pay-outside")
     kept = await converting.find(stack, quote_id)
     if kept.owner != owner or not kept.terms:
         raise NoSuchQuote()
@@ -186,7 +183,7 @@ async def end_left(stack: Stack) -> int:
 
 async def promised(stack: Stack, ctx: Context, quote_id: str) -> tuple[Quote, Terms]:
     """An offer as it was made, for whoever it was made for. Raises NoSuchQuote."""
-    _, owner = ledger_acts.payer_of(stack, ctx, "payments.pay-outside")
+    _, owner = mandates.own(stack, ctx, "payments.pay-outside")
     kept = await converting.find(stack, quote_id)
     if kept.owner != owner or not kept.terms:
         raise NoSuchQuote()

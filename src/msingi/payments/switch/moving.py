@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
-from msingi.kernel.errors import DifferentContent
+from msingi.kernel.errors import DifferentContent, Refusal
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
@@ -124,8 +124,9 @@ def _ordered(message: Message, wanted: wire.Wanted, currency: SettledCurrency, r
 
 def _reserved(ending: Ending) -> None:
     """Raises the reason why nothing could be reserved."""
-    if isinstance(ending, DifferentContent):
-        raise errors.Modified(field="transferId", rule="same-id-same-content")
+    if isinstance(ending, Refusal):
+        changed = isinstance(ending, DifferentContent)
+        raise errors.Modified(field="transferId", rule="same-id-same-content") if changed else ending
     if ending.reason in (Reason.INSUFFICIENT_FUNDS, Reason.TRANSFER_LIMIT, Reason.DAY_LIMIT):
         raise errors.NoLiquidity()
     if ending.reason:
@@ -184,7 +185,7 @@ async def fulfil(
     by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
     done = orders.commit(by, f"{id_}/done", transfer.hold, amount, transfer.currency, CODE, reference=words)
     (ending,) = await ledger.post(stack, [done])
-    if isinstance(ending, DifferentContent):
+    if isinstance(ending, Refusal):
         raise errors.Modified(field="fulfilment", rule="same-id-same-content")
     if ending.reason:
         raise errors.Expired(field="expiration", rule="in-time")
@@ -217,7 +218,7 @@ async def _end(
     by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
     void = orders.void(by, f"{transfer.hold}/void", transfer.hold, transfer.currency, CODE)
     (ending,) = await ledger.post(stack, [void])
-    if not isinstance(ending, DifferentContent) and ending.reason and await _paid(stack, transfer) is not None:
+    if not isinstance(ending, Refusal) and ending.reason and await _paid(stack, transfer) is not None:
         raise errors.Expired("It was committed.", field="ID", rule="reserved")
     await _ended(stack, replace(transfer, state=state, completed_at=clock.now()), letters)
 
