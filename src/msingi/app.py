@@ -3,9 +3,10 @@
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
 `routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
 -> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`. A building block also exports `routes.block`: what
-it adds to the portal.
+it adds to the portal. `routes.hot` are doors that have a shorter way (`kernel/hot.py`).
 """
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -20,7 +21,7 @@ from litestar.router import Router
 from litestar.types import ASGIApp
 
 from msingi import doors, offers, reference, trust
-from msingi.kernel import crossing, policy, web
+from msingi.kernel import crossing, hot, policy, web
 from msingi.kernel.settings import LOOPBACK, Settings
 from msingi.kernel.stack import Loop, Stack
 from msingi.portal import blocks
@@ -53,6 +54,7 @@ ROOMS = (
     "registries",
     "exchange",
     "exchange.federation",
+    "exchange.moving",
     "exchange.membership",
     "exchange.news",
     "evidence",
@@ -82,7 +84,7 @@ def running(settings: Settings) -> tuple[str, ...]:
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    beside = ("kernel.log", "exchange", "exchange.federation")
+    beside = ("kernel.log", "exchange", "exchange.federation", "exchange.moving")
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 
@@ -159,16 +161,26 @@ def register_manners(settings: Settings) -> None:
     web.register(authenticators, dialects, nowhere)
 
 
+def _settle_memory() -> None:
+    """Let the garbage collector leave alone what was made by now: doors, policies, plans. It would look through all of
+    it again and again. And let it come less often: requests leave hardly any circles behind."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 def build(stack: Stack, *, background: bool = True) -> ASGIApp:
     """The web application on a connected stack. With `background` it also runs the rooms' endless work."""
     load_policies()
     furnish(stack)
     register_manners(stack.settings)
+    shortcuts: list[hot.Hot] = []
     routers: list[Router] = [*doors.routers, *reference.routers, Router("/", route_handlers=[trust_file])]
     for room in running(stack.settings):
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
+            shortcuts += getattr(routes, "hot", [])
             if stack.settings.sandbox and stack.settings.host in LOOPBACK:
                 routers += getattr(routes, "sandbox_routers", [])
 
@@ -178,6 +190,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         await trust.write(stack)
         if background:
             stack.start_loops()
+        _settle_memory()
         yield
         await stack.close()
 
@@ -193,4 +206,4 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         request_max_body_size=16 * 1024 * 1024,
     )
     app.state.stack = stack
-    return doors.EveryAnswer(app)
+    return doors.EveryAnswer(hot.of(app, shortcuts))

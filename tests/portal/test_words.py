@@ -78,6 +78,7 @@ NOBODYS = {
     "payments.read-programme",
     "payments.write-batch",
     "payments.open-months",
+    "payments.tell",
     "payments.open-transit",
     "payments.open-shard",
     "payments.finish-crossing",
