@@ -42,6 +42,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.fraud",
+    "payments.disputes",
     "payments.bank",
     "payments.groups",
     "payments.programmes",
