@@ -35,6 +35,7 @@ COMMANDS = {
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),
     "clients": ("msingi.cli.clients", "clients", "List, register and retire the software of institutions."),
+    "kinds": ("msingi.cli.kinds", "kinds", "List and check types of credentials that institutions describe."),
     "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
     "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),

@@ -28,6 +28,7 @@ from msingi.portal import (
     routes_rates,
     routes_shop,
     routes_staff,
+    routes_switch,
     routes_wallet,
     rules,
     session,
@@ -155,6 +156,7 @@ DOORS: list[Any] = [
     *routes_files.doors,
     *routes_programmes.doors,
     *routes_rates.doors,
+    *routes_switch.doors,
     *routes_wallet.doors,
     *routes_exchange.doors,
 ]

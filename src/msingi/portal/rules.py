@@ -62,6 +62,10 @@ NEWS = frozenset(
         "rates.said_approved",
         "rates.said_taken_back",
         "rates.said_gone",
+        "switch.said_done",
+        "switch.said_closed",
+        "switch.said_settled",
+        "switch.said_not_ready",
     )
 )
 PERSON_MENU = (
@@ -82,6 +86,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "programmes": frozenset({"payment-clerk", "payment-approver", "treasurer"}),
     "shops": frozenset({"account-officer"}),
     "rates": frozenset({"central-banker", "auditor"}),
+    "switch": frozenset({"central-banker", "auditor"}),
     "freeze": frozenset({"account-officer"}),
     "disputes": frozenset({"account-officer"}),
     "fraud": frozenset({"compliance-officer"}),
@@ -98,6 +103,7 @@ DESK_MENU = (
     MenuItem("payments", "/staff/payments", "file"),
     MenuItem("programmes", "/staff/programmes", "people"),
     MenuItem("shops", "/staff/shops", "money"),
+    MenuItem("switch", "/staff/switch", "twins"),
     MenuItem("rates", "/staff/rates", "chart"),
     MenuItem("freeze", "/staff/freeze", "lock"),
     MenuItem("disputes", "/staff/disputes", "consent"),

@@ -22,9 +22,12 @@ from msingi.signin import limits, rules, store, wire
 from msingi.signin.accounts import add_client as add_client
 from msingi.signin.accounts import add_staff as add_staff
 from msingi.signin.accounts import check_not_recovering as check_not_recovering
+from msingi.signin.accounts import client_proposals as client_proposals
 from msingi.signin.accounts import close_staff as close_staff
+from msingi.signin.accounts import decide_client as decide_client
 from msingi.signin.accounts import list_clients as list_clients
 from msingi.signin.accounts import list_staff as list_staff
+from msingi.signin.accounts import propose_client as propose_client
 from msingi.signin.accounts import recover as recover
 from msingi.signin.accounts import retire_client as retire_client
 from msingi.signin.accounts import rotate_client_key as rotate_client_key

@@ -272,3 +272,21 @@ DELETE FROM signin.oauth_grant WHERE expires_at < $1
 -- name: sweep_devices
 -- Forget devices that were not used since this instant.
 DELETE FROM signin.device WHERE seen_at < $1
+
+-- name: put_client_proposal
+-- Keep a registration until another operator decides; a newer one of the same software replaces it.
+INSERT INTO signin.client_proposal (client_id, registration, proposed_by, proposed_at) VALUES ($1, $2::jsonb, $3, $4)
+ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, proposed_by = excluded.proposed_by,
+  proposed_at = excluded.proposed_at
+
+-- name: client_proposals
+-- Registrations that wait, the oldest first.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal ORDER BY proposed_at LIMIT 200
+
+-- name: held_client_proposal
+-- A registration that waits, held until the transaction is over.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal WHERE client_id = $1 FOR UPDATE
+
+-- name: end_client_proposal
+-- A registration was decided about.
+DELETE FROM signin.client_proposal WHERE client_id = $1

@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 
 from msingi.kernel import sql
-from msingi.kernel.db import Row, Tx
+from msingi.kernel.db import Database, Row, Tx
 from msingi.kernel.ids import PersonId
-from msingi.signin.model import Agreement, Client, Session, StaffLine
+from msingi.signin.model import Agreement, Client, ClientProposal, Session, StaffLine
 from msingi.signin.rules import FORGET_S, IDLE_S, Tries
 
 Q = sql.load(__name__)
@@ -56,6 +56,27 @@ async def put_client(tx: Tx, new: Client) -> None:
         new.userinfo_signed,
         new.backchannel_logout_uri,
     )
+
+
+async def put_client_proposal(tx: Tx, new: Client, proposed_by: str, now: datetime) -> None:
+    """Keep a registration until somebody else decides."""
+    await tx.do(Q.put_client_proposal, new.client_id, new, proposed_by, now)
+
+
+async def client_proposals(tx: Tx) -> list[ClientProposal]:
+    """Registrations that wait, the oldest first, at most 200."""
+    return [msgspec.convert(dict(row), ClientProposal) for row in await tx.rows(Q.client_proposals)]
+
+
+async def held_client_proposal(tx: Tx, client_id: str) -> ClientProposal | None:
+    """A registration that waits, held until this transaction ends."""
+    row = await tx.row(Q.held_client_proposal, client_id)
+    return None if row is None else msgspec.convert(dict(row), ClientProposal)
+
+
+async def end_client_proposal(tx: Tx, client_id: str) -> None:
+    """Forget a registration that was decided about."""
+    await tx.do(Q.end_client_proposal, client_id)
 
 
 async def put_client_keys(tx: Tx, client_id: str, jwks: tuple[dict[str, Any], ...]) -> bool:
@@ -314,6 +335,11 @@ async def end_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime) 
 async def end_token(tx: Tx, grant_id: UUID, until: datetime) -> None:
     """End a token that has no grant, until it would have expired."""
     await tx.do(Q.end_token, grant_id, until)
+
+
+async def count_ended(db: Database, grant_ids: list[UUID]) -> int:
+    """How many of these grants ended before their tokens."""
+    return await db.count("signin", Q.grants_ended, grant_ids)
 
 
 async def grants_ended(tx: Tx, grant_ids: list[UUID]) -> set[UUID]:

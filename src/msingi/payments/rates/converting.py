@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import DifferentContent, Refusal
 from msingi.kernel.ids import random_id
 from msingi.kernel.policy import Permit
@@ -39,7 +38,6 @@ def job() -> Context:
     return job_context(JOB, "payment", "contract")
 
 
-@crossing("payments", "portal")
 async def quote(stack: Stack, ctx: Context, source: str, target: str, amount_minor: int, side: Side) -> Quote:
     """What a conversion costs and gives, binding the house for two minutes (law 5).
 
@@ -108,7 +106,6 @@ async def find(stack: Stack, quote_id: str) -> store.Kept:
     return found
 
 
-@crossing("payments", "portal")
 async def exchange(stack: Stack, ctx: Context, quote_id: str, payer: str, payee: str, key: str) -> Exchanged:
     """Convert by a quote, from one own account into another of the target's currency. The same key converts once.
 

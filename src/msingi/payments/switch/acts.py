@@ -11,10 +11,11 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.model import AccountKind
 from msingi.payments.switch import errors, jws, moving, post, roll, rules, store
-from msingi.payments.switch.model import Fsp, FspAccount, Proof, SettledCurrency, Settlement, Standing
+from msingi.payments.switch.model import Fsp, FspAccount, Member, Proof, SettledCurrency, Settlement, Standing
 
 MOST_FSPS = 2_000
 LONGEST_TEXT = 200
+MOST_PAGE = 200
 
 
 async def settle_currency(
@@ -144,6 +145,29 @@ async def stop_account(stack: Stack, ctx: Context, fsp: str, currency: str, acti
         await store.change_account(tx, fsp, currency, None, active)
         log.append(tx, permit, detail={"participant": fsp, "currency": currency, "active": active})
     roll.forget(stack)
+
+
+async def participants(stack: Stack, ctx: Context, after: str = "", limit: int = 25) -> list[Member]:
+    """Participants with how they stand, by name; `after` is the last name of the page before. Raises Malformed."""
+    if not 1 <= limit <= MOST_PAGE:
+        raise Malformed(f"A page has 1 to {MOST_PAGE} participants.", field="limit", rule=f"1..{MOST_PAGE}")
+    permit = policy.decide(ctx, "payments.switch-read", policy.NOBODY, own_account=False)
+    async with stack.db.transaction(permit) as tx:
+        found = [f for f in await store.fsps(tx) if f.fsp != roll.HUB and f.fsp > after][:limit]
+        names = {f.fsp for f in found}
+        held = [a for a in await store.accounts(tx) if a.fsp in names]
+        digits = {c.currency: c.digits for c in await store.currencies(tx)}
+        stands: dict[str, list[Standing]] = {}
+        for account in held:
+            stands.setdefault(account.fsp, []).append(await store.standing(tx, account))
+        log.append(tx, permit, detail={"what": "participants of the switch", "count": len(found)})
+    return [
+        Member(
+            *(f.fsp, f.institution, f.name, f.endpoint, f.active, f.endpoint == post.INSIDE, f.joined_at),
+            *(tuple(stands.get(f.fsp, ())), digits),
+        )
+        for f in found
+    ]
 
 
 async def standing(stack: Stack, ctx: Context, fsp: str, currency: str) -> Standing:

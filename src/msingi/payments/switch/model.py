@@ -75,6 +75,20 @@ class Standing(Struct, frozen=True):
     active: bool
 
 
+class Member(Struct, frozen=True):
+    """A participant with how it stands in each of its currencies; `ours` is our own bank, `digits` by currency."""
+
+    fsp: str
+    institution: str
+    name: str
+    endpoint: str
+    active: bool
+    ours: bool
+    joined_at: datetime
+    standings: tuple[Standing, ...]
+    digits: dict[str, int]
+
+
 class State(IntEnum):
     """How far a transfer is; the wire's RECEIVED has no row, for nothing is kept before it is reserved."""
 

@@ -173,6 +173,16 @@ async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
     return Joined(data.fsp, made)
 
 
+@get("/participants")
+async def participants(
+    request: AnyRequest,
+    after: Annotated[str, QueryParameter(max_length=32, description="The last name of the page before.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 25,
+) -> list[m.Member]:
+    """Participants with how they stand, by name. 403."""
+    return await acts.participants(web.stack(request), await _operating(request), after, limit)
+
+
 @patch("/participants/{fsp:str}")
 async def change(request: AnyRequest, fsp: FspPath, data: JSONBody[ChangeBody]) -> m.Fsp:
     """Change a participant's address or key, suspend it, or let it take part again. 400, 403."""
@@ -332,7 +342,21 @@ routers = [
     Router(
         "/v1/switch",
         route_handlers=[
-            *(settle_currency, join, change, standing, limit, bring, take, windows, report, close, settle, keys),
+            *(
+                settle_currency,
+                join,
+                participants,
+                change,
+                standing,
+                limit,
+                bring,
+                take,
+                windows,
+                report,
+                close,
+                settle,
+                keys,
+            ),
         ],
         tags=["switch"],
     ),

@@ -134,6 +134,15 @@ async def windows(stack: Stack, ctx: Context, before: int | None = None, limit: 
     return found
 
 
+async def currencies(stack: Stack, ctx: Context) -> list[SettledCurrency]:
+    """The currencies that are settled, with their decimals."""
+    permit = policy.decide(ctx, "payments.switch-read", policy.NOBODY, own_account=False)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.currencies(tx)
+        log.append(tx, permit, detail={"what": "settled currencies"})
+    return found
+
+
 async def report(stack: Stack, ctx: Context, number: int) -> Report:
     """The settlement report of a window: final once it is settled. Raises NoSuchWindow."""
     permit = policy.decide(ctx, "payments.switch-read", policy.NOBODY, own_account=False)
