@@ -43,6 +43,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.fraud",
+    "payments.disputes",
     "payments.bank",
     "payments.connect",
     "payments.groups",

@@ -58,6 +58,7 @@ NOBODYS = {
     "payments.watch-person",
     "payments.count-stopped",
     "payments.compare-list",
+    "payments.count-disputes",
     "payments.import-list",
     "payments.list-merchants",
     "payments.switch-",
