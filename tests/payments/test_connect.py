@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.payments import kit
 from tests.site import web_app
@@ -142,7 +142,7 @@ async def test_access_batch(stack, source, people):
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_an_address_leads_to_an_account_a_phone_a_number_or_nowhere(text):
     found = rules.payable(text)
     assert found == rules.NOWHERE or found.removeprefix("account:").removeprefix("tel:") == text
@@ -150,7 +150,7 @@ def test_an_address_leads_to_an_account_a_phone_a_number_or_nowhere(text):
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=12), st.text(max_size=50)), min_size=1, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_text_of_a_batch_becomes_another_line(wanted):
     credits = tuple(Credit(f"I{n}", payee, amount, words) for n, (payee, amount, words) in enumerate(wanted))
     raw = rules.table(BatchOrder("R", "S", "B", "TZS", credits), {})

@@ -1,7 +1,7 @@
 """Payment files as CSV: what is read, and what is refused and how clearly."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from msingi.kernel.errors import Malformed
@@ -22,7 +22,7 @@ def read(text, pieces=1_000):
 
 
 @given(st.integers(1, 40), st.sampled_from([",", ";", "\t"]), st.booleans(), st.booleans())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_good_file_is_read_however_it_is_cut_and_written(pieces, delimiter, marked, windows):
     text = GOOD.replace('"a, b"', "A B").replace(",", delimiter).replace("\n", "\r\n" if windows else "\n")
     found = read(b"\xef\xbb\xbf" * marked + text.encode(), pieces)
@@ -74,7 +74,7 @@ def test_a_repeated_id_is_found():
 
 
 @given(st.lists(st.binary(max_size=90_000), max_size=6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_kept_aside_comes_back_whole(pieces):
     import asyncio
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.payments import kit
 from tests.site import web_app
@@ -43,7 +43,7 @@ entries = st.lists(st.builds(Booked, days, amounts, st.sampled_from(["a1", "a2",
 
 
 @given(lines, entries, st.randoms(use_true_random=False))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_nothing_disappears_nothing_is_matched_twice_and_the_order_does_not_count(said, booked, rng):
     found = rules.compare(said, booked)
     # laws 1 and 2: each line and each entry once, matched or in the queue

@@ -4,7 +4,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from tests.payments import kit
@@ -133,7 +133,7 @@ def test_size_limits_hold(monkeypatch):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_changed_file_is_read_or_refused_and_never_breaks_the_reader(data):
     raw = bytearray(kit.pain_001("7475614951182", LINES))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -165,7 +165,7 @@ def test_what_is_accepted_is_valid_by_the_official_schema():
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_file_is_accepted_that_the_official_schema_refuses(data):
     """Elements are moved, doubled and removed at random; the reader is never laxer than the schema."""
     official = _official()
@@ -212,7 +212,7 @@ def streamed(raw, pieces):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_lines_that_look_alike_are_read_as_the_parser_reads_them(data):
     """The short way (lines matched as bytes) and the long one say the same of every file, however it is cut."""
     texts = st.sampled_from(
