@@ -248,6 +248,8 @@ async def test_a_wallet_elsewhere_proves_and_decides(desk, asha, sms):
     assert fault(early) == "invalid_transaction"
     said = {"linkedTransactionId": mine, "individualId": asha.number}
     await wallet.post("linked-authorization/authenticate", said | {"challengeList": [pin(PIN)]})
+    # The browser gets nothing out of it that the wallet's owner typed the PIN elsewhere.
+    assert fault(await page.step("send-otp", individualId=asha.number, otpChannels=["phone"])) == "send_otp_failed"
     sending = {"transactionId": mine, "individualId": asha.number, "otpChannels": ["phone"]}
     assert (await wallet.post("linked-authorization/send-otp", sending))["errors"] == []
     answers = [otp(await sms.code(asha.phone))]
