@@ -52,7 +52,7 @@ class EveryAnswer:
         """Run the request and decorate its answer."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        rid = web.request_id(Request(scope))
+        rid = web.request_id(scope)
         began = time.perf_counter()
         status = 500
         # HEAD is GET whose content the server does not send (RFC 9110, section 9.3.2).

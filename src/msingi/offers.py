@@ -37,6 +37,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
 from msingi.payments.audit import roots_in_order
+from msingi.payments.disputes import acts as disputes
 from msingi.payments.fraud import sanctions
 from msingi.portal.routes_staff import MESSAGES_OF
 from msingi.signin import factors
@@ -85,6 +86,7 @@ def connect(stack: Stack) -> None:
     factors.of(stack).cards.append(printed.holder)
     factors.of(stack).read_picture = printed.read_picture
     stack.local[MESSAGES_OF] = channels.messages
+    stack.local[disputes.FURTHER] = complain_about_dispute
     sanctions.register_of(stack, listing.alike_to)
     stack.local[dialogue.COMPLAIN] = complain_by_phone
     stack.local[dialogue.CASE_OF] = case_by_phone
@@ -100,6 +102,13 @@ async def complain_by_phone(
     order = CaseOrder(CaseKind.COMPLAINT, about=record_id, language=language)
     case = await governance.open_case(stack, ctx, person_id, order, key)
     return case.reference, case.due_at
+
+
+async def complain_about_dispute(stack: Stack, ctx: Context, person_id: PersonId, text: str, key: str) -> str:
+    """Open a complaint about how the bank decided a dispute: the reference of its case."""
+    bank = next((m.code for m in stack.profile.institutions if m.kind == "bank"), "")
+    order = CaseOrder(CaseKind.COMPLAINT, text=text, institution=bank)
+    return (await governance.open_case(stack, ctx, person_id, order, key)).reference
 
 
 async def case_by_phone(stack: Stack, ctx: Context, person_id: PersonId, typed: str) -> tuple[str, datetime]:

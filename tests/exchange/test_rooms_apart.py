@@ -135,6 +135,7 @@ async def test_only_machines_of_the_stack_carry_acts_and_only_those_that_their_r
         )  # fmt: skip
         assert (await client.send(prepared, keys)).problem == "exchange.no-right"
     listed = httpx.get(f"{main.url}/v1/exchange/services/identity-acts").json()["openapi"]["paths"]
+    app.running(Settings(rooms="health"))  # says which acts are marked
     assert set(listed) == {f"/{name}" for name in crossing.known("identity")} >= {"/initials_of", "/person_by_number"}
     assert not {"/read_person", "/read_many", "/enrol"} & set(listed)  # what says more than a room needs is not marked
     with pytest.raises(ValueError, match="cannot run on a machine of its own"):

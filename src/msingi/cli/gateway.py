@@ -78,6 +78,7 @@ async def _serve(settings: Settings, where: dict[str, Any]) -> None:
             raise click.ClickException(f"the gateway cannot listen: {wrong}") from None
         gc.collect()
         gc.freeze()  # what was made by now stays: the collector need not look through all of it again and again
+        gc.set_threshold(10_000, 20, 50)
         click.echo(f"Msingi: messages are answered at {where.get('path') or settings.gateway_url}", err=True)
         sys.stderr.flush()
         await ended.wait()

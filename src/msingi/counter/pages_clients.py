@@ -58,7 +58,10 @@ async def overview(request: WebRequest) -> Response[bytes]:
         Line(
             one.name,
             f"{_where(seen, one)} · {one.client_id}",
-            press=Press(f"{HERE}/retire", say("counter.retire"), {"client": one.client_id}),
+            # The stack's own pages are software, too: without them nobody signs in any more.
+            press=None
+            if one.first_party
+            else Press(f"{HERE}/retire", say("counter.retire"), {"client": one.client_id}),
         )
         for one in found[:SOME]
     )
@@ -133,6 +136,8 @@ async def retire(request: WebRequest) -> Response[bytes]:
     """Ask whether this software shall be used no longer, and then let it end."""
     seen = await visit_as_staff(request, OPERATOR)
     named, say = seen.fields.get("client", "")[:200], seen.say
+    if (await signin.client(seen.stack, named)).first_party:
+        raise StaleForm()
     if "sure" in seen.fields and not seen.in_other_language:
         await signin.retire_client(seen.stack, _ctx(seen), named)
         return seen.go(HERE, "counter.said_retired")
@@ -161,7 +166,10 @@ def _blank(seen: Visit) -> Form:
             forms.field(say, "profile", "select", options=profiles, optional=False),
             forms.field(say, "redirects", longest=2_000, hint=say("counter.ask_redirects_hint"), optional=False),
             forms.field(say, "keys", longest=8_000, hint=say("counter.ask_keys_hint")),
-            *(forms.field(say, f"scope_{scope}", "choice", options=yes_no) for scope in SCOPES),
+            *(
+                forms.field(say, f"scope_{scope}", "choice", options=yes_no, hint=say("counter.may_ask"))
+                for scope in SCOPES
+            ),
         )
     )
 

@@ -205,6 +205,10 @@ class Keystore:
         versions = sorted(self._of(name), key=lambda v: -v.version)
         return [self._signer(v).jwk for v in versions if not v.retired]
 
+    def accepts(self, name: str, kid: str) -> bool:
+        """Whether verifiers must accept what the version `kid` of a signing key signed."""
+        return any(v.name == name and not v.retired and self._signer(v).kid == kid for v in self._versions)
+
     def mac(self, name: str, room: str = "") -> bytes:
         """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them.
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Scope
 
 from msingi.kernel import context as contexts
 from msingi.kernel.context import ANYBODY, Actor, Context
@@ -43,12 +44,13 @@ def stack(request: Request[Any, Any, Any]) -> Stack:
     return request.app.state.stack
 
 
-def request_id(request: Request[Any, Any, Any]) -> str:
+def request_id(request: Request[Any, Any, Any] | Scope) -> str:
     """This request's id, made once, told in the `X-Request-Id` answer header and in every log line."""
-    known = request.scope.get("msingi_request_id")
+    scope = request.scope if isinstance(request, Request) else request
+    known = scope.get("msingi_request_id")
     if not isinstance(known, str):
         known = token(9)
-        request.scope["msingi_request_id"] = known  # type: ignore[typeddict-unknown-key]
+        scope["msingi_request_id"] = known  # type: ignore[typeddict-unknown-key]
     return known
 
 

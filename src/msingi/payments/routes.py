@@ -14,6 +14,7 @@ from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
+from msingi.kernel.hot import Hot
 from msingi.payments import acts, files, rules
 from msingi.payments import model as m
 from msingi.payments.csvfile import Sheet
@@ -111,6 +112,10 @@ async def transfer(request: AnyRequest, data: JSONBody[TransferBody], key: Key) 
     return await acts.transfer(web.stack(request), await paying(request), order)
 
 
+async def _transferred(request: AnyRequest, data: TransferBody, key: str) -> m.Receipt:
+    return await transfer.fn(request, data, key)
+
+
 @get("/transfers/{transfer_id:str}")
 async def receipt(request: AnyRequest, transfer_id: str) -> m.Receipt:
     """The receipt of a transfer that one of the caller's accounts paid or received. 404 payments.no-such-transfer."""
@@ -193,3 +198,4 @@ routers = [
         tags=["payments"],
     )
 ]
+hot = [Hot("/v1/payments/transfers", TransferBody, _transferred, status=201, keyed=True)]

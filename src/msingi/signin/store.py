@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from msingi.kernel import sql
-from msingi.kernel.db import Row, Tx
+from msingi.kernel.db import Database, Row, Tx
 from msingi.kernel.ids import PersonId
 from msingi.signin.model import Agreement, Client, ClientProposal, Session, StaffLine
 from msingi.signin.rules import FORGET_S, IDLE_S, Tries
@@ -335,6 +335,11 @@ async def end_grant(tx: Tx, person_id: PersonId, grant_id: UUID, now: datetime) 
 async def end_token(tx: Tx, grant_id: UUID, until: datetime) -> None:
     """End a token that has no grant, until it would have expired."""
     await tx.do(Q.end_token, grant_id, until)
+
+
+async def count_ended(db: Database, grant_ids: list[UUID]) -> int:
+    """How many of these grants ended before their tokens."""
+    return await db.count("signin", Q.grants_ended, grant_ids)
 
 
 async def grants_ended(tx: Tx, grant_ids: list[UUID]) -> set[UUID]:

@@ -55,9 +55,12 @@ class Roll(Struct):
         """Whether a message counts without proof: only in a sandbox, and only where the operator said so."""
         return sandbox and fsp.proof is Proof.NETWORK
 
-    def signed(self, method: str, path: str, source: str, destination: str, date: str, body: bytes) -> dict[str, str]:
-        """The signature headers of a message of our own; none for a participant whose key is elsewhere."""
-        pem = self.keys.get(source)
+    def signed(
+        self, method: str, path: str, source: str, destination: str, date: str, body: bytes, by: str = ""
+    ) -> dict[str, str]:
+        """The signature headers of a message of our own, or (`by` the hub) of one that it translated; none for a
+        participant whose key is elsewhere."""
+        pem = self.keys.get(by or source)
         return jws.sign(pem, method, path, source, destination, date, body) if pem else {}
 
 

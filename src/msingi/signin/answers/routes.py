@@ -6,6 +6,7 @@ from litestar import Router, get, post
 from litestar.params import JSONBody
 
 from msingi.kernel import web
+from msingi.kernel.hot import Hot
 from msingi.signin import acts as signin
 from msingi.signin.answers import acts
 from msingi.signin.model import Alarm, Answer, CodeSent, Question
@@ -17,6 +18,10 @@ async def authenticate(request: WebRequest, data: JSONBody[Question]) -> Answer:
     """Is this the person? A signed yes or no, and nothing else; the person sees that it was asked."""
     ctx = await web.context(request, "identity-proofing", "contract", channel="api", signed_in=True)
     return await acts.answer(web.stack(request), ctx, data)
+
+
+async def _authenticated(request: WebRequest, data: Question, _: str) -> Answer:
+    return await authenticate.fn(request, data)
 
 
 @post("/v1/authenticate/code", status_code=202, tags=["signin"])
@@ -36,3 +41,4 @@ async def alarms(request: WebRequest, before: datetime | None = None, limit: int
 
 
 doors = Router("/", route_handlers=[authenticate, send_code, alarms], request_max_body_size=16 * 1024)
+hot = [Hot("/v1/authenticate", Question, _authenticated)]

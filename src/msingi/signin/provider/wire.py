@@ -78,7 +78,7 @@ class SeenTokens:
     def claims(self, keys: Keystore, token: str) -> AccessClaims:
         """The claims of a token by a key that is still valid. Raises InvalidToken."""
         known = self._known.get(token)
-        if known is not None and any(k["kid"] == known[0] for k in keys.public("oidc")):
+        if known is not None and keys.accepts("oidc", known[0]):
             return known[1]
         claims = _claims(keys, token)
         if len(self._known) >= self._most:
