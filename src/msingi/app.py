@@ -48,6 +48,7 @@ ROOMS = (
     "payments.connect",
     "payments.groups",
     "payments.programmes",
+    "payments.reconciling",
     "payments.rates",
     "payments.switch",
     "health",
