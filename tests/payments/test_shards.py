@@ -7,6 +7,7 @@ from tests.conftest import fresh_database
 from tests.payments import kit
 
 from msingi import app, countries
+from msingi.kernel.errors import DifferentContent
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
@@ -97,7 +98,7 @@ async def test_a_transfer_between_shards_is_one_transfer_to_both_sides(cluster, 
     first = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="maziwa"))
     assert await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="maziwa")) == first
     assert first.balance_minor == 700
-    with pytest.raises(errors.DifferentContent):
+    with pytest.raises(DifferentContent):
         await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 301))
     receipt = await acts.receipt(cluster, kit.as_person(asha), first.transfer_id)
     assert (receipt.amount_minor, receipt.balance_minor, receipt.reference) == (300, 700, "maziwa")

@@ -275,6 +275,20 @@ async def test_access_standing(stack, banker, clerk, three, ctx_of):
             await acts.standing(stack, who, name, "USD")
 
 
+async def test_access_participants(stack, banker, clerk, three):
+    found = {one.fsp: one for one in await acts.participants(stack, banker, limit=200)}
+    assert {t.name for t in three} <= set(found) and roll.HUB not in found
+    assert found[three[0].name].standings[0].cover_minor == 1_000_00 and found[three[0].name].digits["USD"] == 2
+    (first,) = await acts.participants(stack, banker, limit=1)
+    assert first.fsp not in {one.fsp for one in await acts.participants(stack, banker, first.fsp, 200)}
+    with pytest.raises(Malformed):
+        await acts.participants(stack, banker, limit=0)
+    for ask in (acts.participants, settling.currencies):
+        with pytest.raises(NotPermitted):
+            await ask(stack, clerk)
+    assert [c.digits for c in await settling.currencies(stack, banker) if c.currency == "USD"] == [2]
+
+
 async def test_access_of_the_settlement(stack, clerk, three):
     name = three[0].name
     for act in (

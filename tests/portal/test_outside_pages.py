@@ -1,4 +1,5 @@
-"""A person pays at another bank and abroad, officers of the central bank set rates: as they see it, without scripts."""
+"""A person pays at another bank and abroad, officers of the central bank set rates and run the switch: as they see it,
+without scripts."""
 
 import re
 from types import SimpleNamespace
@@ -95,7 +96,6 @@ async def test_a_payment_abroad_shows_rate_fees_and_what_arrives_and_then_does_j
     await asha.send("/me/money/outside/confirm")
     assert "The money has arrived at the other bank" in asha.text and "996.20" in asha.text
     assert await balance(stack, town.asha.id) == (before[0] - 20_000, before[1] - 20_000)
-    await asha.send("/me/money/outside/confirm") if "/confirm" in asha.answer.text else None
     await asha.open("/me/money")
     assert "Other bank or abroad" in asha.text
 
@@ -150,3 +150,74 @@ async def test_a_rate_needs_two_officers(stack, bankers, banks, surf, town):
     clerk = await surf().sign_in(town.staff.officer.login, town.staff.officer.phone)
     await clerk.open("/staff/rates")
     assert clerk.answer.status_code == 403
+
+
+async def test_the_operator_lets_a_bank_join_and_gives_it_cover_and_a_limit(stack, bankers, banks, surf, town):
+    """As an operator does it: join with a key, the token shown once, cover, a limit no higher, suspended, and back."""
+    from msingi.payments.switch import jws, roll
+
+    desk_ = await surf().sign_in(bankers[0].login, bankers[0].phone)
+    await desk_.open("/staff/switch")
+    assert "Simulated bank (TZS)" in desk_.text and "Our own bank" in desk_.text
+    typed = {
+        "fsp": "fresh-bank", "institution": "fresh", "title": "Fresh Bank", "endpoint": "https://fresh.example/fspiop",
+        "currencies": "tzs",
+    }  # fmt: skip
+
+    async def sent(key: bytes, **more):
+        form = desk_.form("/staff/switch") | typed | more
+        desk_.answer = await desk_.http.post("/staff/switch", data=form, files={"key": ("key.pem", key)})
+        return desk_.answer.status_code, desk_.text
+
+    good = jws.new_key()[1].encode()
+    for status, words, key, more in (
+        (422, "no public RSA key", b"nonsense", {}),
+        (422, "does not settle in one", good, {"currencies": "XXX"}),
+        (422, "This name is taken", good, {"fsp": "sim-near"}),
+        (422, "Correct this answer", good, {"endpoint": "ftp://here"}),
+        (200, "Token of fresh-bank", good, {}),
+    ):
+        found, text = await sent(key, **more)
+        assert (found, words in text) == (status, True), (words, text[-900:])
+    token = re.search(r"Token of fresh-bank ([\w-]{20,})", desk_.text)
+    assert token and (await roll.of(stack)).knows_token("fresh-bank", token[1])
+    await desk_.open("/staff/switch/fresh-bank")
+    assert token[1] not in desk_.text
+    at = "/staff/switch/fresh-bank"
+    await desk_.send(at, what="limit", currency="TZS", amount="5000")
+    assert desk_.answer.status_code == 422 and "The cover is too small" in desk_.text
+    await desk_.send(at, what="cover", currency="TZS", amount="9,000")
+    assert "Done." in desk_.text and re.search(r"TZS · Cover TZS.?9.000", desk_.text)
+    await desk_.send(at, what="limit", currency="TZS", amount="5000")
+    await desk_.send(at, what="withdrawal", currency="TZS", amount="4001")
+    assert desk_.answer.status_code == 422
+    await desk_.send(f"{at}/active")
+    assert "Suspended" in desk_.text
+    await desk_.send(f"{at}/active")
+    assert "Takes part" in desk_.text
+    await desk_.open("/staff/switch/nobody")
+    assert desk_.answer.status_code == 404
+    reader = await surf().sign_in(town.staff.auditor.login, town.staff.auditor.phone)
+    await reader.open(at)
+    assert "Fresh Bank" in reader.text and "Do it" not in reader.text
+
+
+async def test_a_window_is_closed_settled_and_downloaded(stack, bankers, banks, asha, surf):
+    await asha.open("/me/money/send")
+    await asha.send("/me/money/send", phone="+" + banks["sim-near"], amount="1000")
+    await asha.send("/me/money/outside/amount")
+    await asha.send("/me/money/outside/confirm")
+    desk_ = await surf().sign_in(bankers[1].login, bankers[1].phone)
+    await desk_.open("/staff/switch")
+    window = desk_.form("/staff/switch/windows/close")["window"]
+    await desk_.send("/staff/switch/windows/close")
+    assert "The next window is open" in desk_.text
+    await desk_.open(f"/staff/switch/windows/{window}")
+    assert "Waits for settlement" in desk_.text and "sim-near" in desk_.text
+    await desk_.open("/staff/switch")
+    await desk_.send("/staff/switch/windows/settle")
+    assert "All net amounts have moved" in desk_.text
+    lines = (await desk_.http.get(f"/staff/switch/windows/{window}/csv")).text.splitlines()
+    assert lines[0].startswith("window,state,participant") and len(lines) >= 3
+    owes = [int(line.rpartition(",")[2]) for line in lines[1:] if ",TZS," in line]
+    assert sum(owes) == 0 and max(owes) >= 1_000

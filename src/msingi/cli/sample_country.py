@@ -33,6 +33,8 @@ STAFF = {
     "protector": ("regulator", ["data-protection-authority"]),
     "registrar": ("registry", ["adjudicator", "registrar"]),
     "judge": ("court", ["court"]),
+    "compliance": ("bank", ["compliance-officer"]),
+    "compliance2": ("bank", ["compliance-officer"]),
     "governor": ("bank", ["central-banker"]),
 }
 STAFF_PIN = "246810"

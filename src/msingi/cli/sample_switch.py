@@ -42,7 +42,7 @@ async def join_switch(stack: Stack, bank: str) -> dict[str, Any]:
     if orders:
         for _, code, digits, _, _ in wanted:
             await rates.open_position(stack, setup, code, digits, 10**12 if code == home.code else FAR_COVER)
-        if not await rates.offered(stack):
+        if not await rates.offered(stack, job_context("setup")):
             (first, *_) = await rates.propose_rates(stack, setup, orders)
             await rates.decide_rates(stack, job_context("setup-second"), first.batch, True)
     return {"ours": OURS, "simulated": [{"fsp": p.fsp, "currency": p.currency, "people": p.people} for p in made]}

@@ -42,6 +42,8 @@ BLOCK = Block(
         (MenuItem("veils", "/staff/veils", "lock"), frozenset({"court"})),
         (MenuItem("accounts", "/staff/accounts", "card"), frozenset({"operator"})),
         (MenuItem("decisions", "/staff/decisions", "chart"), frozenset({"auditor", "operator"})),
+        (MenuItem("clients", "/staff/clients", "screen"), frozenset({"operator"})),
+        (MenuItem("kinds", "/staff/kinds", "card"), frozenset({"credential-officer", "credential-approver"})),
     ),
     roles=frozenset({"enrolment-officer", "registrar", "adjudicator", "operator"}),
     looks=frozenset(

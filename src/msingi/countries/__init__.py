@@ -111,7 +111,8 @@ class Profile(Strict, frozen=True):
     """A validated country profile. `languages` are ISO 639-1 codes, the default first.
 
     `credentials` are the kinds of credentials that institutions award, as `credentials.toml` describes them; the room
-    of credentials reads and checks them. `bank` is what `bank.toml` says, read and checked by the bank.
+    of credentials reads and checks them. `bank`, `fraud` and `products` are what `bank.toml`, `fraud.toml`
+    and `products.toml` say, read and checked by those rooms.
     """
 
     code: str
@@ -142,6 +143,8 @@ class Profile(Strict, frozen=True):
     utc_offset_minutes: int = 0
     credentials: list[dict[str, Any]] = []
     bank: dict[str, Any] = {}
+    fraud: dict[str, Any] = {}
+    products: dict[str, Any] = {}
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -199,7 +202,7 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
-    for name in ("credentials", "bank"):
+    for name in ("credentials", "bank", "fraud", "products"):
         extra = folder / f"{name}.toml"
         try:
             if extra.is_file():

@@ -7,7 +7,7 @@ from uuid import UUID
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import DifferentContent, Malformed, Refusal, TooMany
+from msingi.kernel.errors import Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
@@ -53,7 +53,7 @@ async def open_account(
     transit accounts. Raises Malformed for a kind or a floor that the holder cannot have, or an unknown tier.
     """
     person = owner if isinstance(owner, UUID) else None
-    if kind is AccountKind.JOINT or (kind in PERSONAL) != (person is not None):
+    if kind in (AccountKind.JOINT, AccountKind.GROUP) or (kind in PERSONAL) != (person is not None):
         raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
     if not -rules.MAX_BALANCE_MINOR <= floor_minor <= 0 or (floor_minor and kind not in BELOW_ZERO):
         raise Malformed(f"{kind} accounts do not go that far below zero.", field="floor_minor", rule="kind-of-account")
@@ -150,7 +150,7 @@ _PENDING = Refusal("Not decided yet.")
 
 def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt | Refusal:
     """How an order ended, as its payer is told."""
-    if isinstance(ending, DifferentContent):
+    if isinstance(ending, Refusal):
         return ending
     if ending.reason:
         return errors.refusal(ending.reason)
@@ -354,7 +354,7 @@ async def issue(stack: Stack, ctx: Context, order: IssueOrder) -> Receipt:
         *(parties.permit_text(permit), order.reference, payer, payee),
     )
     (ending,) = await ledger.post(stack, [wanted])
-    if isinstance(ending, DifferentContent):
+    if isinstance(ending, Refusal):
         raise ending
     if ending.reason:
         raise errors.refusal(ending.reason)

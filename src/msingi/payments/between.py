@@ -14,7 +14,7 @@ from msgspec import structs
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
-from msingi.kernel.errors import DifferentContent, Malformed, Outage
+from msingi.kernel.errors import Malformed, Outage, Refusal
 from msingi.kernel.stack import Stack
 from msingi.payments import homes, rules, store, writer
 from msingi.payments import orders as making
@@ -48,7 +48,7 @@ async def cross(stack: Stack, chain: Sequence[Order]) -> list[Ending]:
     reserving = [_as(order, Kind.RESERVE, order.id) for order in chain]
     shard = rules.shard_of(chain[0].debit)
     endings = await writer.of(stack, shard).post(making.linked(reserving))
-    if any(isinstance(ending, DifferentContent) or ending.reason for ending in endings):
+    if any(isinstance(ending, Refusal) or ending.reason for ending in endings):
         return endings
     first = [ending for ending in endings if isinstance(ending, Outcome)]
     return await _follow(stack, [structs.replace(order, permit=None) for order in chain], first)
@@ -61,13 +61,13 @@ async def _follow(stack: Stack, chain: list[Order], first: list[Outcome]) -> lis
     there = rules.shard_of(far.credit)
     arrival = _as(far, Kind.ARRIVE, step_id(far.id, "arrive", there), far.id)
     (arrived,) = await writer.of(stack, there).post([arrival])
-    if isinstance(arrived, DifferentContent):
+    if isinstance(arrived, Refusal):
         raise AssertionError(f"transfer {far.id} arrived with other content")
     kind, name = (Kind.ABORT, "abort") if arrived.reason else (Kind.COMMIT, "commit")
     ends = [_as(order, kind, step_id(order.id, name, shard), order.id) for order in chain]
     done: list[Ending] = []
     for order, ending, began in zip(chain, await writer.of(stack, shard).post(making.linked(ends)), first, strict=True):
-        if isinstance(ending, DifferentContent) or ending.reason:
+        if isinstance(ending, Refusal) or ending.reason:
             raise AssertionError(f"transfer {far.id} could not be ended: {ending}")
         reason = (arrived.reason if order is far else int(Reason.LINKED)) if arrived.reason else 0
         done.append(structs.replace(ending, reason=reason, repeated=began.repeated))

@@ -14,12 +14,12 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from msingi.kernel.errors import DifferentContent
+from msingi.kernel.errors import DifferentContent, Refusal
 from msingi.payments import chain, moves, rules
 from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Outcome, Reason, Status, Tier
 from msingi.payments.packing import packed
 
-Ending = Outcome | DifferentContent
+Ending = Outcome | Refusal  # DifferentContent from the writer; what the gate stops ends with its own reason
 RECENT = 50_000
 EXPIRED_AT_ONCE = 500
 EXPIRY_PERMIT = "job:payments-writer@ operations public-task"

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from msingi.kernel.errors import Conflict, DifferentContent, NotFound, Refusal
+from msingi.kernel.errors import Conflict, NotFound, Refusal
+from msingi.kernel.errors import DifferentContent as DifferentContent
 from msingi.payments.model import Outcome, Reason
 
 
@@ -217,12 +218,12 @@ def refusal(reason: int) -> Refusal:
     return kind(**facts)
 
 
-def check(endings: Iterable[Outcome | DifferentContent]) -> list[Outcome]:
+def check(endings: Iterable[Outcome | Refusal]) -> list[Outcome]:
     """The outcomes, if all were posted. Raises the reason of the first that was not, before LINKED ones."""
     outcomes: list[Outcome] = []
     linked = False
     for ending in endings:
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise ending
         if ending.reason not in (Reason.NONE, Reason.LINKED):
             raise refusal(ending.reason)

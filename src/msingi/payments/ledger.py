@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import between, rules, writer
+from msingi.payments import between, gate, rules, writer
 from msingi.payments import orders as making
 from msingi.payments.book import Ending
 from msingi.payments.model import SHARD_BITS, Order
@@ -23,13 +23,21 @@ def holder_of(stack: Stack, account: int) -> int | None:
 async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
     """Post orders that do not depend on each other, up to 1,000; their endings in their order.
 
-    Raises Outage when it cannot be told in time how they ended; repeating them is always safe.
+    What the gate stops ends with its Refusal. Raises Outage when it cannot be told in time how they ended; repeating
+    them is always safe.
     """
+    watched = gate.of(stack)
+    if watched is not None and watched.concerned((orders,)):
+        return [ending for (ending,) in await post_chains(stack, [(order,) for order in orders])]
+    return await _post(stack, orders)
+
+
+async def _post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
     way = _way(orders[0]) if orders else -1
     alone = len(orders) == 1 or all(_way(order) == way for order in orders)
     if way >= 0 and alone and len(orders) <= MAX_ORDERS:  # nearly always
         return await writer.of(stack, way).post(orders)
-    return [ending for (ending,) in await post_chains(stack, [(order,) for order in orders])]
+    return [ending for (ending,) in await _post_chains(stack, [(order,) for order in orders])]
 
 
 def _way(order: Order) -> int:
@@ -47,8 +55,20 @@ async def post_linked(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
 async def post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[list[Ending]]:
     """Post chains of orders, each chain all or none; up to 1,000 orders altogether. The payers of a chain stand in
     one shard. Raises Malformed if they do not, or if there are too many."""
+    watched = gate.of(stack)
+    if watched is not None and watched.concerned(chains):
+        return await gate.through(watched, chains, lambda passed: _post_chains(stack, passed))
+    return await _post_chains(stack, chains)
+
+
+async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[list[Ending]]:
     if sum(map(len, chains)) > MAX_ORDERS:
         raise Malformed(f"Send at most {MAX_ORDERS} orders at once.", field="orders", rule=f"count<={MAX_ORDERS}")
+    if all(len(chain) == 1 for chain in chains):  # nearly always: no list of lists on the way to the writer
+        orders = [chain[0] for chain in chains]
+        ways = {_way(order) for order in orders}
+        if len(ways) == 1 and (way := ways.pop()) >= 0:
+            return [[ending] for ending in await writer.of(stack, way).post(orders)]
     by_shard: dict[int, list[int]] = {}
     leaving: list[int] = []
     for place, chain in enumerate(chains):

@@ -15,9 +15,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from msingi.identity import acts as identity
+from msingi.identity.errors import NotInUse
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind, context
-from msingi.kernel.errors import DifferentContent
+from msingi.kernel.errors import Malformed, NotFound, Refusal
+from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, errors, files, homes, ledger, parties, rules, store, store_files
 from msingi.payments.book import Ending
@@ -40,6 +42,8 @@ _CODES = {
     Reason.PAYER_FROZEN: ("AC06", "The payer's account is frozen."),
     Reason.PAYEE_FROZEN: ("AC06", "The payee's account is frozen."),
     Reason.CURRENCY: ("AM03", "The payee's account holds another currency."),
+    Reason.UNKNOWN_PAYEE: ("AC01", "The payee's account does not exist."),
+    Reason.CLOSED: ("AC04", "The account is closed."),
     Reason.UNKNOWN_PAYER: ("AC01", "The payer's account does not exist."),
 }
 NOBODY = "AC01", "Nobody in use has this identity number."
@@ -139,9 +143,7 @@ async def _made_ready(run: Run, part: store.Row) -> Ready:
     """Open a part, find its people and their wallets, and make the orders."""
     stack, ctx = run.stack, run.ctx
     lines = files.opened(stack, part)
-    people = await identity.payees_by_number(stack, ctx, list({line.number for line in lines}))
-    persons = tuple(dict.fromkeys(people.values()))
-    wallets = await acts.wallets_for(stack, ctx, persons) if persons else {}
+    persons, credits = await _credits(stack, ctx, {line.number for line in lines})
     permit = policy.decide(ctx, "payments.pay-line", persons)
     text, scope = parties.permit_text(permit), f"file/{run.file_id}"
     owner = parties.institution_ref(stack, ctx.actor.institution)
@@ -149,14 +151,14 @@ async def _made_ready(run: Run, part: store.Row) -> Ready:
     ready = Ready(part["part"], [], [], [], [])
     for place, line in enumerate(lines):
         number, amount, debit = part["first_line"] + place, line.amount_minor, run.payers[line.block]
-        person = people.get(line.number)
+        credit = credits.get(line.number)
         transfer_id = rules.transfer_id(scope, str(number), rules.shard_of(debit))
         ended = Ended(number, line.instruction_id, line.end_to_end_id, amount, PAID, "", "", transfer_id)
         ready.ended.append(ended)
-        if person is None:
+        if credit is None:
             ready.lost.append(place)
             continue
-        credit, words = wallets[person], line.reference
+        words = line.reference
         hashed = rules.body_hash(transfer_id, debit, credit, amount, run.currency, "G2P", words)
         order = transfer_id, owner, debit, credit, amount, run.currency, "G2P", hashed, permit, text, words, payer_name
         ready.orders.append(Order(*order))
@@ -164,11 +166,33 @@ async def _made_ready(run: Run, part: store.Row) -> Ready:
     return ready
 
 
+async def _credits(stack: Stack, ctx: Context, named: set[str]) -> tuple[tuple[PersonId, ...], dict[str, int]]:
+    """The people whom lines name, and the account that each name leads to; who is not found is absent.
+
+    A name is an identity number, `account:` with an account number, or `tel:` with a phone.
+    """
+    others = {name for name in named if name.startswith(("account:", "tel:"))}
+    people = await identity.payees_by_number(stack, ctx, list(named - others))
+    credits: dict[str, int] = {}
+    for name in others:
+        kind, _, address = name.partition(":")
+        try:
+            if kind == "account":
+                credits[name] = rules.id_of(address)
+            else:
+                people[name] = await identity.person_by_phone(stack, ctx, address)
+        except (Malformed, NotFound, NotInUse, errors.NoSuchAccount):
+            continue
+    persons = tuple(dict.fromkeys(people.values()))
+    wallets = await acts.wallets_for(stack, ctx, persons) if persons else {}
+    return persons, credits | {name: wallets[person] for name, person in people.items()}
+
+
 async def _end(run: Run, ready: Ready, endings: list[Ending]) -> None:
     """Write how the lines of a part ended, and stay the one who works the file off."""
     changed = list(ready.lost)
     for place, ending in zip(ready.places, endings, strict=True):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             changed.append(place)
         elif ending.reason:
             _reject(ready.ended[place], ending.reason)

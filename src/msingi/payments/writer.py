@@ -88,6 +88,16 @@ class Writer:
             self._running = asyncio.create_task(self._run())
         return asked.future
 
+    def last_day(self, account: int) -> int | None:
+        """The day (since 1970, UTC) on which an account of this shard last counted a payment against its limit, 0 for
+        never; None while the books are not in memory, and for accounts without limits."""
+        book, index = self._book, rules.index_of(account)
+        if book is None:
+            return None
+        if index >= len(book.flags) or not book.flags[index]:
+            return 0  # opened since, so it has paid nobody
+        return book.day[index] if book.tier[index] else None
+
     async def idle(self) -> None:
         """Wait until nothing is under way."""
         while self._running is not None:

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from msingi.kernel import web
 from msingi.kernel.context import ANYBODY, Kind
 from msingi.kernel.errors import NotSignedIn, Outage, Refusal
+from msingi.payments.fraud.errors import PaymentStopped
 from msingi.portal.errors import SignInLost, StaleForm
 from msingi.portal.model import Trouble
 from msingi.portal.visit import VISIT, Visit, WebRequest, language
@@ -45,6 +46,8 @@ def on_refusal(request: WebRequest, ending: Refusal) -> Response[bytes]:
     if isinstance(ending, NotSignedIn) and request.method == "GET" and not isinstance(ending, SignInLost):
         to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return visit.go(f"/sign-in?next={quote(to)}")
+    if isinstance(ending, PaymentStopped) and visit.actor.kind is Kind.PERSON:
+        return visit.go(f"/me/money/stopped/{ending.facts['stop']}")  # why, and how to contest it
     if isinstance(ending, StaleForm):
         return _page(visit, 409, "trouble.stale")
     status = ending.status

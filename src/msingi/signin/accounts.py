@@ -16,8 +16,8 @@ from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import rules, store, wire
 from msingi.signin.clients import client, remembered
-from msingi.signin.errors import CoolingOff, OwnAccount
-from msingi.signin.model import Client, NewStaff, Recovered, StaffLine
+from msingi.signin.errors import CoolingOff, OwnAccount, SameHand
+from msingi.signin.model import Client, ClientProposal, NewStaff, Recovered, StaffLine
 from msingi.signin.passkeys import store as passkeys
 
 
@@ -130,6 +130,40 @@ async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
         await store.put_client(tx, new)
         tx.after_commit.append(remembered(stack).clear)
         log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+
+
+async def propose_client(stack: Stack, ctx: Context, new: Client) -> None:
+    """Propose software to be registered, or registered anew; another operator decides. Raises BadRegistration."""
+    rules.check_registration(new)
+    permit = policy.decide(ctx, "signin.propose-client", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        await store.put_client_proposal(tx, new, ctx.actor.id, ctx.at)
+        log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+
+
+async def client_proposals(stack: Stack, ctx: Context) -> list[ClientProposal]:
+    """Registrations that wait for another operator, the oldest first, at most 200."""
+    permit = policy.decide(ctx, "signin.client-proposals", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.client_proposals(tx)
+        log.append(tx, permit, detail={"proposals": len(found)})
+    return found
+
+
+async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: bool) -> None:
+    """Register proposed software, or refuse it; never one's own. Raises NotFound, SameHand."""
+    permit = policy.decide(ctx, "signin.decide-client", policy.NOBODY)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.held_client_proposal(tx, client_id)
+        if found is None:
+            raise NotFound("No registration of this software waits.")
+        if found.proposed_by == ctx.actor.id:
+            raise SameHand()
+        if approve:
+            await store.put_client(tx, found.registration)
+            tx.after_commit.append(remembered(stack).clear)
+        await store.end_client_proposal(tx, client_id)
+        log.append(tx, permit, detail={"client": client_id, "approved": approve, "proposed_by": found.proposed_by})
 
 
 async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:

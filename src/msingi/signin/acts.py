@@ -22,9 +22,12 @@ from msingi.signin import limits, rules, store, wire
 from msingi.signin.accounts import add_client as add_client
 from msingi.signin.accounts import add_staff as add_staff
 from msingi.signin.accounts import check_not_recovering as check_not_recovering
+from msingi.signin.accounts import client_proposals as client_proposals
 from msingi.signin.accounts import close_staff as close_staff
+from msingi.signin.accounts import decide_client as decide_client
 from msingi.signin.accounts import list_clients as list_clients
 from msingi.signin.accounts import list_staff as list_staff
+from msingi.signin.accounts import propose_client as propose_client
 from msingi.signin.accounts import recover as recover
 from msingi.signin.accounts import retire_client as retire_client
 from msingi.signin.accounts import rotate_client_key as rotate_client_key
@@ -34,6 +37,7 @@ from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
+    DeviceAdded,
     PinResult,
     Place,
     Proved,
@@ -262,10 +266,16 @@ async def verify_code(
             cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
             key = await limits.code_place(stack, tx, who.person_id, place.device_hash, "", ctx.at)
             await store.forget_place(tx, key)
-            await store.know_device(tx, who.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, who.person_id, place, ctx)
         detail: leaf.Detail = {"result": str(verdict), "to": via, "browser": rules.device_name(place.agent)}
         log.append(tx, permit, subject=who.person_id, detail=detail)
     return verdict, cookie
+
+
+async def _know_device(stack: Stack, tx: Tx, person_id: PersonId, place: Place, ctx: Context) -> None:
+    """The device is known from now on; others hear of one that is new beside known ones."""
+    if await store.know_device(tx, person_id, place.device_hash, ctx.at):
+        await stack.outbox.emit(tx, "signin.device-added", DeviceAdded(person_id, ctx.at))
 
 
 async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place, via: str) -> str:
@@ -279,7 +289,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
     async with stack.db.transaction(permit) as tx:
         cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
         if proved.factors > 1:
-            await store.know_device(tx, proved.person_id, place.device_hash, ctx.at)
+            await _know_device(stack, tx, proved.person_id, place, ctx)
         detail: leaf.Detail = {
             "result": "right",
             "to": via,

@@ -289,6 +289,15 @@ class ForgedRequest(Refusal):
     remedy = "Get a token at /v1/esignet/csrf/token in the same browser, keep its cookie, and send it as X-XSRF-TOKEN."
 
 
+class SameHand(Refusal):
+    """Software is proposed by one operator and put in force by another."""
+
+    code = "signin.same-hand"
+    status = 409
+    title = "You proposed this yourself"
+    remedy = "Ask another operator to decide."
+
+
 class PinNotAcceptable(Refusal):
     """A PIN has 4 to 8 digits, not all the same and not a plain row such as 1234."""
 

@@ -58,6 +58,14 @@ class Client(Struct, frozen=True, kw_only=True):
     backchannel_logout_uri: str = ""
 
 
+class ClientProposal(Struct, frozen=True, kw_only=True):
+    """Software that an operator wants to register, or register anew, and who: another operator decides."""
+
+    registration: Client
+    proposed_by: str
+    proposed_at: datetime
+
+
 class StaffLine(Struct, frozen=True):
     """An account of a member of staff in a list: no name and no telephone number."""
 
@@ -227,6 +235,13 @@ class Recovered(Struct, frozen=True):
 
     person_id: PersonId
     until: datetime
+
+
+class DeviceAdded(Struct, frozen=True):
+    """Event `signin.device-added`: somebody who has known devices signed in with two factors on a new one."""
+
+    person_id: PersonId
+    at: datetime
 
 
 class AlarmRaised(Struct, frozen=True):

@@ -63,9 +63,10 @@ SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) A
 UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 RETURNING known_at
 
 -- name: know_device
--- Remember a device on which somebody signed in with two factors.
+-- Remember a device on which somebody signed in with two factors; true for a new one beside others.
 INSERT INTO signin.device (person_id, device_hash, known_at, seen_at) VALUES ($1, $2, $3, $3)
 ON CONFLICT (person_id, device_hash) DO UPDATE SET seen_at = excluded.seen_at
+RETURNING known_at = $3 AND EXISTS (SELECT FROM signin.device d WHERE d.person_id = $1 AND d.device_hash <> $2)
 
 -- name: forget_devices
 -- No device of somebody is known any more.
@@ -271,3 +272,21 @@ DELETE FROM signin.oauth_grant WHERE expires_at < $1
 -- name: sweep_devices
 -- Forget devices that were not used since this instant.
 DELETE FROM signin.device WHERE seen_at < $1
+
+-- name: put_client_proposal
+-- Keep a registration until another operator decides; a newer one of the same software replaces it.
+INSERT INTO signin.client_proposal (client_id, registration, proposed_by, proposed_at) VALUES ($1, $2::jsonb, $3, $4)
+ON CONFLICT (client_id) DO UPDATE SET registration = excluded.registration, proposed_by = excluded.proposed_by,
+  proposed_at = excluded.proposed_at
+
+-- name: client_proposals
+-- Registrations that wait, the oldest first.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal ORDER BY proposed_at LIMIT 200
+
+-- name: held_client_proposal
+-- A registration that waits, held until the transaction is over.
+SELECT registration, proposed_by, proposed_at FROM signin.client_proposal WHERE client_id = $1 FOR UPDATE
+
+-- name: end_client_proposal
+-- A registration was decided about.
+DELETE FROM signin.client_proposal WHERE client_id = $1

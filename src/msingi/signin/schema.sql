@@ -231,3 +231,13 @@ CREATE TABLE IF NOT EXISTS signin.login (
 );
 SELECT kernel.wall('signin', 'login', NULL);
 CREATE INDEX IF NOT EXISTS login_expires ON signin.login USING brin (expires_at);
+
+-- Registrations of software that wait for a second operator.
+-- reference table
+CREATE TABLE IF NOT EXISTS signin.client_proposal (
+  client_id text PRIMARY KEY,
+  registration jsonb NOT NULL,
+  proposed_by text NOT NULL,
+  proposed_at timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'client_proposal', NULL);

@@ -10,7 +10,7 @@ import msgspec
 from msingi.kernel import sql
 from msingi.kernel.db import Database, Row, Tx
 from msingi.kernel.ids import PersonId
-from msingi.signin.model import Agreement, Client, Session, StaffLine
+from msingi.signin.model import Agreement, Client, ClientProposal, Session, StaffLine
 from msingi.signin.rules import FORGET_S, IDLE_S, Tries
 
 Q = sql.load(__name__)
@@ -58,6 +58,27 @@ async def put_client(tx: Tx, new: Client) -> None:
     )
 
 
+async def put_client_proposal(tx: Tx, new: Client, proposed_by: str, now: datetime) -> None:
+    """Keep a registration until somebody else decides."""
+    await tx.do(Q.put_client_proposal, new.client_id, new, proposed_by, now)
+
+
+async def client_proposals(tx: Tx) -> list[ClientProposal]:
+    """Registrations that wait, the oldest first, at most 200."""
+    return [msgspec.convert(dict(row), ClientProposal) for row in await tx.rows(Q.client_proposals)]
+
+
+async def held_client_proposal(tx: Tx, client_id: str) -> ClientProposal | None:
+    """A registration that waits, held until this transaction ends."""
+    row = await tx.row(Q.held_client_proposal, client_id)
+    return None if row is None else msgspec.convert(dict(row), ClientProposal)
+
+
+async def end_client_proposal(tx: Tx, client_id: str) -> None:
+    """Forget a registration that was decided about."""
+    await tx.do(Q.end_client_proposal, client_id)
+
+
 async def put_client_keys(tx: Tx, client_id: str, jwks: tuple[dict[str, Any], ...]) -> bool:
     """Replace a client's public keys; False if there is no such client."""
     return await tx.do(Q.put_client_keys, client_id, list(jwks)) == 1
@@ -100,9 +121,9 @@ async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: dat
     return await tx.value(Q.device_known, person_id, device_hash, now) is not None
 
 
-async def know_device(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> None:
-    """Remember a device."""
-    await tx.do(Q.know_device, person_id, device_hash, now)
+async def know_device(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
+    """Remember a device; True for a new one of somebody who has others."""
+    return await tx.value(Q.know_device, person_id, device_hash, now)
 
 
 async def open_place(tx: Tx, place: bytes, now: datetime) -> Tries:

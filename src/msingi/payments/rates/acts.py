@@ -6,7 +6,6 @@ from uuid import UUID
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
-from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
@@ -28,7 +27,6 @@ def owner(stack: Stack) -> int:
     return parties.institution_ref(stack, HOUSE)
 
 
-@crossing("payments", "portal", "cli")
 async def open_position(stack: Stack, ctx: Context, currency: str, digits: int, limit_minor: int) -> Position:
     """Deal in a currency from now on, owing at most `limit_minor` of it (law 6). Repeating it is harmless.
 
@@ -86,7 +84,6 @@ async def dealt(stack: Stack, permit: policy.Permit, currency: str, shard: int) 
     return await _opened(stack, permit, known[currency, 0]._replace(shard=shard), clock.now())
 
 
-@crossing("payments", "portal")
 async def positions(stack: Stack, ctx: Context) -> list[Position]:
     """What the house holds and owes, by currency, over all shards."""
     return await _positions(stack, policy.decide(ctx, "payments.fx-see-positions", policy.NOBODY))
@@ -109,7 +106,6 @@ async def _positions(stack: Stack, permit: policy.Permit) -> list[Position]:
     return list(found.values())
 
 
-@crossing("payments", "portal", "cli")
 async def propose_rates(stack: Stack, ctx: Context, orders: Sequence[RateOrder]) -> list[Rate]:
     """Propose rates; another officer decides about all of them together (law 4).
 
@@ -131,14 +127,12 @@ async def propose_rates(stack: Stack, ctx: Context, orders: Sequence[RateOrder])
     return made
 
 
-@crossing("payments", "portal", "cli")
 async def import_rates(stack: Stack, ctx: Context, text: str) -> list[Rate]:
     """Propose the rates of a CSV file, all or none; as `propose_rates`. Raises BadRate naming line and column."""
     policy.decide(ctx, "payments.fx-propose-rates", policy.NOBODY)
     return await propose_rates(stack, ctx, rules.read_lines(text, ctx.at))
 
 
-@crossing("payments", "portal", "cli")
 async def decide_rates(stack: Stack, ctx: Context, batch: UUID, approve: bool) -> int:
     """Approve or refuse what was proposed together; how many rates. Raises OwnRate for who proposed it, NoSuchRate."""
     permit = policy.decide(ctx, "payments.fx-decide-rates", policy.NOBODY)
@@ -155,7 +149,6 @@ async def decide_rates(stack: Stack, ctx: Context, batch: UUID, approve: bool) -
     return count
 
 
-@crossing("payments", "portal")
 async def withdraw_rate(stack: Stack, ctx: Context, rate: UUID) -> None:
     """Take an approved rate back at once: no new quote uses it. Quotes that were made still bind. Raises NoSuchRate."""
     permit = policy.decide(ctx, "payments.fx-decide-rates", policy.NOBODY)
@@ -165,7 +158,6 @@ async def withdraw_rate(stack: Stack, ctx: Context, rate: UUID) -> None:
         log.append(tx, permit, detail={"what": "rate withdrawn", "rate": str(rate)})
 
 
-@crossing("payments", "portal")
 async def rates(
     stack: Stack, ctx: Context, *, before: datetime = LATEST[0], before_id: UUID = LATEST[1], limit: int = 50
 ) -> list[Rate]:
@@ -179,10 +171,10 @@ async def rates(
     return found
 
 
-async def offered(stack: Stack) -> list[Offered]:
-    """The rates in force now, for everybody to read."""
+async def offered(stack: Stack, ctx: Context) -> list[Offered]:
+    """The rates in force at the time of the context, for everybody to read."""
     async with stack.db.reading("payments") as tx:
-        found = await store.in_force(tx, clock.now())
+        found = await store.in_force(tx, ctx.at)
     return [
         Offered(
             *(o.source, o.target, rules.customer_rate(o), o.middle, o.fee_minor, o.fee_bp, o.least_minor),

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import DifferentContent, Refusal
 from msingi.kernel.ids import random_id
 from msingi.kernel.policy import Permit
@@ -39,7 +38,6 @@ def job() -> Context:
     return job_context(JOB, "payment", "contract")
 
 
-@crossing("payments", "portal")
 async def quote(stack: Stack, ctx: Context, source: str, target: str, amount_minor: int, side: Side) -> Quote:
     """What a conversion costs and gives, binding the house for two minutes (law 5).
 
@@ -108,7 +106,6 @@ async def find(stack: Stack, quote_id: str) -> store.Kept:
     return found
 
 
-@crossing("payments", "portal")
 async def exchange(stack: Stack, ctx: Context, quote_id: str, payer: str, payee: str, key: str) -> Exchanged:
     """Convert by a quote, from one own account into another of the target's currency. The same key converts once.
 
@@ -209,7 +206,7 @@ async def _reserved(stack: Stack, permit: Permit, kept: store.Kept, hold_s: int)
         timeout_s=hold_s,
     )  # fmt: skip
     (ending,) = await ledger.post(stack, [given])
-    if not isinstance(ending, DifferentContent) and ending.reason == Reason.INSUFFICIENT_FUNDS:
+    if not isinstance(ending, Refusal) and ending.reason == Reason.INSUFFICIENT_FUNDS:
         await finish(stack, found.id, paid=False)
         raise errors.PositionFull(currency=found.target)
     await _or_free(stack, kept, [ending])
@@ -240,7 +237,7 @@ async def finish(stack: Stack, quote_id: str, *, paid: bool) -> None:
     if kept.quote.state is not decided:
         return
     for ending in await _posted(stack, _Steps(stack, permit, kept).ends(paid)):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise ending
         if paid and ending.reason:
             raise ledger_errors.refusal(ending.reason)

@@ -78,7 +78,7 @@ def _id(text: str, field: str) -> UUID:
 @get("/rates")
 async def rates_in_force(request: AnyRequest) -> list[m.Offered]:
     """The rates in force now, before and after the spread; public."""
-    return await acts.offered(web.stack(request))
+    return await acts.offered(web.stack(request), await web.context(request, "payment", "contract"))
 
 
 @post("/quotes", status_code=200)

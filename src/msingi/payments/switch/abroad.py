@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from msingi.kernel import clock, log
 from msingi.kernel.context import Context, Kind
-from msingi.kernel.crossing import crossing
 from msingi.kernel.ids import random_id
 from msingi.kernel.stack import Stack
 from msingi.payments import parties
@@ -52,7 +51,6 @@ class AbroadOffer(Struct, frozen=True):
     valid_until: datetime
 
 
-@crossing("payments", "portal")
 async def ask_abroad(
     stack: Stack, ctx: Context, to: outside.Found, target: str, amount_minor: int, side: Side = Side.SEND
 ) -> AbroadOffer:
@@ -112,7 +110,6 @@ def _terms(to: outside.Found, target: str, digits: int, quote: Quote, theirs: wi
     return Terms(to, receive, sent - receive, until, theirs.ilp_packet, theirs.condition)
 
 
-@crossing("payments", "portal")
 async def pay_abroad(stack: Stack, ctx: Context, account: str, quote_id: str, key: str) -> outside.Sent:
     """Pay by an offer, from an own account in the country's currency. The same key pays once.
 

@@ -11,10 +11,11 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.model import AccountKind
 from msingi.payments.switch import errors, jws, moving, post, roll, rules, store
-from msingi.payments.switch.model import Fsp, FspAccount, Proof, SettledCurrency, Settlement, Standing
+from msingi.payments.switch.model import Fsp, FspAccount, Member, Proof, SettledCurrency, Settlement, Speaks, Standing
 
 MOST_FSPS = 2_000
 LONGEST_TEXT = 200
+MOST_PAGE = 200
 
 
 async def settle_currency(
@@ -47,7 +48,7 @@ async def settle_currency(
 
 async def join(
     stack: Stack, ctx: Context, fsp: str, institution: str, name: str, key: str, endpoint: str,
-    proof: Proof = Proof.SIGNATURE,
+    proof: Proof = Proof.SIGNATURE, speaks: Speaks = Speaks.ANY,
 ) -> str:  # fmt: skip
     """Let a participant join: its public RSA key in PEM, and where its callbacks go; gives its token, once.
 
@@ -59,14 +60,14 @@ async def join(
     secret = None
     if not key and (endpoint == post.INSIDE or fsp == roll.HUB):
         private, key = jws.new_key()
-        secret = stack.keys.wrap(private, b"switch/" + fsp.encode())
+        secret = stack.seal.seal_with_room_key(f"payments.switch-key/{fsp}", private)
     else:
         _checked(endpoint, name)
     jws.public_key(key)
     if proof is Proof.NETWORK and not stack.settings.sandbox:
         raise Malformed("Outside a sandbox every message is signed.", field="proof", rule="signature")
     shown = token(32)
-    made = Fsp(fsp, institution, name, key, endpoint, True, proof, ctx.at)
+    made = Fsp(fsp, institution, name, key, endpoint, True, proof, ctx.at, speaks)
     async with stack.db.transaction(permit) as tx:
         known = await store.fsps(tx)
         if len(known) >= MOST_FSPS or not await store.put_fsp(tx, made, sha256(shown.encode()).digest(), secret):
@@ -144,6 +145,29 @@ async def stop_account(stack: Stack, ctx: Context, fsp: str, currency: str, acti
         await store.change_account(tx, fsp, currency, None, active)
         log.append(tx, permit, detail={"participant": fsp, "currency": currency, "active": active})
     roll.forget(stack)
+
+
+async def participants(stack: Stack, ctx: Context, after: str = "", limit: int = 25) -> list[Member]:
+    """Participants with how they stand, by name; `after` is the last name of the page before. Raises Malformed."""
+    if not 1 <= limit <= MOST_PAGE:
+        raise Malformed(f"A page has 1 to {MOST_PAGE} participants.", field="limit", rule=f"1..{MOST_PAGE}")
+    permit = policy.decide(ctx, "payments.switch-read", policy.NOBODY, own_account=False)
+    async with stack.db.transaction(permit) as tx:
+        found = [f for f in await store.fsps(tx) if f.fsp != roll.HUB and f.fsp > after][:limit]
+        names = {f.fsp for f in found}
+        held = [a for a in await store.accounts(tx) if a.fsp in names]
+        digits = {c.currency: c.digits for c in await store.currencies(tx)}
+        stands: dict[str, list[Standing]] = {}
+        for account in held:
+            stands.setdefault(account.fsp, []).append(await store.standing(tx, account))
+        log.append(tx, permit, detail={"what": "participants of the switch", "count": len(found)})
+    return [
+        Member(
+            *(f.fsp, f.institution, f.name, f.endpoint, f.active, f.endpoint == post.INSIDE, f.joined_at),
+            *(tuple(stands.get(f.fsp, ())), digits),
+        )
+        for f in found
+    ]
 
 
 async def standing(stack: Stack, ctx: Context, fsp: str, currency: str) -> Standing:

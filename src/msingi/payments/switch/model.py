@@ -14,6 +14,14 @@ class Proof(StrEnum):
     NETWORK = "network"
 
 
+class Speaks(StrEnum):
+    """In which flavour a participant is spoken to: as whatever comes, or in one only, into which the hub translates."""
+
+    ANY = "any"
+    FSPIOP = "fspiop"
+    ISO20022 = "iso20022"
+
+
 class Settlement(StrEnum):
     """How a currency is settled: net amounts when a window is settled, or each transfer at once out of the cover."""
 
@@ -32,6 +40,7 @@ class Fsp(Struct, frozen=True):
     active: bool
     proof: Proof
     joined_at: datetime
+    speaks: Speaks = Speaks.ANY
 
 
 class SettledCurrency(Struct, frozen=True):
@@ -73,6 +82,20 @@ class Standing(Struct, frozen=True):
     position_minor: int
     reserved_minor: int
     active: bool
+
+
+class Member(Struct, frozen=True):
+    """A participant with how it stands in each of its currencies; `ours` is our own bank, `digits` by currency."""
+
+    fsp: str
+    institution: str
+    name: str
+    endpoint: str
+    active: bool
+    ours: bool
+    joined_at: datetime
+    standings: tuple[Standing, ...]
+    digits: dict[str, int]
 
 
 class State(IntEnum):

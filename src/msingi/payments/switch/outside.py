@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind
-from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Outage
 from msingi.kernel.ids import random_id
 from msingi.kernel.stack import Stack
@@ -59,7 +58,6 @@ class Sent(Struct, frozen=True):
     currency: str
 
 
-@crossing("payments", "portal")
 async def find(stack: Stack, ctx: Context, kind: str, identifier: str) -> Found:
     """Somebody at another participant by type and identifier, with the name to confirm. Raises UnknownParty."""
     policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
@@ -84,7 +82,6 @@ def _subject(ctx: Context) -> Any:
     return parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else policy.NOBODY
 
 
-@crossing("payments", "portal")
 async def ask_offer(stack: Stack, ctx: Context, to: Found, amount_minor: int) -> Offer:
     """What it costs to pay this much to somebody at another participant, before it is confirmed.
 
@@ -114,7 +111,6 @@ async def ask_offer(stack: Stack, ctx: Context, to: Found, amount_minor: int) ->
     )
 
 
-@crossing("payments", "portal")
 async def pay_outside(stack: Stack, ctx: Context, account: str, offer: Offer, key: str) -> Sent:
     """Pay what was offered from an own account; the same key pays once.
 

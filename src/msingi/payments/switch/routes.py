@@ -122,6 +122,7 @@ class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: Annotated[str, Meta(min_length=1, max_length=200)]
     currencies: Annotated[list[Currency], Meta(max_length=20)] = []
     proof: m.Proof = m.Proof.SIGNATURE
+    speaks: m.Speaks = m.Speaks.ANY
 
 
 class Joined(Struct, frozen=True):
@@ -167,10 +168,21 @@ async def settle_currency(request: AnyRequest, data: JSONBody[CurrencyBody]) -> 
 async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
     """Let a participant join, with its key, address and currencies. 400, 403, 409."""
     stack, ctx = web.stack(request), await _operating(request)
-    made = await acts.join(stack, ctx, data.fsp, data.institution, data.name, data.key, data.endpoint, data.proof)
+    words = data.fsp, data.institution, data.name, data.key, data.endpoint
+    made = await acts.join(stack, ctx, *words, data.proof, data.speaks)
     for currency in data.currencies:
         await acts.open_accounts(stack, ctx, data.fsp, currency)
     return Joined(data.fsp, made)
+
+
+@get("/participants")
+async def participants(
+    request: AnyRequest,
+    after: Annotated[str, QueryParameter(max_length=32, description="The last name of the page before.")] = "",
+    limit: Annotated[int, QueryParameter(ge=1, le=200, description="How many at most.")] = 25,
+) -> list[m.Member]:
+    """Participants with how they stand, by name. 403."""
+    return await acts.participants(web.stack(request), await _operating(request), after, limit)
 
 
 @patch("/participants/{fsp:str}")
@@ -332,7 +344,21 @@ routers = [
     Router(
         "/v1/switch",
         route_handlers=[
-            *(settle_currency, join, change, standing, limit, bring, take, windows, report, close, settle, keys),
+            *(
+                settle_currency,
+                join,
+                participants,
+                change,
+                standing,
+                limit,
+                bring,
+                take,
+                windows,
+                report,
+                close,
+                settle,
+                keys,
+            ),
         ],
         tags=["switch"],
     ),

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
-from msingi.kernel.errors import DifferentContent, Malformed
+from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import random_id
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -114,7 +114,7 @@ async def _posted(stack: Stack, wanted: list[Order]) -> None:
     """Post a chain. Raises OverCover if an account has not enough, DifferentContent, or the ledger's reason."""
     reasons = set()
     for ending in await ledger.post_linked(stack, wanted):
-        if isinstance(ending, DifferentContent):
+        if isinstance(ending, Refusal):
             raise ending
         reasons.add(ending.reason)
     if Reason.INSUFFICIENT_FUNDS in reasons:
@@ -131,6 +131,15 @@ async def windows(stack: Stack, ctx: Context, before: int | None = None, limit: 
     async with stack.db.transaction(permit) as tx:
         found = await store.windows(tx, before or 1 << 62, limit)
         log.append(tx, permit, detail={"what": "settlement windows"})
+    return found
+
+
+async def currencies(stack: Stack, ctx: Context) -> list[SettledCurrency]:
+    """The currencies that are settled, with their decimals."""
+    permit = policy.decide(ctx, "payments.switch-read", policy.NOBODY, own_account=False)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.currencies(tx)
+        log.append(tx, permit, detail={"what": "settled currencies"})
     return found
 
 
