@@ -43,6 +43,7 @@ ROOMS = (
     "credentials.presentation",
     "payments",
     "payments.fraud",
+    "payments.disputes",
     "payments.bank",
     "payments.connect",
     "payments.groups",
@@ -53,6 +54,7 @@ ROOMS = (
     "registries",
     "exchange",
     "exchange.federation",
+    "exchange.moving",
     "exchange.membership",
     "exchange.news",
     "evidence",
@@ -82,7 +84,7 @@ def running(settings: Settings) -> tuple[str, ...]:
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    beside = ("kernel.log", "exchange", "exchange.federation")
+    beside = ("kernel.log", "exchange", "exchange.federation", "exchange.moving")
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 

@@ -23,6 +23,7 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import acts as exchange
 from msingi.exchange import registry
+from msingi.exchange.moving import acts as moving
 from msingi.governance import acts as governance
 from msingi.governance.model import CaseOrder
 from msingi.governance.model import Kind as CaseKind
@@ -35,6 +36,8 @@ from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
+from msingi.payments.audit import roots_in_order
+from msingi.payments.disputes import acts as disputes
 from msingi.payments.fraud import sanctions
 from msingi.portal.routes_staff import MESSAGES_OF
 from msingi.signin import factors
@@ -66,6 +69,7 @@ class ConsentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def connect(stack: Stack) -> None:
     """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
+    moving.roots_of["payments"] = roots_in_order
     if stack.settings.rooms:
         return  # a machine that runs a part of the stack offers its rooms' acts to the rest, and nothing else
     for member in stack.profile.institutions:
@@ -82,6 +86,7 @@ def connect(stack: Stack) -> None:
     factors.of(stack).cards.append(printed.holder)
     factors.of(stack).read_picture = printed.read_picture
     stack.local[MESSAGES_OF] = channels.messages
+    stack.local[disputes.FURTHER] = complain_about_dispute
     sanctions.register_of(stack, listing.alike_to)
     stack.local[dialogue.COMPLAIN] = complain_by_phone
     stack.local[dialogue.CASE_OF] = case_by_phone
@@ -97,6 +102,13 @@ async def complain_by_phone(
     order = CaseOrder(CaseKind.COMPLAINT, about=record_id, language=language)
     case = await governance.open_case(stack, ctx, person_id, order, key)
     return case.reference, case.due_at
+
+
+async def complain_about_dispute(stack: Stack, ctx: Context, person_id: PersonId, text: str, key: str) -> str:
+    """Open a complaint about how the bank decided a dispute: the reference of its case."""
+    bank = next((m.code for m in stack.profile.institutions if m.kind == "bank"), "")
+    order = CaseOrder(CaseKind.COMPLAINT, text=text, institution=bank)
+    return (await governance.open_case(stack, ctx, person_id, order, key)).reference
 
 
 async def case_by_phone(stack: Stack, ctx: Context, person_id: PersonId, typed: str) -> tuple[str, datetime]:

@@ -186,13 +186,14 @@ class CardPage(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """A movement of money: positive came in. `kind` names it where there is no `party`."""
+    """A movement of money: positive came in. `kind` names it where there is no `party`; `id` is the transfer's."""
 
     at: datetime
     amount: Money
     party: str
     kind: str = "other"
     note: str = ""
+    id: str = ""
 
 
 class OtherAccount(Struct, frozen=True):

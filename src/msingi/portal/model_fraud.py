@@ -85,3 +85,36 @@ class CasePage(Struct, frozen=True, kw_only=True):
     steps: tuple[str, ...]
     report: str
     may_ask: bool
+
+
+class DisputeLine(Struct, frozen=True, kw_only=True):
+    """A dispute in a list; `kind` and `state` name words, `mine` says that the reader paid."""
+
+    id: str
+    other: str
+    kind: str
+    state: str
+    mine: bool
+    amount: Money
+    at: datetime
+    due_at: datetime
+    late: bool
+
+
+class DisputesPage(Struct, frozen=True):
+    """Disputes in which one takes part, or that wait for a decision; and what is counted."""
+
+    lines: tuple[DisputeLine, ...]
+    older: str
+    counts: tuple[Fact, ...] = ()
+
+
+class DisputePage(Struct, frozen=True, kw_only=True):
+    """One dispute, or (without a `line`) the form to open one: `steps` are what the reader may do."""
+
+    action: str
+    line: DisputeLine | None = None
+    facts: tuple[Fact, ...] = ()
+    said: tuple[tuple[str, str], ...] = ()
+    steps: tuple[str, ...] = ()
+    complaint: str = ""

@@ -29,7 +29,8 @@ from msingi.signin.model import Session as SignedIn
 
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
 KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", "FEES": "fee"}
-KINDS |= {"BILL": "bill", "STDO": "standing"}
+KINDS |= {"REVR": "back", "BILL": "bill", "STDO": "standing"}
+KINDS |= dict.fromkeys(("SAVG", "LOAN", "AIDP", "SHRE"), "savings-group")
 
 
 MemberNames = Mapping[str, Mapping[str, str]]  # names of members of the exchange, by code and language
@@ -195,6 +196,7 @@ def money(
             speaker.party(e.other),
             KINDS.get(e.code, "other"),
             e.reference,
+            e.transfer_id,
         )
         for e in statement.entries
     )

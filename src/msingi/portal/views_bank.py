@@ -11,7 +11,8 @@ from msingi.portal.views import KINDS, Speaker
 def entry(speaker: Speaker, line: LedgerEntry, currency: str) -> m.Entry:
     """A movement as its reader understands it."""
     kind = KINDS.get(line.code, "other")
-    return m.Entry(line.at, Money(line.amount_minor, currency), speaker.party(line.other), kind, line.reference)
+    amount, party = Money(line.amount_minor, currency), speaker.party(line.other)
+    return m.Entry(line.at, amount, party, kind, line.reference, line.transfer_id)
 
 
 def statement(speaker: Speaker, found: Booked, forms: tuple[tuple[str, str], ...]) -> StatementPage:

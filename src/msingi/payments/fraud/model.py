@@ -56,6 +56,16 @@ class Institution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     unit: Text
 
 
+class DisputeTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the country says of a kind of dispute: within how many days it is opened, until when the other side answers
+    and a person decides, and whether the payee's money is held meanwhile."""
+
+    file_days: int
+    answer_days: int
+    decide_days: int
+    hold: bool
+
+
 class Rulebook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules in force. Orders under one of the acts in `exempt` are not weighed: they move the customer's money at
     an agent's, or pay something back."""
@@ -69,6 +79,7 @@ class Rulebook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     likeness_bits: float
     reporter: Institution
     rules: tuple[Rule, ...]
+    disputes: dict[str, DisputeTerms] = {}
 
 
 class Paid(NamedTuple):

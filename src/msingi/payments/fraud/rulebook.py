@@ -11,6 +11,7 @@ REASONS = frozenset(("new-device", "recovered", "sanctions"))
 TOLD = frozenset(("pace", "amount", "device", "payee", "check"))
 MAX_WINDOW_S = 40 * 86_400
 MOST = 5_000
+DISPUTED = ("not-mine", "wrong-payee", "not-delivered", "double")
 # What each kind of rule needs besides its code, and nothing else of the figures.
 NEEDS: dict[Kind, tuple[str, ...]] = {
     Kind.COUNT: ("window_s", "most"),
@@ -57,6 +58,11 @@ def read(profile: Profile) -> Rulebook | None:
     ]
     for rule in book.rules:
         faults += [f"rules.{rule.code}: {fault}" for fault in _faults(rule, profile.languages)]
+    for kind, terms in book.disputes.items():
+        if kind not in DISPUTED:
+            faults.append(f"disputes.{kind}: one of {', '.join(DISPUTED)}")
+        if not (0 < terms.file_days <= 3_650 and 0 < terms.answer_days <= terms.decide_days <= 365):
+            faults.append(f"disputes.{kind}: days above zero, and the answer is due before the decision")
     if faults:
         raise RulebookWrong([f"fraud.toml: {fault}" for fault in faults])
     return book

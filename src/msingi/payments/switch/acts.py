@@ -60,7 +60,7 @@ async def join(
     secret = None
     if not key and (endpoint == post.INSIDE or fsp == roll.HUB):
         private, key = jws.new_key()
-        secret = stack.keys.wrap(private, b"switch/" + fsp.encode())
+        secret = stack.seal.seal_with_room_key(f"payments.switch-key/{fsp}", private)
     else:
         _checked(endpoint, name)
     jws.public_key(key)

@@ -75,7 +75,8 @@ async def of(stack: Stack) -> Roll:
         accounts = {(a.fsp, a.currency): a for a in await store.accounts(tx)}
         currencies = await store.currencies(tx)
         secrets = await store.secrets(tx)
-    keys = {n: stack.keys.unwrap(bytes(s), b"switch/" + n.encode()) for n, (_, s) in secrets.items() if s is not None}
+    unseal = stack.seal.unseal_with_room_key
+    keys = {n: unseal(f"payments.switch-key/{n}", bytes(s)) for n, (_, s) in secrets.items() if s is not None}
     made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at)
     stack.local["payments.switch.roll"] = made
     return made

@@ -170,7 +170,7 @@ def party_path(path: str) -> tuple[str, str, str]:
 
 
 def _ref(stack: Stack, path: str) -> bytes:
-    return stack.keys.blind("switch/party/" + "\0".join(party_path(path)))
+    return stack.keys.blind("switch/party/" + "\0".join(party_path(path)), "payments")
 
 
 async def look_up(stack: Stack, ctx: Context, message: Message) -> None:
