@@ -55,6 +55,7 @@ ROOMS = (
     "registries",
     "exchange",
     "exchange.federation",
+    "exchange.moving",
     "exchange.membership",
     "exchange.news",
     "evidence",
@@ -84,7 +85,7 @@ def running(settings: Settings) -> tuple[str, ...]:
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    beside = ("kernel.log", "exchange", "exchange.federation")
+    beside = ("kernel.log", "exchange", "exchange.federation", "exchange.moving")
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 

@@ -23,6 +23,7 @@ from msingi.evidence import acts as evidence
 from msingi.evidence.model import Cell
 from msingi.exchange import acts as exchange
 from msingi.exchange import registry
+from msingi.exchange.moving import acts as moving
 from msingi.governance import acts as governance
 from msingi.governance.model import CaseOrder
 from msingi.governance.model import Kind as CaseKind
@@ -35,6 +36,7 @@ from msingi.kernel.errors import Malformed, NotFound
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
+from msingi.payments.audit import roots_in_order
 from msingi.payments.disputes import acts as disputes
 from msingi.payments.fraud import sanctions
 from msingi.portal.routes_staff import MESSAGES_OF
@@ -67,6 +69,7 @@ class ConsentWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def connect(stack: Stack) -> None:
     """Register what this stack's rooms offer to institutions, and who counts what for the published figures."""
+    moving.roots_of["payments"] = roots_in_order
     if stack.settings.rooms:
         return  # a machine that runs a part of the stack offers its rooms' acts to the rest, and nothing else
     for member in stack.profile.institutions:

@@ -134,8 +134,9 @@ async def test_only_machines_of_the_stack_carry_acts_and_only_those_that_their_r
         )  # fmt: skip
         assert (await client.send(prepared, keys)).problem == "exchange.no-right"
     listed = httpx.get(f"{main.url}/v1/exchange/services/identity-acts").json()["openapi"]["paths"]
-    names = "count_people initials_of person_behind person_by_number person_by_phone persons_by_number "
-    names += "programmes.preparing.judged pseudonym_of"
+    names = "bank.telling.tell_person count_people initials_of lifecycle.guardians.guardians_of "
+    names += "lifecycle.guardians.wards_of payees_by_number person_behind person_by_number person_by_phone "
+    names += "persons_by_number programmes.preparing.judged pseudonym_of"
     assert sorted(listed) == [f"/{name}" for name in names.split()]
     with pytest.raises(ValueError, match="cannot run on a machine of its own"):
         app.running(Settings(rooms="portal"))

@@ -143,7 +143,7 @@ def order(
     currency = currency or stack.profile.currency.code
     hashed = rules.body_hash(id, debit, credit, amount, currency, "P2P", reference)
     permit = policy.decide(job_context("payments-file-runner"), "payments.pay-line", policy.NOBODY)
-    owner = rules.owner_ref(stack.keys.mac("blind"), holder)
+    owner = rules.owner_ref(stack.keys.mac("blind", "payments"), holder)
     return Order(
         *(id, owner, debit, credit, amount, currency, "P2P", hashed, permit, parties.permit_text(permit), reference)
     )

@@ -151,7 +151,7 @@ async def test_where_the_payee_has_not_enough_the_officer_decides_again(stack, s
 
 
 async def test_a_hold_whose_time_is_over_does_not_stop_the_decision(stack, source):
-    payer, payee, paid = await pair(stack, source)
+    payer, _payee, paid = await pair(stack, source)
     await opened(stack, payer, paid, Kind.NOT_DELIVERED)
     permit = acts.policy.decide(moving.job(), "payments.hold-disputed", acts.policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
@@ -173,7 +173,7 @@ async def test_a_hold_whose_time_is_over_does_not_stop_the_decision(stack, sourc
 
 
 async def test_access_dispute(stack, source):
-    payer, payee, paid = await pair(stack, source)
+    payer, _payee, paid = await pair(stack, source)
     await opened(stack, payer, paid)
     assert (await acts.dispute(stack, me(payer), paid)).text == "I did not do this"
     with pytest.raises(NoSuchDispute):
@@ -183,7 +183,7 @@ async def test_access_dispute(stack, source):
 
 
 async def test_access_disputes(stack, source):
-    payer, payee, paid = await pair(stack, source)
+    payer, _, paid = await pair(stack, source)
     await opened(stack, payer, paid)
     assert [d.dispute_id for d in (await acts.disputes(stack, me(payee))).disputes] == [paid]
     assert (await acts.disputes(stack, OTHER)).disputes == []
@@ -225,7 +225,7 @@ async def test_access_review(stack, source):
 
 
 async def test_access_take_further(stack, source):
-    payer, payee, paid = await pair(stack, source)
+    payer, _, paid = await pair(stack, source)
     await opened(stack, payer, paid)
     with pytest.raises(NotYetFurther):
         await acts.take_further(stack, me(payer), paid, "Too slow")

@@ -9,6 +9,7 @@ import pytest
 from tests.payments import kit
 
 from msingi.kernel import clock, policy
+from msingi.kernel.context import ANYBODY, context
 from msingi.kernel.errors import DifferentContent, NotPermitted
 from msingi.kernel.ids import uuid7
 from msingi.payments import acts as ledger_acts
@@ -140,6 +141,14 @@ async def test_access_withdraw_rate(stack, dealing):
     assert not [o for o in await acts.offered(stack, officer()) if (o.source, o.target) == ("KES", "USD")]
     with pytest.raises(errors.NoSuchRate):
         await acts.withdraw_rate(stack, officer("banker-1"), made.id)
+
+
+async def test_access_offered(stack, dealing):
+    """Anybody may read the rates in force; a rate that only waits is in nobody's list."""
+    await acts.propose_rates(stack, officer(), [rate("KES", "USD", "0.0078")])
+    found = await acts.offered(stack, context(ANYBODY, "payment", "contract"))
+    assert ("TZS", "KES") in {(o.source, o.target) for o in found}
+    assert ("KES", "USD") not in {(o.source, o.target) for o in found}
 
 
 async def test_access_exchange(stack, dealing):

@@ -9,7 +9,7 @@ from tests.payments_switch.fsp import Participant, Reply, payee
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.stack import Stack
 from msingi.payments.switch import acts, desk, moving, post, roll, settling, store
-from msingi.payments.switch.model import Proof, Settlement, Standing
+from msingi.payments.switch.model import Proof, Settlement, Speaks, Standing
 
 Stepper = Callable[[], Awaitable[None]]
 SETUP = "setup"
@@ -23,10 +23,11 @@ def setup() -> Context:
 async def participant(
     stack: Stack, client: httpx.AsyncClient | None, name: str, *, cover: int = 1_000_00, limit: int = 1_000_00,
     currency: str = "USD", reply: Reply | None = payee, proof: Proof = Proof.SIGNATURE,
+    speaks: Speaks = Speaks.ANY,
 ) -> Participant:  # fmt: skip
     """A participant that has joined with cover and limit, and answers as a willing payee."""
     made = await Participant(name, client, reply).start()
-    made.token = await acts.join(stack, setup(), name, f"inst-{name}", name, made.public, made.endpoint, proof)
+    made.token = await acts.join(stack, setup(), name, f"inst-{name}", name, made.public, made.endpoint, proof, speaks)
     await acts.open_accounts(stack, setup(), name, currency)
     if cover:
         await settling.bring_cover(stack, setup(), name, currency, cover, f"first-{name}")

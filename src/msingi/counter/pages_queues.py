@@ -221,7 +221,12 @@ async def _field(seen: Visit, note: str = "") -> Response[bytes]:
         back=home(seen),
         sections=(
             Section(say("counter.packets"), lines=lines, text="" if lines else say("counter.nothing_waits")),
-            Section(say("counter.devices"), lines=known, text="" if known else say("counter.no_devices")),
+            Section(
+                say("counter.devices"),
+                lines=known,
+                text="" if known else say("counter.no_devices"),
+                links=(("/staff/field/new", say("counter.new_field_device")),) if registrar else (),
+            ),
         ),
     )
     return shown(seen, view)

@@ -71,6 +71,7 @@ async def register(request: WebRequest) -> Response[bytes]:
         (deciders, "proposals", "/staff/proposals", lambda: life.proposals_waiting(stack, ctx, limit=1)),
         (roles & {REGISTRAR}, "civil", "/staff/civil", lambda: civil.notifications_waiting(stack, ctx, limit=1)),
         (deciders, "field", "/staff/field", lambda: field.packets_waiting(stack, ctx, limit=1)),
+        (roles & {OFFICER}, "capture", "/staff/capture", None),
         (roles & {OFFICER, REGISTRAR, OPERATOR}, "imports", "/staff/imports", None),
     )
     lines = []

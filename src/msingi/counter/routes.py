@@ -6,7 +6,17 @@ takes, and the block that puts the counter into the portal's menus.
 
 from litestar import Router
 
-from msingi.counter import pages, pages_accounts, pages_clients, pages_court, pages_kinds, pages_queues, pages_staff
+from msingi.counter import (
+    pages,
+    pages_accounts,
+    pages_clients,
+    pages_court,
+    pages_field,
+    pages_kinds,
+    pages_queues,
+    pages_scans,
+    pages_staff,
+)
 from msingi.portal.trouble import HANDLERS
 
 block = pages.BLOCK
@@ -20,5 +30,7 @@ DOORS = [
     *pages_accounts.doors,
     *pages_clients.doors,
     *pages_kinds.doors,
+    *pages_field.doors,
+    *pages_scans.doors,
 ]
 routers = [Router("/", route_handlers=DOORS, exception_handlers=HANDLERS, include_in_schema=False)]

@@ -57,7 +57,7 @@ class Plan(Struct):
 
 def index_of(stack: Stack) -> Index:
     """The maker of blinded keys."""
-    return _index(stack.keys.mac("blind"))
+    return _index(stack.keys.mac("blind", "health"))
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from msingi.kernel.seal import Seals
 
 PLANS_LAST_S = 10.0
+ROOM_MOVES = "MS503"  # what a table says of which nothing may change, because its room is on its way elsewhere
 MAX_STATEMENTS = 2_000
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -164,6 +165,8 @@ class Database:
                     yield tx
                 except BaseException as failure:
                     alive = not tx.begun or await _roll_back(conn)
+                    if alive and getattr(failure, "sqlstate", "") == ROOM_MOVES:
+                        raise Outage("the room is closed while it moves to a machine of its own", 60) from failure
                     if alive and _is_unstorable(failure):
                         raise Malformed(
                             "A text holds a character, or a number is of a size, that cannot be kept.",

@@ -209,9 +209,25 @@ class Keystore:
         """Whether verifiers must accept what the version `kid` of a signing key signed."""
         return any(v.name == name and not v.retired and self._signer(v).kid == kid for v in self._versions)
 
-    def mac(self, name: str) -> bytes:
-        """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them."""
-        return self._of(name)[0].secret
+    def mac(self, name: str, room: str = "") -> bytes:
+        """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them.
+
+        With `room`, the secret of that room alone: made from the common one, which it does not tell, or inherited from
+        the machine on which the room ran before.
+        """
+        if not room:
+            return self._of(name)[0].secret
+        inherited = self._of(f"{name}/{room}")
+        return inherited[0].secret if inherited else hmac.digest(self.mac(name), f"room/{room}".encode(), "sha256")
+
+    def inherit(self, name: str, room: str, secret: bytes) -> None:
+        """Take over a room's secret from the machine that it comes from. Raises ValueError for another than before."""
+        before = self._of(f"{name}/{room}")
+        if before and before[0].secret != secret:
+            raise ValueError(f"the secret {name} of {room} was inherited before, and was another one")
+        if not before:
+            self._versions.append(Version(f"{name}/{room}", 1, secret))
+            self._write()
 
     def rotate(self, name: str) -> Signer:
         """Make a new version the current one; the older ones stay published, so nothing stops."""
@@ -242,6 +258,6 @@ class Keystore:
         except InvalidTag:
             raise ValueError("a wrapped key was changed, or belongs to somebody else") from None
 
-    def blind(self, text: str) -> bytes:
-        """A keyed hash (HMAC-SHA-256, 32 bytes) of `text`, for indexes that must hold nothing plain."""
-        return hmac.digest(self.mac("blind"), text.encode(), hashlib.sha256)
+    def blind(self, text: str, room: str = "") -> bytes:
+        """A keyed hash (HMAC-SHA-256, 32 bytes) of `text`, for indexes that must hold nothing plain; see `mac`."""
+        return hmac.digest(self.mac("blind", room), text.encode(), hashlib.sha256)

@@ -5,6 +5,7 @@ label as associated data (NIST SP 800-38D), so that a blob cannot be moved to an
 """
 
 import os
+import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -19,6 +20,7 @@ from msingi.kernel.keys import Keystore
 
 Q = sql.load(__name__)
 _CACHED_KEYS = 20_000
+_FIRST_WORD = re.compile(r"[a-z]*")
 
 
 class Seals:
@@ -27,7 +29,7 @@ class Seals:
     def __init__(self, keystore: Keystore) -> None:
         self._keystore = keystore
         self._known: OrderedDict[PersonId, tuple[bytes, AESGCM]] = OrderedDict()
-        self._room_key = AESGCM(keystore.mac("room"))
+        self._rooms: dict[str, AESGCM] = {}
 
     async def _person(self, tx: Tx, person_id: PersonId) -> AESGCM:
         key = tx.person_keys.get(person_id)
@@ -106,12 +108,21 @@ class Seals:
         return _decrypt(await self._person(tx, person_id), blob, label)
 
     def seal_with_room_key(self, label: str, plaintext: bytes) -> bytes:
-        """`plaintext` sealed for the stack itself, for secrets that belong to no person."""
-        return _encrypt(self._room_key, plaintext, label)
+        """`plaintext` sealed for the stack itself, for secrets that belong to no person.
+
+        A label begins with the name of its room, because each room has a key of its own.
+        """
+        return _encrypt(self._room(label), plaintext, label)
 
     def unseal_with_room_key(self, label: str, blob: bytes) -> bytes:
         """What `seal_with_room_key` sealed. Raises ValueError if it was changed."""
-        return _decrypt(self._room_key, blob, label)
+        return _decrypt(self._room(label), blob, label)
+
+    def _room(self, label: str) -> AESGCM:
+        room = _FIRST_WORD.match(label)[0]  # pyright: ignore[reportOptionalSubscript]  # it matches anything
+        if room not in self._rooms:
+            self._rooms[room] = AESGCM(self._keystore.mac("room", room))
+        return self._rooms[room]
 
 
 def _encrypt(key: AESGCM, plaintext: bytes, label: str) -> bytes:

@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Public address of `msingi gateway`, where it is not that of the stack; messages are signed for it."""
     govstack_instances: str = ""
     """Further names by which GovStack's clients may call this instance, separated by commas."""
+    g2p_connect_peers: str = ""
+    """Systems that are answered under G2P Connect, separated by commas: `sender-id institution callback-url [key]`; the
+    key is the sender's Ed25519 public key in base64, and then every message must carry the sender's signature."""
     gateway_mtls: bool = False
     """Ask every message for a client certificate: of its own connection, or in Client-Cert of a trusted proxy."""
     gateway_certificate: str = ""

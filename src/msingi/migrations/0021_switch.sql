@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS payments.switch_fsp (
   active boolean NOT NULL,
   proof text NOT NULL CHECK (proof IN ('signature', 'network')),
   joined_at timestamptz NOT NULL,
-  secret bytea
+  secret bytea,
+  speaks text NOT NULL DEFAULT 'any' CHECK (speaks IN ('any', 'fspiop', 'iso20022'))
 );
 SELECT kernel.wall('payments', 'switch_fsp', NULL);
 

@@ -21,8 +21,10 @@ CREATE TABLE IF NOT EXISTS payments.batch_order (
   source_id text NOT NULL,
   file_id uuid,
   content bytea,                          -- SHA-256 of what was handed in
+  answer_to text NOT NULL DEFAULT '',     -- the peer who is told when everything has ended
   failed jsonb NOT NULL DEFAULT '[]',
   at timestamptz NOT NULL,
   PRIMARY KEY (institution, batch_id)
 );
 SELECT kernel.wall('payments', 'batch_order', NULL);
+CREATE INDEX IF NOT EXISTS batch_order_file ON payments.batch_order (file_id) WHERE answer_to <> '';

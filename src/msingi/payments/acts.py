@@ -53,7 +53,7 @@ async def open_account(
     transit accounts. Raises Malformed for a kind or a floor that the holder cannot have, or an unknown tier.
     """
     person = owner if isinstance(owner, UUID) else None
-    if kind is AccountKind.JOINT or (kind in PERSONAL) != (person is not None):
+    if kind in (AccountKind.JOINT, AccountKind.GROUP) or (kind in PERSONAL) != (person is not None):
         raise Malformed(f"{kind} is not an account of this kind of holder.", field="kind", rule="kind-of-holder")
     if not -rules.MAX_BALANCE_MINOR <= floor_minor <= 0 or (floor_minor and kind not in BELOW_ZERO):
         raise Malformed(f"{kind} accounts do not go that far below zero.", field="floor_minor", rule="kind-of-account")

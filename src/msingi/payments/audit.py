@@ -5,7 +5,7 @@ root up among the entries of the transparency log, which a database administrato
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import job_context
@@ -40,6 +40,22 @@ async def check_books(
     if entries is not None:
         await _look_up(entries, roots, found)
     return found
+
+
+async def roots_in_order(stack: Stack) -> AsyncIterator[list[tuple[bytes, int]]]:
+    """The roots of all batches with how many orders each covers, in the ledger's order, some at a time: what a machine
+    that takes the ledger over leaves in its own log."""
+    async with stack.db.reading("payments") as tx:
+        shards = [row["shard"] for row in await store.shards(tx)]
+    for shard in shards:
+        last = 0
+        while True:
+            async with stack.db.reading("payments") as tx:
+                page = await store_books.batches(tx, shard, last, PAGE_BATCHES)
+            if not page:
+                break
+            yield [(bytes(batch["root"]), batch["n"]) for batch in page]
+            last = page[-1]["first_seq"]
 
 
 async def batch_roots(db: Database) -> set[bytes]:

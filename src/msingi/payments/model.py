@@ -21,6 +21,7 @@ class AccountKind(StrEnum):
     CURRENT = "current"
     SAVINGS = "savings"
     JOINT = "joint"  # of several people: see groups
+    GROUP = "group"  # of a savings group: the pot, or the social fund
     GOVERNMENT = "government"
     MERCHANT = "merchant"
     AGENT = "agent"

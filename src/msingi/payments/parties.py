@@ -46,7 +46,7 @@ def _secret(stack: Stack) -> bytes:
     """The blinding secret, which is never rotated; kept, because it is needed for every order."""
     found = stack.local.get("payments.secret")
     if not isinstance(found, bytes):
-        found = stack.local["payments.secret"] = stack.keys.mac("blind")
+        found = stack.local["payments.secret"] = stack.keys.mac("blind", "payments")
     return found
 
 

@@ -83,7 +83,8 @@ async def open_shared_account(
     ctx: Context,
 ) -> int:  # fmt: skip
     """Open an account that several people hold together, in the shard of the first; its id. `owner` is the ledger's
-    reference of all of them as one holder."""
+    reference of all of them as one holder. A savings group's account is nobody's: its members read the group's book.
+    """
     shard, currency = place(stack, people[0]), stack.profile.currency.code
     there = home(stack, shard)
     if there is stack:
@@ -93,6 +94,8 @@ async def open_shared_account(
             account = await store_shared.open_shared_account(far, owner, kind, currency, tier, shard)
             log.append(far, permit, detail={"what": "accounts opened", "count": 1})
     some = len(people)
+    if kind is AccountKind.GROUP:
+        return account
     await store.name_holders(tx, people, [account] * some, kind, currency, [False] * some, ctx.at, shard)
     return account
 

@@ -125,12 +125,16 @@ class CashPage(Struct, frozen=True):
 
 
 class AgentPage(Struct, frozen=True):
-    """One's own agency: its float, and the question for a customer's code."""
+    """One's own agency: its float, and the question for a customer's code. `low` says that it should be topped up,
+    `apart` that the float is not the agent's own wallet."""
 
     name: str
     number: str
     balance: Money
     code: Field
+    low: bool = False
+    apart: bool = False
+    account: str = ""
 
 
 class Told(Struct, frozen=True, kw_only=True):

@@ -27,11 +27,13 @@ class Item(Struct, frozen=True, kw_only=True):
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """A part of a page: its title, its lines, and what to say where there are none."""
+    """A part of a page: its title, its lines, and what to say where there are none. `close` sets many short lines
+    close together: title, state and words, and the money at the end."""
 
     title: str
     items: tuple[Item, ...]
     empty: str = ""
+    close: bool = False
 
 
 class Listed(Struct, frozen=True, kw_only=True):

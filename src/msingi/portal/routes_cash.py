@@ -8,7 +8,7 @@ from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments import acts as payments
 from msingi.payments.bank import acts as bank
-from msingi.payments.bank import agents
+from msingi.payments.bank import agents, floats
 from msingi.payments.bank.errors import NoSuchAgent, NoSuchCash, NoSuchMerchant
 from msingi.payments.bank.model import CashIn, CashReceipt
 from msingi.payments.errors import AmountOutOfRange, TransferRejected
@@ -164,12 +164,15 @@ async def _agent_page(seen: Visit, form: m.Form, code_wrong: str = "") -> Respon
     ctx = seen.ctx("payment", "contract")
     agency = await agents.own_agency(seen.stack, ctx)
     held = await payments.accounts(seen.stack, ctx)
-    balance = next((a.available_minor for a in held if a.number == agency.number), 0)
+    own = next((a for a in held if a.number == agency.number), None)
+    balance, apart = (own.available_minor, not own.is_default) if own else (0, True)
     ask_code = m.Field(
         name="code", label=seen.say("agent.code"), kind="number", longest=6, wrong=code_wrong, autocomplete="off",
         value=seen.fields.get("code", ""),
     )  # fmt: skip
-    view = AgentPage(agency.shop.name, agency.shop.code, _money(seen, balance), ask_code)
+    low = floats.is_low(seen.stack, balance)
+    shown = _money(seen, balance)
+    view = AgentPage(agency.shop.name, agency.shop.code, shown, ask_code, low, apart, agency.number if apart else "")
     status = 422 if code_wrong else 200
     return seen.page("person/agent.html", view, area="person", here="money", form=form, status=status)
 

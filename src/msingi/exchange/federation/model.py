@@ -90,7 +90,11 @@ class Directory(Struct, frozen=True):
 
 
 class Peer(Struct, frozen=True):
-    """Another installation, as it is known here. `version` is that of the last directory, 0 before the first."""
+    """Another installation, as it is known here. `version` is that of the last directory, 0 before the first.
+
+    `same_names`: a machine of this stack to which a room moved with its records; it knows people by the ids that stand
+    in them, and in the chain over them, and not by ids of its own.
+    """
 
     peer: PeerId
     instance: str
@@ -105,6 +109,7 @@ class Peer(Struct, frozen=True):
     version: int
     expires: datetime | None
     directory: Directory | None = None
+    same_names: bool = False
 
 
 class Returned(Struct, frozen=True):

@@ -68,7 +68,7 @@ def swaps(stack: Stack, peer: Peer) -> tuple[Swap, Swap]:
 
     Both are one AES block (see kernel.pseudonym), so the peer's id says nothing about ours.
     """
-    if not peer.rooms:  # the peer has the identity room: it swaps
+    if not peer.rooms or peer.same_names:  # the peer has the identity room: it swaps; or its records came from here
         return _unchanged, _unchanged
     name = f"machine:{peer.peer}"
 

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS exchange.peer (
   since timestamptz NOT NULL,
   version bigint NOT NULL,
   expires timestamptz,
-  directory jsonb
+  directory jsonb,
+  same_names boolean NOT NULL DEFAULT false  -- a machine to which a room moved with its records, which name people
 );
 SELECT kernel.wall('exchange', 'peer', NULL);

@@ -38,6 +38,7 @@ def _peer(row: Row) -> Peer:
         version=row["version"],
         expires=row["expires"],
         directory=None if told is None else msgspec.convert(told, Directory),
+        same_names=row["same_names"],
     )
 
 

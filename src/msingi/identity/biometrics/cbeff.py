@@ -6,6 +6,7 @@ ISO/IEC 19785-3 (second edition) as MOSIP profiles it: a BIR that holds one BIR 
 import base64
 import binascii
 import os
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -51,6 +52,18 @@ def modalities(raw: bytes) -> tuple[Modality, ...]:
                 f"Record {place} needs a type (Finger, Iris, Face) and data in base64.", field="records", rule="data"
             ) from None
     return tuple(found)
+
+
+def wrapped(modality: Modality, data: bytes, at: datetime) -> bytes:
+    """One template or picture, as a scanner wrote it, as CBEFF XML: a BIR that holds one BIR (ISO/IEC 19785-3)."""
+    space = SPACE.strip("{}")
+    root = etree.Element(f"{SPACE}BIR", nsmap={None: space})
+    record = etree.SubElement(root, f"{SPACE}BIR")
+    told = etree.SubElement(record, f"{SPACE}BDBInfo")
+    etree.SubElement(told, f"{SPACE}CreationDate").text = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    etree.SubElement(told, f"{SPACE}Type").text = modality.value.title()
+    etree.SubElement(record, f"{SPACE}BDB").text = base64.b64encode(data).decode()
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
 def encrypted_for(certificate_pem: bytes, plain: bytes) -> bytes:

@@ -177,11 +177,11 @@ async def _purse(stack: Stack, ctx: Context) -> Account:
 
 def _code_of(stack: Stack, hold: str) -> str:
     """Six digits for a hold: the same whenever they are asked for, and not to be guessed from it."""
-    return f"{int.from_bytes(stack.keys.blind(f'payments.cash-code|{hold}')[:8]) % 10**6:06d}"
+    return f"{int.from_bytes(stack.keys.blind(f'payments.cash-code|{hold}', 'payments')[:8]) % 10**6:06d}"
 
 
 def _hashed(stack: Stack, agent: str, code: str) -> bytes:
-    return stack.keys.blind(f"payments.cash-out|{agent}|{code}")
+    return stack.keys.blind(f"payments.cash-out|{agent}|{code}", "payments")
 
 
 @crossing("payments", "portal")

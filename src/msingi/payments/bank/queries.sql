@@ -153,3 +153,38 @@ UPDATE payments.standing_order SET due = $4, last_result = $5 WHERE person_id = 
 -- name: stop_standing
 -- Stop an order that repeats.
 UPDATE payments.standing_order SET due = NULL WHERE person_id = $1 AND id = $2 AND due IS NOT NULL
+
+-- name: telling
+-- Which receipts a person wants by text message.
+SELECT cash, received, made, balance FROM payments.telling WHERE person_id = $1
+
+-- name: choose_telling
+-- A person chooses which receipts come by text message.
+INSERT INTO payments.telling (person_id, cash, received, made, balance, since) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (person_id) DO UPDATE SET cash = excluded.cash, received = excluded.received, made = excluded.made,
+  balance = excluded.balance, since = excluded.since
+
+-- name: told
+-- How far a shard has been told, and how far it has got: from there on, if it was never told.
+SELECT s.seq AS next_seq, coalesce(t.seq, s.seq) AS seq, t.seq IS NULL AS is_new
+FROM payments.shard s LEFT JOIN payments.told t ON t.shard = s.shard WHERE s.shard = $1
+
+-- name: tell_on
+-- A shard is told up to before a seq.
+INSERT INTO payments.told AS t (shard, seq) VALUES ($1, $2)
+ON CONFLICT (shard) DO UPDATE SET seq = greatest(t.seq, excluded.seq)
+
+-- name: to_be_told
+-- The movements of some rows of the journal whose holders want a message, with both sides.
+SELECT j.seq, j.id, j.amount, j.currency, j.code, j.at, o.person_id, (o.account_id = j.debit) AS paid,
+  CASE WHEN o.account_id = j.debit THEN j.debit_after ELSE j.credit_after END AS after,
+  CASE WHEN o.account_id = j.debit THEN j.payee ELSE j.payer END AS name,
+  CASE WHEN o.account_id = j.debit THEN j.credit ELSE j.debit END AS other, t.cash, t.received, t.made, t.balance
+FROM payments.telling t JOIN payments.account_owner o ON o.person_id = t.person_id AND o.shard = $1
+JOIN payments.journal_seen j ON j.shard = $1 AND j.seq >= $2 AND j.seq < $3 AND (j.debit = o.account_id
+  OR j.credit = o.account_id)
+WHERE j.status = 1 AND j.kind IN (1, 3, 7) AND j.at >= t.since ORDER BY j.seq, o.person_id
+
+-- name: move_float
+-- An agency's cash moves through another account of its agent from now on.
+UPDATE payments.merchant SET account_id = $3 WHERE code = $1 AND account_id = $2 AND closed_at IS NULL

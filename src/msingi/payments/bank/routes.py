@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from msingi.kernel import web
 from msingi.payments import model as m
 from msingi.payments import rules as ledger_rules
-from msingi.payments.bank import acts, agents, routes_asking, statements, wire
+from msingi.payments.bank import acts, agents, routes_asking, routes_floats, statements, wire
 from msingi.payments.bank.doors import Amount, AnyRequest, Key, paying_context
 from msingi.payments.bank.model import (
     CashAsked,
@@ -217,4 +217,5 @@ routers = [
         tags=["payments"],
     ),
     routes_asking.router,
+    routes_floats.router,
 ]

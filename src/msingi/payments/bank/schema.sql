@@ -98,3 +98,23 @@ CREATE TABLE IF NOT EXISTS payments.standing_order (
 );
 SELECT kernel.wall('payments', 'standing_order', 'person_id');
 CREATE INDEX IF NOT EXISTS standing_order_due ON payments.standing_order (due) WHERE due IS NOT NULL;
+
+-- Who wants which receipts by text message. No row: none.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS payments.telling (
+  person_id uuid PRIMARY KEY,
+  cash boolean NOT NULL,                  -- personal: payment, keep until it is changed
+  received boolean NOT NULL,              -- personal: payment, keep until it is changed
+  made boolean NOT NULL,                  -- personal: payment, keep until it is changed
+  balance boolean NOT NULL,               -- personal: payment, keep until it is changed (say the balance too)
+  since timestamptz NOT NULL              -- nothing older is told
+);
+SELECT kernel.wall('payments', 'telling', 'person_id');
+
+-- How far the ledger's journal has been told, shard by shard.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.told (
+  shard smallint PRIMARY KEY,
+  seq bigint NOT NULL
+);
+SELECT kernel.wall('payments', 'told', NULL);

@@ -55,6 +55,11 @@ async def merchants_of_registrar(tx: Tx, registrar: str, before: tuple[datetime,
     return [_shop(row) for row in await tx.rows(Q.merchants_of_registrar, registrar, *before, limit)]
 
 
+async def move_float(tx: Tx, code: str, old: int, new: int) -> None:
+    """An agency's cash moves through another account from now on."""
+    await tx.do(Q.move_float, code, old, new)
+
+
 async def close_merchant(tx: Tx, code: str, registrar: str, at: datetime) -> bool:
     """Close a shop; whether there was an open one."""
     return await tx.do(Q.close_merchant, code, registrar, at) == 1

@@ -24,12 +24,13 @@ class Band(Strict, frozen=True, kw_only=True):
 
 class Agents(Strict, frozen=True, kw_only=True):
     """Agents are shops of this category; bands rise, and the last one is the largest amount. Cash that a customer
-    asked for waits `hold_s` seconds."""
+    asked for waits `hold_s` seconds. Below `low_float_minor` an agent is told to top up."""
 
     category: str
     hold_s: int
     cash_in: list[Band]
     cash_out: list[Band]
+    low_float_minor: int = 0
 
 
 class Shared(Strict, frozen=True, kw_only=True):
@@ -102,6 +103,8 @@ def _agent_faults(tariff: Tariff) -> list[str]:
             faults.append(f"agents.{name}: the limits of the bands must rise from above zero")
         if any(band.fee_minor < 0 or band.commission_minor < 0 for band in bands):
             faults.append(f"agents.{name}: no fee and no commission is below zero")
+    if agents.low_float_minor < 0:
+        faults.append("agents.low_float_minor: not below zero")
     if any(band.fee_minor for band in agents.cash_in):
         faults.append("agents.cash_in: paying in is free for the customer")
     if any(band.commission_minor > band.fee_minor for band in agents.cash_out):

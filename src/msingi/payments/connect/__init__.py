@@ -7,7 +7,9 @@ Laws
    refused, and nothing is paid before an official of the institution has approved it.
 3. Whoever cannot be paid is named before the payment, line by line with the reason; a check moves nothing.
 4. What is linked is sealed, and found only by a keyed hash: the table alone names nobody.
+5. An answer goes only where the operator said that its sender listens, signed, again and again until it is taken.
 
-Standards: GovStack Payments building block (bulk payments and account mapper; the paths of the specification, and the
-older ones that its test suite calls).
+Standards: G2P Connect 1.0.0 (disbursements, account mapper; all but encrypted messages, files and search); GovStack
+Payments building block (bulk payments and account mapper; the paths of the specification, and the older ones that its
+test suite calls).
 """

@@ -28,7 +28,7 @@ def _permit(ctx: Context, act: str) -> policy.Permit:
 
 
 def _key(stack: Stack, institution: str, payee: str) -> bytes:
-    return stack.keys.blind(f"payments-address:{institution}\0{payee}")
+    return stack.keys.blind(f"payments-address:{institution}\0{payee}", "payments")
 
 
 async def link_addresses(stack: Stack, ctx: Context, links: Sequence[Address]) -> None:

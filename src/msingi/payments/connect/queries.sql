@@ -23,3 +23,11 @@ ON CONFLICT (institution, batch_id) DO UPDATE SET request_id = $3, source_id = $
 -- A batch of an institution's.
 SELECT institution, batch_id, request_id, source_id, file_id, content, failed, at FROM payments.batch_order
 WHERE institution = $1 AND batch_id = $2
+
+-- name: answer_to
+-- Note which peer is told when a batch has ended.
+UPDATE payments.batch_order SET answer_to = $3 WHERE institution = $1 AND batch_id = $2
+
+-- name: batch_of_file
+-- The batch that a payment file was, if a peer wants to be told.
+SELECT institution, batch_id, answer_to FROM payments.batch_order WHERE file_id = $1 AND answer_to <> ''

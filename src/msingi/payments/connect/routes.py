@@ -16,7 +16,7 @@ from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 from msingi.payments import files
-from msingi.payments.connect import acts, wire
+from msingi.payments.connect import acts, routes_g2p, wire
 from msingi.payments.connect.wire import NOT_TAKEN, TAKEN, Answer, CheckAnswer, FailedAccount
 
 AnyRequest = Request[Any, Any, Any]
@@ -65,7 +65,7 @@ def _answered(code: str, words: str, request_id: str, status: int = 200) -> Resp
 
 async def _tried(request: AnyRequest, refused: int, work: Any) -> Response[bytes]:
     """What the work answers, or the refusal of a body in the older dialect under the status that it has there."""
-    request_id = wire.request_id(await request.body())
+    request_id = wire.id_of(await request.body())
     try:
         return await work()
     except Malformed as wrong:
@@ -197,7 +197,9 @@ routers = [
         ],
         tags=TAGS,
         request_max_body_size=MAX_BODY_BYTES,
-    )
+    ),
+    routes_g2p.router,
 ]
 authenticators = [authenticate]
 dialects = {path: wire.dialect for path in (*OLD, "/identityAccountMapper", "/batchtransactions")}
+dialects[routes_g2p.PREFIX] = routes_g2p.dialect

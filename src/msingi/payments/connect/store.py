@@ -53,3 +53,14 @@ async def batch(tx: Tx, institution: str, batch_id: str) -> Batch | None:
     file_id = str(row["file_id"]) if row["file_id"] else None
     names = row["institution"], row["batch_id"], row["request_id"], row["source_id"]
     return Batch(*names, file_id, bytes(row["content"] or b""), failed, row["at"])
+
+
+async def answer_to(tx: Tx, institution: str, batch_id: str, peer: str) -> None:
+    """Note which peer is told when a batch has ended."""
+    await tx.do(Q.answer_to, institution, batch_id, peer)
+
+
+async def batch_of_file(tx: Tx, file_id: UUID) -> tuple[str, str, str] | None:
+    """The institution, batch id and peer of a payment file whose end a peer wants to be told."""
+    row = await tx.row(Q.batch_of_file, file_id)
+    return None if row is None else (row["institution"], row["batch_id"], row["answer_to"])

@@ -189,7 +189,7 @@ def _decimal(amount: float | int | str) -> str:
     return text
 
 
-def request_id(raw: bytes) -> str:
+def id_of(raw: bytes) -> str:
     """The request id of a body, whatever else is wrong with it, so that the answer can name it."""
     try:
         said = msgspec.json.decode(raw)
@@ -199,9 +199,9 @@ def request_id(raw: bytes) -> str:
     return found if isinstance(found, str) and len(found) == len(NO_ID) and found.isprintable() else NO_ID
 
 
-def dialect(ending: Refusal | Outage, request: str) -> tuple[Any, str]:
+def dialect(ending: Refusal | Outage, request_id: str) -> tuple[Any, str]:
     """A refusal as problem details, and as an answer of the older dialect beside it."""
-    told, _ = web.problem(ending, request)
+    told, _ = web.problem(ending, request_id)
     words = f"{told.get('title', '')} {told.get('detail', '')}".strip()[:200]
     answer = {"ResponseCode": NOT_TAKEN, "ResponseDescription": words or "refused", "RequestID": NO_ID}
     return told | answer, "application/json"

@@ -60,3 +60,45 @@ class NotGuardian(NotFound):
     code = "payments.not-guardian"
     title = "You are not this person's guardian"
     remedy = "Ask the register who may act for the person; a right ends on the day on which the person is an adult."
+
+
+class NoSuchGroup(NotFound):
+    """The caller belongs to no such savings group, or may not do this in it."""
+
+    code = "payments.no-such-group"
+    title = "There is no such group"
+    remedy = "Look at the list of your groups. Payments out, fines and the record are for those who keep the keys."
+
+
+class GroupNotOpen(Conflict):
+    """The group takes no payments now: its keys are not accepted yet, or its share-out is under way; see `state`."""
+
+    code = "payments.group-not-open"
+    title = "The group takes no payments now"
+    remedy = "Wait until those who keep the keys have accepted, or until the share-out is paid."
+
+
+class AgainstConstitution(Conflict):
+    """The group's own constitution does not allow it: too many shares at a meeting, a loan above the multiple of the
+    member's own shares, or a share-out before the day. `rule` names which, `most_minor` the largest amount.
+    """
+
+    code = "payments.against-constitution"
+    title = "The group's constitution does not allow this"
+    remedy = "Read the constitution on the group's page; nothing was paid."
+
+
+class NoSuchDebt(NotFound):
+    """The member owes the group no such loan or fine any more, or less than was to be paid."""
+
+    code = "payments.no-such-debt"
+    title = "There is nothing so large to repay"
+    remedy = "Look at what is owed on the group's page, and pay at most that."
+
+
+class OwesTooMuch(Conflict):
+    """A member owes the group more than the share-out would bring; the loan must be repaid first. `place` says who."""
+
+    code = "payments.owes-too-much"
+    title = "Somebody owes more than the share"
+    remedy = "Let the member repay the difference first; then share out."

@@ -1,6 +1,6 @@
 """Nouns of what people hold together: joint accounts, their holders, payments that wait for signatures, wards."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -134,3 +134,183 @@ class Kept(Struct, frozen=True, kw_only=True):
     state: str = "open"
     why: str = ""
     attempt: int = 1
+    effect: str = ""
+    member: UUID | None = None
+
+
+class Named(Struct, frozen=True):
+    """A member to be: the phone or identity number, and the name by which the group knows the member."""
+
+    typed: str
+    name: str
+
+
+class GroupOrder(Struct, frozen=True, kw_only=True):
+    """A savings group to found: what a share costs, how many one member buys at a meeting, what goes to the social
+    fund at a meeting, the interest of a loan (once, in thousandths), how many times the own shares a loan may be, how
+    many days it lasts, and the cycle's last day. The founder is the first member, by `name_of_founder`; `keys`
+    are the places (1: the founder) of the three who keep the keys.
+    """
+
+    key: str
+    name: str
+    name_of_founder: str
+    share_minor: int
+    most_shares: int
+    social_minor: int
+    interest_permille: int
+    loan_times: int
+    loan_days: int
+    ends_on: date
+    members: list[Named]
+    keys: list[int]
+
+
+class GroupMember(Struct, frozen=True, kw_only=True):
+    """A member as the others see it: place, name, state, what was saved, and what is owed."""
+
+    place: int
+    name: str
+    state: str
+    keeps_key: bool
+    is_me: bool
+    shares: int
+    saved_minor: int
+    social_minor: int
+    owes_minor: int
+
+
+class Debt(Struct, frozen=True, kw_only=True):
+    """What a member (by place) owes the group: a loan with its interest, or a fine; `left_minor` is still owed."""
+
+    debt_id: str
+    place: int
+    kind: str
+    owed_minor: int
+    left_minor: int
+    why: str
+    due: date
+
+
+class PotEntry(Struct, frozen=True, kw_only=True):
+    """A line of the group's book: who (by place), what, how much (below zero: paid out)."""
+
+    place: int
+    kind: str
+    amount_minor: int
+    shares: int
+    at: datetime
+
+
+class Meeting(Struct, frozen=True):
+    """The record of a meeting: the day, who was there (places), what was said and decided."""
+
+    held_on: date
+    present: list[int]
+    note: str
+
+
+class Group(Struct, frozen=True, kw_only=True):
+    """A savings group as a member sees it, with its constitution, its members, and what it has."""
+
+    body_id: str
+    name: str
+    state: str
+    currency: str
+    share_minor: int
+    most_shares: int
+    social_minor: int
+    interest_permille: int
+    loan_times: int
+    loan_days: int
+    cycle: int
+    ends_on: date
+    pot_minor: int
+    social_fund_minor: int
+    lent_minor: int
+    mine: str
+    keeps_key: bool
+    key_waits: bool
+    members: list[GroupMember]
+    debts: list[Debt]
+    book: list[PotEntry]
+    meetings: list[Meeting]
+    proposals: list[Proposal]
+
+
+class Contribution(Struct, frozen=True, kw_only=True):
+    """What is paid in at a meeting out of the own wallet: `shares`, and the social fund if `social`. `place` names the
+    member it is for (0: the payer), so that one pays for those without a phone, out of the cash that they brought."""
+
+    key: str
+    body_id: str
+    shares: int
+    social: bool = True
+    place: int = 0
+
+
+class PayOut(Struct, frozen=True, kw_only=True):
+    """A payment out for the three keys to sign: a `loan` or an `aid` to the member at `place`, or an `expense` to
+    whomever `payee` means; `pot` or social fund (aid) pays."""
+
+    key: str
+    body_id: str
+    kind: str
+    amount_minor: int
+    place: int = 0
+    payee: str = ""
+    reference: str = ""
+
+
+class KeptGroup(Struct, frozen=True, kw_only=True):
+    """As kept: a savings group with its accounts; `owner` is the ledger's reference of its body."""
+
+    body_id: UUID
+    name: str
+    share: int
+    most_shares: int
+    social: int
+    interest_permille: int
+    loan_times: int
+    loan_days: int
+    pot: int | None
+    social_account: int | None
+    currency: str
+    cycle: int
+    began_on: date
+    ends_on: date
+    state: str
+    owner: int
+
+
+class KeptMember(Struct, frozen=True, kw_only=True):
+    """As kept: a member."""
+
+    person_id: PersonId
+    place: int
+    name: str
+    state: str
+
+
+class KeptDebt(Struct, frozen=True, kw_only=True):
+    """As kept: what a member owes; `paid` counts what is being paid."""
+
+    debt_id: UUID
+    person_id: PersonId
+    kind: str
+    lent: int
+    owed: int
+    why: str
+    due: date
+    paid: int
+
+
+class Payout(Struct, frozen=True, kw_only=True):
+    """As kept: one payment of those that a proposal makes once it is signed."""
+
+    place: int
+    person_id: PersonId
+    account_id: int
+    credit: int
+    name: str
+    amount: int

@@ -72,19 +72,20 @@ SELECT coalesce((SELECT spent FROM payments.mandate_day WHERE account_id = $1 AN
 -- name: add_proposal
 -- Keep a payment that waits for signatures; nothing if it is kept already.
 INSERT INTO payments.proposal
-  (body_id, proposal_id, account_id, credit, payee, amount, currency, code, reference, made_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING
+  (body_id, proposal_id, account_id, credit, payee, amount, currency, code, reference, made_at, expires_at, effect,
+   member)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING
 
 -- name: proposal
 -- One payment that waits, while nobody else signs it.
 SELECT body_id, proposal_id, account_id, credit, payee, amount, currency, code, reference, made_at, expires_at, state,
-  why, attempt
+  why, attempt, effect, member
 FROM payments.proposal WHERE body_id = $1 AND proposal_id = $2 FOR UPDATE
 
 -- name: proposals
 -- The newest payments of some bodies.
 SELECT body_id, proposal_id, account_id, credit, payee, amount, currency, code, reference, made_at, expires_at, state,
-  why, attempt
+  why, attempt, effect, member
 FROM payments.proposal WHERE body_id = ANY ($1::uuid[]) ORDER BY made_at DESC LIMIT $2
 
 -- name: add_signature
@@ -105,3 +106,116 @@ UPDATE payments.proposal SET state = $3, ended_at = $4, why = '' WHERE body_id =
 -- The ledger refused; the next try needs another key.
 UPDATE payments.proposal SET why = $4, attempt = attempt + 1
 WHERE body_id = $1 AND proposal_id = $2 AND attempt = $3 AND state = 'open'
+
+-- name: add_group
+-- Found a savings group.
+INSERT INTO payments.savings_group (body_id, name, share, most_shares, social, interest_permille, loan_times, loan_days,
+  currency, began_on, ends_on)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: add_members
+-- Name the members of a group.
+INSERT INTO payments.member (body_id, person_id, place, name, state)
+SELECT $1, u.person, u.place, u.name, u.state
+FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) AS u (person, place, name, state)
+
+-- name: group
+-- One savings group with its pot.
+SELECT g.body_id, g.name, g.share, g.most_shares, g.social, g.interest_permille, g.loan_times, g.loan_days,
+  b.account_id AS pot, g.social_account, g.currency, g.cycle, g.began_on, g.ends_on, g.state, b.owner
+FROM payments.savings_group g JOIN payments.body b ON b.body_id = g.body_id WHERE g.body_id = $1
+
+-- name: groups_of
+-- The groups that a person belongs to or is invited to.
+SELECT m.body_id FROM payments.member m JOIN payments.savings_group g ON g.body_id = m.body_id
+WHERE m.person_id = $1 AND m.state <> 'left' AND g.state <> 'ended' ORDER BY g.began_on DESC LIMIT 50
+
+-- name: open_group
+-- The keys are accepted: the group has its accounts.
+UPDATE payments.savings_group SET state = 'open', social_account = $2 WHERE body_id = $1 AND state = 'forming'
+
+-- name: set_group
+-- How a group stands.
+UPDATE payments.savings_group SET state = $2 WHERE body_id = $1
+
+-- name: next_cycle
+-- After the share-out of a cycle the next one begins.
+UPDATE payments.savings_group SET state = 'open', cycle = $2 + 1, began_on = $3::date,
+  ends_on = $3::date + (ends_on - began_on)
+WHERE body_id = $1 AND cycle = $2
+
+-- name: members
+-- The members of a group by place.
+SELECT person_id, place, name, state FROM payments.member WHERE body_id = $1 ORDER BY place
+
+-- name: set_member
+-- Somebody joins or leaves.
+UPDATE payments.member SET state = $3 WHERE body_id = $1 AND person_id = $2
+
+-- name: add_entry
+-- Write into the group's book what the ledger is about to be asked; nothing if it stands there.
+INSERT INTO payments.pot_entry (body_id, entry_id, person_id, cycle, kind, amount, shares, about, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING
+
+-- name: post_entries
+-- The ledger has posted them.
+UPDATE payments.pot_entry SET state = 'posted' WHERE body_id = $1 AND entry_id = ANY ($2::uuid[])
+
+-- name: drop_entries
+-- The ledger has refused them.
+DELETE FROM payments.pot_entry WHERE body_id = $1 AND entry_id = ANY ($2::uuid[]) AND state = 'pending'
+
+-- name: pending_entries
+-- What stands in the book and may not be in the ledger.
+SELECT entry_id, at FROM payments.pot_entry WHERE body_id = $1 AND state = 'pending' LIMIT 1000
+
+-- name: sums
+-- What each member paid and got in a cycle, by kind.
+SELECT person_id, kind, sum(amount)::bigint AS amount, sum(shares)::int AS shares FROM payments.pot_entry
+WHERE body_id = $1 AND cycle = $2 AND state = 'posted' GROUP BY person_id, kind
+
+-- name: shares_on
+-- How many shares a member bought on a day, also those whose payment is under way.
+SELECT coalesce(sum(shares), 0)::int FROM payments.pot_entry
+WHERE body_id = $1 AND person_id = $2 AND kind = 'share' AND at >= $3 AND at < $4
+  AND entry_id IS DISTINCT FROM $5::uuid
+
+-- name: pot_entries
+-- The newest lines of the group's book.
+SELECT entry_id, person_id, kind, amount, shares, at FROM payments.pot_entry
+WHERE body_id = $1 AND state = 'posted' AND at < $2 ORDER BY at DESC, entry_id LIMIT $3
+
+-- name: add_debt
+-- A member owes the group.
+INSERT INTO payments.pot_debt (body_id, debt_id, person_id, cycle, kind, lent, owed, why, due, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING
+
+-- name: debts
+-- What members owe and what of it is paid, those that are due first; also what is being paid counts as paid.
+SELECT d.debt_id, d.person_id, d.kind, d.lent, d.owed, d.why, d.due, coalesce(sum(e.amount), 0)::bigint AS paid
+FROM payments.pot_debt d LEFT JOIN payments.pot_entry e ON e.body_id = d.body_id AND e.about = d.debt_id
+  AND e.kind IN ('repayment', 'fine')
+WHERE d.body_id = $1 GROUP BY d.body_id, d.debt_id HAVING d.owed > coalesce(sum(e.amount), 0) ORDER BY d.due
+
+-- name: add_payout
+-- Who gets what, once all three have signed.
+INSERT INTO payments.payout (body_id, proposal_id, place, person_id, account_id, credit, name, amount)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
+
+-- name: payouts
+-- Who gets what.
+SELECT place, person_id, account_id, credit, name, amount FROM payments.payout
+WHERE body_id = $1 AND proposal_id = $2 ORDER BY place
+
+-- name: add_meeting
+-- Keep the record of a meeting.
+INSERT INTO payments.meeting (body_id, meeting_id, held_on, present, note, kept_by, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+
+-- name: meetings
+-- The newest records of meetings.
+SELECT meeting_id, held_on, present, note FROM payments.meeting WHERE body_id = $1 ORDER BY held_on DESC, at DESC LIMIT 20
+
+-- name: person_of_entry
+-- Whose line of the group's book it is.
+SELECT person_id FROM payments.pot_entry WHERE body_id = $1 AND entry_id = $2

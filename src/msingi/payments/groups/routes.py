@@ -11,7 +11,7 @@ from msingi.kernel import web
 from msingi.kernel.ids import PersonId
 from msingi.payments import model as m
 from msingi.payments.bank.doors import Amount, AnyRequest, Key, paying_context
-from msingi.payments.groups import acts, signing, wards
+from msingi.payments.groups import acts, routes_pot, signing, wards
 from msingi.payments.groups.model import Joint, JointOrder, Proposal, ProposalOrder, Removal, Ward
 
 BodyId = Annotated[UUID, PathParameter(description="Id of a joint account.")]
@@ -158,5 +158,6 @@ routers = [
             *(own_wards, open_ward_account),
         ],
         tags=["payments"],
-    )
+    ),
+    routes_pot.router,
 ]

@@ -17,12 +17,12 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
-from msingi.payments import orders, parties
+from msingi.payments import parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments.bank import paying, standing, tariff
 from msingi.payments.bank import rules as bank_rules
-from msingi.payments.groups import acts, mandates, rules, store
-from msingi.payments.groups.errors import NoSuchProposal, ProposalEnded
+from msingi.payments.groups import acts, mandates, payout, rules, store
+from msingi.payments.groups.errors import GroupNotOpen, NoSuchProposal, OwesTooMuch, ProposalEnded
 from msingi.payments.groups.model import Body, Kept, Proposal, ProposalOrder, Signer
 
 MOST_SHOWN = 100
@@ -44,7 +44,7 @@ async def propose(stack: Stack, ctx: Context, order: ProposalOrder) -> Proposal:
         body = await store.body_of_account(tx, account)
         signers = (await store.signers(tx, [body.body_id]))[body.body_id] if body else []
         log.append(tx, permit, subject=me, detail={"what": "right to propose looked up"})
-    if body is None or not rules.may_act(signers, me):
+    if body is None or body.kind != acts.JOINT or not rules.may_act(signers, me):
         raise mandates.unknown_payer()
     credit, name = await standing.payee_of(stack, ctx, order.payee)
     if credit == account:
@@ -59,7 +59,7 @@ async def propose(stack: Stack, ctx: Context, order: ProposalOrder) -> Proposal:
 
 
 async def keep(stack: Stack, ctx: Context, permit: Permit, kept: Kept, signers: list[Signer]) -> Proposal:
-    """Keep a payment that waits, for all who sign to read of; then the proposer signs it."""
+    """Keep a payment that waits, for all who sign to read of; the proposer signs it, if it is one of them."""
     async with stack.db.transaction(permit) as tx:
         if not await store.add_proposal(tx, kept):
             first = await store.proposal(tx, kept.body_id, kept.proposal_id)
@@ -69,7 +69,7 @@ async def keep(stack: Stack, ctx: Context, permit: Permit, kept: Kept, signers: 
                 raise ledger_errors.DifferentContent(key="")
         for person in rules.holding(signers):
             log.append(tx, permit, subject=person, detail={"what": "payment proposed"})
-    return await _sign(stack, ctx, kept.body_id, kept.proposal_id, True)
+    return await _sign(stack, ctx, kept.body_id, kept.proposal_id, None)
 
 
 @crossing("payments", "portal")
@@ -86,20 +86,24 @@ async def sign(stack: Stack, ctx: Context, body_id: str, proposal_id: str, agree
     return await _sign(stack, ctx, *ids, agrees)
 
 
-async def _sign(stack: Stack, ctx: Context, body_id: UUID, proposal_id: UUID, agrees: bool) -> Proposal:
+async def _sign(stack: Stack, ctx: Context, body_id: UUID, proposal_id: UUID, wish: bool | None) -> Proposal:
+    """Sign or refuse; None: sign what the actor has proposed, if the actor is one of those who sign."""
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.sign", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body(tx, body_id, hold=True)
         signers = (await store.signers(tx, [body_id]))[body_id]
         kept = await store.proposal(tx, body_id, proposal_id)
-        if body is None or kept is None or not rules.may_act(signers, me):
+        signs = rules.may_act(signers, me)
+        agrees = wish is not False
+        if body is None or kept is None or (wish is not None and not signs):
             raise NoSuchProposal()
         if kept.state == "open" and kept.expires_at <= ctx.at:
             raise ProposalEnded(state="late")
         if kept.state == "refused" or (kept.state == "paid" and not agrees):
             raise ProposalEnded(state=kept.state)
-        await store.add_signature(tx, kept, me, agrees, ctx.at)
+        if signs:
+            await store.add_signature(tx, kept, me, agrees, ctx.at)
         signed = (await store.signatures(tx, [kept]))[proposal_id]
         if not agrees and kept.state == "open":
             await store.end_proposal(tx, kept, "refused", ctx.at)
@@ -113,18 +117,23 @@ async def _sign(stack: Stack, ctx: Context, body_id: UUID, proposal_id: UUID, ag
 
 async def _pay(stack: Stack, ctx: Context, permit: Permit, body: Body, signers: list[Signer], kept: Kept) -> Kept:
     """Pay what all have signed. What the ledger says is kept with the proposal."""
-    by = orders.By(permit, body.owner, f"proposal/{kept.proposal_id}")
-    order = orders.pay(
-        by, str(kept.attempt), kept.account_id, kept.credit, kept.amount, kept.currency, kept.code,
-        reference=kept.reference, payer=mandates.names_of(signers), payee=kept.payee,
-    )  # fmt: skip
-    why = ""
+    payer = mandates.names_of(signers) if body.kind == acts.JOINT else body.label
+    why, chain = "", []
     try:
-        await paying.post(stack, [order])
-    except (ledger_errors.TransferRejected, ledger_errors.NoSuchAccount) as refused:
+        chain = await payout.chain(stack, ctx, permit, body, kept, payer)
+        await paying.post(stack, chain)
+    except (ledger_errors.TransferRejected, ledger_errors.NoSuchAccount, GroupNotOpen, OwesTooMuch) as refused:
         why = refused.code
     async with stack.db.transaction(permit) as tx:
-        await (store.try_again(tx, kept, why) if why else store.end_proposal(tx, kept, "paid", ctx.at))
+        now = await store.proposal(tx, kept.body_id, kept.proposal_id)
+        mine = now is not None and (now.state, now.attempt) == ("open", kept.attempt)  # else somebody was faster
+        if mine and why:
+            await payout.failed(tx, kept)
+            await store.try_again(tx, kept, why)
+        elif mine:
+            if body.kind != acts.JOINT:
+                await payout.paid(tx, kept, chain, ctx, stack)
+            await store.end_proposal(tx, kept, "paid", ctx.at)
         told: dict[str, str | int | bool] = {"what": "signed payment", "result": why or "paid"}
         log.append(tx, permit, subject=parties.person_of(ctx), detail=told)
     return msgspec.structs.replace(kept, state="open" if why else "paid", why=why)
@@ -155,10 +164,11 @@ async def proposals(stack: Stack, ctx: Context, limit: int = 25) -> list[Proposa
         kept = await store.proposals(tx, mine, limit)
         signed = await store.signatures(tx, kept)
         log.append(tx, permit, subject=me, detail={"what": "payments to sign", "count": len(kept)})
-    told = [shown(bodies[k.body_id], signers[k.body_id], signed[k.proposal_id], _late(k, ctx), me) for k in kept]
+    told = [shown(bodies[k.body_id], signers[k.body_id], signed[k.proposal_id], late(k, ctx), me) for k in kept]
     return sorted(told, key=lambda one: one.state != "open")
 
 
-def _late(kept: Kept, ctx: Context) -> Kept:
-    late = kept.state == "open" and kept.expires_at <= ctx.at
-    return msgspec.structs.replace(kept, state="late") if late else kept
+def late(kept: Kept, ctx: Context) -> Kept:
+    """The proposal, late if its time is over."""
+    over = kept.state == "open" and kept.expires_at <= ctx.at
+    return msgspec.structs.replace(kept, state="late") if over else kept

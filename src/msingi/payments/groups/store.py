@@ -18,17 +18,17 @@ def _uuid(found: UUID) -> UUID:
     return UUID(bytes=found.bytes)
 
 
-def _parts(row: Row) -> dict[str, Any]:
+def parts(row: Row) -> dict[str, Any]:
     """A row by column, with plain UUIDs."""
     return {name: _uuid(value) if isinstance(value, UUID) else value for name, value in row.items()}
 
 
 def _body(row: Row) -> Body:
-    return Body(**_parts(row))
+    return Body(**parts(row))
 
 
 def _kept(row: Row) -> Kept:
-    return Kept(**_parts(row))
+    return Kept(**parts(row))
 
 
 async def add_body(tx: Tx, body: Body, signers: Sequence[Signer], at: datetime) -> None:
@@ -105,7 +105,8 @@ async def add_proposal(tx: Tx, kept: Kept) -> bool:
     """Keep a payment that waits for signatures; False if it is kept already."""
     k = kept
     whom = (k.account_id, k.credit, k.payee, k.amount, k.currency, k.code, k.reference)
-    return await tx.do(Q.add_proposal, k.body_id, k.proposal_id, *whom, k.made_at, k.expires_at) == 1
+    rest = k.made_at, k.expires_at, k.effect, k.member
+    return await tx.do(Q.add_proposal, k.body_id, k.proposal_id, *whom, *rest) == 1
 
 
 async def proposal(tx: Tx, body_id: UUID, proposal_id: UUID) -> Kept | None:

@@ -11,7 +11,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.model import AccountKind
 from msingi.payments.switch import errors, jws, moving, post, roll, rules, store
-from msingi.payments.switch.model import Fsp, FspAccount, Member, Proof, SettledCurrency, Settlement, Standing
+from msingi.payments.switch.model import Fsp, FspAccount, Member, Proof, SettledCurrency, Settlement, Speaks, Standing
 
 MOST_FSPS = 2_000
 LONGEST_TEXT = 200
@@ -48,7 +48,7 @@ async def settle_currency(
 
 async def join(
     stack: Stack, ctx: Context, fsp: str, institution: str, name: str, key: str, endpoint: str,
-    proof: Proof = Proof.SIGNATURE,
+    proof: Proof = Proof.SIGNATURE, speaks: Speaks = Speaks.ANY,
 ) -> str:  # fmt: skip
     """Let a participant join: its public RSA key in PEM, and where its callbacks go; gives its token, once.
 
@@ -60,14 +60,14 @@ async def join(
     secret = None
     if not key and (endpoint == post.INSIDE or fsp == roll.HUB):
         private, key = jws.new_key()
-        secret = stack.keys.wrap(private, b"switch/" + fsp.encode())
+        secret = stack.seal.seal_with_room_key(f"payments.switch-key/{fsp}", private)
     else:
         _checked(endpoint, name)
     jws.public_key(key)
     if proof is Proof.NETWORK and not stack.settings.sandbox:
         raise Malformed("Outside a sandbox every message is signed.", field="proof", rule="signature")
     shown = token(32)
-    made = Fsp(fsp, institution, name, key, endpoint, True, proof, ctx.at)
+    made = Fsp(fsp, institution, name, key, endpoint, True, proof, ctx.at, speaks)
     async with stack.db.transaction(permit) as tx:
         known = await store.fsps(tx)
         if len(known) >= MOST_FSPS or not await store.put_fsp(tx, made, sha256(shown.encode()).digest(), secret):

@@ -171,7 +171,7 @@ def _named(path: str) -> tuple[str, str, str]:
 
 
 def _secret(stack: Stack) -> bytes:
-    return hmac.digest(stack.keys.mac("blind"), b"switch/ilp", "sha256")
+    return hmac.digest(stack.keys.mac("blind", "payments"), b"switch/ilp", "sha256")
 
 
 async def _quoted(stack: Stack, wanted: wire.QuoteRequest) -> wire.QuoteAnswer:

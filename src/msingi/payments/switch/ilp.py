@@ -42,8 +42,8 @@ def fulfilment_of(secret: bytes, packet: str) -> str:
 def pack(packet: Packet) -> str:
     """The packet in base64url."""
     address = packet.address.encode()
-    body = packet.amount_minor.to_bytes(8) + _length(len(address)) + address
-    return b64(b"\x01" + body + _length(len(packet.content)) + packet.content)
+    body = packet.amount_minor.to_bytes(8) + length_of(len(address)) + address
+    return b64(b"\x01" + body + length_of(len(packet.content)) + packet.content)
 
 
 def unpack(text: str) -> Packet:
@@ -51,8 +51,8 @@ def unpack(text: str) -> Packet:
     raw = _bytes_of(text)
     if len(raw) < 11 or raw[0] != 1:
         raise _wrong()
-    address, at = _taken(raw, 9)
-    content, at = _taken(raw, at)
+    address, at = taken(raw, 9)
+    content, at = taken(raw, at)
     if at != len(raw):
         raise _wrong()
     try:
@@ -72,7 +72,7 @@ def _wrong() -> Malformed:
     return Malformed("The ILP packet cannot be read.", field="ilpPacket", rule="ilp-packet")
 
 
-def _length(count: int) -> bytes:
+def length_of(count: int) -> bytes:
     """A length as canonical OER: one byte under 128, otherwise the count of its bytes with the high bit, then them."""
     if count < 128:
         return bytes([count])
@@ -80,7 +80,7 @@ def _length(count: int) -> bytes:
     return bytes([0x80 | len(raw)]) + raw
 
 
-def _taken(raw: bytes, at: int) -> tuple[bytes, int]:
+def taken(raw: bytes, at: int) -> tuple[bytes, int]:
     """The bytes after the length at `at`, and where they end."""
     if at >= len(raw):
         raise _wrong()

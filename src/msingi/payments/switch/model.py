@@ -14,6 +14,14 @@ class Proof(StrEnum):
     NETWORK = "network"
 
 
+class Speaks(StrEnum):
+    """In which flavour a participant is spoken to: as whatever comes, or in one only, into which the hub translates."""
+
+    ANY = "any"
+    FSPIOP = "fspiop"
+    ISO20022 = "iso20022"
+
+
 class Settlement(StrEnum):
     """How a currency is settled: net amounts when a window is settled, or each transfer at once out of the cover."""
 
@@ -32,6 +40,7 @@ class Fsp(Struct, frozen=True):
     active: bool
     proof: Proof
     joined_at: datetime
+    speaks: Speaks = Speaks.ANY
 
 
 class SettledCurrency(Struct, frozen=True):

@@ -21,7 +21,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.book import Ending
 from msingi.payments.model import Reason
-from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, wire
+from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, translating, wire
 from msingi.payments.switch.model import Message, Part, SettledCurrency, State, Transfer
 
 SCOPE, CODE = "switch", "FSPI"
@@ -57,6 +57,8 @@ async def _find(stack: Stack, id_: str, resource: str, *, fresh: bool = False) -
     if found is None:
         async with stack.db.reading("payments") as tx:
             found = await store.transfer(tx, number)
+            if found is None:  # a ULID may be the UUID of a transfer that came in the other flavour
+                found = await store.transfer(tx, translating.uuid_of(number))
     if found is None or found.resource != resource:
         raise errors.UnknownId(field="ID", rule="known")
     _remember(stack, found)
@@ -86,6 +88,7 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wan
     if transfer.id in _known(stack):
         return await _again(stack, transfer)
     left_s = rules.hold_s(transfer.expires_at, clock.now())
+    letter = sending.passed(book, message, wanted.payee, transfer.expires_at, transfer.id)
     by = orders.By(permit, holder(stack, wanted.payer), SCOPE)
     # A key of its own for each try: what a try that was never acknowledged reserved, the ledger frees by itself.
     hold = orders.reserve(
@@ -94,7 +97,6 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wan
     (ending,) = await ledger.post(stack, [hold])
     _reserved(ending)
     transfer = replace(transfer, hold=hold.id)
-    letter = sending.forward(message, wanted.payee, transfer.expires_at)
     slip = desk.Slip(_record("reserved", transfer), begun=transfer, letters=(letter,))
     if await desk.of(stack).keep(slip):
         _remember(stack, transfer)
@@ -181,21 +183,26 @@ async def fulfil(
     if transfer.state is State.ABORTED or transfer.expires_at <= clock.now():
         raise errors.Expired(field="expiration", rule="in-time")
     if not amount:
-        return await _end(stack, permit, transfer, [sending.forward(message, transfer.payer, _surely())], State.ABORTED)
+        return await _end(stack, permit, transfer, [_on(book, message, transfer)], State.ABORTED)
     by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
-    done = orders.commit(by, f"{id_}/done", transfer.hold, amount, transfer.currency, CODE, reference=words)
+    done = orders.commit(by, f"{transfer.id}/done", transfer.hold, amount, transfer.currency, CODE, reference=words)
     (ending,) = await ledger.post(stack, [done])
     if isinstance(ending, Refusal):
         raise errors.Modified(field="fulfilment", rule="same-id-same-content")
     if ending.reason:
         raise errors.Expired(field="expiration", rule="in-time")
     ended = replace(transfer, state=State.COMMITTED, fulfilment=words, completed_at=clock.now(), settled_minor=amount)
-    letters = [sending.forward(message, transfer.payer, _surely())]
+    letters = [_on(book, message, transfer)]
     if not final:
         told = {"completedTimestamp": rules.told(clock.now()), "transferState": "COMMITTED"}
-        path = f"/{resource}/{id_}"
+        path = f"/{resource}/{transfer.id}"
         letters.append(sending.own(book, transfer.payee, "PATCH", path, told, transfer.version, until=_surely()))
     await _ended(stack, ended, letters)
+
+
+def _on(book: roll.Roll, message: Message, transfer: Transfer) -> sending.Letter:
+    """What the payee's participant said, for the payer's: told until it is taken."""
+    return sending.passed(book, message, transfer.payer, _surely(), transfer.id)
 
 
 def _surely() -> datetime:
@@ -233,7 +240,7 @@ async def abort(stack: Stack, ctx: Context, message: Message, id_: str, resource
         return
     if transfer.state is State.COMMITTED:
         raise errors.Expired("It was committed.", field="ID", rule="reserved")
-    await _end(stack, permit, transfer, [sending.forward(message, transfer.payer, _surely())], State.ABORTED)
+    await _end(stack, permit, transfer, [_on(await roll.of(stack), message, transfer)], State.ABORTED)
 
 
 async def progress(stack: Stack, ctx: Context, message: Message, id_: str, resource: str) -> None:

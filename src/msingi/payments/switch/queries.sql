@@ -9,7 +9,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: fsps
 -- Every participant, without secrets.
-SELECT fsp, institution, name, key, endpoint, active, proof, joined_at FROM payments.switch_fsp ORDER BY fsp;
+SELECT fsp, institution, name, key, endpoint, active, proof, joined_at, speaks FROM payments.switch_fsp ORDER BY fsp;
 
 -- name: fsp_secrets
 -- The token hash and the wrapped private key of every participant.
@@ -17,8 +17,8 @@ SELECT fsp, token_hash, secret FROM payments.switch_fsp;
 
 -- name: put_fsp
 -- Let a participant join; nothing happens if its name is taken.
-INSERT INTO payments.switch_fsp (fsp, institution, name, key, token_hash, endpoint, active, proof, joined_at, secret)
-VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9) ON CONFLICT DO NOTHING;
+INSERT INTO payments.switch_fsp (fsp, institution, name, key, token_hash, endpoint, active, proof, joined_at, secret,
+  speaks) VALUES ($1, $2, $3, $4, $5, $6, true, $7, $8, $9, $10) ON CONFLICT DO NOTHING;
 
 -- name: change_fsp
 -- Change where a participant is reached, its key, whether it takes part; NULL leaves a thing as it is.

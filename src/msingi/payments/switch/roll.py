@@ -55,9 +55,12 @@ class Roll(Struct):
         """Whether a message counts without proof: only in a sandbox, and only where the operator said so."""
         return sandbox and fsp.proof is Proof.NETWORK
 
-    def signed(self, method: str, path: str, source: str, destination: str, date: str, body: bytes) -> dict[str, str]:
-        """The signature headers of a message of our own; none for a participant whose key is elsewhere."""
-        pem = self.keys.get(source)
+    def signed(
+        self, method: str, path: str, source: str, destination: str, date: str, body: bytes, by: str = ""
+    ) -> dict[str, str]:
+        """The signature headers of a message of our own, or (`by` the hub) of one that it translated; none for a
+        participant whose key is elsewhere."""
+        pem = self.keys.get(by or source)
         return jws.sign(pem, method, path, source, destination, date, body) if pem else {}
 
 
@@ -72,7 +75,8 @@ async def of(stack: Stack) -> Roll:
         accounts = {(a.fsp, a.currency): a for a in await store.accounts(tx)}
         currencies = await store.currencies(tx)
         secrets = await store.secrets(tx)
-    keys = {n: stack.keys.unwrap(bytes(s), b"switch/" + n.encode()) for n, (_, s) in secrets.items() if s is not None}
+    unseal = stack.seal.unseal_with_room_key
+    keys = {n: unseal(f"payments.switch-key/{n}", bytes(s)) for n, (_, s) in secrets.items() if s is not None}
     made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at)
     stack.local["payments.switch.roll"] = made
     return made

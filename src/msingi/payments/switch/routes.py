@@ -122,6 +122,7 @@ class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
     endpoint: Annotated[str, Meta(min_length=1, max_length=200)]
     currencies: Annotated[list[Currency], Meta(max_length=20)] = []
     proof: m.Proof = m.Proof.SIGNATURE
+    speaks: m.Speaks = m.Speaks.ANY
 
 
 class Joined(Struct, frozen=True):
@@ -167,7 +168,8 @@ async def settle_currency(request: AnyRequest, data: JSONBody[CurrencyBody]) -> 
 async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
     """Let a participant join, with its key, address and currencies. 400, 403, 409."""
     stack, ctx = web.stack(request), await _operating(request)
-    made = await acts.join(stack, ctx, data.fsp, data.institution, data.name, data.key, data.endpoint, data.proof)
+    words = data.fsp, data.institution, data.name, data.key, data.endpoint
+    made = await acts.join(stack, ctx, *words, data.proof, data.speaks)
     for currency in data.currencies:
         await acts.open_accounts(stack, ctx, data.fsp, currency)
     return Joined(data.fsp, made)

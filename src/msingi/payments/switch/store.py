@@ -18,6 +18,7 @@ from msingi.payments.switch.model import (
     Proof,
     SettledCurrency,
     Settlement,
+    Speaks,
     Standing,
     State,
     Talk,
@@ -50,7 +51,7 @@ async def fsps(tx: Tx) -> list[Fsp]:
     return [
         Fsp(
             r["fsp"], r["institution"], r["name"], r["key"], r["endpoint"], r["active"], Proof(r["proof"]),
-            r["joined_at"],
+            r["joined_at"], Speaks(r["speaks"]),
         )
         for r in await tx.rows(Q.fsps)
     ]  # fmt: skip
@@ -66,7 +67,7 @@ async def put_fsp(tx: Tx, made: Fsp, token_hash: bytes, secret: bytes | None) ->
     return bool(
         await tx.do(
             Q.put_fsp, made.fsp, made.institution, made.name, made.key, token_hash, made.endpoint, made.proof,
-            made.joined_at, secret,
+            made.joined_at, secret, made.speaks,
         )
     )  # fmt: skip
 

@@ -4,7 +4,6 @@ The switch checks, remembers who was asked, and passes on byte for byte; only wh
 """
 
 import time
-from datetime import timedelta
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -13,7 +12,7 @@ from msgspec import Struct
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, wire
+from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, translating, wire
 from msingi.payments.switch.model import Fsp, Message, Talk
 
 ASKED_S = 120.0  # so long an answer about a party is expected
@@ -60,9 +59,9 @@ def record(ctx: Context, message: Message, act: str) -> bytes:
 
 
 async def _pass_on(
-    stack: Stack, ctx: Context, message: Message, to: Fsp, talk: Talk | None = None, until: timedelta = sending.SOON
+    stack: Stack, ctx: Context, message: Message, to: Fsp, talk: Talk | None = None, id_: str = ""
 ) -> bool:
-    letter = sending.forward(message, to.fsp, clock.now() + until)
+    letter = sending.passed(await roll.of(stack), message, to.fsp, clock.now() + sending.SOON, id_)
     slip = desk.Slip(record(ctx, message, "payments.switch-message"), talk=talk, letters=(letter,))
     kept = await desk.of(stack).keep(slip)
     if kept:
@@ -107,6 +106,8 @@ async def _talk(stack: Stack, resource: str, id_: str) -> Talk:
     if found is None:
         async with stack.db.reading("payments") as tx:
             found = await store.talk(tx, resource, rules.correlation(id_, "ID"))
+            if found is None:  # a ULID may be the UUID of a request that came in the other flavour
+                found = await store.talk(tx, resource, translating.uuid_of(id_))
     if found is None:
         raise errors.UnknownId(field="ID", rule="known")
     return found
@@ -126,7 +127,7 @@ async def answer(stack: Stack, ctx: Context, message: Message, resource: str, id
     if message.destination and message.destination != other:
         raise errors.BadSyntax("The answer is for whoever asked.", field="FSPIOP-Destination", rule="destination=asker")
     _readable(message, wire.ErrorBody if failure else ANSWERS[resource])
-    await _pass_on(stack, ctx, message, book.active(other, "FSPIOP-Destination"))
+    await _pass_on(stack, ctx, message, book.active(other, "FSPIOP-Destination"), id_=talk.id)
 
 
 def _readable(message: Message, kind: type[Struct]) -> None:
@@ -145,7 +146,7 @@ async def question(stack: Stack, ctx: Context, message: Message, resource: str, 
     if message.source not in (talk.source, talk.destination):
         raise errors.UnknownId(field="ID", rule="own")
     other = talk.destination if message.source == talk.source else talk.source
-    await _pass_on(stack, ctx, message, book.active(other, "FSPIOP-Destination"))
+    await _pass_on(stack, ctx, message, book.active(other, "FSPIOP-Destination"), id_=talk.id)
     return None
 
 
@@ -169,7 +170,7 @@ def party_path(path: str) -> tuple[str, str, str]:
 
 
 def _ref(stack: Stack, path: str) -> bytes:
-    return stack.keys.blind("switch/party/" + "\0".join(party_path(path)))
+    return stack.keys.blind("switch/party/" + "\0".join(party_path(path)), "payments")
 
 
 async def look_up(stack: Stack, ctx: Context, message: Message) -> None:
