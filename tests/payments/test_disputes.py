@@ -183,7 +183,7 @@ async def test_access_dispute(stack, source):
 
 
 async def test_access_disputes(stack, source):
-    payer, _, paid = await pair(stack, source)
+    payer, payee, paid = await pair(stack, source)
     await opened(stack, payer, paid)
     assert [d.dispute_id for d in (await acts.disputes(stack, me(payee))).disputes] == [paid]
     assert (await acts.disputes(stack, OTHER)).disputes == []
@@ -225,7 +225,7 @@ async def test_access_review(stack, source):
 
 
 async def test_access_take_further(stack, source):
-    payer, _, paid = await pair(stack, source)
+    payer, payee, paid = await pair(stack, source)
     await opened(stack, payer, paid)
     with pytest.raises(NotYetFurther):
         await acts.take_further(stack, me(payer), paid, "Too slow")
