@@ -171,7 +171,7 @@ async def test_access_explain(stack, bank):
     assert (await acts.explain(stack, kit.as_person(who.id), "savings", "2026-01")).days == []
     with pytest.raises(NotPermitted):
         await acts.explain(stack, kit.as_person(who.id, 0), "savings", "2026-01")
-    for month in ("2026-13", "x"):
+    for month in ("2026-13", "x", "0000-01", "9999-12"):
         with pytest.raises(Malformed):
             await acts.explain(stack, kit.as_person(who.id), "savings", month)
     with pytest.raises(NoSuchProduct):

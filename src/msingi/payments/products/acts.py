@@ -19,7 +19,7 @@ from msingi.payments.products.model import Day, Explained, Month, OwnProduct
 
 BROKEN_OFF = timedelta(minutes=2)
 MONTHS = 24
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_MONTH = re.compile(r"20[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 def today(stack: Stack, ctx: Context) -> date:
@@ -86,6 +86,7 @@ async def explain(stack: Stack, ctx: Context, code: str, month: str) -> Explaine
     """How a month (YYYY-MM) of an own account was computed, day by day (law 4). Raises NoSuchProduct, Malformed."""
     if not _MONTH.fullmatch(month):
         raise Malformed("A month is written YYYY-MM.", field="month", rule="YYYY-MM")
+    catalogue.product(stack, code)
     person = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.own-products", person)
     first = date.fromisoformat(f"{month}-01")
