@@ -44,6 +44,7 @@ ROOMS = (
     "payments",
     "payments.fraud",
     "payments.disputes",
+    "payments.products",
     "payments.bank",
     "payments.connect",
     "payments.groups",

@@ -69,6 +69,7 @@ NEWS = frozenset(
         "dispute.said_answered",
         "dispute.said_further",
         "dispute.said_decided",
+        "product.said_opened",
         "rates.said_proposed",
         "rates.said_approved",
         "rates.said_taken_back",
