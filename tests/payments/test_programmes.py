@@ -4,7 +4,7 @@ from datetime import date
 from uuid import uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.payments import kit
 
@@ -298,7 +298,7 @@ BIRTHS = st.one_of(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BIRTHS, st.integers(0, 120), st.integers(0, 120), st.sampled_from(["female", "male", "unknown"]), st.booleans())
 def test_law_1_the_same_rules_on_the_same_facts_give_one_answer_that_names_its_rule(birth, low, high, sex, in_use):
     on = date(2026, 6, 30)
