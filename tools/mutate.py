@@ -37,7 +37,9 @@ LEAST_S = 1.0
 GATES: dict[str, tuple[tuple[str, ...], int]] = {
     "msingi/kernel/log/merkle.py": (("tests/kernel_log/test_merkle.py",), 80),
     "msingi/kernel/money.py": (("tests/kernel/test_parts.py", "tests/kernel/test_money.py"), 80),
-    "msingi/payments/rules.py": (("tests/payments/test_rules.py",), 0),
+    "msingi/payments/rules.py": (("tests/payments/test_rules_exact.py",), 80),
+    "msingi/payments/rates/rules.py": (("tests/payments_rates/test_rules.py",), 0),
+    "msingi/payments/switch/rules.py": (("tests/payments_switch/test_rules.py",), 0),
     "msingi/consent/rules.py": (("tests/consent/test_rules.py",), 0),
     "msingi/exchange/rules.py": (("tests/exchange/test_rules.py",), 0),
     "msingi/portal/rules.py": (("tests/portal/test_rules.py",), 0),

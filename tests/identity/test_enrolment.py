@@ -9,7 +9,7 @@ import pytest
 
 from msingi.identity import acts
 from msingi.identity.model import Address, Birth, Enrolled, EnrolmentOrder, Held, Name, Row
-from msingi.kernel.context import job_context
+from msingi.kernel.context import Actor, Kind, context, job_context
 from msingi.kernel.errors import Conflict
 from msingi.kernel.ids import uuid7
 from msingi.kernel.tx import Tx
@@ -66,6 +66,20 @@ async def test_round_trips_do_not_grow_with_the_batch_nor_with_candidates(stack,
     assert spent["new", 27] <= spent["new", 3] + 1  # keys of candidates are fetched once, if there are any
     assert spent["known", 27] <= spent["known", 3] + 1
     assert max(spent.values()) <= 14
+
+
+async def test_an_enrolment_of_one_asks_five_times_between_its_first_and_its_last_message(stack, trips):
+    order, key = someone(), str(uuid7())
+    trips[0] = 0
+    outcome = await acts.enrol(stack, ctx(), order, key)
+    assert isinstance(outcome, Enrolled) and trips[0] <= 5  # locks, names, candidates, number, phone
+    officer = Actor(Kind.STAFF, "officer", "rita", frozenset(["enrolment-officer"]), 2)
+    reading = context(officer, "identity-registration", "legal-obligation")
+    person = await acts.read_person(stack, reading, outcome.person_id)
+    assert person.demographics.name == order.name and person.number == outcome.number
+    assert (await acts.enrol(stack, ctx(), order, key)).person_id == outcome.person_id
+    held = await acts.enrol(stack, ctx(), written_differently(order), str(uuid7()))
+    assert isinstance(held, Held) and held.person_id != outcome.person_id
 
 
 async def test_a_key_that_stands_twice_in_a_batch_is_claimed_once(stack):

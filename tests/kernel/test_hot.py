@@ -6,12 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from litestar import Litestar, Request, Router, post
+from litestar import Litestar, Request, Response, Router, post, route
+from litestar.datastructures import Cookie
 from litestar.params import HeaderParameter, JSONBody
 from msgspec import Meta, Struct
 
 from msingi.kernel import hot, web
-from msingi.kernel.errors import Malformed, Outage
+from msingi.kernel.errors import Malformed, Outage, Refusal
 
 
 class Inner(Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,19 +57,45 @@ async def bare(request: Request[Any, Any, Any], data: JSONBody[Body]) -> Told:
     return await work(request, data, "")
 
 
+class Odd(Refusal):
+    """A refusal that its router tells in its own way."""
+
+
+def oddly(request: Request[Any, Any, Any], refused: Odd) -> Response[bytes]:
+    answer = web.on_refusal(request, refused)
+    answer.headers["Retry-After"] = "7"
+    return answer
+
+
+@route("/raw", http_method=["GET", "POST"], status_code=200)
+async def raw(request: Request[Any, Any, Any]) -> Response[Any]:
+    opened.append(request.scope["path_template"])
+    said = (await request.body()).decode()
+    if said == "odd":
+        raise Odd()
+    if said == "cookie":
+        return Response({"said": said}, cookies=[Cookie("a", "b")], headers={"Cache-Control": "no-store"})
+    if said == "created":
+        return Response(Told(1, "", said), status_code=201, headers={"Cache-Control": "no-store"})
+    return Response(said.encode(), media_type="application/jwt" if said == '"jwt"' else "application/json")
+
+
 app = Litestar(
-    [Router("/", route_handlers=[keyed, bare])],
+    [Router("/", route_handlers=[keyed, bare]), Router("/", route_handlers=[raw], exception_handlers={Odd: oddly})],
     exception_handlers=web.EXCEPTION_HANDLERS,
     logging_config=None,
     openapi_config=None,
     request_max_body_size=64 * 1024,
 )
-before = hot.of(app, [hot.Hot("/keyed", Body, work, 201, keyed=True), hot.Hot("/bare", Body, work)])
+RAW = [hot.Hot("/raw", raw.fn, endings={Odd: oddly})]
+before = hot.of(app, [*RAW, hot.Hot("/keyed", work, Body, 201, keyed=True), hot.Hot("/bare", work, Body)])
 GOOD = b'{"n": 7, "inner": {"kind": "a"}}'
 
 
-async def sent(to: Any, path: str, body: bytes, headers: list[tuple[bytes, bytes]], pieces: int = 1) -> Any:
-    """What an application answers: status, the headers that say something, and the content without its instance."""
+async def sent(
+    to: Any, path: str, body: bytes, headers: list[tuple[bytes, bytes]], pieces: int = 1, method: str = "POST"
+) -> Any:
+    """What an application answers: status, the headers that say something, and the content."""
     size = max(1, -(-len(body) // pieces))
     parts = [body[i : i + size] for i in range(0, len(body), size)] or [b""]
     messages: list[Any] = [
@@ -83,15 +110,15 @@ async def sent(to: Any, path: str, body: bytes, headers: list[tuple[bytes, bytes
         answers.append(message)
 
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
         "raw_path": path.encode(), "query_string": b"", "root_path": "", "scheme": "http", "headers": headers,
         "server": ("127.0.0.1", 80), "client": ("127.0.0.1", 1), "msingi_request_id": "same",
     }  # fmt: skip
     await to(scope, receive, send)
     content = b"".join(message.get("body", b"") for message in answers[1:])
     told = {n.lower(): v for n, v in answers[0]["headers"]}
-    kept = (b"content-type", b"content-length", b"cache-control", b"retry-after", b"x-request-id")
-    return answers[0]["status"], {name: told.get(name) for name in kept}, msgspec.json.decode(content)
+    kept = (b"content-type", b"content-length", b"cache-control", b"retry-after", b"x-request-id", b"set-cookie")
+    return answers[0]["status"], {name: told.get(name) for name in kept}, content
 
 
 def headers_of(body: bytes, *more: tuple[bytes, bytes], kind: bytes = b"application/json") -> list[tuple[bytes, bytes]]:
@@ -152,6 +179,17 @@ async def test_a_hot_door_takes_a_media_type_as_the_framework_does(kind):
     assert await sent(before, "/keyed", GOOD, headers) == await sent(app, "/keyed", GOOD, headers)
 
 
+@pytest.mark.parametrize("said", ["odd", "cookie", "created", '"jwt"', '"plain"', '"' + "x" * 20_000 + '"'])
+async def test_a_raw_hot_door_answers_as_the_framework_does(said):
+    both = [hot.Hot("/raw", raw.fn, endings={Odd: oddly}, method=method) for method in ("POST", "GET")]
+    for door, body in ((both[0], said.encode()), (both[1], b""), (both[1], said.encode())):
+        headers = headers_of(body, kind=b"text/anything") if body else []
+        with_it = hot.of(app, [door])
+        for pieces in (1, 3):
+            hot_way = await sent(with_it, "/raw", body, headers, pieces, door.method)
+            assert hot_way == await sent(app, "/raw", body, headers, pieces, door.method)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(
@@ -172,6 +210,6 @@ async def test_what_is_plain_does_take_the_short_way(monkeypatch):
     monkeypatch.setattr(Litestar, "__call__", never)
     opened.clear()
     status, _, content = await sent(before, "/keyed", GOOD, headers_of(GOOD, *KEYS["one"]))
-    assert (status, content) == (201, {"n": 7, "key": "k1", "words": ""}) and opened == ["/keyed"]
+    assert (status, content) == (201, b'{"n":7,"key":"k1","words":""}') and opened == ["/keyed"]
     with pytest.raises(AssertionError, match="long way"):
         await sent(before, "/keyed", GOOD, headers_of(GOOD))

@@ -67,7 +67,7 @@ async def enrol(stack: Stack, ctx: Context, order: EnrolmentOrder, idempotency_k
             return await enrolment.repeated(tx, stack, first)
         for fault in (await enrolment.resolve_links(tx, stack, [prepared])).values():
             raise fault
-        [outcome] = await enrolment.enrol_all(tx, stack, [prepared], [permit])
+        [outcome] = await enrolment.enrol_all(tx, stack, [prepared], [permit], last=True)
         await once.settle(tx, ROOM, key, enrolment.receipt(outcome))
     return outcome
 

@@ -99,8 +99,11 @@ async def resolve_links(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> dict
     return faults
 
 
-async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Sequence[Permit]) -> list[Outcome]:
-    """Enrol or hold each of a batch, one permit each; leaves the leaves and emits the events."""
+async def enrol_all(
+    tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Sequence[Permit], *, last: bool = False
+) -> list[Outcome]:
+    """Enrol or hold each of a batch, one permit each; leaves the leaves and emits the events. With `last`, nothing in
+    the transaction needs what is written here, so that it may travel with the commit."""
     at = clock.now()
     # 1. Wait for every enrolment under way that could be of the same person: from here on its rows are visible.
     await store.lock_stripes(tx, (key % STRIPES for prepared in batch for key in prepared.keys))
@@ -111,7 +114,7 @@ async def enrol_all(tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Se
     issued = await issue_numbers(tx, stack, [p.person_id for p in fresh], at)
     phones = {phone_key(stack, p.demographics.phone): p.person_id for p in reversed(fresh) if p.demographics.phone}
     linked = await store.link_phones(tx, phones)
-    await _write(tx, stack, batch, issued, at)
+    await _write(tx, stack, batch, issued, at, last and not any(alike))
     outcomes: list[Outcome] = []
     cases: list[DuplicateCase] = []
     for prepared, permit, found in zip(batch, permits, alike, strict=True):
@@ -203,10 +206,13 @@ async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at
     return issued
 
 
-async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime) -> None:
+async def _write(
+    tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime, last: bool
+) -> None:
     new, names = [], Counter[int]()
     totals = blocking.total_keys(stack.keys.mac("blind"))
-    await stack.seal.create_keys(tx, [prepared.person_id for prepared in batch])
+    last = last and not any(prepared.photo or prepared.links for prepared in batch)
+    await stack.seal.create_keys(tx, [prepared.person_id for prepared in batch], last=last)
     for prepared in batch:
         person_id, person = prepared.person_id, prepared.demographics
         number = issued.get(person_id)
@@ -226,7 +232,7 @@ async def _write(tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mappin
         )
         names.update(prepared.name_keys.values())
         names[totals[person_id.int % len(totals)]] += 1
-    await store.add_people(tx, new, names, "enrolment", at)
+    await store.add_people(tx, new, names, "enrolment", at, last=last)
     await _write_guardians(tx, stack, batch, at)
 
 

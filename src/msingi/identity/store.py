@@ -69,12 +69,14 @@ async def issue_numbers(tx: Tx, wanted: dict[bytes, PersonId], at: datetime) -> 
     return {bytes(row["number_key"]) for row in rows}
 
 
-async def add_people(tx: Tx, new: Sequence[NewPerson], names: dict[int, int], reason: str, at: datetime) -> None:
-    """Write new people with their first version, search keys, photos and ties, and count their names."""
+async def add_people(
+    tx: Tx, new: Sequence[NewPerson], names: dict[int, int], reason: str, at: datetime, *, last: bool = False
+) -> None:
+    """Write new people with their first version, search keys, photos and ties, and count their names; people without
+    photo and ties together with the commit, if nothing before it needs them (`last`)."""
     ids, keys = [p.person_id for p in new], sorted((key, p.person_id) for p in new for key in p.search_keys)
     counted = sorted(names)
-    await tx.do(
-        Q.add_people,
+    columns = (
         ids,
         [p.status for p in new],
         [p.region for p in new],
@@ -89,6 +91,10 @@ async def add_people(tx: Tx, new: Sequence[NewPerson], names: dict[int, int], re
         counted,
         [names[key] for key in counted],
     )
+    if last:
+        tx.later.append((Q.add_people, columns))
+        return
+    await tx.do(Q.add_people, *columns)
     photos = [(p.person_id, p.photo_sealed) for p in new if p.photo_sealed is not None]
     if photos:
         await tx.do(Q.add_photos, [p for p, _ in photos], [photo for _, photo in photos], at)

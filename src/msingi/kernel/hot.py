@@ -1,17 +1,18 @@
 """Hot doors: the shortest way to an act, for the few doors that are opened thousands of times a second.
 
 The framework's way from bytes to a function and back costs more than the transfer that it asks for. A hot door takes
-what is plain (one JSON body of the right shape, small and whole) straight to its function. Whatever is not plain goes
-to the framework, which refuses or accepts it exactly as if there were no hot door: there is one set of rules, and one
-OpenAPI description. What the function refuses is told by the same dialects.
+what is plain (a small body that came whole, JSON of the right shape where one is asked for) straight to its function.
+Whatever is not plain goes to the framework, which refuses or accepts it exactly as if there were no hot door: there is
+one set of rules, and one OpenAPI description. What the function refuses is told by the same dialects.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Response
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.utils.scope.state import ScopeState
 from msgspec import Struct
 
 from msingi.kernel import web
@@ -21,19 +22,25 @@ MAX_BODY_BYTES = 16 * 1024
 _TYPE, _LENGTH, _KEY = b"content-type", b"content-length", b"idempotency-key"
 _JSON = b"application/json"
 _WRONG = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_MEDIA = {"application/json": _JSON, "application/jwt": b"application/jwt"}
+Endings = dict[Any, Callable[[Request[Any, Any, Any], Any], Response[Any]]]
 
 
 class Hot(Struct, frozen=True):
-    """A door of the framework's (POST `path`) that has a shorter way: `opens(request, body, key)` is its function.
+    """A door of the framework's at `path` that has a shorter way to its function.
 
-    `body` is the type that the body has; `key` the Idempotency-Key, empty for a door that takes none (`keyed`).
+    With `body`, a type, what comes is JSON of that type, and the function is called as `opens(request, body, key)`; the
+    key is the Idempotency-Key, empty for a door that takes none (`keyed`). Without `body`, the function reads the
+    request itself, as `opens(request)`. `endings` are the exception handlers of the door's router.
     """
 
     path: str
-    body: Any
-    opens: Callable[[Request[Any, Any, Any], Any, str], Awaitable[Any]]
+    opens: Callable[..., Awaitable[Any]]
+    body: Any = None
     status: int = 200
     keyed: bool = False
+    method: str = "POST"
+    endings: Endings = {}
 
 
 class HotDoors:
@@ -41,38 +48,60 @@ class HotDoors:
 
     def __init__(self, app: Litestar, doors: Sequence[Hot]) -> None:
         self._app = app
-        self._doors = {door.path: (door, msgspec.json.Decoder(door.body)) for door in doors}
+        self._doors = {
+            door.path: (door, None if door.body is None else msgspec.json.Decoder(door.body)) for door in doors
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open the hot door of this path if what comes is plain; otherwise let the application answer."""
-        found = self._doors.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if found is None:
+        found = self._doors.get(scope["path"]) if scope["type"] == "http" else None
+        if found is None or scope.get("method") != found[0].method:
             return await self._app(scope, receive, send)  # type: ignore[arg-type]
         door, decoder = found
-        key = _plain(scope, door.keyed)
+        key = _plain(scope, decoder is not None, door.keyed) if door.method == "POST" else _bare(scope)
         if key is None:
             return await self._app(scope, receive, send)  # type: ignore[arg-type]
-        message = await receive()
-        try:
-            if message["type"] != "http.request" or message.get("more_body", False):
-                raise msgspec.DecodeError("not whole")
-            body = decoder.decode(message["body"])
-        except _WRONG:
-            return await self._app(scope, _again(message, receive), send)  # type: ignore[arg-type]
+        given, content = (), b""
+        if door.method == "POST":
+            message = await receive()
+            try:
+                if message["type"] != "http.request" or message.get("more_body", False):
+                    raise msgspec.DecodeError("not whole")
+                content = message["body"]
+                if decoder is not None:
+                    given = decoder.decode(content), key
+            except _WRONG:
+                return await self._app(scope, _again(message, receive), send)  # type: ignore[arg-type]
+        ScopeState.from_scope(scope).body = content
         scope["app"] = scope["litestar_app"] = self._app  # type: ignore[typeddict-unknown-key]
         scope["path_template"] = door.path
         request: Request[Any, Any, Any] = Request(scope, receive, send)  # type: ignore[arg-type]
         try:
-            raw = msgspec.json.encode(await door.opens(request, body, key))
+            answer = await door.opens(request, *given)
         except Exception as failure:
-            answer = _told(request, failure).to_asgi_response(None, request)
-            return await answer(scope, receive, send)
-        headers = [(_TYPE, _JSON), (_LENGTH, str(len(raw)).encode())]
-        await send({"type": "http.response.start", "status": door.status, "headers": headers})
-        await send({"type": "http.response.body", "body": raw, "more_body": False})
+            answer = _told(request, failure, door.endings)
+        await _send(scope, receive, send, request, answer, door.status)
 
 
-def _plain(scope: Scope, keyed: bool) -> str | None:
+async def _send(
+    scope: Scope, receive: Receive, send: Send, request: Request[Any, Any, Any], answer: Any, status: int
+) -> None:
+    """Send what a door's function gave: something to be told as JSON, or a response."""
+    kind, headers = _JSON, []
+    if isinstance(answer, Response):
+        known = _MEDIA.get(str(answer.media_type or "application/json"))
+        if known is None or answer.cookies or answer.background is not None:
+            return await answer.to_asgi_response(None, request)(scope, receive, send)
+        kind, status = known, answer.status_code or status
+        headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        answer = answer.content
+    raw = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
+    headers += [(_TYPE, kind), (_LENGTH, str(len(raw)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": raw, "more_body": False})
+
+
+def _plain(scope: Scope, json: bool, keyed: bool) -> str | None:
     """The Idempotency-Key of a request that is plain (empty where none is asked for); None if it is not."""
     kind, length, keys = b"", -1, []
     for name, value in scope["headers"]:
@@ -82,12 +111,18 @@ def _plain(scope: Scope, keyed: bool) -> str | None:
             length = int(value) if value.isdigit() and length < 0 else MAX_BODY_BYTES + 1
         elif name == _KEY:
             keys.append(value)
-    if kind is not _JSON or not 0 <= length <= MAX_BODY_BYTES:
+    if (json and kind is not _JSON) or not 0 <= length <= MAX_BODY_BYTES:
         return None
     if not keyed:
         return ""
     key = keys[0] if len(keys) == 1 else b""
     return key.decode() if 1 <= len(key) <= 64 and key.isascii() else None
+
+
+def _bare(scope: Scope) -> str | None:
+    """Nothing, for a request without content; None for any other."""
+    told = dict(scope["headers"])
+    return "" if told.get(_LENGTH, b"0") == b"0" and b"transfer-encoding" not in told else None
 
 
 def _again(message: Message, receive: Receive) -> Receive:
@@ -100,7 +135,10 @@ def _again(message: Message, receive: Receive) -> Receive:
     return again
 
 
-def _told(request: Request[Any, Any, Any], failure: Exception) -> Any:
+def _told(request: Request[Any, Any, Any], failure: Exception, endings: Endings) -> Response[Any]:
+    own = next((endings[kind] for kind in type(failure).__mro__ if kind in endings), None)
+    if own is not None:
+        return own(request, failure)
     if isinstance(failure, Refusal):
         return web.on_refusal(request, failure)
     return web.on_outage(request, failure) if isinstance(failure, Outage) else web.on_bug(request, failure)

@@ -45,6 +45,10 @@ SELECT person_id, wrapped FROM kernel.person_key WHERE person_id = ANY ($1::uuid
 INSERT INTO kernel.person_key (person_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])
 ON CONFLICT (person_id) DO NOTHING RETURNING person_id
 
+-- name: new_person_keys
+-- Keep the wrapped keys of people who have none.
+INSERT INTO kernel.person_key (person_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+
 -- name: keys_hold
 -- Stop the transaction unless these people still have these wrapped keys.
 SELECT kernel.keys_hold($1, $2)

@@ -83,10 +83,18 @@ class Seals:
         """Give a new person a key; a person who has one keeps it."""
         await self.create_keys(tx, (person_id,))
 
-    async def create_keys(self, tx: Tx, person_ids: Iterable[PersonId]) -> None:
-        """Give new people a key each, in one round trip; those who have one keep it."""
+    async def create_keys(self, tx: Tx, person_ids: Iterable[PersonId], *, last: bool = False) -> None:
+        """Give new people a key each, in one round trip; those who have one keep it.
+
+        With `last`, nobody of them can have one, and nothing before the commit needs them in the database: they travel
+        with it, and it fails if somebody had one after all.
+        """
         secrets = {p: AESGCM.generate_key(256) for p in person_ids}
         wrapped = {p: self._keystore.wrap(secret, p.bytes) for p, secret in secrets.items()}
+        if last:
+            tx.later.append((Q.new_person_keys, (list(wrapped), list(wrapped.values()))))
+            tx.person_keys.update((p, AESGCM(secret)) for p, secret in secrets.items())
+            return
         for row in await tx.rows(Q.make_person_keys, list(wrapped), list(wrapped.values())):
             tx.person_keys[row["person_id"]] = AESGCM(secrets[row["person_id"]])
 

@@ -112,7 +112,7 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order, {})
+    ready = await _ordered(stack, ctx, order, mandates.own(stack, ctx, "payments.transfer"))
     (ending,) = await ledger.post(stack, (ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
@@ -131,9 +131,10 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
-    paying: dict[int, tuple[Permit, int]] = {}  # one actor, one act, an own account: one decision
+    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
     for wanted in orders:
         try:
+            paying = paying or mandates.own(stack, ctx, "payments.transfer")
             ready.append(await _ordered(stack, ctx, wanted, paying))
             places.append(len(told))
             told.append(_PENDING)
@@ -166,18 +167,15 @@ def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt |
     )
 
 
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: dict[int, tuple[Permit, int]]) -> Order:
+async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: tuple[Permit, int]) -> Order:
     """A permitted transfer as the writer takes it: shapes checked, payee found. The actor holds the debited account
-    (then `own` remembers it), or has a mandate over it."""
+    (as `own` says), or has a mandate over it."""
     rules.check_order(wanted)
     debit = rules.id_of(wanted.payer)
-    paying = own.get(debit)
-    if paying is None:
-        asked = debit, wanted.amount_minor, wanted.key
-        paying = await mandates.payer_of(stack, ctx, "payments.transfer", *asked)
-        if paying[1] == mandates.own(stack, ctx, "payments.transfer")[1]:
-            own[debit] = paying
-    permit, owner = paying
+    permit, owner = own
+    if ctx.actor.kind is Kind.PERSON and ledger.holder_of(stack, debit) != owner:
+        asked = mandates.Debit(debit, wanted.amount_minor, wanted.key, "payments.transfer")
+        owner = await mandates.owner_for(stack, ctx, parties.person_of(ctx), asked, owner)
     name = ""
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)

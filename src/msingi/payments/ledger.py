@@ -33,8 +33,9 @@ async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
 
 
 async def _post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
-    ways = {_way(order) for order in orders}
-    if len(ways) == 1 and (way := ways.pop()) >= 0 and len(orders) <= MAX_ORDERS:  # nearly always
+    way = _way(orders[0]) if orders else -1
+    alone = len(orders) == 1 or all(_way(order) == way for order in orders)
+    if way >= 0 and alone and len(orders) <= MAX_ORDERS:  # nearly always
         return await writer.of(stack, way).post(orders)
     return [ending for (ending,) in await _post_chains(stack, [(order,) for order in orders])]
 

@@ -198,4 +198,4 @@ routers = [
         tags=["payments"],
     )
 ]
-hot = [Hot("/v1/payments/transfers", TransferBody, _transferred, status=201, keyed=True)]
+hot = [Hot("/v1/payments/transfers", _transferred, TransferBody, status=201, keyed=True)]

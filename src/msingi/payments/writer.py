@@ -62,21 +62,19 @@ class Writer:
         """The accounts in memory; None before the first order, and while they are read again."""
         return self._book
 
-    async def post(self, orders: Sequence[Order]) -> list[Ending]:
-        """Post up to MAX_BATCH orders as they come; their endings, in their order, once they are durable.
+    def post(self, orders: Sequence[Order]) -> "asyncio.Future[list[Ending]]":
+        """Post up to MAX_BATCH orders as they come; to await: their endings, in their order, once they are durable.
 
-        Raises Outage when it cannot be told in time; repeating with the same ids is always safe.
+        The future raises Outage when it cannot be told in time; repeating with the same ids is always safe.
         """
         if len(orders) > MAX_BATCH:
             raise ValueError(f"a call holds at most {MAX_BATCH} orders")
-        if not orders:
-            return []
         for order in orders:
             if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
                 raise ValueError("an amount or an account id is out of range")
-        if orders[-1].linked:
+        if orders and orders[-1].linked:
             raise ValueError("the last order of a call is not linked to another one")
-        return await self._asked(orders)
+        return self._asked(orders)
 
     async def expire(self) -> None:
         """End the holds whose time is over by this writer's clock; durable when it returns."""

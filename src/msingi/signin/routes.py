@@ -348,4 +348,4 @@ dialects = {
     "/v1/esignet/oidc": oauth_dialect,
 }
 authenticators = [bearer.authenticate]
-hot = answers.hot
+hot = [*provider_routes.hot, *bearer.hot, *answers.hot]

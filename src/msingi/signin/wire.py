@@ -4,15 +4,20 @@ import base64
 import hashlib
 import hmac
 import tomllib
+from binascii import b2a_base64
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, import_key
+from joserfc.jwk import ECKey, Key, import_key
 from joserfc.jws import JWSRegistry
 
 from msingi.kernel.ids import PersonId
@@ -22,7 +27,12 @@ from msingi.signin.errors import FlowLost, InvalidRequest, InvalidToken
 
 T = TypeVar("T")
 FALLBACK = "en"
-_registry = JWSRegistry(algorithms=["ES256"])
+ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
+_registry = JWSRegistry(algorithms=list(ALGORITHMS))
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_PLAIN = frozenset(("alg", "kid", "typ", "jwk"))
+_MOST_HEADER = 512
+_ES256 = ECDSA(SHA256())
 
 
 class Pointer(msgspec.Struct, frozen=True, array_like=True):
@@ -40,7 +50,7 @@ class Pointer(msgspec.Struct, frozen=True, array_like=True):
 
 def b64(raw: bytes) -> str:
     """Base64url without padding."""
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def unb64(text: str) -> bytes:
@@ -103,10 +113,34 @@ def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
         known = [k for k in keys.public("oidc") if k["kid"] == header.get("kid")]
         if header.get("typ") != typ or not known:
             raise InvalidToken(rule="typ or kid")
-        jws.deserialize_compact(token, public_key(known[0]), registry=_registry)
+        if header.get("alg") != "ES256" or not signed(token, header, public_key(known[0])):
+            raise InvalidToken(rule="signature")
     except (ValueError, JoseError):
         raise InvalidToken(rule="signature") from None
     return payload
+
+
+def signed(token: str, header: dict[str, Any], key: Key) -> bool:
+    """Whether a compact JWS with this header is signed by this key.
+
+    ES256 under a header that says nothing unusual, which nearly all are, is verified here; the library takes a third
+    longer. Everything else is the library's affair. Raises ValueError or JoseError for what is no JWS.
+    """
+    message, _, text = token.rpartition(".")
+    plain = header.get("alg") == "ES256" and header.keys() <= _PLAIN and message.find(".") <= _MOST_HEADER
+    named = isinstance(header.get("kid", ""), str) and isinstance(header.get("typ", ""), str)
+    if not (plain and named and isinstance(key, ECKey) and key.curve_name == "P-256"):
+        jws.deserialize_compact(token, key, registry=_registry)
+        return True
+    raw = unb64(text)
+    if len(raw) != 64:
+        return False
+    pair = encode_dss_signature(int.from_bytes(raw[:32]), int.from_bytes(raw[32:]))
+    try:
+        key.public_key.verify(pair, message.encode(), _ES256)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def own_claims(keys: Keystore, token: str, typ: str) -> dict[str, Any]:
@@ -122,9 +156,23 @@ def _public_key(members: tuple[tuple[str, str], ...]) -> Key:
     return import_key(dict(members))  # type: ignore[return-value]
 
 
+@lru_cache(4096)
+def _thumbprint(members: tuple[tuple[str, str], ...]) -> str:
+    return _public_key(members).thumbprint()
+
+
+def _members(jwk: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((m, str(jwk[m])) for m in ("kty", "crv", "x", "y", "n", "e") if m in jwk)
+
+
 def public_key(jwk: dict[str, Any]) -> Key:
     """A public key from its JWK, private members left out. Raises ValueError, KeyError or JoseError for no key."""
-    return _public_key(tuple((m, str(jwk[m])) for m in ("kty", "crv", "x", "y", "n", "e") if m in jwk))
+    return _public_key(_members(jwk))
+
+
+def thumbprint(jwk: dict[str, Any]) -> str:
+    """The thumbprint of a public key (RFC 7638). Raises as `public_key`."""
+    return _thumbprint(_members(jwk))
 
 
 @cache

@@ -1,19 +1,21 @@
 """Signed JSON: the compact serialization of RFC 7515, section 7.1, for headers that repeat a million times."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import b2a_base64
 from typing import Any
 
 import msgspec
 
 from msingi.credentials.cose import Signer
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _JWS_ALG = {"Ed25519": "EdDSA", "EdDSA": "EdDSA", "ES256": "ES256"}
 _PUBLIC_MEMBERS = {"EC": ("kty", "crv", "x", "y"), "OKP": ("kty", "crv", "x"), "RSA": ("kty", "n", "e")}
 
 
 def b64(raw: bytes) -> str:
     """base64url without padding (RFC 7515, section 2)."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def unb64(text: str | bytes) -> bytes:

@@ -100,14 +100,14 @@ async def _sign_many(stack: Stack, batch: list[Waiting]) -> list[Copies | Except
         fresh = await _claimed(tx, {nonce: until for one in batch for nonce, until in one.order.nonces})
         pairs = [(one.order.person_id, one.order.kind) for one in batch]
         held = await store.live_holdings(tx, pairs)
-        await stack.seal.fetch(tx, {person for person, _ in held})
+        await stack.seal.fetch(tx, {person for person, _ in held if not stack.seal.remembers(person)})
         for one, pair in zip(batch, pairs, strict=True):
             mine = [places.pop() for _ in one.order.holders]
             outcome = await _outcome(stack, tx, one, _meant(one.order, held.get(pair, [])), fresh, mine, signed)
             outcomes.append(outcome)
             log.append(tx, one.permit, subject=one.order.person_id, detail=_told(one, outcome))
         if signed:
-            await store.add_copies(tx, signed)
+            store.add_copies(tx, signed)
     return outcomes
 
 

@@ -116,9 +116,13 @@ SELECT max(list_id) FROM credentials.status_list;
 INSERT INTO credentials.status_list (list_id) VALUES ($1) ON CONFLICT DO NOTHING;
 
 -- name: claim_nonces
--- Use nonces up; gives those that had not been used.
+-- Use nonces up; those that had been used before count as no row.
 INSERT INTO credentials.used_nonce (nonce, until) SELECT unnest($1::bytea[]), unnest($2::timestamptz[])
-ON CONFLICT DO NOTHING RETURNING nonce;
+ON CONFLICT DO NOTHING;
+
+-- name: nonces_before
+-- Which of these nonces another transaction used than this one.
+SELECT nonce FROM credentials.used_nonce WHERE nonce = ANY ($1::bytea[]) AND xmin <> pg_current_xact_id()::xid;
 
 -- name: forget_nonces
 -- Nonces that expired need not be remembered.
@@ -127,7 +131,7 @@ DELETE FROM credentials.used_nonce WHERE until < $1;
 -- name: add_copies
 -- Write signed copies.
 INSERT INTO credentials.copy (person_id, list_id, list_index, holding_id, format, expires_on)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::date[]);
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::text[]::date[]);
 
 -- name: add_offer
 -- Write an offer.

@@ -38,6 +38,7 @@ from msingi.credentials.issuance.model import (
 from msingi.kernel import clock, web
 from msingi.kernel.context import Context
 from msingi.kernel.errors import NotFound
+from msingi.kernel.hot import Hot
 from msingi.kernel.ids import PersonId
 from msingi.signin.bearer import acts as bearer
 from msingi.signin.errors import InvalidToken
@@ -327,3 +328,4 @@ routers = [
         tags=["credentials"],
     ),
 ]  # fmt: skip
+hot = [Hot("/oid4vci/nonce", nonce.fn), Hot("/oid4vci/credential", credential.fn)]

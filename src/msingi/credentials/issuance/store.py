@@ -151,9 +151,10 @@ async def reserve(tx: Tx, drawn: Sequence[int], crowded: float) -> list[Place]:
 
 
 async def claim_nonces(tx: Tx, nonces: dict[bytes, datetime]) -> set[bytes]:
-    """Use nonces up; those that had not been used."""
-    rows = await tx.rows(Q.claim_nonces, list(nonces), list(nonces.values()))
-    return {bytes(row["nonce"]) for row in rows}
+    """Use nonces up; those that had not been used. As the first statement it costs no round trip of its own."""
+    if await tx.first(Q.claim_nonces, list(nonces), list(nonces.values())) == len(nonces):
+        return set(nonces)
+    return set(nonces) - {bytes(row["nonce"]) for row in await tx.rows(Q.nonces_before, list(nonces))}
 
 
 async def forget(tx: Tx, at: datetime) -> int:
@@ -164,17 +165,17 @@ async def forget(tx: Tx, at: datetime) -> int:
     return gone
 
 
-async def add_copies(tx: Tx, copies: Sequence[tuple[Holding, Place, Format, date]]) -> None:
-    """Write signed copies by their places."""
-    await tx.do(
-        Q.add_copies,
+def add_copies(tx: Tx, copies: Sequence[tuple[Holding, Place, Format, date]]) -> None:
+    """Write signed copies by their places, with the commit."""
+    columns = (
         [holding.person_id for holding, *_ in copies],
         [place.list_id for _, place, *_ in copies],
         [place.index for _, place, *_ in copies],
         [holding.holding_id for holding, *_ in copies],
         [form.value for _, _, form, _ in copies],
-        [last for *_, last in copies],
+        [last.isoformat() for *_, last in copies],
     )
+    tx.later.append((Q.add_copies, columns))
 
 
 async def add_offer(tx: Tx, offer: Offer) -> None:

@@ -41,4 +41,4 @@ async def alarms(request: WebRequest, before: datetime | None = None, limit: int
 
 
 doors = Router("/", route_handlers=[authenticate, send_code, alarms], request_max_body_size=16 * 1024)
-hot = [Hot("/v1/authenticate", Question, _authenticated)]
+hot = [Hot("/v1/authenticate", _authenticated, Question)]

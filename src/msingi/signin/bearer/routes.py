@@ -6,6 +6,7 @@ from litestar import Response, Router, post, route
 
 from msingi.kernel import web
 from msingi.kernel.context import Actor
+from msingi.kernel.hot import Hot
 from msingi.kernel.stack import Stack
 from msingi.signin import wire
 from msingi.signin.bearer import acts
@@ -87,9 +88,11 @@ def challenge(request: WebRequest, refused: InvalidToken) -> Response[bytes]:
     return answer
 
 
+_endings: Any = {InvalidToken: challenge}
 doors = Router(
     "/",
     route_handlers=[userinfo, revoke, introspect],
     request_max_body_size=64 * 1024,
-    exception_handlers={InvalidToken: challenge},
+    exception_handlers=_endings,
 )
+hot = [Hot("/oauth/userinfo", userinfo.fn, method="GET", endings=_endings)]

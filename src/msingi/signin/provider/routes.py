@@ -8,6 +8,7 @@ from litestar import Response, Router, get, post
 
 from msingi.kernel import clock, web
 from msingi.kernel.errors import Refusal
+from msingi.kernel.hot import Hot
 from msingi.kernel.ids import token
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
@@ -352,9 +353,11 @@ async def logout_by_form(request: WebRequest) -> Response[Any]:
 
 
 pages = [authorize, authorize_by_form, logout, logout_by_form]
+_endings: Any = {UseDpopNonce: with_nonce}
 doors = Router(
     "/",
     route_handlers=[provider_metadata, jwks, push, tokens],
     request_max_body_size=64 * 1024,
-    exception_handlers={UseDpopNonce: with_nonce},
+    exception_handlers=_endings,
 )
+hot = [Hot(f"/oauth/{path}", door.fn, endings=_endings) for path, door in (("par", push), ("token", tokens))]
