@@ -34,6 +34,7 @@ from msingi.kernel.postgres import EmbeddedServer, as_app, migrate, rewritten
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, audit, parties, rules, writer
+from msingi.payments.fraud import jobs as fraud
 from msingi.payments.model import Alias, TransferOrder
 
 BANK = "benki"
@@ -257,7 +258,8 @@ async def main(options: argparse.Namespace) -> None:
         )
         await migrate(owner_url)
         stack = await Stack.open(Settings(home=Path(folder)), as_app(owner_url), countries.load("taifa"))
-        policy.load(["payments"])
+        policy.load(["payments", "payments.fraud"])
+        await fraud.begin(stack)  # the gate belongs to the path
         began = time.perf_counter()
         bench = await filled(stack, owner_url, options.accounts)
         print(f"{options.accounts:,} accounts filled in {time.perf_counter() - began:.1f} s")

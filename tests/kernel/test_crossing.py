@@ -1,5 +1,7 @@
 """Acts that cross to another machine: what is carried comes back as it was, people under their other name."""
 
+import asyncio
+import importlib
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
@@ -143,3 +145,76 @@ def test_a_person_who_acts_is_named_as_there():
     ctx = context(Actor(Kind.PERSON, str(person)), "subject-access", "legal-obligation")
     assert crossing.context_for(ctx, other).actor.id == str(other(person))
     assert crossing.context_for(job_context("x"), other).actor.id == "x"
+
+
+def package(folder, monkeypatch, **parts: str):
+    """A sub-room made of these parts, imported."""
+    root = folder / "crossroom" / "inn"
+    root.mkdir(parents=True)
+    (folder / "crossroom" / "__init__.py").write_text("")
+    (root / "__init__.py").write_text("")
+    for name, text in parts.items():
+        (root / f"{name}.py").write_text("from uuid import UUID\nclass Tx: pass\n" + text)
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("crossroom.inn")
+
+
+async def test_a_sub_room_is_covered_as_a_whole_and_what_it_keeps_to_itself_is_not(tmp_path, monkeypatch):
+    acts = """
+async def look(stack, ctx, number: UUID) -> int: return 1
+async def _own(stack, ctx) -> int: return 2
+async def within(stack, ctx, tx: Tx) -> int: return 3
+async def untold(stack, ctx, anything) -> int: return 4
+async def other(db, ctx) -> int: return 5
+def plain(stack, ctx) -> int: return 6
+"""
+    inn = package(tmp_path, monkeypatch, acts=acts, desk="from crossroom.inn.acts import look as look\n")
+    assert crossing.cover(inn, "above") == 1 and crossing.cover(inn, "above") == 0
+    known = {name: one for name, one in crossing.known("inn").items() if one.act.__module__.startswith("crossroom")}
+    assert list(known) == ["look"] and known["look"].callers == ("above",)
+    desk = importlib.import_module("crossroom.inn.desk")  # it gives the act out again: that one is carried, too
+
+    async def carrier(stack: Any, known: crossing.Crossing, ctx: Any, args: dict[str, Any]) -> Any:
+        return 7
+
+    far = SimpleNamespace(local={crossing.FAR: {"inn": carrier}})
+    assert await desk.look(far, job_context("x"), UUID(int=1)) == 7
+
+
+def test_two_acts_of_one_name_stop_the_program():
+    async def looked(stack: Any, ctx: Any) -> None: ...
+
+    looked.__module__ = "somewhere.else"
+    with pytest.raises(ValueError, match="names two acts"):
+        crossing.crossing("x", room="testing")(looked)
+
+
+async def test_endless_work_rests_while_its_room_runs_elsewhere(monkeypatch):
+    monkeypatch.setattr(crossing, "LOOK_S", 0.01)
+    stack, at_work = SimpleNamespace(local={}), asyncio.Event()
+    began = 0
+
+    async def work(_: Any) -> None:
+        nonlocal began
+        began += 1
+        at_work.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            at_work.clear()
+
+    async def until(wanted: bool) -> None:
+        while at_work.is_set() is not wanted:
+            await asyncio.sleep(0.001)
+
+    task = asyncio.create_task(crossing.while_here(stack, "testing", work))
+    async with asyncio.timeout(30):
+        await until(True)
+        stack.local[crossing.FAR] = {"testing": None}
+        await until(False)
+        stack.local[crossing.FAR] = {}
+        await until(True)
+    assert began == 2
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

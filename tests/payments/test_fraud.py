@@ -234,7 +234,12 @@ async def test_access_stopped_payments(stack, source):
     assert (await acts.stopped_payments(stack, me(who))).payments == []
     with pytest.raises(NotPermitted):
         await acts.stopped_payments(stack, kit.as_person(who.id, assurance=0))
-    for wrong in ({"limit": 0}, {"before": "yesterday"}, {"before": f"2026-01-01T00:00:00|{uuid4()}"}):
+    for wrong in (
+        {"limit": 0},
+        {"before": "yesterday"},
+        {"before": f"2026-01-01T00:00:00|{uuid4()}"},
+        {"before": f"0001-01-01T00:00:00+23:00|{uuid4()}"},
+    ):
         with pytest.raises(Malformed):
             await acts.stopped_payments(stack, me(who), **wrong)
 

@@ -38,72 +38,6 @@ def worked(order, ds, dt, amount, side):
         assume(False)
 
 
-@given(rates(), digits, digits, st.integers(1, 10**12), st.sampled_from(Side))
-@example(PLAIN, 0, 2, 10_000, Side.SEND)
-@settings(max_examples=150, deadline=None)
-def test_law_2_every_minor_unit_is_explained(order, ds, dt, amount, side):
-    done = worked(order, ds, dt, amount, side)
-    assert done.total_minor == done.fee_minor + done.converted_minor
-    assert done.fee_minor == rules.fee(order, done.total_minor) and done.fee_minor >= 0
-    assert (done.total_minor if side is Side.SEND else done.target_minor) == amount
-    exact = done.converted_minor * rules.price(order, ds, dt)
-    if side is Side.SEND:  # the house keeps less than one minor unit of the target
-        assert 0 <= exact - done.target_minor < 1
-    else:  # and where the target is given, less than one minor unit of the source
-        assert 0 <= done.converted_minor - done.target_minor / rules.price(order, ds, dt) < 1
-    middle = done.converted_minor * rules.price(order, ds, dt, spread=False)
-    assert 0 <= middle - (done.target_minor + done.margin_minor) < 1 and done.margin_minor >= 0
-
-
-@given(rates(), digits, digits, st.integers(1, 10**9))
-@settings(max_examples=100, deadline=None)
-def test_both_ways_to_ask_agree(order, ds, dt, target):
-    """What it costs to let an amount arrive is the least for which it arrives."""
-    asked = worked(order, ds, dt, target, Side.RECEIVE)
-    sent = rules.convert(order, ds, dt, asked.total_minor, Side.SEND)
-    assert sent.target_minor >= target and sent.fee_minor == asked.fee_minor
-    if asked.total_minor > 1:
-        try:
-            less = rules.convert(order, ds, dt, asked.total_minor - 1, Side.SEND).target_minor
-        except AmountNotConverted:
-            less = 0
-        assert less < target
-
-
-@given(rates(), digits, digits, st.integers(1, 10**9), st.integers(0, 2_000))
-@settings(max_examples=100, deadline=None)
-def test_law_3_there_and_back_is_never_a_gain(order, ds, dt, amount, spread):
-    middle = Fraction(order.middle)
-    assume(1 / middle == Fraction(f"{float(1 / middle):.10f}") or middle > Fraction(1, 1000))
-    text = f"{int(10**10 / middle):011d}"  # the inverse, rounded down to ten decimals
-    text = f"{int(text[:-10])}.{text[-10:]}"
-    assume(Fraction(text) > 0 and len(text.partition(".")[0]) < 9)
-    back = replace(order, source="BBB", target="AAA", middle=text, spread_bp=spread, fee_minor=0, fee_bp=0)
-    there = worked(order, ds, dt, amount, Side.SEND)
-    returned = worked(back, dt, ds, there.target_minor, Side.SEND)
-    assert returned.target_minor <= amount
-
-
-@given(rates(), digits, digits, st.lists(st.integers(1, 10**7), min_size=2, max_size=5))
-@settings(max_examples=100, deadline=None)
-def test_law_3_pieces_are_never_worth_more_than_the_whole(order, ds, dt, pieces):
-    whole = worked(order, ds, dt, sum(pieces), Side.SEND)
-    arrived = 0
-    for piece in pieces:
-        try:
-            arrived += rules.convert(order, ds, dt, piece, Side.SEND).target_minor
-        except AmountNotConverted:
-            continue
-    assert arrived <= whole.target_minor
-
-
-@given(rates())
-@settings(max_examples=60, deadline=None)
-def test_the_rate_that_is_told_is_the_rate_that_is_used(order):
-    assert Fraction(rules.customer_rate(order)) == rules.price(order, 0, 0)
-    assert Fraction(order.middle) >= Fraction(rules.customer_rate(order))
-
-
 def test_known_numbers():
     """10,000 shillings at 0.0497 less 1.5 %, fee 500 and half a percent: 9,450 x 0.0489545 = 462.62 of the target."""
     done = rules.convert(PLAIN, 0, 2, 10_000, Side.SEND)
@@ -198,3 +132,69 @@ def test_a_wrong_file_is_named(text, named):
     with pytest.raises(Malformed) as refused:
         rules.read_lines(text, NOW)
     assert refused.value.facts["field"] == named
+
+
+@given(rates(), digits, digits, st.integers(1, 10**12), st.sampled_from(Side))
+@example(PLAIN, 0, 2, 10_000, Side.SEND)
+@settings(max_examples=150, deadline=None)
+def test_law_2_every_minor_unit_is_explained(order, ds, dt, amount, side):
+    done = worked(order, ds, dt, amount, side)
+    assert done.total_minor == done.fee_minor + done.converted_minor
+    assert done.fee_minor == rules.fee(order, done.total_minor) and done.fee_minor >= 0
+    assert (done.total_minor if side is Side.SEND else done.target_minor) == amount
+    exact = done.converted_minor * rules.price(order, ds, dt)
+    if side is Side.SEND:  # the house keeps less than one minor unit of the target
+        assert 0 <= exact - done.target_minor < 1
+    else:  # and where the target is given, less than one minor unit of the source
+        assert 0 <= done.converted_minor - done.target_minor / rules.price(order, ds, dt) < 1
+    middle = done.converted_minor * rules.price(order, ds, dt, spread=False)
+    assert 0 <= middle - (done.target_minor + done.margin_minor) < 1 and done.margin_minor >= 0
+
+
+@given(rates(), digits, digits, st.integers(1, 10**9))
+@settings(max_examples=100, deadline=None)
+def test_both_ways_to_ask_agree(order, ds, dt, target):
+    """What it costs to let an amount arrive is the least for which it arrives."""
+    asked = worked(order, ds, dt, target, Side.RECEIVE)
+    sent = rules.convert(order, ds, dt, asked.total_minor, Side.SEND)
+    assert sent.target_minor >= target and sent.fee_minor == asked.fee_minor
+    if asked.total_minor > 1:
+        try:
+            less = rules.convert(order, ds, dt, asked.total_minor - 1, Side.SEND).target_minor
+        except AmountNotConverted:
+            less = 0
+        assert less < target
+
+
+@given(rates(), digits, digits, st.integers(1, 10**9), st.integers(0, 2_000))
+@settings(max_examples=100, deadline=None)
+def test_law_3_there_and_back_is_never_a_gain(order, ds, dt, amount, spread):
+    middle = Fraction(order.middle)
+    assume(1 / middle == Fraction(f"{float(1 / middle):.10f}") or middle > Fraction(1, 1000))
+    text = f"{int(10**10 / middle):011d}"  # the inverse, rounded down to ten decimals
+    text = f"{int(text[:-10])}.{text[-10:]}"
+    assume(Fraction(text) > 0 and len(text.partition(".")[0]) < 9)
+    back = replace(order, source="BBB", target="AAA", middle=text, spread_bp=spread, fee_minor=0, fee_bp=0)
+    there = worked(order, ds, dt, amount, Side.SEND)
+    returned = worked(back, dt, ds, there.target_minor, Side.SEND)
+    assert returned.target_minor <= amount
+
+
+@given(rates(), digits, digits, st.lists(st.integers(1, 10**7), min_size=2, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_law_3_pieces_are_never_worth_more_than_the_whole(order, ds, dt, pieces):
+    whole = worked(order, ds, dt, sum(pieces), Side.SEND)
+    arrived = 0
+    for piece in pieces:
+        try:
+            arrived += rules.convert(order, ds, dt, piece, Side.SEND).target_minor
+        except AmountNotConverted:
+            continue
+    assert arrived <= whole.target_minor
+
+
+@given(rates())
+@settings(max_examples=60, deadline=None)
+def test_the_rate_that_is_told_is_the_rate_that_is_used(order):
+    assert Fraction(rules.customer_rate(order)) == rules.price(order, 0, 0)
+    assert Fraction(order.middle) >= Fraction(rules.customer_rate(order))

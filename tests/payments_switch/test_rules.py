@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msingi.kernel.errors import Malformed
-from msingi.payments.switch import errors, ilp, iso, jws, rules, wire
+from msingi.payments.switch import errors, ilp, jws, rules, translating, wire
 from msingi.payments.switch.model import NetLine, Part, State, Transfer
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -113,7 +113,7 @@ def test_a_packet_says_what_was_packed(amount, address, content):
 @QUICK
 @given(st.binary(max_size=300))
 def test_no_packet_breaks_the_reader(raw):
-    for reader in (ilp.unpack, iso.condition_of):
+    for reader in (ilp.unpack, translating.condition_of):
         try:
             reader(jws.b64(raw))
         except Malformed:
@@ -217,5 +217,5 @@ def test_errors_are_told_with_the_codes_of_the_api():
 
 
 def test_the_condition_of_an_ilpv4_packet():
-    raw = b"\x0c\x81\x80" + (5).to_bytes(8) + b"20260102030405678" + b"\x07" * 32 + b"\x03g.a" + b"\x01x"
-    assert iso.condition_of(urlsafe_b64encode(raw).decode()) == jws.b64(b"\x07" * 32)
+    raw = b"\x0c\x81\x80" + (5).to_bytes(8) + b"20260102030405678" + b"\x07" * 32 + b"\x03g.a" + b"\x42" + b"x" * 66
+    assert translating.condition_of(urlsafe_b64encode(raw).decode()) == jws.b64(b"\x07" * 32)

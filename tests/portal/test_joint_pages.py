@@ -60,7 +60,12 @@ async def test_two_open_an_account_pay_alone_below_the_limit_and_sign_above_it(s
     await asha.press("/me/money/joint/sign")
     assert "All have signed. It is paid." in asha.text
     await asha.open(f"/me/money?account={number}")
-    assert "14,100" in asha.text
+    assert "14,100" in asha.text and f"/me/money/statement?account={number}" in asha.answer.text
+    await asha.open(f"/me/money/statement?account={number}")
+    await asha.send(f"/me/money/statement?account={number}")
+    assert f"account={number}" in asha.path and "14,100" in asha.text and "mbegu" in asha.text
+    assert (await asha.open(asha.path.replace("?", "/csv?"))).status_code == 200 and "mbegu" in asha.answer.text
+    assert (await asha.open(asha.path.replace(number, town.baraka.account))).status_code == 404
 
 
 async def test_what_is_wrong_with_an_invitation_is_said(town, pair):

@@ -18,6 +18,7 @@ from msingi.kernel.errors import NotPermitted
 from msingi.signin import acts as signin
 from msingi.signin import jobs
 from msingi.signin.esignet import acts as esignet
+from msingi.signin.esignet import linking, steps
 from msingi.signin.esignet.model import Login
 from msingi.signin.provider.model import Asked, Flow
 
@@ -248,6 +249,8 @@ async def test_a_wallet_elsewhere_proves_and_decides(desk, asha, sms):
     assert fault(early) == "invalid_transaction"
     said = {"linkedTransactionId": mine, "individualId": asha.number}
     await wallet.post("linked-authorization/authenticate", said | {"challengeList": [pin(PIN)]})
+    # The browser gets nothing out of it that the wallet's owner typed the PIN elsewhere.
+    assert fault(await page.step("send-otp", individualId=asha.number, otpChannels=["phone"])) == "send_otp_failed"
     sending = {"transactionId": mine, "individualId": asha.number, "otpChannels": ["phone"]}
     assert (await wallet.post("linked-authorization/send-otp", sending))["errors"] == []
     answers = [otp(await sms.code(asha.phone))]
@@ -319,3 +322,26 @@ async def test_access_signin_follow_login(stack, ctx_of):
         policy.decide(
             ctx_of(Kind.STAFF, "officer-1", purpose="identity-proofing"), "signin.follow-login", policy.NOBODY
         )
+
+
+async def test_no_door_breaks_on_rubbish(desk):
+    """Whatever stands where, the answer is a fault in the envelope, or a refusal; never a 500."""
+    page = desk.page
+    await page.open(desk.shop)
+    whole = {"individualId": "1", "challengeList": [pin("1")], "otpChannels": ["phone"], "acceptedClaims": ["name"]}
+    known = {"transactionId": page.details["transactionId"], "linkedTransactionId": "x", "linkCode": "x"}
+    wrong = [{}, {"transactionId": 7}, {"transactionId": "\0"}, known, known | whole, known | {"acceptedClaims": [7]}]
+    wrong += [known | whole | {"challengeList": [{"authFactorType": [], "challenge": 1}]}, {"linkCode": "é" * 3000}]
+    found = [path for route in (*steps.doors, *linking.doors) for path in route.paths if "/authorization" in path]
+    found += [path for route in (*steps.doors, *linking.doors) for path in route.paths if "linked-" in path]
+    for path in dict.fromkeys(found):
+        for request in wrong:
+            if "link-status" in path or "link-auth-code" in path:
+                request = request | {"linkCode": "x", "linkedCode": "x"}
+            at = clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+            body = {"requestTime": at, "request": request}
+            got = await page.http.request("POST", path, json=body, headers=page.headers)
+            assert got.status_code in (200, 405), f"{path} {request} {got.text}"
+    for raw in (b"", b"[]", b"\xff", b'{"requestTime": 1}', b"[" * 100_000):
+        got = await page.http.post(f"{V1}/authorization/v3/authenticate", content=raw, headers=page.headers)
+        assert got.status_code in (200, 413) and (got.status_code == 413 or fault(got.json()) == "invalid_request")

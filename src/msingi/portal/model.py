@@ -207,7 +207,8 @@ class OtherAccount(Struct, frozen=True):
 class MoneyPage(Struct, frozen=True):
     """A person's account and a page of its movements; `account` is empty where there is none.
 
-    `label` says whose or what it is, unless it is the visitor's ordinary one; `others` are the further ones.
+    `label` says whose or what it is, unless it is the visitor's ordinary one; `others` are the further ones. `held`
+    says that the visitor holds it, and is no guardian.
     """
 
     account: str
@@ -217,6 +218,7 @@ class MoneyPage(Struct, frozen=True):
     older: str = ""
     label: str = ""
     others: tuple[OtherAccount, ...] = ()
+    held: bool = True
 
 
 class SendPage(Struct, frozen=True):

@@ -33,10 +33,16 @@ def _period_form(seen: Visit) -> m.Form:
     return rules.filled(form, seen.fields) if seen.fields else form
 
 
+def _of(seen: Visit) -> str:
+    """Which account the pages are about, as they hand it on: nothing for the ordinary one."""
+    number = seen.request.query_params.get("account", "")
+    return f"?account={number}" if number.isdecimal() and len(number) == 13 else ""
+
+
 def _ask_page(seen: Visit, form: m.Form) -> Response[bytes]:
     view = Asking(
-        title=seen.say("statement.title"), lead=seen.say("statement.lead"), action="/me/money/statement",
-        submit=seen.say("statement.show"), back="/me/money", back_label=seen.say("menu.money"),
+        title=seen.say("statement.title"), lead=seen.say("statement.lead"), action=f"/me/money/statement{_of(seen)}",
+        submit=seen.say("statement.show"), back=f"/me/money{_of(seen)}", back_label=seen.say("menu.money"),
     )  # fmt: skip
     return seen.page("person/ask.html", view, area="person", here="money", form=form)
 
@@ -66,7 +72,7 @@ async def choose(request: WebRequest) -> Response[bytes]:
     first, last = rules.iso_date(form.value("first")), rules.iso_date(form.value("last"))
     if last < first:
         return _ask_page(seen, rules.with_wrong(form, "last", seen.say("statement.backwards")))
-    return seen.go(f"/me/money/statement/{first}/{last}")
+    return seen.go(f"/me/money/statement/{first}/{last}{_of(seen)}")
 
 
 def _day(text: str) -> date:
@@ -77,13 +83,16 @@ def _day(text: str) -> date:
 
 
 async def _booked(seen: Visit, first: str, last: str) -> Booked | None:
-    account = await account_of(seen)
-    if account is None:
-        return None
+    number = _of(seen).rpartition("=")[2]
+    if not number:
+        account = await account_of(seen)
+        if account is None:
+            return None
+        number = account.number
     ctx = seen.ctx("subject-access", "legal-obligation")
     period = Period(_day(first), _day(last))
     holder = seen.session.name if seen.session else ""
-    return await statements.booked(seen.stack, ctx, account.number, period, holder=holder)
+    return await statements.booked(seen.stack, ctx, number, period, holder=holder)
 
 
 @get("/me/money/statement/{first:str}/{last:str}")
@@ -97,7 +106,8 @@ async def statement(request: WebRequest, first: FromPath[str], last: FromPath[st
         return _ask_page(seen, rules.with_wrong(_period_form(seen), "first", seen.say("statement.too_long")))
     if found is None:
         return seen.go("/me/money")
-    forms = tuple((seen.say(f"statement.as_{f}"), f"/me/money/statement/{first}/{last}/{f}") for f in FORMS)
+    at, of = f"/me/money/statement/{first}/{last}", _of(seen)
+    forms = tuple((seen.say(f"statement.as_{f}"), f"{at}/{f}{of}") for f in FORMS)
     view = views_bank.statement(speaker(seen), found, forms)
     return seen.page("person/statement.html", view, area="person", here="money")
 

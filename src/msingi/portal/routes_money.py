@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from litestar import Response, get, post
 from litestar.params import FromPath
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal, TooMany
 from msingi.kernel.ids import PersonId, token
@@ -110,6 +110,7 @@ async def money(request: WebRequest) -> Response[bytes]:
     newer = (f"/me/money?account={purse.account.number}" if purse and purse.label else "/me/money") if after else ""
     account, label = (purse.account, purse.label) if purse else (None, "")
     view = views.money(speaker(seen), account, statement, newer, label, others)
+    view = structs.replace(view, held=purse is None or purse.child is None)
     return seen.page("person/money.html", view, area="person", here="money")
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Malformed as Malformed
+from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 from msingi.payments import parties, shards
 from msingi.payments import rules as ledger_rules
@@ -21,6 +21,7 @@ from msingi.payments.bank.model import Period
 from msingi.payments.groups.mandates import today
 from msingi.payments.model import AccountKind, Entry
 
+OLDEST = timedelta(days=366)
 CASH_IN, CASH_OUT, COMMISSION = "CSHI", "CSHO", "COMM"
 
 
@@ -75,6 +76,8 @@ async def day_of_agency(stack: Stack, ctx: Context, code: str = "", day: date | 
     """The closing of a day (the country's; today without one) of the actor's agency. Raises NoSuchAgent, Malformed."""
     agency = await agents.own_agency(stack, ctx, code)
     wanted = day or today(stack)
+    if not timedelta(0) <= today(stack) - wanted <= OLDEST:
+        raise Malformed("Choose a day of the last year.", field="day", rule="today-366..today")
     found = await statements.booked(stack, ctx, agency.number, Period(wanted, wanted))
     return closed(agency.shop.code, found.currency, wanted, found.opening_minor, found.entries)
 

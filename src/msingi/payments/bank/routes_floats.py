@@ -8,6 +8,7 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Struct
 
 from msingi.kernel import web
+from msingi.kernel.errors import Malformed
 from msingi.payments.bank import floats, telling
 from msingi.payments.bank.doors import AnyRequest, paying_context
 
@@ -35,7 +36,7 @@ async def day_of_agency(
     try:
         wanted = date.fromisoformat(day)
     except ValueError:
-        raise floats.Malformed("A day is written as YYYY-MM-DD.", field="day", rule="iso8601") from None
+        raise Malformed("A day is written as YYYY-MM-DD.", field="day", rule="iso8601") from None
     return await floats.day_of_agency(stack, ctx, code, wanted)
 
 

@@ -1,6 +1,6 @@
 """What people do about payments that a rule stopped: look, contest, add what explains it. And the public counts."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from msingi.kernel import log, policy
@@ -37,8 +37,8 @@ def cursor(text: str) -> tuple[datetime, UUID] | None:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError(at)
-        return moment, UUID(last)
-    except ValueError:
+        return moment.astimezone(UTC), UUID(last)
+    except (ValueError, OverflowError):
         raise Malformed("This is no place in a list.", field="after", rule="cursor") from None
 
 

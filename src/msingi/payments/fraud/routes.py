@@ -139,19 +139,9 @@ routers = [
     Router(
         "/v1/payments",
         route_handlers=[
-            stopped,
-            counts,
-            one,
-            contest,
-            queue,
-            case,
-            take,
-            note,
-            clear,
-            propose,
-            send_back,
-            confirm,
-            report,
+            *(stopped, counts, one, contest),
+            *(queue, case, take, note, clear, propose, send_back, confirm, report),
+            *(lists, import_list),
         ],
         tags=["payments"],
     )

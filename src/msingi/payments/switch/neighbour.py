@@ -23,6 +23,7 @@ from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 from msingi.payments.switch import acts, ilp, jws, roll, rules, wire
+from msingi.payments.switch.errors import UnknownFsp
 from msingi.payments.switch.line import Way
 
 logger = logging.getLogger("msingi.switch")
@@ -218,7 +219,10 @@ async def neighbours(stack: Stack) -> None:
     started: list[Neighbour] = []
     try:
         for bank in banks:
-            await bank.start()
+            try:
+                await bank.start()
+            except UnknownFsp:  # this home's database is another than the sample was made in
+                logger.warning("a simulated bank takes no part here", extra={"code": bank.plan.fsp})
             started.append(bank)
         waiting = list(banks)
         while waiting:

@@ -20,7 +20,7 @@ from msingi.signin.errors import FlowLost, TooManyTries
 from msingi.signin.esignet import reading, store
 from msingi.signin.esignet.model import LINK_TTL_S, LINKED_TTL_S, Chosen, Link, Login, Said
 from msingi.signin.esignet.rules import Fault
-from msingi.signin.model import CLAIMS, Client, Place, Verdict
+from msingi.signin.model import CLAIMS, Client, Place, Verdict, Who
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider import rules
 from msingi.signin.rules import is_staff_login
@@ -79,7 +79,7 @@ async def prove(
     named = stack.keys.blind(f"signin.login|{said.individual}")
     if is_staff_login(said.individual):
         raise Fault("invalid_identifier", "staff sign in at the stack's own pages")
-    who, flow = login.flow.who, login.flow
+    who, flow = _known_to(login, by_link), login.flow
     if "PIN" in said.answers:
         alone = flow.asked.factors == 1
         pin = said.answers["PIN"]
@@ -91,7 +91,7 @@ async def prove(
         if result.cookie:
             return await _proven(stack, ctx, key, result.cookie, by_link)
         who = result.who
-        login = await follow(stack, ctx, key, "PIN right", lambda was: _knows(was, named, who))
+        login = await follow(stack, ctx, key, "PIN right", lambda was: _knows(was, named, who, by_link))
     if who is None or "OTP" not in said.answers:
         more = "the PIN was right: ask for a code at send-otp, and send it as OTP" if who else "PIN comes first"
         raise Fault("invalid_no_of_challenges", more)
@@ -106,9 +106,14 @@ async def prove(
     return await _proven(stack, ctx, key, cookie, by_link)
 
 
-def _knows(login: Login, named: bytes, who: object) -> Login:
-    flow = msgspec.structs.replace(check_open(login).flow, who=who)
-    return msgspec.structs.replace(login, flow=flow, named=named)
+def _knows(login: Login, named: bytes, who: Who, by_link: bool) -> Login:
+    flow = msgspec.structs.replace(check_open(login).flow, who=who, challenge_id=None, tail="")
+    return msgspec.structs.replace(login, flow=flow, named=named, by_link=by_link)
+
+
+def _known_to(login: Login, by_link: bool) -> Who | None:
+    """Whose PIN was right on this very device; what the other device showed counts for nothing here."""
+    return login.flow.who if login.by_link == by_link else None
 
 
 async def _proven(stack: Stack, ctx: Context, key: bytes, session: str, by_link: bool) -> Login:
@@ -122,19 +127,29 @@ async def _proven(stack: Stack, ctx: Context, key: bytes, session: str, by_link:
 
 
 async def send_code(
-    stack: Stack, ctx: Context, key: bytes, login: Login, client: Client, individual: str, bound_to: bytes, lang: str
+    stack: Stack,
+    ctx: Context,
+    key: bytes,
+    login: Login,
+    client: Client,
+    individual: str,
+    bound_to: bytes,
+    lang: str,
+    *,
+    by_link: bool,
 ) -> str:
     """Send the code of the second factor to whose PIN was right; the last two digits of their phone. Raises Fault.
 
     Nobody is sent anything because somebody else typed their number: without the PIN no message leaves.
     """
-    if login.flow.who is None:
+    who = _known_to(login, by_link)
+    if who is None:
         raise Fault("send_otp_failed", "a code is sent once the PIN was right: authenticate with PIN first")
     if not wire.same(login.named, stack.keys.blind(f"signin.login|{individual}")):
         raise Fault("invalid_identifier", "not the number whose PIN was right")
     text = ("sms_signin", lang, client.name)
     try:
-        challenge_id, tail = await signin.send_code(stack, ctx, login.flow.who, bound_to, "", text)
+        challenge_id, tail = await signin.send_code(stack, ctx, who, bound_to, "", text)
     except TooManyTries as locked:
         raise Fault(
             "send_otp_failed", f"too many codes; again in {locked.facts.get('retry_after_s')} seconds"

@@ -134,7 +134,7 @@ async def send_otp(request: WebRequest) -> Response[dict[str, Any]]:
         found, login = await acts.linked_login(stack, ctx, linked_id, "wants a code")
         client, lang = await client_of(stack, login), page.language(request, login.flow.asked.ui_locales)
         bound_to = _place(request, found).device_hash
-        tail = await acts.send_code(stack, ctx, found.login, login, client, individual, bound_to, lang)
+        tail = await acts.send_code(stack, ctx, found.login, login, client, individual, bound_to, lang, by_link=True)
         return {"transactionId": linked_id, "maskedEmail": None, "maskedMobile": f"XXXXXXX{tail}"}
 
     return await answered(request, step)

@@ -162,7 +162,8 @@ async def send_otp(request: WebRequest) -> Response[dict[str, Any]]:
         stack = web.stack(request)
         client, lang = await client_of(stack, login), page.language(request, login.flow.asked.ui_locales)
         bound_to = login.flow.device_hash
-        tail = await acts.send_code(stack, ctx_of(request), key, login, client, individual, bound_to, lang)
+        ctx = ctx_of(request)
+        tail = await acts.send_code(stack, ctx, key, login, client, individual, bound_to, lang, by_link=False)
         return {"transactionId": asked["transactionId"], "maskedEmail": None, "maskedMobile": f"XXXXXXX{tail}"}
 
     return await answered(request, step)

@@ -1,0 +1,87 @@
+"""Nouns of products: terms, what a customer's account has earned, and the lines that explain it."""
+
+from datetime import date
+
+from msgspec import Struct
+
+Text = dict[str, str]
+
+
+class Band(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """From this balance on (minor units), the part above it earns `rate_bp` hundredths of a percent a year."""
+
+    from_minor: int
+    rate_bp: int
+
+
+class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds from a day on, announced on another. The monthly fee is charged for a month in which the balance was
+    below `minimum_minor` at the end of some day (0: each month)."""
+
+    begins: date
+    announced: date
+    day_count: str
+    bands: tuple[Band, ...]
+    monthly_fee_minor: int = 0
+    minimum_minor: int = 0
+
+
+class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A product: `kind` is the kind of account (wallet, current, savings); `terms` in the order of their days."""
+
+    code: str
+    kind: str
+    name: Text
+    text: Text
+    terms: tuple[Terms, ...]
+
+
+class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The products of a country; a change of terms is announced `announce_days` ahead."""
+
+    version: str
+    announce_days: int
+    products: tuple[Product, ...]
+
+
+class OwnProduct(Struct, frozen=True, kw_only=True):
+    """An account with a product, as its holder sees it. `earned` is what was earned and not yet paid, as a decimal
+    text in major units; `months` that were settled, newest first."""
+
+    account: str
+    product: str
+    since: date
+    accrued_to: date
+    earned: str
+    months: list["Month"]
+
+
+class Month(Struct, frozen=True, kw_only=True):
+    """A settled month: interest and fee in minor units; `result` is paid, or why not (the ledger's code)."""
+
+    month: str
+    interest_minor: int
+    fee_minor: int
+    carried: str
+    result: str
+
+
+class Day(Struct, frozen=True):
+    """One day's line: the balance at its end (minor units), and what it earned, as an exact decimal text in minor
+    units cut after eight digits; `begins` names the terms."""
+
+    day: date
+    balance_minor: int
+    earned: str
+    begins: date
+
+
+class Explained(Struct, frozen=True, kw_only=True):
+    """How a month was computed: what was carried in, each day, and what came out of it."""
+
+    account: str
+    product: str
+    month: str
+    days: list[Day]
+    sum: str
+    settled: Month | None
