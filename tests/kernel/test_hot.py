@@ -77,6 +77,8 @@ async def raw(request: Request[Any, Any, Any]) -> Response[Any]:
         return Response({"said": said}, cookies=[Cookie("a", "b")], headers={"Cache-Control": "no-store"})
     if said == "created":
         return Response(Told(1, "", said), status_code=201, headers={"Cache-Control": "no-store"})
+    if said == "text":
+        return Response("a.b.c", media_type="application/jwt")
     return Response(said.encode(), media_type="application/jwt" if said == '"jwt"' else "application/json")
 
 
@@ -179,7 +181,7 @@ async def test_a_hot_door_takes_a_media_type_as_the_framework_does(kind):
     assert await sent(before, "/keyed", GOOD, headers) == await sent(app, "/keyed", GOOD, headers)
 
 
-@pytest.mark.parametrize("said", ["odd", "cookie", "created", '"jwt"', '"plain"', '"' + "x" * 20_000 + '"'])
+@pytest.mark.parametrize("said", ["odd", "cookie", "created", "text", '"jwt"', '"plain"', '"' + "x" * 20_000 + '"'])
 async def test_a_raw_hot_door_answers_as_the_framework_does(said):
     both = [hot.Hot("/raw", raw.fn, endings={Odd: oddly}, method=method) for method in ("POST", "GET")]
     for door, body in ((both[0], said.encode()), (both[1], b""), (both[1], said.encode())):

@@ -94,7 +94,7 @@ async def _send(
             return await answer.to_asgi_response(None, request)(scope, receive, send)
         kind, status = known, answer.status_code or status
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
-        answer = answer.content
+        answer = answer.content.encode() if isinstance(answer.content, str) else answer.content
     raw = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
     headers += [(_TYPE, kind), (_LENGTH, str(len(raw)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
