@@ -11,6 +11,8 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from tests.site import web_app
 
 from msingi import app, countries
@@ -20,6 +22,8 @@ from msingi.kernel.postgres import CONF, EmbeddedServer, as_app, migrate, rewrit
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
+hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("any-machine")  # a slow machine is no failure
 _numbers = itertools.count(1)
 TEMP_ROOT = pytest.StashKey[str]()
 

@@ -187,14 +187,15 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
                 routers += getattr(routes, "sandbox_routers", [])
 
     @asynccontextmanager
-    async def life(_: Litestar) -> AsyncIterator[None]:
-        await start_rooms(stack)
-        await trust.write(stack)
+    async def life(running: Litestar) -> AsyncIterator[None]:
+        living: Stack = running.state.stack
+        await start_rooms(living)
+        await trust.write(living)
         if background:
-            stack.start_loops()
+            living.start_loops()
         _settle_memory()
         yield
-        await stack.close()
+        await living.close()
 
     plugins, middleware, more = doors.telemetry(stack.settings)
     app = Litestar(

@@ -40,7 +40,6 @@ NOBODYS = {
     "health.registry",
     "identity.compare-list",
     "identity.count",
-    "identity.find-payees",
     "identity.match",
     "identity.see-decisions",
     "identity.see-matcher",

@@ -1,8 +1,7 @@
 """Finding those who are to be paid from a list of identity numbers: thousands at a time.
 
 What the register gives away here stays within the stack: an id that leads to an account. Whoever handed the list in
-learns only that somebody could not be paid. So the look-up of a list leaves one leaf, with the count and the root over
-the blinded numbers that were looked up; that somebody was paid stands in their own account, and in the ledger's leaf.
+learns only that somebody could not be paid. Everybody who was found reads of it in their own log, all in one leaf.
 """
 
 import re
@@ -16,7 +15,6 @@ from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
 from msingi.kernel.ids import PersonId
-from msingi.kernel.log.leaf import tree_hash
 from msingi.kernel.stack import Stack
 
 _PLAIN = re.compile(r"[1-9][0-9]{11}", re.ASCII)
@@ -53,7 +51,8 @@ async def payees_by_number(stack: Stack, ctx: Context, wanted: Iterable[str]) ->
                 continue
             if meant is not None and meant[1] is Status.ACTIVE:
                 people[text] = meant[0]
-        root = tree_hash(sorted(keys)).hex() if keys else ""
-        detail = {"what": "payees found by number", "looked up": len(keys) + len(others), "found": len(people)}
-        log.append(tx, permit, detail=detail | {"root": root})
+        for person in dict.fromkeys(people.values()):
+            log.append(tx, permit, subject=person, detail={"what": "found by number"})
+        if not people:
+            log.append(tx, permit, detail={"what": "nobody found by number"})
     return people

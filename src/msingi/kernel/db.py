@@ -184,7 +184,12 @@ class Database:
         """A raw connection outside any transaction, for reads of the kernel's own that stand for themselves."""
         try:
             async with self._pool.acquire() as conn:
-                yield conn
+                try:
+                    yield conn
+                except _DRIVER as failure:
+                    if await _roll_back(conn):
+                        raise
+                    raise Outage(f"the database connection was lost: {type(failure).__name__}") from failure
         except _LOST as lost:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
 

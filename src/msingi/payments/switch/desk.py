@@ -139,7 +139,8 @@ class Desk:
                 await store.drop_letters(tx, taken)
             records = [sha256(s.record).digest() for s, yes in zip(slips, kept, strict=True) if yes and s.record]
             if records:
-                log.append_root(tx, permit, root=tree_hash(records), count=len(records))
+                root = tree_hash(records).hex()
+                log.append(tx, permit, detail={"what": "messages of the switch", "count": len(records), "root": root})
             elif taken:
                 log.append(tx, permit, detail={"what": "letters delivered", "count": len(taken)})
             else:
