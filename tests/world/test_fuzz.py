@@ -172,7 +172,7 @@ def refusal_fault(path: str, response: requests.Response) -> str:
     if path.startswith("/v1/esignet"):
         whole = kind == "application/json" and all(e.get("errorCode") and e.get("errorMessage") for e in body["errors"])
         return "" if whole and body["errors"] else "not in eSignet's envelope"
-    if path.startswith(GOVSTACK_PAYMENTS):
+    if path.startswith(GOVSTACK_PAYMENTS) or path == "/prepayment-validation":
         whole = kind == "application/json" and body.get("ResponseCode") == "01" and body.get("ResponseDescription")
         return "" if whole else "not an answer of GovStack's payments that says why"
     if path.startswith("/g2p-connect"):
