@@ -15,6 +15,7 @@ from tests.payments import kit
 
 from msingi import app, countries
 from msingi.cli.operate import _fsck_database
+from msingi.exchange import registry
 from msingi.exchange.federation import acts as federation
 from msingi.exchange.federation import rooms
 from msingi.exchange.moving import acts, rules, wire
@@ -47,6 +48,7 @@ async def there(stack, new_url, tmp_path_factory):
     home = tmp_path_factory.mktemp("there")
     chosen = Settings(home=home, base_url="http://127.0.0.1:8081", sandbox=True, rooms="payments")
     made = await Stack.open(chosen, as_app(new_url), countries.load("taifa"))
+    offered = dict(registry._offered)  # one program runs one machine, and here are two
     app.furnish(made)
     await app.start_rooms(made)
     ctx = job_context("setup", "data-exchange")
@@ -54,6 +56,8 @@ async def there(stack, new_url, tmp_path_factory):
     await federation.propose_peer(stack, ctx, await federation.anchor(made))
     yield made
     await made.close()
+    registry._offered.clear()
+    registry._offered.update(offered)
 
 
 @pytest.fixture(scope="module")
