@@ -19,6 +19,11 @@ def told_at(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def code_sent(transaction: str, tail: str) -> dict[str, Any]:
+    """That a one-time code is on its way to the phone that ends in `tail`; there is no other channel."""
+    return {"transactionId": transaction, "maskedEmail": None, "maskedMobile": f"XXXXXXX{tail}"}
+
+
 def told(response: dict[str, Any] | None, fault: Fault | None = None) -> Response[dict[str, Any]]:
     """An answer, or a fault, in the envelope."""
     errors = [{"errorCode": fault.code, "errorMessage": fault.message}] if fault else []

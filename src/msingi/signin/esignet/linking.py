@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from msingi.kernel import web
 from msingi.signin import page, wire
 from msingi.signin.esignet import acts, reading
-from msingi.signin.esignet.envelope import HERE, told_at
+from msingi.signin.esignet.envelope import HERE, code_sent, told_at
 from msingi.signin.esignet.model import WAIT_S, Link, Login
 from msingi.signin.esignet.rules import Fault
 from msingi.signin.esignet.steps import (
@@ -135,7 +135,7 @@ async def send_otp(request: WebRequest) -> Response[dict[str, Any]]:
         client, lang = await client_of(stack, login), page.language(request, login.flow.asked.ui_locales)
         bound_to = _place(request, found).device_hash
         tail = await acts.send_code(stack, ctx, found.login, login, client, individual, bound_to, lang, by_link=True)
-        return {"transactionId": linked_id, "maskedEmail": None, "maskedMobile": f"XXXXXXX{tail}"}
+        return code_sent(linked_id, tail)
 
     return await answered(request, step)
 

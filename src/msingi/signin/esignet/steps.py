@@ -18,7 +18,7 @@ from msingi.signin import acts as signin
 from msingi.signin import page, wire
 from msingi.signin.errors import ForgedRequest
 from msingi.signin.esignet import acts, reading, rules
-from msingi.signin.esignet.envelope import HERE, body_of, told
+from msingi.signin.esignet.envelope import HERE, body_of, code_sent, told
 from msingi.signin.esignet.model import CHANNELS, Login
 from msingi.signin.esignet.rules import Fault
 from msingi.signin.model import Client
@@ -164,7 +164,7 @@ async def send_otp(request: WebRequest) -> Response[dict[str, Any]]:
         bound_to = login.flow.device_hash
         ctx = ctx_of(request)
         tail = await acts.send_code(stack, ctx, key, login, client, individual, bound_to, lang, by_link=False)
-        return {"transactionId": asked["transactionId"], "maskedEmail": None, "maskedMobile": f"XXXXXXX{tail}"}
+        return code_sent(asked["transactionId"], tail)
 
     return await answered(request, step)
 
