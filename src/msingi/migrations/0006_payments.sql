@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   shard smallint NOT NULL,
   seq bigint NOT NULL,
   id uuid NOT NULL,
-  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse, 6 expire, 7 arrive
+  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse, 6 expire, 7 arrive, 8 expect
   pending_id uuid,                        -- the hold that a row ends, or the transfer that it reverses
   debit bigint NOT NULL,                  -- personal: payment, keep 10 years
   credit bigint NOT NULL,                 -- personal: payment, keep 10 years

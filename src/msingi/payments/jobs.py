@@ -9,7 +9,7 @@ from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import between, holders, homes, recovering, store, store_files, working, writer
+from msingi.payments import across, between, holders, homes, recovering, store, store_files, working, writer
 from msingi.payments.book import micros
 from msingi.payments.recovering import RECOVERED
 
@@ -77,7 +77,9 @@ async def end_what_is_due(stack: Stack) -> None:
                     due = shard in await store.shards_due(tx, micros(clock.now()))
                 if due:
                     await writer.of(stack, shard).expire()
-            await between.finish_crossings(stack)
+            if len(homes.known(stack)) > 1:
+                await between.finish_crossings(stack)
+                await across.follow_up(stack)
         except (Outage, Refusal) as later:
             logger.warning("what is due in the ledger waits: %s", later)
         except Exception:

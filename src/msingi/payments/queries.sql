@@ -149,11 +149,11 @@ SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHER
 SELECT * FROM (
   (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
    FROM payments.journal_seen
-   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
+   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
   UNION ALL
   (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
    FROM payments.journal_seen
-   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
+   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
 ) AS leg ORDER BY seq DESC LIMIT $4
 
 -- name: balance_at
@@ -345,6 +345,20 @@ INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
 -- Open reservations for accounts of other shards, made before an instant.
 SELECT h.id, t.seq FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
 WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> h.shard AND t.at < $2 ORDER BY t.seq LIMIT 200
+
+-- name: hold_of
+-- An open hold.
+SELECT id, debit, credit, amount, currency, owner, day, expires_us FROM payments.hold WHERE shard = $1 AND id = $2
+
+-- name: promises
+-- Open holds for what another shard has reserved, a page in the order of their ids, made before an instant.
+SELECT h.id, h.debit, h.credit, h.amount, h.currency, h.owner
+FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
+WHERE h.shard = $1 AND (h.debit & 255) <> h.shard AND h.id > $2 AND t.at < $3 ORDER BY h.id LIMIT 500
+
+-- name: still_held
+-- Those of some holds that are open.
+SELECT id FROM payments.hold WHERE shard = $1 AND id = ANY ($2::uuid[])
 
 -- name: rows_between
 -- Journal rows of a shard, with the owner of each open hold among them.
