@@ -64,6 +64,8 @@ ROOMS = (
     "channels",
     "portal",
     *ABOVE,
+    "governance.keeping",
+    "governance.apart",
     *BLOCKS,
 )
 
@@ -86,7 +88,9 @@ def running(settings: Settings) -> tuple[str, ...]:
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    beside = ("kernel.log", "exchange", "exchange.federation", "exchange.moving")
+    beside = (
+        "kernel.log", "exchange", "exchange.federation", "exchange.moving", "governance.keeping", "governance.apart"
+    )  # fmt: skip
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 
@@ -96,7 +100,7 @@ def _movable() -> frozenset[str]:
     for room in ROOMS:
         for part in ("acts", "routes"):  # loading them says which acts are marked
             _part(room, part)
-    rooms = crossing.rooms() - {"identity"}
+    rooms = crossing.rooms() - {"identity", "rights"}
     for room in ROOMS:
         above, sub, _ = room.partition(".")
         if sub and above in rooms:
