@@ -2,8 +2,9 @@
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
 `routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
--> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`. A building block also exports `routes.block`: what
-it adds to the portal. `routes.hot` are doors that have a shorter way (`kernel/hot.py`).
+-> doers), `jobs.outside` (kinds whose doers wait for others' machines), `jobs.loops`, `jobs.starts`, and a file
+`policy.cedar`. A building block also exports `routes.block`: what it adds to the portal. `routes.hot` are doors that
+have a shorter way (`kernel/hot.py`).
 """
 
 import gc
@@ -130,7 +131,7 @@ def furnish(stack: Stack) -> None:
         if jobs is None:
             continue
         for kind, doer in (getattr(jobs, "doers", None) or getattr(jobs, "handlers", {})).items():
-            stack.outbox.subscribe(kind, doer)
+            stack.outbox.subscribe(kind, doer, outside=kind in getattr(jobs, "outside", ()))
         above = room.partition(".")[0]
         for loop in getattr(jobs, "loops", []):
             stack.loops.append(partial(_while_here, above, loop) if above in _movable() else loop)
