@@ -52,6 +52,7 @@ ROOMS = (
     "payments.reconciling",
     "payments.rates",
     "payments.switch",
+    "payments.vouchers",
     "health",
     "registries",
     "exchange",
