@@ -37,8 +37,10 @@ async def _ctx(request: AnyRequest) -> Context:
     return await web.context(request, "payment", "contract", signed_in=True)
 
 
-def _answer(code: str, reason: str, request_id: str, status: int, **more: Any) -> Response[bytes]:
-    told = {"responseCode": code, "reason": reason[:200], "requestId": request_id[:12]} | more
+def _answer(
+    code: str, reason: str, request_id: str, status: int, more: dict[str, Any] | None = None
+) -> Response[bytes]:
+    told = {"responseCode": code, "reason": reason[:200], "requestId": request_id[:12]} | (more or {})
     return Response(msgspec.json.encode(told), status_code=status, media_type=JSON)
 
 
@@ -64,7 +66,7 @@ async def inquire(
     except Refusal as no:
         return _answer(NOT_TAKEN, f"{no.title}. {no.remedy}", correlation, 400 if no.status == 404 else no.status)
     more = {"billId": bill.reference, "billDetails": _details(bill)}
-    return _answer(TAKEN, "The bill was found.", correlation, 202, **more)
+    return _answer(TAKEN, "The bill was found.", correlation, 202, more)
 
 
 @post("/billTransferRequests", status_code=202, opt=TAKES)
@@ -80,9 +82,11 @@ async def pay(request: AnyRequest, payer: PayerBank = "") -> Response[bytes]:
         receipt = await asking.pay_bill(stack, ctx, said.billId, await _account(stack, ctx, payer))
     except Refusal as no:
         status = no.status if no.status in (401, 403, 429) else 400
-        return _answer(NOT_TAKEN, f"{no.title}. {no.remedy}", said.requestId, status, status="RJC", billId=said.billId)
+        return _answer(
+            NOT_TAKEN, f"{no.title}. {no.remedy}", said.requestId, status, {"status": "RJC", "billId": said.billId}
+        )
     more = {"status": "ACK", "billId": said.billId, "transferId": receipt.transfer_id}
-    return _answer(TAKEN, "The bill is paid.", said.requestId, 202, **more)
+    return _answer(TAKEN, "The bill is paid.", said.requestId, 202, more)
 
 
 async def _account(stack: Stack, ctx: Context, label: str) -> str:

@@ -5,7 +5,7 @@ In the older one every refusal has a status of its own, and a body with `message
 """
 
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -90,13 +90,12 @@ async def _voucher(request: AnyRequest, ctx: Context, serial: object, schemes: l
 
 def _minor(amount: object, digits: int) -> int:
     """An amount in minor units. Raises Told."""
-    try:
-        said = Decimal(str(amount)) if isinstance(amount, str | int | float) else Decimal("NaN")
-        minor = said.scaleb(digits)
-        if not (minor == minor.to_integral_value() and 0 < minor <= 10**15):
-            raise Told(452, f"The amount is above zero and has at most {digits} decimals.")
-    except InvalidOperation:
-        raise Told(452, "The amount is not a decimal.") from None
+    text = f"{amount:.4f}".rstrip("0").rstrip(".") if isinstance(amount, float) else str(amount)
+    if not wire.DECIMAL.fullmatch(text) or (isinstance(amount, float) and float(text) != amount):
+        raise Told(452, "The amount is not a plain decimal.")
+    minor = Decimal(text).scaleb(digits)
+    if minor != minor.to_integral_value() or not 0 < minor <= 10**15:
+        raise Told(452, f"The amount is above zero and has at most {digits} decimals.")
     return int(minor)
 
 
@@ -144,8 +143,8 @@ async def activate_old(request: AnyRequest) -> Response[bytes]:
 
 @post("/vouchers/voucher_redemption", status_code=200, opt=TAKES)
 async def redeem_old(request: AnyRequest, correlation: Correlation = "") -> Response[bytes]:
-    """Pay an approved shop for a voucher (older dialect). 400, 401, 403, 429; 460 building block, 461 number, 462 nothing
-    can be spent of it, 463 the shop is not approved."""
+    """Pay an approved shop for a voucher (older dialect). 400, 401, 403, 429; 460 building block, 461 number, 462
+    nothing can be spent of it, 463 the shop is not approved."""
 
     async def work(ctx: Context, said: wire.OldRedemption) -> Response[bytes]:
         await _of_system(request, ctx, said.Gov_Stack_BB)
@@ -187,7 +186,7 @@ async def status_old(request: AnyRequest, serial: FromPath[str]) -> Response[byt
 
 @patch("/vouchers/voucherstatuscheck/{serial:str}", opt=TAKES)
 async def cancel_old(request: AnyRequest, serial: FromPath[str]) -> Response[bytes]:
-    """End a voucher for good (older dialect). 400, 401, 403; 463 serial number or building block, 464 cancelled before."""
+    """End a voucher for good (older dialect). 400, 401, 403; 463 serial number or building block, 464 ended before."""
 
     async def work(ctx: Context, said: wire.OldCancellation) -> Response[bytes]:
         if str(said.voucherserialnumber) != serial:

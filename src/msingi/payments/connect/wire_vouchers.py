@@ -13,6 +13,7 @@ Digits = str | int
 Words = Annotated[str, Meta(min_length=1, max_length=80)]
 Id12 = Annotated[str, Meta(min_length=1, max_length=12)]
 SERIAL = re.compile(r"[0-9]{1,25}", re.ASCII)
+DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,4})?", re.ASCII)
 WRITTEN = re.compile(r"[0-9A-Za-z_-]{1,40}", re.ASCII)
 STATUS = {
     State.WAITING: "Pre-Activated",
@@ -63,15 +64,15 @@ class OldCancellation(Struct, frozen=True):
 
 
 class OldRedemption(Struct, frozen=True):
-    """POST /vouchers/voucher_redemption. `merchant_voucher_group` and `override` are heard and not believed: what a shop
-    may take stands in the register of approved shops."""
+    """POST /vouchers/voucher_redemption. `merchant_voucher_group` and `override` are heard and not believed: what a
+    shop may take stands in the register of approved shops."""
 
     voucher_number: Digits
     Gov_Stack_BB: Words
     merchant_name: Words
     merchant_bank_details: Words
     merchant_voucher_group: Words
-    override: bool = False
+    override: bool | str = False
 
 
 class Instruction(Struct, frozen=True):
