@@ -176,7 +176,7 @@ async def check(request: WebRequest) -> Response[bytes]:
             _worth(seen, "voucher.rest", taking.left_minor - taking.amount_minor, *money),
         ),
         hidden=(("taking", sealed),), confirm=seen.say("voucher.confirm"), stop="/me/money",
-        stop_label=seen.say("send.stop"), back="/me/money/vouchers/take", back_label=seen.say("voucher.take"),
+        stop_label=seen.say("voucher.stop"), back="/me/money/vouchers/take", back_label=seen.say("voucher.take"),
     )  # fmt: skip
     return seen.page("person/check.html", view, area="person", here="money")
 
