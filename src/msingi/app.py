@@ -53,6 +53,7 @@ ROOMS = (
     "payments.reconciling",
     "payments.rates",
     "payments.switch",
+    "payments.vouchers",
     "health",
     "registries",
     "exchange",
