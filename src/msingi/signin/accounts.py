@@ -19,6 +19,8 @@ from msingi.signin.clients import client, remembered
 from msingi.signin.errors import CoolingOff, OwnAccount, SameHand
 from msingi.signin.model import Client, ClientProposal, NewStaff, Recovered, StaffLine
 from msingi.signin.passkeys import store as passkeys
+from msingi.signin.provider import rsakeys
+from msingi.signin.wallets import store as wallets
 
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
@@ -40,8 +42,9 @@ async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> 
 async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, checks: tuple[str, ...]) -> datetime:
     """Give somebody back their account at a centre, after an officer's checks; until when they must take it slowly.
 
-    The person types a new PIN; passkeys, known devices and open sign-ins end, and every phone that is known hears of
-    it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can still object.
+    The person types a new PIN; passkeys, wallet keys, known devices and open sign-ins end, and every phone that is
+    known hears of it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can
+    still object.
     `checks` are at least two of `model.CHECKS`. Raises PinNotAcceptable, ChecksMissing.
     """
     rules.check_new_pin(pin)
@@ -52,6 +55,7 @@ async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, che
     async with stack.db.transaction(permit) as tx:
         await _keep_pin(stack, tx, person_id, pin)
         await passkeys.remove_all(tx, person_id)
+        await wallets.remove_all(tx, person_id)
         await store.forget_devices(tx, person_id)
         ended = await store.end_everything(tx, person_id, ctx.at)
         await store.put_recovery(tx, person_id, ctx.actor.institution, checks, ctx.at, until)
@@ -130,6 +134,7 @@ async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
         await store.put_client(tx, new)
         tx.after_commit.append(remembered(stack).clear)
         log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+    await rsakeys.ready(stack, new)
 
 
 async def propose_client(stack: Stack, ctx: Context, new: Client) -> None:
@@ -164,6 +169,8 @@ async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: boo
             tx.after_commit.append(remembered(stack).clear)
         await store.end_client_proposal(tx, client_id)
         log.append(tx, permit, detail={"client": client_id, "approved": approve, "proposed_by": found.proposed_by})
+    if approve:
+        await rsakeys.ready(stack, found.registration)
 
 
 async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:

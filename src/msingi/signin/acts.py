@@ -208,16 +208,16 @@ async def _phone_of(stack: Stack, person_id: PersonId) -> str:
 
 
 async def send_code(
-    stack: Stack, ctx: Context, who: Who, bound_to: bytes, place: str, text: tuple[str, str, str]
+    stack: Stack, ctx: Context, who: Who, bound_to: bytes, place: str, text: tuple[str, str, str], *, act: str = ""
 ) -> tuple[UUID, str]:
     """Send a one-time code by SMS; gives the challenge's id and the last two digits of the phone number.
 
     `bound_to` is what the answer must come from (a browser, an institution), `place` where codes are counted (empty:
-    by browser); `text` names the message, the language and the asking client. Raises NoPhone, and TooManyTries
-    after six codes.
+    by browser); `text` names the message, the language and the asking client; `act` what this is, if no sign-in and
+    no answer. Raises NoPhone, and TooManyTries after six codes.
     """
     name, language, via = text
-    act = "signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code"
+    act = act or ("signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code")
     permit = policy.decide(ctx, act, who.person_id)
     phone = "" if who.staff_id else await _phone_of(stack, who.person_id)
     challenge_id = uuid7()

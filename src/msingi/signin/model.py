@@ -38,7 +38,8 @@ class Client(Struct, frozen=True, kw_only=True):
     `first_party` marks the stack's own portal, which asks no consent because no third party learns anything.
     `auth` is how it proves itself; `grants` are grant types beyond the code, the refresh token and its own;
     `dpop_nonce` says that its proofs must hold a nonce of ours; `userinfo_signed` that userinfo is a JWS;
-    `backchannel_logout_uri` is told when somebody's sign-in to it has ended.
+    `backchannel_logout_uri` is told when somebody's sign-in to it has ended; `id_token_signed_response_alg` is how the
+    ID tokens, userinfo and logout tokens that it gets are signed, ES256 or RS256.
     """
 
     client_id: str
@@ -56,6 +57,7 @@ class Client(Struct, frozen=True, kw_only=True):
     dpop_nonce: bool = False
     userinfo_signed: bool = False
     backchannel_logout_uri: str = ""
+    id_token_signed_response_alg: str = "ES256"
 
 
 class ClientProposal(Struct, frozen=True, kw_only=True):

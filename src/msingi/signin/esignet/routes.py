@@ -9,12 +9,13 @@ from litestar import Response, Router, get, post, put
 from msingi.kernel import clock, web
 from msingi.kernel.context import Context
 from msingi.signin import acts, page
-from msingi.signin.errors import BadRegistration, InvalidClient
-from msingi.signin.esignet import linking, rules, steps
+from msingi.signin.errors import BadRegistration, InvalidClient, InvalidRequest, UseDpopNonce
+from msingi.signin.esignet import binding, linking, rules, steps
 from msingi.signin.esignet.envelope import HERE, body_of, told
 from msingi.signin.esignet.envelope import esignet_dialect as esignet_dialect
 from msingi.signin.esignet.rules import Fault
 from msingi.signin.page import WebRequest
+from msingi.signin.provider import routes as provider
 
 
 async def _ctx(request: WebRequest) -> Context:
@@ -72,6 +73,26 @@ async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]
     return told({"clientId": client_id, "status": status})
 
 
+@post(
+    [f"{HERE}/oauth/token", f"{HERE}/oauth/v2/token"],
+    status_code=200,
+    tags=["signin"],
+    opt={"takes": (provider.FORM_TYPE,)},
+    exception_handlers={UseDpopNonce: provider.with_nonce},
+)
+async def tokens(request: WebRequest) -> Response[Any]:
+    """The token endpoint; what a form lacks is told by eSignet's names, all else as everywhere."""
+    try:
+        sent = await provider.form(request)
+    except InvalidRequest:
+        sent = {}
+    fault = rules.token_fault(sent)
+    if fault is None:
+        return await provider.tokens.fn(request)
+    told_by = {"error": fault.code, "error_description": fault.message}
+    return Response(told_by, status_code=400, headers=provider.NO_STORE)
+
+
 @get("/authorize", include_in_schema=False)
 async def authorize(request: WebRequest) -> Response[Any]:
     """Where eSignet's own page stands: the same request at our door."""
@@ -80,4 +101,5 @@ async def authorize(request: WebRequest) -> Response[Any]:
 
 
 pages = [authorize]
-doors = Router("/", route_handlers=[create, update, *steps.doors, *linking.doors], request_max_body_size=64 * 1024)
+_handlers = [create, update, tokens, *steps.doors, *linking.doors, *binding.doors]
+doors = Router("/", route_handlers=_handlers, request_max_body_size=64 * 1024)
