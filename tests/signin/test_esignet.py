@@ -18,11 +18,11 @@ from tests.signin.party import ISSUER, JWT_BEARER, answer_of
 from tests.signin.test_flow import signed_in, url_of
 
 from msingi.kernel import clock, policy
-from msingi.kernel.context import Kind
+from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import NotPermitted
 from msingi.signin import acts as signin
 from msingi.signin.errors import BadRegistration
-from msingi.signin.model import Profile
+from msingi.signin.model import NewStaff, Profile
 from msingi.signin.provider import rsakeys
 
 DOOR = "/v1/esignet/client-mgmt/oidc-client"
@@ -46,15 +46,10 @@ def order(**changes) -> dict:
     return {"requestTime": at, "request": asked | changes}
 
 
-@pytest.fixture
-async def operator(site, stack, sms, ctx_of):
+async def staff(site, stack, staff_id, phone):
     """The headers of an operator's token at the portal's client."""
-    from msingi.kernel.context import job_context
-    from msingi.signin.model import NewStaff
-
-    new = NewStaff(
-        staff_id="op-1", institution="rita", roles=frozenset(["operator"]), name="Op", phone="+255700000901", pin="4711"
-    )
+    roles = frozenset(["operator"])
+    new = NewStaff(staff_id=staff_id, institution="rita", roles=roles, name="Op", phone=phone, pin="4711")
     await signin.add_staff(stack, job_context("sample"), new)
     portal, browser = site.party("portal"), site.browser()
     page = await site.sign_in(browser, new, "4711", url_of(portal, scope="openid api"))
@@ -62,8 +57,27 @@ async def operator(site, stack, sms, ctx_of):
     return {"Authorization": f"Bearer {token}"}
 
 
-async def test_an_operator_registers_and_updates_and_ends_a_client(site, operator, stack):
-    made = (await site.http.post(DOOR, json=order(), headers=operator)).json()
+@pytest.fixture
+async def operator(site, stack, sms):
+    """An operator's headers."""
+    return await staff(site, stack, "op-1", "+255700000901")
+
+
+@pytest.fixture
+async def colleague(site, stack, sms):
+    """Another operator's headers."""
+    return await staff(site, stack, "op-2", "+255700000902")
+
+
+async def together(site, one, two, asked, method="POST", path=DOOR):
+    """Both operators ask for the same; what the second is told."""
+    first = (await site.http.request(method, path, json=asked, headers=one)).json()
+    assert first["response"]["status"] == "PENDING", first
+    return (await site.http.request(method, path, json=asked, headers=two)).json()
+
+
+async def test_two_operators_register_and_update_and_one_ends_a_client(site, operator, colleague, stack):
+    made = await together(site, operator, colleague, order())
     assert made["errors"] == [] and made["response"] == {"clientId": "health-portal", "status": "ACTIVE"}
     known = await signin.client(stack, "health-portal")
     assert known.claims == {"name", "birthdate"} and known.userinfo_signed and known.institution == "kliniki"
@@ -71,8 +85,8 @@ async def test_an_operator_registers_and_updates_and_ends_a_client(site, operato
     assert "response" not in again and again["errors"][0]["errorCode"] == "duplicate_client_id"
     changed = order(clientName="Other", status="active")
     del changed["request"]["publicKey"]
-    put = (await site.http.put(f"{DOOR}/health-portal", json=changed, headers=operator)).json()
-    assert put["errors"] == [], put
+    put = await together(site, operator, colleague, changed, "PUT", f"{DOOR}/health-portal")
+    assert put["errors"] == [] and put["response"]["status"] == "ACTIVE", put
     assert (await signin.client(stack, "health-portal")).name == "Other"
     ended = (await site.http.put(f"{DOOR}/health-portal", json=order(status="inactive"), headers=operator)).json()
     assert ended["response"]["status"] == "INACTIVE"
@@ -298,12 +312,12 @@ async def test_the_rsa_key_is_made_anew_before_it_is_old_and_the_old_one_goes_on
     assert [one.jwk["kid"] for one in await rsakeys.known(stack, fresh=True)] == listed[:1]
 
 
-async def test_esignets_door_registers_for_rs256_unless_told_otherwise(site, operator, stack):
-    made = (await site.http.post(DOOR, json=order(clientId="clinic-1"), headers=operator)).json()
+async def test_esignets_door_registers_for_rs256_unless_told_otherwise(site, operator, colleague, stack):
+    made = await together(site, operator, colleague, order(clientId="clinic-1"))
     assert made["errors"] == []
     assert (await signin.client(stack, "clinic-1")).id_token_signed_response_alg == "RS256"
     more = order(clientId="clinic-2", additionalConfig={"id_token_signed_response_alg": "ES256"})
-    assert (await site.http.post(DOOR, json=more, headers=operator)).json()["errors"] == []
+    assert (await together(site, operator, colleague, more))["errors"] == []
     assert (await signin.client(stack, "clinic-2")).id_token_signed_response_alg == "ES256"
     odd = order(clientId="clinic-3", id_token_signed_response_alg="HS256")
     told = (await site.http.post(DOOR, json=odd, headers=operator)).json()

@@ -126,6 +126,15 @@ async def list_staff(stack: Stack, ctx: Context, after: str = "", limit: int = 5
     return found
 
 
+async def has_operator(stack: Stack, ctx: Context) -> bool:
+    """Whether there is an operator who can put in force what somebody else proposes."""
+    permit = policy.decide(ctx, "signin.list-staff", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.has_role(tx, "operator")
+        log.append(tx, permit, detail={"operator": found})
+    return found
+
+
 async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
     """Register software of an institution, or replace its registration. Raises BadRegistration."""
     rules.check_registration(new)
@@ -155,13 +164,31 @@ async def client_proposals(stack: Stack, ctx: Context) -> list[ClientProposal]:
     return found
 
 
-async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: bool) -> None:
-    """Register proposed software, or refuse it; never one's own. Raises NotFound, SameHand."""
+async def add_client_together(stack: Stack, ctx: Context, new: Client) -> bool:
+    """Propose software; or put it in force, if another operator proposed it in the very same words before.
+
+    Whether it is in force now. Raises BadRegistration.
+    """
+    for waiting in await client_proposals(stack, ctx):
+        if waiting.registration == new and waiting.proposed_by != ctx.actor.id:
+            await decide_client(stack, ctx, new.client_id, True, waiting.mark)
+            return True
+    await propose_client(stack, ctx, new)
+    return False
+
+
+async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: bool, mark: str = "") -> None:
+    """Register proposed software, or refuse it; never one's own. `mark` is that of the proposal that was looked at.
+
+    Raises NotFound, also for a proposal whose words changed since, and SameHand.
+    """
     permit = policy.decide(ctx, "signin.decide-client", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
         found = await store.held_client_proposal(tx, client_id)
         if found is None:
             raise NotFound("No registration of this software waits.")
+        if mark and found.mark != mark:
+            raise NotFound("The registration was worded anew since: look at it again.")
         if found.proposed_by == ctx.actor.id:
             raise SameHand()
         if approve:

@@ -20,11 +20,13 @@ from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import limits, rules, store, wire
 from msingi.signin.accounts import add_client as add_client
+from msingi.signin.accounts import add_client_together as add_client_together
 from msingi.signin.accounts import add_staff as add_staff
 from msingi.signin.accounts import check_not_recovering as check_not_recovering
 from msingi.signin.accounts import client_proposals as client_proposals
 from msingi.signin.accounts import close_staff as close_staff
 from msingi.signin.accounts import decide_client as decide_client
+from msingi.signin.accounts import has_operator as has_operator
 from msingi.signin.accounts import list_clients as list_clients
 from msingi.signin.accounts import list_staff as list_staff
 from msingi.signin.accounts import propose_client as propose_client

@@ -1,10 +1,13 @@
 """Nouns of sign-in: clients, staff accounts, sessions, attempts and what comes out of them."""
 
+import base64
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from msingi.identity.model_said import Said
@@ -21,6 +24,8 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "phone": ("phone_number",),
     "number": (NUMBER_CLAIM,),
 }
+
+_THUMBED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 
 
 class Profile(StrEnum):
@@ -59,6 +64,13 @@ class Client(Struct, frozen=True, kw_only=True):
     backchannel_logout_uri: str = ""
     id_token_signed_response_alg: str = "ES256"
 
+    @property
+    def key_marks(self) -> list[str]:
+        """The thumbprints of its keys (RFC 7638), by which people compare them."""
+        kept = [{m: k[m] for m in _THUMBED.get(k.get("kty", ""), ()) if m in k} for k in self.jwks]
+        digests = (hashlib.sha256(msgspec.json.encode(k, order="sorted")).digest() for k in kept)
+        return [base64.urlsafe_b64encode(d).decode().rstrip("=") for d in digests]
+
 
 class ClientProposal(Struct, frozen=True, kw_only=True):
     """Software that an operator wants to register, or register anew, and who: another operator decides."""
@@ -66,6 +78,11 @@ class ClientProposal(Struct, frozen=True, kw_only=True):
     registration: Client
     proposed_by: str
     proposed_at: datetime
+
+    @property
+    def mark(self) -> str:
+        """What the registration says, hashed: who decides about it decides about this, and no later wording."""
+        return hashlib.sha256(msgspec.json.encode(self.registration, order="sorted")).hexdigest()
 
 
 class StaffLine(Struct, frozen=True):

@@ -300,3 +300,7 @@ SELECT kid, wrapped, certificate, made_at FROM signin.provider_key WHERE made_at
 -- name: put_provider_key
 -- Keep a new RSA key of the provider.
 INSERT INTO signin.provider_key (kid, wrapped, certificate, made_at) VALUES ($1, $2, $3, $4)
+
+-- name: has_role
+-- Whether some open staff account has a role.
+SELECT true FROM signin.staff WHERE active AND $1 = ANY (roles) LIMIT 1

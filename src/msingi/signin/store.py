@@ -59,6 +59,11 @@ async def put_client(tx: Tx, new: Client) -> None:
     )
 
 
+async def has_role(tx: Tx, role: str) -> bool:
+    """Whether some open staff account has this role."""
+    return await tx.value(Q.has_role, role) is not None
+
+
 async def provider_keys(tx: Tx, after: datetime) -> list[Row]:
     """The provider's RSA keys that were made after an instant, newest first: kid, wrapped, certificate, made_at."""
     return await tx.rows(Q.provider_keys, after)

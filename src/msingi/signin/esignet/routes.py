@@ -17,6 +17,8 @@ from msingi.signin.esignet.rules import Fault
 from msingi.signin.page import WebRequest
 from msingi.signin.provider import routes as provider
 
+PENDING = "PENDING"  # until another operator sends the same, or presses the button at /staff/clients
+
 
 async def _ctx(request: WebRequest) -> Context:
     return await web.context(request, "operations", "public-task", channel="api", signed_in=True)
@@ -24,7 +26,7 @@ async def _ctx(request: WebRequest) -> Context:
 
 @post(f"{HERE}/client-mgmt/oidc-client", status_code=200, tags=["signin"])
 async def create(request: WebRequest) -> Response[dict[str, Any]]:
-    """Register software of an institution, as eSignet's client management does; for operators."""
+    """Register software of an institution, as eSignet's client management does: two operators ask for the same."""
     ctx, stack = await _ctx(request), web.stack(request)
     try:
         asked = rules.check_time(await body_of(request), clock.now())
@@ -33,12 +35,12 @@ async def create(request: WebRequest) -> Response[dict[str, Any]]:
         if rules.is_client_id(client_id) and await _known(request, client_id):
             raise Fault("duplicate_client_id", "this client id is registered already")
         new = rules.read(asked, client_id)
-        await acts.add_client(stack, ctx, new)
+        in_force = await acts.add_client_together(stack, ctx, new)
     except Fault as fault:
         return told(None, fault)
     except BadRegistration as wrong:
         return told(None, Fault("invalid_input", str(wrong.facts.get("rule", ""))))
-    return told({"clientId": new.client_id, "status": "ACTIVE"})
+    return told({"clientId": new.client_id, "status": "ACTIVE" if in_force else PENDING})
 
 
 async def _known(request: WebRequest, client_id: str) -> Any:
@@ -50,7 +52,7 @@ async def _known(request: WebRequest, client_id: str) -> Any:
 
 @put(HERE + "/client-mgmt/oidc-client/{client_id:str}", tags=["signin"])
 async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]]:
-    """Replace a registration, or end it with the status INACTIVE; for operators."""
+    """Replace a registration, which two operators ask for, or end it with the status INACTIVE, which one can."""
     ctx, stack = await _ctx(request), web.stack(request)
     try:
         asked = rules.check_time(await body_of(request), clock.now())
@@ -65,7 +67,8 @@ async def update(request: WebRequest, client_id: str) -> Response[dict[str, Any]
         if status == "INACTIVE":
             await acts.retire_client(stack, ctx, client_id)
         else:
-            await acts.add_client(stack, ctx, msgspec.structs.replace(new, institution=known.institution))
+            changed = msgspec.structs.replace(new, institution=known.institution)
+            status = status if await acts.add_client_together(stack, ctx, changed) else PENDING
     except Fault as fault:
         return told(None, fault)
     except BadRegistration as wrong:
