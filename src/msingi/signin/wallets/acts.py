@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from msingi.identity.model import Person
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -92,7 +93,8 @@ async def bind_wallet(stack: Stack, ctx: Context, order: Binding) -> Bound:
             raise WalletKeyTaken()
     person_id = await _account(stack, order.individual)
     by_pin = await _pin_is_right(stack, ctx, order, client)
-    if person_id is None or by_pin is False:
+    person = None if person_id is None else await signin.active_person(stack, person_id, signin.own_work())
+    if person_id is None or person is None or by_pin is False:
         await _until(begun)
         raise WalletNotBound()
     permit = policy.decide(ctx, "signin.bind-wallet", person_id)
@@ -111,7 +113,7 @@ async def bind_wallet(stack: Stack, ctx: Context, order: Binding) -> Bound:
         if verdict is Verdict.RIGHT:
             await claim_once(tx, (mark,))
             await kept.put(tx, person_id, key)
-            await _tell(stack, tx, person_id, client)
+            await _tell(stack, tx, person, client)
             await store.forget_place(
                 tx, await limits.code_place(stack, tx, person_id, _bound_to(ctx), _place(ctx), ctx.at)
             )
@@ -141,10 +143,7 @@ async def _try_code(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId, cod
     return await signin.try_code(stack, tx, ctx, person_id, challenge, _bound_to(ctx), code)
 
 
-async def _tell(stack: Stack, tx: Tx, person_id: PersonId, client: Client) -> None:
-    person = await signin.active_person(stack, person_id, signin.own_work())
-    if person is None:
-        raise WalletNotBound()
+async def _tell(stack: Stack, tx: Tx, person: Person, client: Client) -> None:
     if phone := person.demographics.phone:
         text = wire.say("sms_wallet", person.demographics.language or stack.profile.language, client=client.name)
         await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "wallet"))
