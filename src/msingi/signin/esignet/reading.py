@@ -21,6 +21,7 @@ from msingi.signin.model import NUMBER_CLAIM, Client
 from msingi.signin.provider.model import ACR, Asked
 from msingi.signin.wire import b64
 
+WALLET = "Wallet"  # GovStack's word for WLA, at the doors without version
 _PARAMETERS = {
     "scope": "scope",
     "responseType": "response_type",
@@ -110,7 +111,8 @@ def theirs(claim: str) -> str:
 def details(login_id: str, asked: Asked, client: Client, *, named: bool) -> dict[str, Any]:
     """What eSignet's page is told to show; with `named`, the software's name by language, as its versions 2 and 3."""
     claims = dict.fromkeys(asked.claims + asked.id_claims)
-    ways = (["PIN"], ["WLA"]) if asked.factors == 1 else (["PIN", "OTP"], ["PIN", "WLA"])
+    wallet = "WLA" if named else WALLET
+    ways = (["PIN"], [wallet]) if asked.factors == 1 else (["PIN", "OTP"], ["PIN", wallet])
     return {
         "transactionId": login_id,
         "authFactors": [[{"type": kind} for kind in way] for way in ways],
@@ -151,6 +153,7 @@ def said(asked: dict[str, Any]) -> Said:
         raise Fault("invalid_no_of_challenges", f"one challenge for each factor: {', '.join(FACTORS)}")
     for each in listed:
         kind = each.get("authFactorType") if isinstance(each, dict) else None
+        kind = "WLA" if kind == WALLET else kind
         if not isinstance(kind, str) or kind not in FACTORS or kind in answers:
             raise Fault("invalid_auth_factor_type", f"each of {', '.join(FACTORS)} once")
         if each.get("format") not in FACTORS[kind]:

@@ -104,12 +104,12 @@ def token_fault(sent: Mapping[str, str]) -> Fault | None:
         return Fault("invalid_payload", "send a form (application/x-www-form-urlencoded)")
     if not sent.get("grant_type"):
         return Fault("invalid_input", "grant_type is missing")
+    if sent["grant_type"] == "authorization_code" and not sent.get("redirect_uri"):
+        return Fault("invalid_redirect_uri", "redirect_uri is the one that the code was asked for with")
     if sent.get("client_assertion_type") != ASSERTION_TYPE:
         return Fault("invalid_assertion_type", f"client_assertion_type is {ASSERTION_TYPE}")
     if not sent.get("client_assertion"):
         return Fault("invalid_assertion", "client_assertion is missing")
-    if sent["grant_type"] == "authorization_code" and not sent.get("redirect_uri"):
-        return Fault("invalid_redirect_uri", "redirect_uri is the one that the code was asked for with")
     return None
 
 
