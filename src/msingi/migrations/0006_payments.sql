@@ -217,18 +217,21 @@ CREATE TABLE IF NOT EXISTS payments.batch (
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
 
 -- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), set the changed balances,
--- and chain the batch. It fails if another writer has moved the shard on. As a function it travels with the commit, its
--- plans are kept, and they never scan the accounts, however few there were when they were made.
+-- and chain the batch. It fails if another writer has moved the shard on. A batch that stands on one which is still being
+-- written waits for the end of that one: the fence is found by its key alone, and judged as it was when it was changed.
+-- As a function it travels with the commit, its plans are kept, and they never scan the accounts, however few there were
+-- when they were made.
 CREATE OR REPLACE FUNCTION payments.settle(
   shard smallint, epoch bigint, first_seq bigint, next_seq bigint, n int, prev bytea, root bytea, head bytea,
   at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
+  stood boolean;
   changed int;
 BEGIN
-  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head
-  WHERE s.shard = settle.shard AND s.epoch = settle.epoch AND s.seq = settle.first_seq;
-  IF NOT FOUND THEN
+  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head WHERE s.shard = settle.shard
+  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq INTO stood;
+  IF stood IS NOT TRUE THEN
     RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
   END IF;
   UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
