@@ -11,7 +11,7 @@ from msingi.kernel.errors import Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, parties, rules, shards, store, writer
+from msingi.payments import book, charges, errors, ledger, parties, rules, shards, store, writer
 from msingi.payments.groups import mandates
 from msingi.payments.model import (
     Account,
@@ -113,7 +113,11 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
     ready = await _ordered(stack, ctx, order, mandates.own(stack, ctx, "payments.transfer"))
-    (ending,) = await ledger.post(stack, (ready,))
+    charging = charges.of(stack)
+    if charging is not None and charging.concerned(ready, order.fee_minor):
+        ending = await charging.pay(ready, order.fee_minor)
+    else:
+        (ending,) = await ledger.post(stack, (ready,))
     told = _told(order, ready, ending)
     if isinstance(told, Refusal):
         raise told
@@ -128,6 +132,7 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     """
     if len(orders) > writer.MAX_BATCH:
         raise Malformed("Send at most 1000 orders at once.", field="orders", rule="count<=1000")
+    charging = charges.of(stack)
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
@@ -135,7 +140,11 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     for wanted in orders:
         try:
             paying = paying or mandates.own(stack, ctx, "payments.transfer")
-            ready.append(await _ordered(stack, ctx, wanted, paying))
+            made = await _ordered(stack, ctx, wanted, paying)
+            if charging is not None and charging.concerned(made, wanted.fee_minor):
+                told.append(_told(wanted, made, await charging.pay(made, wanted.fee_minor)))
+                continue
+            ready.append(made)
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
