@@ -61,7 +61,7 @@ async def test_a_fee_is_shown_before_and_explained_after(stack, town, surf):
     asha = await surf().sign_in(town.asha.number, town.asha.phone)
     await asha.open(f"/me/money/send?account={own.account}")
     await asha.send("/me/money/send", phone=town.baraka.phone, amount="20,000")
-    assert asha.answer.status_code == 422 and "not that much" in asha.text.lower() or "enough" in asha.text.lower()
+    assert asha.answer.status_code == 422
     await asha.send("/me/money/send", phone=town.baraka.phone, amount="1,000")
     assert "Leaves your account" in asha.text and "1,055" in asha.text  # 50, and a tenth of it
     keep(asha, "fee-check")

@@ -62,8 +62,8 @@ class Choice(StrEnum):
 class Dialogue(Struct, frozen=True):
     """The state of one dialogue; sealed while it waits. `person` is set once the PIN was right (law 6).
 
-    `amount_minor` (and `fee_minor`, what it costs) is in minor units of the country's currency; `turn` counts the answers so far; `lines` are
-    the records of who looked that can be complained about.
+    `amount_minor` (and `fee_minor`, what sending it costs) is in minor units of the country's currency; `turn` counts
+    the answers so far; `lines` are the records of who looked that can be complained about.
     """
 
     step: Step = Step.MENU

@@ -205,6 +205,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (325, 'payments.switch_letter', 'payment', 30, 'room', '', '', 'true', '', '', true),
   (326, 'payments.fee', 'payment', 3650, 'book', '', '', 'true', '', '', true),
   (327, 'payments.fee_month', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (328, 'payments.till_count', 'payment', 3650, 'book', '', '', 'true', '', '', true),
   (112, 'payments.beneficiary', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (113, 'payments.cycle_line', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),

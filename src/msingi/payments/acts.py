@@ -189,7 +189,12 @@ async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: tuple
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
     else:
-        credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
+        try:
+            credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
+        except errors.NoSuchAccount:
+            if ctx.actor.kind is Kind.PERSON:  # a payment that cannot succeed is no way round the limit of look-ups
+                await _count_lookup(stack, ctx, wanted.payee)
+            raise
     transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key, rules.shard_of(debit))
     amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
     hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
@@ -323,6 +328,13 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
 
     The person sees that somebody asked. Raises NoSuchAccount, or TooMany after ten look-ups in a minute.
     """
+    await _count_lookup(stack, ctx, alias)
+    _, name, currency = await parties.payee(stack, ctx, alias)
+    return MaskedPayee(name, currency)
+
+
+async def _count_lookup(stack: Stack, ctx: Context, alias: Alias) -> None:
+    """Count a look-up. Raises TooMany after ten in a minute."""
     permit = policy.decide(ctx, "payments.resolve-alias", policy.NOBODY)
     actor = f"{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
     async with stack.db.transaction(permit) as tx:
@@ -330,8 +342,6 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
         log.append(tx, permit, detail={"what": "alias look-up", "alias": alias.kind})
     if n > ALIAS_LOOKUPS:
         raise TooMany(retry_after_s=ALIAS_WINDOW_S)
-    _, name, currency = await parties.payee(stack, ctx, alias)
-    return MaskedPayee(name, currency)
 
 
 @crossing("payments", "cli")

@@ -10,7 +10,7 @@ from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments.bank import tariff
 from msingi.payments.dormant import acts
-from msingi.payments.dormant.model import Case, HeirOrder, Sleeper, State, What
+from msingi.payments.dormant.model import HeirOrder, Sleeper, SleeperCase, State, What
 from msingi.payments.errors import NoSuchAccount
 from msingi.portal import model as m
 from msingi.portal import rules
@@ -115,7 +115,7 @@ def _form(seen: Visit) -> m.Form:
     return rules.filled(m.Form(fields), seen.fields)
 
 
-def _line(seen: Visit, case: Case) -> DeskLine:
+def _line(seen: Visit, case: SleeperCase) -> DeskLine:
     say = seen.say
     facts = [
         Fact(label=say("freeze.account"), text=case.account),

@@ -63,7 +63,8 @@ class Dormant(Strict, frozen=True, kw_only=True):
 
 class Tariff(Strict, frozen=True, kw_only=True):
     """The bank of a country. `institution` keeps the accounts and earns the fees; `qr_domain` names the scheme in
-    square codes; `categories` are the kinds of shops by their ISO 18245 code."""
+    square codes; `categories` are the kinds of shops by their ISO 18245 code. `teller_alone_minor` is what a teller
+    pays out at a branch to a customer who shows a card; above it, the customer asks for it with the own sign-in."""
 
     institution: str
     qr_domain: str
@@ -71,6 +72,7 @@ class Tariff(Strict, frozen=True, kw_only=True):
     agents: Agents
     shared: Shared
     dormant: Dormant | None = None
+    teller_alone_minor: int = 0
 
 
 class TariffWrong(ProfileWrong):
@@ -104,6 +106,8 @@ def read(profile: Profile) -> Tariff:
     shared = tariff.shared
     if not (1 <= shared.invitation_days <= 90 and 1 <= shared.proposal_days <= 90):
         faults.append("shared: invitations and proposals last 1 to 90 days")
+    if tariff.teller_alone_minor < 0:
+        faults.append("teller_alone_minor: not below zero")
     if shared.guardian_day_minor < 0:
         faults.append("shared.guardian_day_minor: not below zero")
     faults += _dormant_faults(tariff, profile)

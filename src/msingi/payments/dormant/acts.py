@@ -18,7 +18,7 @@ from msingi.payments.bank import tariff
 from msingi.payments.bank.tariff import Dormant
 from msingi.payments.dormant import daily, handing, rules, store
 from msingi.payments.dormant.errors import NoSuchCase, NotAsleep, NothingUnclaimed, SecondOfficial
-from msingi.payments.dormant.model import Case, Handed, HeirOrder, Report, Sleeper, State, What
+from msingi.payments.dormant.model import Handed, HeirOrder, Sleeper, SleeperCase, State, UnclaimedReport, What
 from msingi.payments.model import Account
 
 MOST_CASES = 200
@@ -181,7 +181,7 @@ async def _tell_owners(tx: Tx, permit: Permit, account: int, told: dict[str, str
 
 
 @crossing("payments", "portal")
-async def cases(stack: Stack, ctx: Context) -> list[Case]:
+async def cases(stack: Stack, ctx: Context) -> list[SleeperCase]:
     """What waits for a second official, the oldest first."""
     permit = policy.decide(ctx, "payments.decide-for-sleeper", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
@@ -190,8 +190,8 @@ async def cases(stack: Stack, ctx: Context) -> list[Case]:
     return [_case(row) for row in rows if row["state"] == "open"]
 
 
-def _case(row: Row) -> Case:
-    return Case(
+def _case(row: Row) -> SleeperCase:
+    return SleeperCase(
         case_id=str(row["case_id"]), what=What(row["what"]), account=ledger.number_of(row["account_id"]),
         amount_minor=row["amount"], currency=row["currency"],
         to=ledger.number_of(row["credit"]) if row["credit"] else "", reason=row["reason"], asked_by=row["asked_by"],
@@ -200,7 +200,7 @@ def _case(row: Row) -> Case:
 
 
 @crossing("payments", "portal")
-async def decide(stack: Stack, ctx: Context, case_id: str, *, agrees: bool) -> Case:
+async def decide(stack: Stack, ctx: Context, case_id: str, *, agrees: bool) -> SleeperCase:
     """Confirm or refuse what another official proposed; what is confirmed is done at once.
 
     Raises NoSuchCase, SecondOfficial for one's own proposal, NotAsleep, NothingUnclaimed, AuthorityNotOpen.
@@ -241,7 +241,7 @@ async def _open_case(stack: Stack, tx: Tx, case_id: UUID) -> Row:
 
 
 @crossing("payments", "portal")
-async def report(stack: Stack, ctx: Context, year: int, *, after: str = "", limit: int = 100) -> Report:
+async def report(stack: Stack, ctx: Context, year: int, *, after: str = "", limit: int = 100) -> UnclaimedReport:
     """The yearly report to the authority: what was handed over, what was claimed of it, and how many accounts sleep.
 
     For officers of the bank, the authority's treasurers, and auditors. No names: the bank answers those who ask for
@@ -270,7 +270,7 @@ async def report(stack: Stack, ctx: Context, year: int, *, after: str = "", limi
         )
         for r in rows[:limit]
     ]  # fmt: skip
-    return Report(
+    return UnclaimedReport(
         year=year, warned=sums["warned"], dormant=sums["dormant"], handed_minor=sums["handed"],
         claimed_minor=sums["claimed"], lines=lines, next_after=lines[-1].transfer_id if len(rows) > limit else None,
     )  # fmt: skip

@@ -36,7 +36,7 @@ class Sleeper(Struct, frozen=True, kw_only=True):
     unclaimed_minor: int = 0
 
 
-class Case(Struct, frozen=True, kw_only=True):
+class SleeperCase(Struct, frozen=True, kw_only=True):
     """A proposal that a second official confirms or refuses; amounts in minor units, of a waking 0."""
 
     case_id: str
@@ -76,7 +76,7 @@ class Handed(Struct, frozen=True, kw_only=True):
     transfer_id: str
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class UnclaimedReport(Struct, frozen=True, kw_only=True):
     """A year's report: how many accounts sleep or are about to, and the lines of what was handed over in the year.
     Pass `next_after` as `after` for the next page."""
 

@@ -14,7 +14,7 @@ from msingi.payments import rules as ledger
 from msingi.payments import store as accounts
 from msingi.payments.bank.rules import check_amount
 from msingi.payments.fees import store
-from msingi.payments.fees.model import Charged, Kind, Quote
+from msingi.payments.fees.model import Charged, FeeQuote, Kind
 from msingi.payments.fees.taking import Taking, job
 from msingi.payments.groups import mandates
 
@@ -41,7 +41,7 @@ async def _own(stack: Stack, tx: accounts.Tx, person: PersonId, account: int) ->
 
 
 @crossing("payments", "portal", "channels")
-async def quote_fee(stack: Stack, ctx: Context, payer: str, amount_minor: int) -> Quote:
+async def quote_fee(stack: Stack, ctx: Context, payer: str, amount_minor: int) -> FeeQuote:
     """What a payment out of an own account (or of a child's) would cost now, and by which terms: show it before.
 
     Raises NoSuchAccount, AmountOutOfRange, BankNotOpen.

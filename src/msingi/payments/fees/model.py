@@ -14,7 +14,7 @@ class Kind(StrEnum):
     SALE = "sale"
 
 
-class Quote(Struct, frozen=True, kw_only=True):
+class FeeQuote(Struct, frozen=True, kw_only=True):
     """What a payment costs: fee and tax in minor units, and why. `band_minor` is the band's upper bound, `free_left`
     how many payments of this month are still free (before this one), `product` empty where no terms charge it."""
 

@@ -9,7 +9,7 @@ from msingi.kernel import web
 from msingi.payments import rules
 from msingi.payments.bank.doors import AnyRequest, paying_context
 from msingi.payments.fees import acts
-from msingi.payments.fees.model import Charged, Quote
+from msingi.payments.fees.model import Charged, FeeQuote
 
 Payer = Annotated[str, QueryParameter(min_length=13, max_length=24, description="The account that would pay.")]
 Amount = Annotated[int, QueryParameter(ge=1, le=rules.MAX_AMOUNT_MINOR, description="Minor units.")]
@@ -17,7 +17,7 @@ Month = Annotated[str, QueryParameter(min_length=7, max_length=7, description="Y
 
 
 @get("/quote")
-async def quote(request: AnyRequest, payer: Payer, amount_minor: Amount) -> Quote:
+async def quote(request: AnyRequest, payer: Payer, amount_minor: Amount) -> FeeQuote:
     """What a payment would cost: send its total as `fee_minor` with the payment. 400, 404, 409."""
     return await acts.quote_fee(web.stack(request), await paying_context(request), payer, amount_minor)
 

@@ -23,7 +23,7 @@ from msingi.payments.bank.errors import BankNotOpen
 from msingi.payments.book import Ending
 from msingi.payments.fees import rules, store
 from msingi.payments.fees.errors import FeeChanged
-from msingi.payments.fees.model import Due, Kind, Quote
+from msingi.payments.fees.model import Due, FeeQuote, Kind
 from msingi.payments.model import Kind as Movement
 from msingi.payments.model import Order, Outcome
 from msingi.payments.products import catalogue
@@ -106,7 +106,7 @@ class Taking:
     async def sell(self, order: Order, seller: int) -> tuple[Order, Ending]:
         """Post a payment to a shop with what the shop pays for it; where the shop cannot pay, the sale goes on."""
         due = await self.fix(order, seller, Kind.SALE, None)
-        if due is None or not due.fee:
+        if due is None or not due.fee or not await self._is_open(due.currency):
             (ending,) = await ledger.post(self._stack, (order,))
             return order, ending
         async with homes.home(self._stack, ledger_rules.shard_of(seller)).db.reading("payments") as near:
@@ -130,12 +130,12 @@ class Taking:
         await self._ended(due, taken)
         return order, ending
 
-    async def quote(self, account: int, kind: Kind, amount_minor: int) -> Quote:
+    async def quote(self, account: int, kind: Kind, amount_minor: int) -> FeeQuote:
         """What a payment out of an account would cost now. Raises AmountOutOfRange, BankNotOpen."""
         currency, now = self._stack.profile.currency.code, clock.now()
         product, terms, charge = await self._terms(account, kind, _local(self._stack, now))
         if product is None or terms is None or charge is None:
-            return Quote(kind=kind, amount_minor=amount_minor, fee_minor=0, tax_minor=0, currency=currency)
+            return FeeQuote(kind=kind, amount_minor=amount_minor, fee_minor=0, tax_minor=0, currency=currency)
         month = month_of(_local(self._stack, now))
         async with self._stack.db.reading("payments") as tx:
             left = max(0, charge.free_per_month - await store.used(tx, account, month, kind))
@@ -143,7 +143,7 @@ class Taking:
         fee = 0 if left else rules.fee_of(band, amount_minor)
         if fee:
             await self._where(currency)
-        return Quote(
+        return FeeQuote(
             kind=kind, amount_minor=amount_minor, fee_minor=fee, tax_minor=self._tax(fee), currency=currency,
             product=product.code, begins=terms.begins, band_minor=band.up_to_minor, free_left=left,
         )  # fmt: skip
@@ -214,6 +214,14 @@ class Taking:
         if fees is None or (tax is not None and tax.rate_bp and taxes is None):
             raise BankNotOpen()
         return fees, taxes
+
+    async def _is_open(self, currency: str) -> bool:
+        """Whether the bank can take fees at all."""
+        try:
+            await self._where(currency)
+        except BankNotOpen:
+            return False
+        return True
 
     async def _legs(self, order: Order, due: Due, owner: int) -> list[Order]:
         """The orders of fee and tax, out of the account that pays them."""
