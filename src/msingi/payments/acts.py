@@ -7,12 +7,11 @@ from uuid import UUID
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Malformed, Refusal, TooMany
+from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
-from msingi.payments import book, charges, errors, ledger, parties, rules, shards, store, writer
-from msingi.payments.groups import mandates
+from msingi.payments import book, charges, errors, ledger, parties, rules, shards, store, transfers, writer
 from msingi.payments.model import (
     Account,
     AccountKind,
@@ -29,8 +28,7 @@ from msingi.payments.model import Kind as Movement
 
 PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
 BELOW_ZERO = (AccountKind.SETTLEMENT, AccountKind.POSITION, AccountKind.TRANSIT)
-ALIAS_LOOKUPS = 10
-ALIAS_WINDOW_S = 60
+ALIAS_LOOKUPS = parties.ALIAS_LOOKUPS
 MAX_PAGE = 500
 
 
@@ -112,16 +110,17 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order, mandates.own(stack, ctx, "payments.transfer"))
+    payer = transfers.payer_of(stack, ctx)
+    ready = transfers.plain(stack, ctx, order, payer) or await transfers.ordered(stack, ctx, order, payer)
     charging = charges.of(stack)
     if charging is not None and charging.concerned(ready, order.fee_minor):
         ending = await charging.pay(ready, order.fee_minor)
     else:
-        (ending,) = await ledger.post(stack, (ready,))
-    told = _told(order, ready, ending)
-    if isinstance(told, Refusal):
-        raise told
-    return told
+        ending = await ledger.post_one(stack, ready)
+    ended = transfers.told(order, ready, ending)
+    if isinstance(ended, Refusal):
+        raise ended
+    return ended
 
 
 @crossing("payments", "cli")
@@ -136,13 +135,13 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
-    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
+    payer: transfers.Payer | None = None  # one actor, one act, the same facts: one decision
     for wanted in orders:
         try:
-            paying = paying or mandates.own(stack, ctx, "payments.transfer")
-            made = await _ordered(stack, ctx, wanted, paying)
+            payer = payer or transfers.payer_of(stack, ctx)
+            made = transfers.plain(stack, ctx, wanted, payer) or await transfers.ordered(stack, ctx, wanted, payer)
             if charging is not None and charging.concerned(made, wanted.fee_minor):
-                told.append(_told(wanted, made, await charging.pay(made, wanted.fee_minor)))
+                told.append(transfers.told(wanted, made, await charging.pay(made, wanted.fee_minor)))
                 continue
             ready.append(made)
             places.append(len(told))
@@ -150,57 +149,11 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
         except Refusal as refused:
             told.append(refused)
     for place, order, ending in zip(places, ready, await ledger.post(stack, ready), strict=True):
-        told[place] = _told(orders[place], order, ending)
+        told[place] = transfers.told(orders[place], order, ending)
     return told
 
 
 _PENDING = Refusal("Not decided yet.")
-
-
-def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt | Refusal:
-    """How an order ended, as its payer is told."""
-    if isinstance(ending, Refusal):
-        return ending
-    if ending.reason:
-        return errors.refusal(ending.reason)
-    return Receipt(
-        str(order.id),
-        ending.seq,
-        wanted.payer,
-        order.payee or rules.masked_number(wanted.payee.value),
-        order.amount,
-        order.currency,
-        order.reference,
-        ending.debit_after,
-        book.instant(ending.at_us),
-    )
-
-
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: tuple[Permit, int]) -> Order:
-    """A permitted transfer as the writer takes it: shapes checked, payee found. The actor holds the debited account
-    (as `own` says), or has a mandate over it."""
-    rules.check_order(wanted)
-    debit = rules.id_of(wanted.payer)
-    permit, owner = own
-    if ctx.actor.kind is Kind.PERSON and ledger.holder_of(stack, debit) != owner:
-        asked = mandates.Debit(debit, wanted.amount_minor, wanted.key, "payments.transfer")
-        owner = await mandates.owner_for(stack, ctx, parties.person_of(ctx), asked, owner)
-    name = ""
-    if wanted.payee.kind == "account":
-        credit = rules.id_of(wanted.payee.value)
-    else:
-        try:
-            credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
-        except errors.NoSuchAccount:
-            if ctx.actor.kind is Kind.PERSON:  # a payment that cannot succeed is no way round the limit of look-ups
-                await _count_lookup(stack, ctx, wanted.payee)
-            raise
-    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key, rules.shard_of(debit))
-    amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
-    hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
-    text = parties.permit_text(permit)
-    me = parties.own_name(stack, ctx) if name or words else ""
-    return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
 
 
 def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, PersonId | None]:
@@ -328,20 +281,9 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
 
     The person sees that somebody asked. Raises NoSuchAccount, or TooMany after ten look-ups in a minute.
     """
-    await _count_lookup(stack, ctx, alias)
+    await parties.count_lookup(stack, ctx, alias)
     _, name, currency = await parties.payee(stack, ctx, alias)
     return MaskedPayee(name, currency)
-
-
-async def _count_lookup(stack: Stack, ctx: Context, alias: Alias) -> None:
-    """Count a look-up. Raises TooMany after ten in a minute."""
-    permit = policy.decide(ctx, "payments.resolve-alias", policy.NOBODY)
-    actor = f"{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
-    async with stack.db.transaction(permit) as tx:
-        n = await store.count_alias(tx, actor, ctx.at, ALIAS_WINDOW_S)
-        log.append(tx, permit, detail={"what": "alias look-up", "alias": alias.kind})
-    if n > ALIAS_LOOKUPS:
-        raise TooMany(retry_after_s=ALIAS_WINDOW_S)
 
 
 @crossing("payments", "cli")

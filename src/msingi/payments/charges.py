@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from msingi.kernel.stack import Stack
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import Order
 
 KEY = "payments.charges"

@@ -20,7 +20,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import tariff
 from msingi.payments.bank.errors import BankNotOpen
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.fees import rules, store
 from msingi.payments.fees.errors import FeeChanged
 from msingi.payments.fees.model import Due, FeeQuote, Kind
