@@ -252,7 +252,8 @@ async def slip(request: WebRequest, transfer_id: FromPath[str]) -> Response[byte
 
 async def _day(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
     say = seen.say
-    closing, expected = await teller.day(seen.stack, seen.ctx("payment", "contract"))
+    found = await teller.day(seen.stack, seen.ctx("payment", "contract"))
+    closing, expected = found.closing, found.expected_minor
 
     def money(minor: int) -> Money:
         return Money(minor, closing.currency)

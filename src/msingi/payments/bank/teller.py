@@ -51,6 +51,13 @@ class Counted(Struct, frozen=True, kw_only=True):
     closing: Closing
 
 
+class TellerDay(Struct, frozen=True, kw_only=True):
+    """A teller's day so far, and what the ledger expects in the drawer now."""
+
+    closing: Closing
+    expected_minor: int
+
+
 def _permit(stack: Stack, ctx: Context, act: str, subject: Subject) -> Permit:
     """The permit of an officer of the bank that keeps the accounts. Raises NotPermitted."""
     if ctx.actor.kind is not Kind.STAFF or ctx.actor.institution != tariff.of(stack).institution:
@@ -210,7 +217,7 @@ async def slip(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
     )  # fmt: skip
 
 
-async def day(stack: Stack, ctx: Context) -> tuple[Closing, int]:
+async def day(stack: Stack, ctx: Context) -> TellerDay:
     """The officer's day so far, and what the ledger expects in the drawer now: what was counted last, and all cash
     since."""
     number = await own_till(stack, ctx)
@@ -227,14 +234,16 @@ async def day(stack: Stack, ctx: Context) -> tuple[Closing, int]:
         log.append(tx, permit, detail={"what": "day of a teller"})
     currency = stack.profile.currency.code
     cash = closed(number, currency, on, 0, moved).cash_minor
-    return closed(number, currency, on, opening, of_day), (last["counted"] if last else 0) + cash
+    expected = (last["counted"] if last else 0) + cash
+    return TellerDay(closing=closed(number, currency, on, opening, of_day), expected_minor=expected)
 
 
 async def count(stack: Stack, ctx: Context, counted_minor: int) -> Counted:
     """Say what was counted in the drawer; a difference stands for ever, beside the officer's name. Raises Malformed."""
     if not 0 <= counted_minor <= ledger_rules.MAX_AMOUNT_MINOR:
         raise Malformed("Count what lies in the drawer.", field="counted", rule="0..")
-    closing, expected = await day(stack, ctx)
+    now = await day(stack, ctx)
+    closing, expected = now.closing, now.expected_minor
     permit = _permit(stack, ctx, "payments.teller-cash", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
         await store_teller.add_count(
