@@ -32,11 +32,11 @@ ON CONFLICT (person_id) DO UPDATE SET epoch = epoch.epoch + 1 RETURNING epoch;
 
 -- name: live_consent
 -- The live consent that covers everything asked, with the person's epoch.
-SELECT consent_id, epoch FROM consent.live($1, $2, $3, $4, $5);
+SELECT consent_id, epoch, expires_at FROM consent.live($1, $2, $3, $4, $5);
 
 -- name: live_consents
 -- The same for many people and askers at a time: the number of each that has a live consent. Fields are blank-separated.
-SELECT no, consent_id, epoch FROM consent.live_of($1, $2, $3, $4, $5);
+SELECT no, consent_id, epoch, expires_at FROM consent.live_of($1, $2, $3, $4, $5);
 
 -- name: stopped
 -- Of asks (person, asker, purpose), the numbers of those that an upheld objection stops.
