@@ -114,14 +114,13 @@ ORDER BY request_id DESC LIMIT $3;
 UPDATE consent.request SET state = $3, consent_id = $4 WHERE person_id = $1 AND request_id = $2;
 
 -- name: records_of
--- The sealed records of the acts about a person, newest first, after record $2 (null to begin with), without those
--- that a court order hides at $4.
+-- The sealed records of the acts about a person, newest first (ids sort by time), after record $2 (null to begin with),
+-- without those that a court order hides at $4.
 SELECT record_id, sealed FROM log.record r
-WHERE person_id = $1 AND ($2::uuid IS NULL OR (at, record_id) < (
-  SELECT at, record_id FROM log.record WHERE person_id = $1 AND record_id = $2))
+WHERE person_id = $1 AND ($2::uuid IS NULL OR record_id < $2)
 AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
   WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $4 AND v.lifted_at IS NULL))
-ORDER BY at DESC, record_id DESC LIMIT $3;
+ORDER BY record_id DESC LIMIT $3;
 
 -- name: record_by_id
 -- The sealed record of one act about a person, unless a court order hides it at $3.

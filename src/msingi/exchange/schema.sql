@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS exchange.seen (
   PRIMARY KEY (client, message_id)
 );
 SELECT kernel.wall('exchange', 'seen', NULL);
-CREATE INDEX IF NOT EXISTS seen_at ON exchange.seen (at);
+CREATE INDEX IF NOT EXISTS seen_at ON exchange.seen USING brin (at);  -- rows come in the order of their time
 
 -- How often anything above that decides about messages has changed: decisions remember what they read together with
 -- this number, and compare it again in their own transaction.

@@ -68,7 +68,7 @@ class Lender:
         except BaseException:
             await self.pool.release(conn)
             raise
-        if self._waiting or self._closed or conn.is_closed():
+        if self._waiting or self._closed or not _is_open(conn):
             await self.pool.release(conn)
         else:
             self._kept.append(conn)
@@ -76,7 +76,7 @@ class Lender:
     async def _take(self) -> Connection:
         while self._kept:
             conn = self._kept.pop()
-            if not conn.is_closed():
+            if _is_open(conn):
                 return conn
             await self.pool.release(conn)
         self._waiting += 1
@@ -91,6 +91,13 @@ class Lender:
         while self._kept:
             await self.pool.release(self._kept.pop())
         await self.pool.close()
+
+
+def _is_open(conn: Connection) -> bool:
+    try:
+        return not conn.is_closed()
+    except asyncpg.InterfaceError:  # it was closed, and the pool has taken it back by itself
+        return False
 
 
 class Database:

@@ -33,7 +33,6 @@ CREATE POLICY wall ON log.record USING (
   (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[])
   OR person_id = '00000000-0000-0000-0000-000000000000');  -- acts about nobody, sealed for the stack itself
 GRANT SELECT, INSERT ON log.record TO msingi_app;
-CREATE INDEX IF NOT EXISTS record_newest ON log.record (person_id, at DESC, record_id DESC);
 CREATE INDEX IF NOT EXISTS record_pending ON log.record (pending_id);
 
 -- The commitments under an entry that covers several records, to build the inner path of a proof.
