@@ -17,16 +17,17 @@ SELECT key, content_hash, receipt FROM kernel.once WHERE key = ANY ($1::text[])
 
 -- name: settle_many
 -- Keep the receipts of claims.
-UPDATE kernel.once AS o SET receipt = s.r FROM unnest($1::text[], $2::bytea[]) AS s (k, r) WHERE o.key = s.k
+SELECT kernel.settle($1, $2)
 
 -- name: emit_many
 -- Put events into the outbox, in the act's own transaction.
-INSERT INTO kernel.outbox (kind, payload) SELECT * FROM unnest($1::text[], $2::bytea[])
+SELECT kernel.emit($1, $2)
 
 -- name: due_events
--- Take events that are due, skipping those that another worker holds.
+-- Take events of one lane that are due, skipping those that another worker holds: $2 are the kinds that are handed to
+-- somebody outside, $3 says whether those are meant, or all others.
 SELECT id, kind, payload, tries FROM kernel.outbox
-WHERE failed IS NULL AND due <= now() ORDER BY due, id LIMIT $1 FOR UPDATE SKIP LOCKED
+WHERE failed IS NULL AND due <= now() AND (kind = ANY ($2::text[])) = $3 ORDER BY due, id LIMIT $1 FOR UPDATE SKIP LOCKED
 
 -- name: delivered
 -- Remove delivered events.
@@ -47,7 +48,7 @@ ON CONFLICT (person_id) DO NOTHING RETURNING person_id
 
 -- name: new_person_keys
 -- Keep the wrapped keys of people who have none.
-INSERT INTO kernel.person_key (person_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+SELECT kernel.keep_keys($1, $2)
 
 -- name: keys_hold
 -- Stop the transaction unless these people still have these wrapped keys.

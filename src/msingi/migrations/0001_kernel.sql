@@ -110,7 +110,8 @@ CREATE POLICY wall ON kernel.person_key USING (
   (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[]));
 GRANT SELECT, INSERT, DELETE ON kernel.person_key TO msingi_app;
 
--- Stop a transaction that used remembered keys of people if one of these keys is no longer there.
+-- Stop a transaction that used remembered keys of people if one of these keys is no longer there; MS411 where everybody
+-- of them has a key, but another one since: what was to be done can be done again with that.
 CREATE OR REPLACE FUNCTION kernel.keys_hold(people uuid[], keys bytea[]) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE held boolean;
@@ -122,6 +123,33 @@ BEGIN
     JOIN kernel.person_key k ON k.person_id = used.p AND k.wrapped = used.w;
   END IF;
   IF NOT held THEN
+    IF (SELECT count(*) FROM kernel.person_key WHERE person_id = ANY (people)) = cardinality(people) THEN
+      RAISE EXCEPTION 'a key was renewed' USING ERRCODE = 'MS411';
+    END IF;
     RAISE EXCEPTION 'a key was erased' USING ERRCODE = 'MS410';
   END IF;
+END $$;
+
+-- What travels with a commit, as functions: their plans are made once, while a statement of the simple protocol is
+-- planned each time.
+CREATE OR REPLACE FUNCTION kernel.settle(keys text[], receipts bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF cardinality(keys) = 1 THEN  -- as it mostly is
+    UPDATE kernel.once SET receipt = receipts[1] WHERE key = keys[1];
+  ELSE
+    UPDATE kernel.once AS o SET receipt = s.r FROM unnest(keys, receipts) AS s (k, r) WHERE o.key = s.k;
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION kernel.emit(kinds text[], payloads bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO kernel.outbox (kind, payload) SELECT k, p FROM unnest(kinds, payloads) AS e (k, p);
+END $$;
+
+CREATE OR REPLACE FUNCTION kernel.keep_keys(people uuid[], wrapped bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO kernel.person_key (person_id, wrapped) SELECT p, w FROM unnest(people, keep_keys.wrapped) AS k (p, w);
 END $$;
