@@ -1,6 +1,7 @@
 """From what the acts answer to what the pages of staff show: pure, one function per page."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from msingi.countries import Profile
@@ -12,6 +13,7 @@ from msingi.payments.model import FileLine as PaidLine
 from msingi.payments.model import PaymentFile
 from msingi.portal import model as m
 from msingi.portal import model_staff as d
+from msingi.portal import words
 from msingi.portal.views import Speaker
 
 Say = Callable[..., str]
@@ -35,6 +37,14 @@ STRONG_BITS, SLIGHT_BITS = 6.0, 1.0
 SEXES = {"female": "f", "male": "m", "other": "x"}
 
 
+def _born(lang: str, known: Demographics) -> str:
+    """A birth date in words, or as far as it is known."""
+    try:
+        return str(words.load(lang).day(date.fromisoformat(known.birth.date)))
+    except ValueError:
+        return known.birth.date or known.birth.reported
+
+
 def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[str, str]:
     """What is compared of a person, as text, by the name of the row."""
     regions = {r.code: profile.say(r.name, lang) for r in profile.regions}
@@ -42,7 +52,7 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[st
     return {
         "given_name": known.name.given,
         "family_name": known.name.family,
-        "born": known.birth.date or known.birth.reported,
+        "born": _born(lang, known),
         "sex": say(f"enrol.sex_{sex}") if sex else "",
         "region": regions.get(known.region, known.region),
         "address": ", ".join(known.address.lines),
@@ -108,8 +118,8 @@ def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> d.CasePage:
         candidate = seen.case.candidates[place]
         old = facts(profile, lang, say, person.demographics)
         number = profile.number_text(person.number)
-        words = in_words(say, candidate.reasons)
-        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons), *words))
+        told = in_words(say, candidate.reasons)
+        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons), *told))
     return d.CasePage(str(seen.case.case_id), tuple(made), seen.case.kind is CaseKind.FOUND)
 
 
