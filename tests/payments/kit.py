@@ -121,7 +121,7 @@ async def wallet(stack: Stack, person: PersonId, amount_minor: int = 0, source: 
     if amount_minor:
         assert source is not None
         paid = order(stack, "institution:hazina", source.number, account.number, amount_minor)
-        (ending,) = await acts.writer.of(stack).post([paid])
+        (ending,) = await acts.ledger.post(stack, [paid])
         assert not ending.reason
     return account
 

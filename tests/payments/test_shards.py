@@ -1,18 +1,22 @@
 """Several shards, in one database and in two: who is placed where, transfers between them, and crashes on the way."""
 
+import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
-from tests.conftest import fresh_database
+from tests.conftest import CONF, fresh_database
 from tests.payments import kit
 
 from msingi import app, countries
+from msingi.kernel import clock
 from msingi.kernel.errors import DifferentContent
 from msingi.kernel.ids import PersonId, uuid7
-from msingi.kernel.postgres import as_app
+from msingi.kernel.postgres import EmbeddedServer, as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import (
+    across,
     acts,
     audit,
     between,
@@ -25,16 +29,19 @@ from msingi.payments import (
     orders,
     parties,
     rules,
+    store_shards,
+    writer,
 )
 from msingi.payments.model import Alias, Kind, Reason, TransferOrder
 from msingi.payments.writer import Writer
 
 
-@pytest.fixture(scope="module", params=["one database", "two databases"])
+@pytest.fixture(scope="module", params=["one database", "two servers"])
 async def cluster(request, server, template, owner_url, tmp_path_factory) -> AsyncIterator[Stack]:
-    """A stack whose ledger has the shards 0 and 1."""
+    """A stack whose ledger has the shards 0 and 1: in one database, or on two PostgreSQL servers."""
     main = await fresh_database(server, template)
-    other = "" if request.param == "one database" else f"={await fresh_database(server, template)}"
+    second = EmbeddedServer(tmp_path_factory.mktemp("pg2"), CONF) if request.param == "two servers" else None
+    other = f"={second.url}" if second else ""
     settings = Settings(
         home=tmp_path_factory.mktemp("home"), base_url="http://127.0.0.1:8080", sandbox=True, ledger_shards=f"1{other}"
     )
@@ -45,6 +52,8 @@ async def cluster(request, server, template, owner_url, tmp_path_factory) -> Asy
     yield made
     for database in reversed(homes.databases(made)):
         await database.db.close()
+    if second:
+        second.stop()
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +199,130 @@ async def test_holds_and_reversals_stay_within_their_shard(cluster, source):
     (account,) = await acts.accounts(cluster, kit.as_person(asha))
     assert account.balance_minor == account.available_minor == 350
     await agree(cluster)
+
+
+async def test_a_hold_between_shards_is_paid_in_part_and_the_rest_is_free(cluster, source):
+    asha, mine = await funded(cluster, source, 0, 500)
+    juma, his = await funded(cluster, source, 1, 0)
+    held = await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 300), 60)
+    assert await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 300), 60) == held
+    # Whatever happens to the payee's account now, the money that was promised arrives.
+    await officers.freeze(cluster, kit.as_staff("account-officer"), his.number, reason="amri", credits=True)
+    for _ in range(2):
+        await holding.commit_hold(cluster, kit.as_person(asha), "c", held.hold_id, mine.number, 200, "TZS")
+    with pytest.raises(errors.HoldEnded):
+        await holding.void_hold(cluster, kit.as_person(asha), "v", held.hold_id, mine.number, "TZS")
+    (account,) = await acts.accounts(cluster, kit.as_person(asha))
+    assert account.balance_minor == account.available_minor == 300
+    page = await acts.statement(cluster, kit.as_person(juma), his.number)
+    assert [(e.amount_minor, e.balance_minor) for e in page.entries] == [(200, 200)]
+    assert await across.follow_up(cluster, patience_s=-60) == 0
+    await agree(cluster)
+
+
+async def test_a_hold_between_shards_that_is_refused_voided_or_too_late_leaves_nothing(cluster, source):
+    asha, mine = await funded(cluster, source, 1, 500)
+    _, his = await funded(cluster, source, 0, 0)
+    gone, closed = await funded(cluster, source, 0, 0)
+    await officers.close_account(cluster, kit.as_person(gone), closed.number)
+    for _ in range(2):
+        with pytest.raises(errors.AccountClosed):
+            await holding.reserve(cluster, kit.as_person(asha), wanted(mine, closed, 300), 60)
+    held = await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 300, "hv"), 60)
+    await holding.void_hold(cluster, kit.as_person(asha), "v", held.hold_id, mine.number, "TZS")
+    late = await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 400, "late"), 1)
+    with pytest.raises(errors.InsufficientFunds):
+        await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 400, "more"), 1)
+    with clock.freeze(clock.now() + timedelta(seconds=5)):
+        await writer.of(cluster, 1).expire()
+        assert await across.follow_up(cluster, patience_s=-60) == 1
+        with pytest.raises(errors.HoldEnded):
+            await holding.commit_hold(cluster, kit.as_person(asha), "c", late.hold_id, mine.number, 1, "TZS")
+    (account,) = await acts.accounts(cluster, kit.as_person(asha))
+    assert account.balance_minor == account.available_minor == 500
+    assert await promised(cluster) == []
+    await agree(cluster)
+
+
+async def promised(cluster):
+    found = []
+    for shard in homes.known(cluster):
+        async with homes.home(cluster, shard).db.reading("payments") as tx:
+            found += await store_shards.promises(tx, shard, across.FIRST, kit.clock_now() + timedelta(minutes=5))
+    return found
+
+
+class Died(Exception):
+    """The program is gone."""
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_death_leaves_money_between_shards(cluster, source, seed, monkeypatch):
+    """A program that dies at any of its steps, again and again: what was told is true, and nothing hangs."""
+    chance = random.Random(seed)
+    (asha, mine), (juma, his) = await funded(cluster, source, 0, 1000), await funded(cluster, source, 1, 1000)
+    real, left = Writer.post, [0]
+
+    async def dies(self, posted):
+        left[0] -= 1
+        if left[0] == 0 and chance.random() < 0.5:
+            raise Died
+        endings = await real(self, posted)
+        if left[0] == 0:
+            raise Died
+        return endings
+
+    monkeypatch.setattr(Writer, "post", dies)
+    holds: list[tuple] = []
+    unheard: list[tuple] = []
+    balance = {asha: 1000, juma: 1000}
+
+    async def do(what, key, payer, account, payee, other, amount, hold):
+        ctx = kit.as_person(payer)
+        if what == "hold":
+            held = await holding.reserve(cluster, ctx, wanted(account, other, amount, key), 600)
+            holds.append((held.hold_id, payer, account, payee, other, amount))
+        elif what == "void":
+            await holding.void_hold(cluster, ctx, key, hold, account.number, "TZS")
+        else:
+            if what == "pay":
+                await acts.transfer(cluster, ctx, wanted(account, other, amount, key))
+            else:
+                await holding.commit_hold(cluster, ctx, key, hold, account.number, amount, "TZS")
+            balance[payer], balance[payee] = balance[payer] - amount, balance[payee] + amount
+
+    for step in range(14):
+        sides, amount, hold = (asha, mine, juma, his), chance.randint(1, 60), ""
+        what, left[0] = chance.choice(["pay", "hold", "hold", "commit", "commit", "void"]), chance.randint(1, 5)
+        if chance.random() < 0.5:
+            sides = (*sides[2:], *sides[:2])
+        if what in ("commit", "void"):
+            if not holds:
+                continue
+            hold, *sides, amount = holds.pop()
+        ordered = what, f"{seed}/{step}", *sides, max(1, amount - step), hold
+        try:
+            await do(*ordered)
+        except Died:
+            for shard in homes.known(cluster):
+                cluster.local.pop(f"payments.writer.{shard}", None)
+            unheard.append(ordered)
+    left[0] = -1
+    await between.finish_crossings(cluster, patience_s=-60)
+    await across.follow_up(cluster, patience_s=-60)
+    assert unheard and sum([(await has(cluster, person))[0] for person in balance]) == 2000
+    for ordered in unheard:  # whoever heard nothing asks again
+        await do(*ordered)
+    for hold, payer, account, *_ in holds:
+        await holding.void_hold(cluster, kit.as_person(payer), f"end{hold}", hold, account.number, "TZS")
+    assert {person: await has(cluster, person) for person in balance} == {p: (n, n) for p, n in balance.items()}
+    assert await promised(cluster) == []
+    await agree(cluster)
+
+
+async def has(cluster, person):
+    (account,) = await acts.accounts(cluster, kit.as_person(person))
+    return account.balance_minor, account.available_minor
 
 
 async def test_whoever_is_out_of_use_pays_from_no_database(cluster, source):

@@ -6,14 +6,20 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from tests.conftest import fresh_database
 from tests.payments import kit as people
-from tests.payments_switch import kit
+from tests.payments_switch import fsp, kit
 from tests.payments_switch.fsp import at, condition, fulfilment
 
+from msingi import app, countries
 from msingi.kernel import clock
 from msingi.kernel.errors import NotPermitted, Outage
+from msingi.kernel.postgres import as_app
+from msingi.kernel.settings import Settings
+from msingi.kernel.stack import Stack
 from msingi.payments import acts as ledger_acts
 from msingi.payments import errors as ledger_errors
+from msingi.payments import homes
 from msingi.payments.rates import acts as rates
 from msingi.payments.rates import converting
 from msingi.payments.rates import errors as rate_errors
@@ -65,6 +71,25 @@ def plain(amount):
     return f"{amount:.2f}".rstrip("0").rstrip(".")
 
 
+@pytest.fixture(scope="module")
+async def stack(server, template, owner_url, tmp_path_factory):
+    """A stack with a second shard in a database of its own; the switch's accounts are in the first one."""
+    second = await fresh_database(server, template)
+    settings = Settings(
+        home=tmp_path_factory.mktemp("home"),
+        base_url="http://127.0.0.1:8080",
+        sandbox=True,
+        ledger_shards=f"1={second}",
+    )
+    made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
+    app.load_policies()
+    app.furnish(made)
+    await app.start_rooms(made)
+    yield made
+    for database in reversed(homes.databases(made)):
+        await database.db.close()
+
+
 @pytest.fixture
 async def other(stack, client):
     home = stack.profile.currency
@@ -87,8 +112,10 @@ async def other(stack, client):
     await made.stop()
 
 
-async def customer(stack, amount=1_000_000):
-    person = (await people.enrolled(stack)).id
+async def customer(stack, amount=1_000_000, shard=1):
+    """Somebody whose accounts are in this shard of two."""
+    while (person := (await people.enrolled(stack)).id).int % 2 != shard:
+        pass
     account = await people.wallet(stack, person, amount, await people.treasury(stack) if amount else None)
     return people.as_person(person), account.number
 
@@ -139,8 +166,9 @@ async def test_access_ask_abroad(stack, other):
         await abroad.ask_abroad(stack, me, to, CODE, 1)
 
 
-async def test_access_pay_abroad(stack, other):
-    me, account = await customer(stack)
+@pytest.mark.parametrize("shard", [0, 1])
+async def test_access_pay_abroad(stack, other, shard):
+    me, account = await customer(stack, shard=shard)
     to = await outside.find(stack, me, "MSISDN", await somebody(other))
     before, stood = await agreed(stack), (await kit.stands(stack, other.name, CODE)).position_minor
     offer = await abroad.ask_abroad(stack, me, to, CODE, 100_000)
@@ -166,6 +194,30 @@ async def test_access_pay_abroad(stack, other):
         quote = await abroad.ask_abroad(stack, me, to, CODE, 50_000)
         await converting.exchange(stack, me, quote.quote.id, account, account, "key")
     assert await agreed(stack) == after and await has(stack, me) == (900_000, 900_000)
+
+
+async def test_customers_of_every_shard_pay_other_banks(stack, client, other):
+    """In the country's own currency: the money is held in the customer's shard, for clearing in the first."""
+    home = stack.profile.currency.code
+    near = await kit.participant(
+        stack, client, f"near-{uuid4().hex[:6]}", currency=home, cover=10**9, limit=10**9, reply=fsp.payee
+    )
+    msisdn = f"25577{uuid4().int % 10**7:07d}"
+    await near.send("POST", f"/participants/MSISDN/{msisdn}", {"fspId": near.name, "currency": home})
+    await near.wait("PUT", f"/participants/MSISDN/{msisdn}")
+    before = (await kit.stands(stack, BANK, home)).position_minor
+    for shard in (0, 1):
+        me, account = await customer(stack, shard=shard)
+        to = await outside.find(stack, me, "MSISDN", msisdn)
+        offer = await outside.ask_offer(stack, me, to, 40_000)
+        for _ in range(2):
+            await outside.pay_outside(stack, me, account, offer, "k")
+        assert await has(stack, me) == (960_000, 960_000)
+    assert (await kit.stands(stack, BANK, home)).position_minor == before + 80_000
+    async with stack.db.reading("payments") as tx:
+        row = await house.ledger_store.account(tx, await house.clearing(stack, BANK, home))
+    assert (row["posted"], row["reserved"]) == (before + 80_000, 0)
+    await near.stop()
 
 
 async def test_refused_silent_and_expired_come_back(stack, other, monkeypatch):

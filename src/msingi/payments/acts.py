@@ -241,7 +241,7 @@ async def statement(
     account = rules.id_of(number)
     permit, _, person = _reader(ctx, person)
     async with stack.db.transaction(permit) as tx:
-        currency = await _own_currency(stack, tx, account, person, ctx.actor.institution)
+        currency = await _own_currency(tx, account, person, ctx.actor.institution)
         before = after if after is not None else 1 << 62
         async with shards.beside(stack, account, permit, tx) as near:
             found = await store.entries(near, account, before, limit + 1)
@@ -256,20 +256,19 @@ async def balance_at(stack: Stack, ctx: Context, number: str, at: datetime, *, p
     account = rules.id_of(number)
     permit, _, person = _reader(ctx, person)
     async with stack.db.transaction(permit) as tx:
-        await _own_currency(stack, tx, account, person, ctx.actor.institution)
+        await _own_currency(tx, account, person, ctx.actor.institution)
         async with shards.beside(stack, account, permit, tx) as near:
             balance = await store.balance_at(near, account, at)
         log.append(tx, permit, subject=person, detail={"what": "balance at a past moment"})
     return balance
 
 
-async def _own_currency(stack: Stack, tx: store.Tx, account: int, person: PersonId | None, institution: str) -> str:
+async def _own_currency(tx: store.Tx, account: int, person: PersonId | None, institution: str) -> str:
     """The currency of an account that the reader may read. Raises NoSuchAccount."""
-    number = rules.number_of(account)
-    for own in await shards.accounts(stack, tx, person, institution):
-        if own.number == number:
-            return own.currency
-    raise errors.NoSuchAccount()
+    found = (await shards.currencies(tx, person, institution)).get(account)
+    if found is None:
+        raise errors.NoSuchAccount()
+    return found
 
 
 @crossing("payments", "portal", "channels", "governance")
@@ -284,8 +283,7 @@ async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
         raise Malformed("A transfer id is a UUID.", field="transfer_id", rule="uuid") from None
     permit, _, person = _reader(ctx, None)
     async with stack.db.transaction(permit) as tx:
-        held = await shards.accounts(stack, tx, person, ctx.actor.institution)
-        own = {rules.id_of(account.number) for account in held}
+        own = await shards.currencies(tx, person, ctx.actor.institution)
         async with shards.beside(stack, rules.shard_of(wanted.int), permit, tx) as near:
             row = await store.transfer(near, wanted)
             if row is not None and row["kind"] == Movement.RESERVE:  # what was paid out of it, if it was

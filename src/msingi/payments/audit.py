@@ -93,14 +93,17 @@ async def money_under_way(stack: Stack) -> str:
     """What is wrong with the money between shards; "" if nothing is.
 
     All transit accounts of a currency together stand between zero and what open reservations for other shards hold:
-    an arrival takes from one what the commit gives to the other.
+    an arrival takes from one what the commit gives to the other. A hold is committed first and paid out afterwards, so
+    that they may also stand above zero by what is promised.
     """
     owed: dict[str, int] = {}
     held: dict[str, int] = {}
+    promised: dict[str, int] = {}
     wrong: list[str] = []
     for attempt in range(3):  # databases are read one after the other, while transfers go on
         owed.clear()
         held.clear()
+        promised.clear()
         for shard in homes.known(stack):
             async with homes.home(stack, shard).db.reading("payments") as tx:
                 ways = await store_books.transits(tx, shard)
@@ -110,7 +113,9 @@ async def money_under_way(stack: Stack) -> str:
                 for hold in (await store_books.open_holds(tx, shard)).values():
                     if rules.shard_of(hold.credit) != shard:
                         held[hold.currency] = held.get(hold.currency, 0) + hold.amount
-        wrong = [c for c, total in owed.items() if not -held.get(c, 0) <= total <= 0]
+                    if rules.shard_of(hold.debit) != shard:
+                        promised[hold.currency] = promised.get(hold.currency, 0) + hold.amount
+        wrong = [c for c, total in owed.items() if not -held.get(c, 0) <= total <= promised.get(c, 0)]
         if not wrong:
             return ""
         await asyncio.sleep(0.5 * (attempt < 2))

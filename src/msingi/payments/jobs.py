@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from msingi.identity.model import StatusChanged
@@ -9,7 +10,18 @@ from msingi.kernel import clock, crossing, log, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import between, holders, homes, recovering, store, store_files, working, writer
+from msingi.payments import (
+    across,
+    between,
+    holders,
+    homes,
+    recovering,
+    store,
+    store_files,
+    subaccounts,
+    working,
+    writer,
+)
 from msingi.payments.book import micros
 from msingi.payments.recovering import RECOVERED
 
@@ -17,6 +29,7 @@ logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
 MONTHS_AHEAD = 12
 DUE_S = 1.0
+TIDY_S = 600.0
 
 
 async def on_file_approved(stack: Stack, payload: bytes) -> None:
@@ -33,7 +46,7 @@ def _woken(stack: Stack) -> asyncio.Event:
 
 async def work_files_off(stack: Stack) -> None:
     """For ever: take up approved files that nobody works off, also those that a crashed program left behind."""
-    woken = _woken(stack)
+    woken, tidied = _woken(stack), 0.0
     while True:
         woken.clear()
         if crossing.elsewhere(stack, "payments"):  # the machine that runs the room works them off
@@ -44,6 +57,9 @@ async def work_files_off(stack: Stack) -> None:
                 due = await store_files.due(tx)
             for file_id in due:
                 await working.run_file(stack, str(file_id))
+            if not due and len(homes.known(stack)) > 1 and time.monotonic() > tidied + TIDY_S:
+                tidied = time.monotonic()
+                await subaccounts.bring_all_home(stack)
         except (Outage, Refusal) as later:
             logger.warning("payment files wait: %s", later)
         except Exception:
@@ -77,7 +93,9 @@ async def end_what_is_due(stack: Stack) -> None:
                     due = shard in await store.shards_due(tx, micros(clock.now()))
                 if due:
                     await writer.of(stack, shard).expire()
-            await between.finish_crossings(stack)
+            if len(homes.known(stack)) > 1:
+                await between.finish_crossings(stack)
+                await across.follow_up(stack)
         except (Outage, Refusal) as later:
             logger.warning("what is due in the ledger waits: %s", later)
         except Exception:

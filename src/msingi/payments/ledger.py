@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import between, gate, rules, writer
+from msingi.payments import across, between, gate, homes, rules, writer
 from msingi.payments import orders as making
 from msingi.payments.book import Ending
-from msingi.payments.model import SHARD_BITS, Order
+from msingi.payments.model import SHARD_BITS, Kind, Order, Outcome, Reason
 
 MAX_ORDERS = writer.MAX_BATCH
 _SHARD = (1 << SHARD_BITS) - 1
@@ -71,22 +71,37 @@ async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[
             return [[ending] for ending in await writer.of(stack, way).post(orders)]
     by_shard: dict[int, list[int]] = {}
     leaving: list[int] = []
+    endings: list[list[Ending]] = [[] for _ in chains]
+    known = frozenset(homes.known(stack))
     for place, chain in enumerate(chains):
         shard = _shard_of(chain)
-        if between.crosses(chain):
+        if any(order.credit and rules.shard_of(order.credit) not in known for order in chain):
+            endings[place] = [_nowhere(order, known) for order in chain]
+        elif between.crosses(chain) or across.may_end_across(stack, chain):
             leaving.append(place)
         else:
             by_shard.setdefault(shard, []).append(place)
-    endings: list[list[Ending]] = [[] for _ in chains]
 
     async def leave(place: int) -> None:
-        endings[place] = await between.cross(stack, chains[place])
+        chain = chains[place]
+        if not between.crosses(chain):
+            endings[place] = await across.end(stack, chain)
+        elif chain[0].kind == Kind.RESERVE:
+            endings[place] = await across.reserve(stack, chain)
+        else:
+            endings[place] = await between.cross(stack, chain)
 
     await asyncio.gather(
         *[_post_in(stack, shard, chains, places, endings) for shard, places in by_shard.items()],
         *map(leave, leaving),
     )
     return endings
+
+
+def _nowhere(order: Order, known: frozenset[int]) -> Ending:
+    """The ending of an order whose chain leads to a shard that is not there: nothing is written, nothing reserved."""
+    strange = bool(order.credit) and rules.shard_of(order.credit) not in known
+    return Outcome(0, int(Reason.UNKNOWN_PAYEE if strange else Reason.LINKED), 0, 0, 0)
 
 
 async def _post_in(

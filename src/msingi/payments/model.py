@@ -55,6 +55,7 @@ class Kind(IntEnum):
     REVERSE = 5  # pays back, in whole or in part, what another transfer paid
     EXPIRE = 6  # releases a hold whose time has passed by the writer's clock
     ARRIVE = 7  # the payee's side of a transfer that another shard has reserved
+    EXPECT = 8  # the payee's side of a hold of another shard: it may take what that hold will pay
 
 
 class Status(IntEnum):

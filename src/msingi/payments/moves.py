@@ -19,7 +19,8 @@ KEPT = 50_000
 SECOND_US = 1_000_000
 MOVING = frozenset((int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE), int(Kind.ARRIVE)))
 _POST, _RESERVE, _COMMIT, _ABORT = int(Kind.POST), int(Kind.RESERVE), int(Kind.COMMIT), int(Kind.ABORT)
-_REVERSE, _ARRIVE = int(Kind.REVERSE), int(Kind.ARRIVE)
+_REVERSE, _ARRIVE, _EXPECT = int(Kind.REVERSE), int(Kind.ARRIVE), int(Kind.EXPECT)
+_INCOMING = (_ARRIVE, _EXPECT)
 _SHARD = (1 << SHARD_BITS) - 1
 _RECOVERED, _LIMITS = int(Flag.RECOVERED), frozenset((Reason.TRANSFER_LIMIT, Reason.DAY_LIMIT))
 
@@ -87,7 +88,7 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
             original.left -= amount
     if reason:
         return reason, debit, credit, amount
-    if order.kind == _RESERVE:
+    if order.kind in (_RESERVE, _EXPECT):
         book.reserved[payer] += amount
         expires_us = batch.at_us + order.timeout_s * SECOND_US if order.timeout_s else 0
         hold = Hold(order.id, debit, credit, amount, order.currency, order.owner, today, expires_us)
@@ -111,8 +112,9 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
     here, there = debit & _SHARD == shard, credit & _SHARD == shard
     payer = debit >> SHARD_BITS if here else book.place(debit, order.currency)
     payee = credit >> SHARD_BITS if there else book.place(credit, order.currency)
-    # Only a reservation leaves for another shard, and only an arrival comes from one.
-    known = 0 <= payer < size and (here == (order.kind != _ARRIVE)) and (not here or book.owner[payer] == order.owner)
+    # Only a reservation leaves for another shard, and only an arrival, or its promise, comes from one.
+    fits = here == (order.kind not in _INCOMING)
+    known = 0 <= payer < size and fits and (not here or book.owner[payer] == order.owner)
     if not (known and book.flags[payer]):
         return int(Reason.UNKNOWN_PAYER), payer, payee
     if not (0 <= payee < size and (there or order.kind == _RESERVE)):

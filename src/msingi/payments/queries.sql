@@ -109,13 +109,15 @@ SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = AN
 
 -- name: held_accounts
 -- The accounts that a person holds, with their balances, the default one first.
-SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier
+SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier,
+  NULL::bigint AS part_of
 FROM payments.holder h LEFT JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
 WHERE h.person_id = $1 ORDER BY h.is_default DESC, h.account_id
 
 -- name: institution_accounts
 -- The accounts that an institution holds, with their balances.
-SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor, a.tier
+SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor,
+  a.tier, (SELECT s.account_id FROM payments.sub_account s WHERE s.sub_id = i.account_id) AS part_of
 FROM payments.institution_account i
 LEFT JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
 WHERE i.institution = $1 ORDER BY i.account_id
@@ -149,11 +151,11 @@ SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHER
 SELECT * FROM (
   (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
    FROM payments.journal_seen
-   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
+   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
   UNION ALL
   (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
    FROM payments.journal_seen
-   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6) ORDER BY seq DESC LIMIT $4)
+   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
 ) AS leg ORDER BY seq DESC LIMIT $4
 
 -- name: balance_at
@@ -345,6 +347,50 @@ INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
 -- Open reservations for accounts of other shards, made before an instant.
 SELECT h.id, t.seq FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
 WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> h.shard AND t.at < $2 ORDER BY t.seq LIMIT 200
+
+-- name: hold_of
+-- An open hold.
+SELECT id, debit, credit, amount, currency, owner, day, expires_us FROM payments.hold WHERE shard = $1 AND id = $2
+
+-- name: promises
+-- Open holds for what another shard has reserved, a page in the order of their ids, made before an instant.
+SELECT h.id, h.debit, h.credit, h.amount, h.currency, h.owner
+FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
+WHERE h.shard = $1 AND (h.debit & 255) <> h.shard AND h.id > $2 AND t.at < $3 ORDER BY h.id LIMIT 500
+
+-- name: still_held
+-- Those of some holds that are open.
+SELECT id FROM payments.hold WHERE shard = $1 AND id = ANY ($2::uuid[])
+
+-- name: sub_accounts
+-- The sub-accounts of an account.
+SELECT shard, sub_id FROM payments.sub_account WHERE account_id = $1
+
+-- name: take_sub_accounts
+-- The sub-accounts of an account, for one user at a time.
+SELECT shard, sub_id FROM payments.sub_account WHERE account_id = $1 ORDER BY shard FOR UPDATE
+
+-- name: add_sub_account
+-- Keep a sub-account, unless there is one.
+INSERT INTO payments.sub_account AS s (account_id, shard, sub_id, used_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (account_id, shard) DO UPDATE SET used_at = excluded.used_at RETURNING s.sub_id
+
+-- name: use_sub_account
+-- Note that a sub-account is being used.
+UPDATE payments.sub_account SET used_at = $3 WHERE account_id = $1 AND shard = $2
+
+-- name: pays_now
+-- Whether a file is being paid out of an account.
+SELECT EXISTS (SELECT FROM payments.payment_file f JOIN payments.payment_block b ON b.file_id = f.id
+  WHERE f.state = 'running' AND b.payer = $1)
+
+-- name: mains
+-- The accounts that have sub-accounts.
+SELECT DISTINCT account_id FROM payments.sub_account ORDER BY account_id
+
+-- name: listed_ids
+-- Those of some transfer ids that have been decided.
+SELECT id FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[])
 
 -- name: rows_between
 -- Journal rows of a shard, with the owner of each open hold among them.

@@ -171,7 +171,7 @@ class Replay:
         """A posted row that names another one has the right to: a hold is ended once, a transfer paid back once."""
         kind, named, amount = row["kind"], row["pending_id"], row["amount"]
         ends = row["debit"], row["credit"], row["currency"]
-        if kind == Kind.RESERVE:
+        if kind in (Kind.RESERVE, Kind.EXPECT):
             expires = micros(row["at"]) + row["timeout_s"] * 1_000_000 if row["timeout_s"] else 0
             self.holds[row["id"]] = (*ends, amount, expires)
         elif kind in ENDING:

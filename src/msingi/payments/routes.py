@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.kernel.hot import Hot
-from msingi.payments import acts, files, rules
+from msingi.payments import acts, files, rules, subaccounts
 from msingi.payments import model as m
 from msingi.payments.csvfile import Sheet
 from msingi.payments.errors import NoSuchFile, NoSuchTransfer
@@ -94,6 +94,13 @@ async def accounts(request: AnyRequest) -> list[m.Account]:
 async def entries(request: AnyRequest, number: Number, after: After = None, limit: Limit = 50) -> m.Statement:
     """A page of an account's entries, newest first (keyset paging). 400, 403, 404 payments.no-such-account."""
     return await acts.statement(web.stack(request), await paying(request), number, after=after, limit=limit)
+
+
+@get("/accounts/{number:str}/sub-accounts")
+async def sub_accounts(request: AnyRequest, number: Number) -> list[subaccounts.SubAccount]:
+    """The parts of an account of the caller's institution in other shards; `/accounts` shows all as one balance.
+    400, 403, 404 payments.no-such-account."""
+    return await subaccounts.sub_accounts(web.stack(request), await paying(request), number)
 
 
 @get("/accounts/{number:str}/balance")
@@ -191,7 +198,7 @@ routers = [
     Router(
         "/v1/payments",
         route_handlers=[
-            *(accounts, entries, balance, transfer, receipt, resolve),
+            *(accounts, entries, sub_accounts, balance, transfer, receipt, resolve),
             *(upload, payment_files, approve, payment_file, report),
             *routes_holds.handlers,
         ],

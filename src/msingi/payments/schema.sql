@@ -82,6 +82,18 @@ CREATE TABLE IF NOT EXISTS payments.institution_account (
 SELECT kernel.wall('payments', 'institution_account', NULL);
 CREATE INDEX IF NOT EXISTS institution_account_id ON payments.institution_account (account_id);
 
+-- The sub-accounts of an institution's account, one for each other shard in which it pays many people. They are accounts
+-- like others; what they hold is shown as the main account's, and comes home when it is not needed.
+-- reference table
+CREATE TABLE IF NOT EXISTS payments.sub_account (
+  account_id bigint NOT NULL,
+  shard smallint NOT NULL,
+  sub_id bigint NOT NULL,
+  used_at timestamptz NOT NULL,
+  PRIMARY KEY (account_id, shard)
+);
+SELECT kernel.wall('payments', 'sub_account', NULL);
+
 -- The journal: one row per decided order, posted or rejected, with both legs and both balances after it.
 -- COPY does not pass row-level security, so this table's wall is made of other bricks: the application may only
 -- insert (a statement trigger asks for this room's permit) and reads through the barrier view journal_seen.
@@ -90,7 +102,7 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   shard smallint NOT NULL,
   seq bigint NOT NULL,
   id uuid NOT NULL,
-  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse, 6 expire, 7 arrive
+  kind smallint NOT NULL,                 -- 1 post, 2 reserve, 3 commit, 4 abort, 5 reverse, 6 expire, 7 arrive, 8 expect
   pending_id uuid,                        -- the hold that a row ends, or the transfer that it reverses
   debit bigint NOT NULL,                  -- personal: payment, keep 10 years
   credit bigint NOT NULL,                 -- personal: payment, keep 10 years

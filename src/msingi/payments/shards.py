@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
+from msgspec import structs
+
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.ids import PersonId
@@ -35,14 +37,28 @@ async def beside(stack: Stack, account: int, permit: Permit, tx: store.Tx) -> As
 
 
 async def accounts(stack: Stack, tx: store.Tx, person: PersonId | None, institution: str) -> list[Account]:
-    """The accounts of a person, or else of an institution, with their balances, wherever they live."""
+    """The accounts of a person, or else of an institution, with their balances, wherever they live.
+
+    What sub-accounts hold is shown as their main account's.
+    """
     rows = await store.held(tx, person, institution)
     far: dict[int, store.Row] = {}
     for shard in {rules.shard_of(row["account_id"]) for row in rows if row["posted"] is None}:
         async with home(stack, shard).db.reading("payments") as other:
             wanted = [row["account_id"] for row in rows if rules.shard_of(row["account_id"]) == shard]
             far |= {row["id"]: row for row in await store.some_accounts(other, shard, wanted)}
-    return [store.account_of(row, far.get(row["account_id"], row)) for row in rows]
+    found = {row["account_id"]: store.account_of(row, far.get(row["account_id"], row)) for row in rows}
+    for row in rows:
+        if row["part_of"] is not None:
+            part, whole = found.pop(row["account_id"]), found[row["part_of"]]
+            both = whole.balance_minor + part.balance_minor, whole.available_minor + part.available_minor
+            found[row["part_of"]] = structs.replace(whole, balance_minor=both[0], available_minor=both[1])
+    return list(found.values())
+
+
+async def currencies(tx: store.Tx, person: PersonId | None, institution: str) -> dict[int, str]:
+    """The accounts of a person, or else of an institution, sub-accounts too, with their currencies."""
+    return {row["account_id"]: row["currency"] for row in await store.held(tx, person, institution)}
 
 
 async def open_person_accounts(

@@ -21,7 +21,7 @@ from msingi.kernel.context import Actor, Context, Kind, context
 from msingi.kernel.errors import Malformed, NotFound, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import acts, errors, files, homes, ledger, parties, rules, store, store_files
+from msingi.payments import acts, errors, files, homes, ledger, parties, rules, store, store_files, subaccounts
 from msingi.payments.book import Ending
 from msingi.payments.model import FileFinished, FileState, Order, PaymentFile, Reason
 from msingi.payments.store_files import PAID, REJECTED, Ended
@@ -59,6 +59,8 @@ class Run(Struct):
     currency: str
     payers: dict[int, int]
     until: datetime
+    purse: subaccounts.Purse
+    again: bool = False
 
 
 class Ready(Struct):
@@ -96,7 +98,7 @@ async def run_file(stack: Stack, file_id: str, progress: Progress | None = None)
         if found.state is FileState.FINISHED:
             return found
         if mine:
-            return await _work_off(stack, wanted, until, progress)
+            return await _work_off(stack, wanted, until, progress, found.state is FileState.RUNNING)
         await asyncio.sleep(0.5)
 
 
@@ -104,14 +106,18 @@ def _runner(purpose: str, basis: str, institution: str) -> Context:
     return context(Actor(Kind.JOB, RUNNER, institution, frozenset(), 2), purpose, basis, channel="job")
 
 
-async def _work_off(stack: Stack, file_id: UUID, until: datetime, progress: Progress | None) -> PaymentFile:
+async def _work_off(
+    stack: Stack, file_id: UUID, until: datetime, progress: Progress | None, again: bool
+) -> PaymentFile:
     """Three stages side by side: parts are made ready, are paid in their order, and their outcomes are written."""
     async with stack.db.reading(ROOM) as tx:
         details = await store_files.details(tx, file_id)
         payers = {b["block"]: b["payer"] for b in await store_files.blocks(tx, file_id)}
     ctx = _runner(details["purpose"], details["basis"], details["institution"])
     permit = policy.decide(ctx, "payments.run-file", policy.NOBODY)
-    run = Run(stack, file_id, ctx, permit, details["currency"], payers, until)
+    purse = subaccounts.Purse(stack, details["institution"], details["currency"])
+    several = len(homes.known(stack)) > 1
+    run = Run(stack, file_id, ctx, permit, details["currency"], payers, until, purse, again and several)
     making: deque[asyncio.Task[Ready]] = deque()
     paying: deque[tuple[Ready, asyncio.Task[list[Ending]]]] = deque()
     last, more = -1, True
@@ -148,21 +154,28 @@ async def _made_ready(run: Run, part: store.Row) -> Ready:
     text, scope = parties.permit_text(permit), f"file/{run.file_id}"
     owner = parties.institution_ref(stack, ctx.actor.institution)
     payer_name = parties.institution_name(stack, ctx.actor.institution)
-    ready = Ready(part["part"], [], [], [], [])
+    ready, needed = Ready(part["part"], [], [], [], []), dict[tuple[int, int], int]()
+    first = part["first_line"]
+    before = await subaccounts.paid_before(stack, scope, range(first, first + len(lines))) if run.again else {}
     for place, line in enumerate(lines):
-        number, amount, debit = part["first_line"] + place, line.amount_minor, run.payers[line.block]
+        number, amount, main = first + place, line.amount_minor, run.payers[line.block]
         credit = credits.get(line.number)
-        transfer_id = rules.transfer_id(scope, str(number), rules.shard_of(debit))
+        debit = main if credit is None else await run.purse.payer(main, credit)
+        transfer_id = before.get(number) or rules.transfer_id(scope, str(number), rules.shard_of(debit))
         ended = Ended(number, line.instruction_id, line.end_to_end_id, amount, PAID, "", "", transfer_id)
         ready.ended.append(ended)
-        if credit is None:
+        if credit is None or number in before:
             ready.lost.append(place)
             continue
+        if debit != main:
+            needed[main, debit] = needed.get((main, debit), 0) + amount
         words = line.reference
         hashed = rules.body_hash(transfer_id, debit, credit, amount, run.currency, "G2P", words)
         order = transfer_id, owner, debit, credit, amount, run.currency, "G2P", hashed, permit, text, words, payer_name
         ready.orders.append(Order(*order))
         ready.places.append(place)
+    for (main, sub), amount in needed.items():
+        await run.purse.fill(main, sub, amount)
     return ready
 
 
@@ -242,6 +255,8 @@ async def _finished(run: Run) -> PaymentFile:
         found = await store_files.file(tx, run.file_id)
         log.append(tx, run.permit, detail={"what": "payment file finished"})
     assert found is not None
+    for main in set(run.payers.values()):
+        await subaccounts.bring_home(run.stack, main)
     return found
 
 

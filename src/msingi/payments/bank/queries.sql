@@ -37,11 +37,11 @@ UPDATE payments.merchant SET closed_at = $3 WHERE code = $1 AND registrar = $2 A
 SELECT * FROM (
   (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
    FROM payments.journal_seen WHERE shard = $1 AND debit = $2 AND at >= $3 AND at < $4
-   AND status = 1 AND kind NOT IN (2, 4, 6))
+   AND status = 1 AND kind NOT IN (2, 4, 6, 8))
   UNION ALL
   (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
    FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND at >= $3 AND at < $4
-   AND status = 1 AND kind NOT IN (2, 4, 6))
+   AND status = 1 AND kind NOT IN (2, 4, 6, 8))
 ) AS leg ORDER BY seq LIMIT $5
 
 -- name: account_of_kind

@@ -19,7 +19,7 @@ from msingi.kernel.context import Context, job_context
 from msingi.kernel.errors import NotFound, Outage, Refusal
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
-from msingi.payments import ledger, orders, parties
+from msingi.payments import homes, ledger, orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.model import AccountKind, Alias
@@ -243,11 +243,10 @@ async def ended(stack: Stack, transfer_id: str, *, paid: bool) -> None:
         return
     permit = policy.decide(_ctx(), "payments.switch-credit", policy.NOBODY)
     code = stack.profile.currency.code
-    async with stack.db.reading("payments") as tx:
-        shards = [row["shard"] for row in await ledger_store.shards(tx)]
-        holds = [ledger_rules.transfer_id(SCOPE, transfer_id, shard) for shard in shards]
-        known = [await store.hold_owner(tx, shard, hold) for shard, hold in zip(shards, holds, strict=True)]
-    for hold, open_hold in zip(holds, known, strict=True):
+    for shard in homes.known(stack):
+        hold = ledger_rules.transfer_id(SCOPE, transfer_id, shard)
+        async with homes.home(stack, shard).db.reading("payments") as tx:
+            open_hold = await store.hold_owner(tx, shard, hold)
         if open_hold is None:
             continue
         owner, amount = open_hold
