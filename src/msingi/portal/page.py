@@ -117,10 +117,7 @@ class Manner:
 
     def typed(self, value: str) -> Markup:
         """A date as somebody typed it, year-month-day, as far as it goes: in words once the day is known."""
-        try:
-            return self.day(date.fromisoformat(rules.iso_date(value)))
-        except ValueError:
-            return Markup('<bdi dir="ltr">{}</bdi>').format(value)
+        return Markup("<bdi>{}</bdi>").format(words.known_day(self.words.language, rules.iso_date(value)))
 
     def clock(self, value: datetime) -> Markup:
         """The time of day."""

@@ -1,7 +1,6 @@
 """From what the acts answer to what the pages of staff show: pure, one function per page."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any
 
 from msingi.countries import Profile
@@ -37,14 +36,6 @@ STRONG_BITS, SLIGHT_BITS = 6.0, 1.0
 SEXES = {"female": "f", "male": "m", "other": "x"}
 
 
-def _born(lang: str, known: Demographics) -> str:
-    """A birth date in words, or as far as it is known."""
-    try:
-        return str(words.load(lang).day(date.fromisoformat(known.birth.date)))
-    except ValueError:
-        return known.birth.date or known.birth.reported
-
-
 def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[str, str]:
     """What is compared of a person, as text, by the name of the row."""
     regions = {r.code: profile.say(r.name, lang) for r in profile.regions}
@@ -52,7 +43,7 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[st
     return {
         "given_name": known.name.given,
         "family_name": known.name.family,
-        "born": _born(lang, known),
+        "born": words.known_day(lang, known.birth.date or known.birth.reported),
         "sex": say(f"enrol.sex_{sex}") if sex else "",
         "region": regions.get(known.region, known.region),
         "address": ", ".join(known.address.lines),

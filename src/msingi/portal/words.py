@@ -124,3 +124,11 @@ def read(room: str, language: str) -> dict[str, Entry]:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
                 entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
     return entries
+
+
+def known_day(language: str, text: str) -> str:
+    """A date as far as it is known (YYYY, YYYY-MM, YYYY-MM-DD): in words once the day is known."""
+    try:
+        return str(load(language).day(date.fromisoformat(text)))
+    except ValueError:
+        return text
