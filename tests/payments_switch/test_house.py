@@ -8,7 +8,7 @@ import pytest
 from tests.payments import kit as people
 from tests.payments_switch import kit
 
-from msingi.kernel.errors import NotPermitted
+from msingi.kernel.errors import NotPermitted, TooMany
 from msingi.payments import acts as ledger_acts
 from msingi.payments import errors as ledger_errors
 from msingi.payments import store as ledger_store
@@ -137,3 +137,21 @@ async def test_a_payment_that_is_refused_or_never_answered_comes_back(stack, oth
     assert await balance(stack, person.id) == (10_000, 10_000)
     with pytest.raises(errors.UnknownParty):
         await outside.pay_outside(stack, me, account.number, offer, "silent")
+
+
+async def test_attack_a_customer_cannot_collect_names_by_look_ups_or_offers(stack, other, monkeypatch):
+    """Each customer has so many tries, whoever else asks; an offer says that somebody exists, so it counts too."""
+    monkeypatch.setattr(outside, "LOOK_UPS", 2)
+    monkeypatch.setattr(outside, "OFFERS", 2)
+    person, _ = await customer(stack)
+    me, them = people.as_person(person.id), people.as_person((await customer(stack))[0].id)
+    for why in (errors.UnknownParty, errors.UnknownParty, TooMany, TooMany):
+        with pytest.raises(why):
+            await outside.find(stack, me, "MSISDN", "255799000000")
+    to = outside.Found(other.name, "?", "MSISDN", "255700000001")
+    for _ in range(2):
+        await outside.ask_offer(stack, me, to, 100)
+    with pytest.raises(TooMany):
+        await outside.ask_offer(stack, me, to, 100)
+    with pytest.raises(errors.UnknownParty):
+        await outside.find(stack, them, "MSISDN", "255799000000")
