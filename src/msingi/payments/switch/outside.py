@@ -62,7 +62,10 @@ class Sent(Struct, frozen=True):
 
 
 async def find(stack: Stack, ctx: Context, kind: str, identifier: str) -> Found:
-    """Somebody at another participant by type and identifier, with the name to confirm. Raises UnknownParty, TooMany."""
+    """Somebody at another participant by type and identifier, with the name to confirm.
+
+    Raises UnknownParty, TooMany.
+    """
     await _counted(stack, ctx, "look-ups", LOOK_UPS)
     path = f"/parties/{kind}/{quote(identifier, safe='')}"
     answer = wire.PartyAnswer
