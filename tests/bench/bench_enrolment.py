@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import uvloop
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.bench.bench_act import fsync_ms, jiffies
 
@@ -305,6 +306,7 @@ async def main() -> None:
                 return
             stack = await Stack.open(settings, as_app(server.url), PROFILE)
             app.load_policies()
+            app._settle_memory()  # as the server does
             search = enrolment._compare = Search()
             owner = await asyncpg.connect(server.url)
             for batch in (100, 1):
@@ -316,4 +318,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())  # as the server does

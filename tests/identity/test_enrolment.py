@@ -7,10 +7,10 @@ import asyncpg
 import msgspec
 import pytest
 
-from msingi.identity import acts
+from msingi.identity import acts, numbers, store
 from msingi.identity.model import Address, Birth, Enrolled, EnrolmentOrder, Held, Name, Row
 from msingi.kernel.context import Actor, Kind, context, job_context
-from msingi.kernel.errors import Conflict
+from msingi.kernel.errors import Conflict, Outage
 from msingi.kernel.ids import uuid7
 from msingi.kernel.tx import Tx
 
@@ -68,11 +68,11 @@ async def test_round_trips_do_not_grow_with_the_batch_nor_with_candidates(stack,
     assert max(spent.values()) <= 14
 
 
-async def test_an_enrolment_of_one_asks_five_times_between_its_first_and_its_last_message(stack, trips):
+async def test_an_enrolment_of_one_asks_once_between_its_first_and_its_last_message(stack, trips):
     order, key = someone(), str(uuid7())
     trips[0] = 0
     outcome = await acts.enrol(stack, ctx(), order, key)
-    assert isinstance(outcome, Enrolled) and trips[0] <= 5  # locks, names, candidates, number, phone
+    assert isinstance(outcome, Enrolled) and trips[0] == 1  # who is alike, and whom the phone finds
     officer = Actor(Kind.STAFF, "officer", "rita", frozenset(["enrolment-officer"]), 2)
     reading = context(officer, "identity-registration", "legal-obligation")
     person = await acts.read_person(stack, reading, outcome.person_id)
@@ -80,6 +80,45 @@ async def test_an_enrolment_of_one_asks_five_times_between_its_first_and_its_las
     assert (await acts.enrol(stack, ctx(), order, key)).person_id == outcome.person_id
     held = await acts.enrol(stack, ctx(), written_differently(order), str(uuid7()))
     assert isinstance(held, Held) and held.person_id != outcome.person_id
+
+
+async def test_a_number_that_somebody_has_is_drawn_again_although_the_commit_finds_it(stack, monkeypatch):
+    first = await acts.enrol(stack, ctx(), someone(), str(uuid7()))
+    assert isinstance(first, Enrolled)
+    other, real = numbers.draw(), numbers.draw
+    drawn = [first.number, other]
+    monkeypatch.setattr(numbers, "draw", lambda: drawn.pop(0) if drawn else real())
+    second = await acts.enrol(stack, ctx(), someone(), str(uuid7()))
+    assert isinstance(second, Enrolled) and second.number == other and second.person_id != first.person_id
+
+
+async def test_a_phone_that_was_given_away_meanwhile_is_noticed_at_the_commit(stack, monkeypatch):
+    phone = "+255712345678"
+    first = await acts.enrol(stack, ctx(), msgspec.structs.replace(someone(), phone=phone), str(uuid7()))
+    assert isinstance(first, Enrolled) and first.phone_linked
+    real, looked = store.search, []
+
+    async def blind_at_first(*args):
+        found = await real(*args)
+        looked.append(set(found.phones))
+        if len(looked) == 1:
+            found.phones.clear()  # as if the other had come between the search and the commit
+        return found
+
+    monkeypatch.setattr(store, "search", blind_at_first)
+    second = await acts.enrol(stack, ctx(), msgspec.structs.replace(someone(), phone=phone), str(uuid7()))
+    assert isinstance(second, Enrolled) and not second.phone_linked
+    assert len(looked) == 2 and looked[0] == looked[1] != set()
+
+
+async def test_whoever_is_overtaken_each_time_is_told_to_come_again(stack, monkeypatch):
+    first = await acts.enrol(stack, ctx(), someone(), str(uuid7()))
+    assert isinstance(first, Enrolled)
+    with monkeypatch.context() as patched:
+        patched.setattr(numbers, "draw", lambda: first.number)
+        with pytest.raises(Outage):
+            await acts.enrol(stack, ctx(), order := someone(), key := str(uuid7()))
+    assert isinstance(await acts.enrol(stack, ctx(), order, key), Enrolled)  # the key was not used up
 
 
 async def test_a_key_that_stands_twice_in_a_batch_is_claimed_once(stack):

@@ -221,6 +221,35 @@ def test_comparison_is_symmetric_and_names_only_fields(g1: str, f1: str, b1: str
     assert all(r.field in scoring.weights().bits and r.level in scoring.LEVELS for r in there)
 
 
+contacts = st.sampled_from(["", "255712000001", "255712000002", "255712000011"])
+streets = st.sampled_from([(), ("uhururoad",), ("uhuruload", "songea"), ("marketstreet",)])
+people = st.builds(
+    blocking.Traits,
+    given=st.sampled_from(["asha", "aisha", "mariamu", "juma"]),
+    family=st.sampled_from(["mushi", "mushy", "ngonyani", "asha"]),
+    birth=st.sampled_from(["19900102", "19900201", "19900103", "1990", "", "19721231"]),
+    sex=st.sampled_from(["", "female", "male"]),
+    phone=contacts,
+    house=st.sampled_from(["", "12", "21"]),
+    lines=streets,
+    postal_code=st.sampled_from(["", "11101", "11102"]),
+    region=st.sampled_from(["", "R01", "R02"]),
+)
+
+
+@given(people, people, st.floats(-6, 3), st.floats(-6, 3), st.floats(5, 24))
+def test_whoever_is_passed_over_early_would_not_have_been_held(one, other, given_, family, bound):
+    rarity = {"given": given_, "family": family}
+    if scoring.bits(scoring.reasons(one, other, rarity)) >= bound:
+        assert scoring.may_reach(one, other, rarity, bound)
+
+
+def test_a_stranger_with_the_same_sound_of_the_name_is_passed_over_early():
+    stranger = _traits("Mariamu", "Ngonyani", "1951-03-30", line="Mtaa wa Uhuru 12", locality="Songea")
+    assert not scoring.may_reach(KNOWN, stranger, {"given": -6.0, "family": -6.0}, 20.0)
+    assert scoring.may_reach(KNOWN, KNOWN, {}, scoring.weights().most_bits)
+
+
 def picture(size: tuple[int, int] = (480, 640), form: str = "JPEG", mode: str = "RGB") -> bytes:
     """A portrait-like picture with some structure."""
     made = Image.linear_gradient("L").resize(size).convert(mode)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date
 from itertools import islice
 from uuid import UUID
@@ -40,11 +41,12 @@ from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.crossing import crossing
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Malformed, NotFound
+from msingi.kernel.errors import Malformed, NotFound, Outage, Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 ROOM = "identity"
+TRIES = 5
 
 
 def own_key(ctx: Context, act: str, key: str) -> str:
@@ -59,10 +61,18 @@ async def enrol(stack: Stack, ctx: Context, order: EnrolmentOrder, idempotency_k
 
     Raises Malformed (NumberWrong, PhotoRefused), naming field and rule; DifferentContent for a used key.
     """
+    key = own_key(ctx, "enrol", idempotency_key)
+    for _ in range(TRIES):
+        with suppress(Overtaken):  # a number drawn twice, or a phone that found somebody else meanwhile: look again
+            return await _enrol(stack, ctx, order, key)
+    raise Outage("others were faster each time", retry_after_s=1)
+
+
+async def _enrol(stack: Stack, ctx: Context, order: EnrolmentOrder, key: str) -> Outcome:
     prepared = await enrolment.prepare(stack, order)
     permit = policy.decide(ctx, "identity.enrol", policy.ANYONE)
-    key = own_key(ctx, "enrol", idempotency_key)
     async with stack.db.transaction(permit) as tx:
+        await enrolment.take_turn(tx, [prepared])  # travels with the claim
         if first := await once.claim(tx, ROOM, key, enrolment.content(stack, order)):
             return await enrolment.repeated(tx, stack, first)
         for fault in (await enrolment.resolve_links(tx, stack, [prepared])).values():

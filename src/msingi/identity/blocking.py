@@ -23,6 +23,7 @@ _LETTERS = str.maketrans(
     | {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ـ": ""}
 )
 TOTALS: Final = 16
+_NOT_DIGIT = re.compile(r"\D")
 _NOT_WORD = re.compile(r"[^\w]+|_+")
 
 
@@ -64,6 +65,16 @@ def sound(folded: str) -> str:
     return re.sub(r"[اويأ]", "", folded)[:6] or folded[:4]
 
 
+def own_traits(person: Demographics) -> Traits:
+    """What tells of the person alone, without phone and address: enough to see that two people are not one."""
+    return Traits(
+        given=compact(person.name.given),
+        family=compact(person.name.family),
+        birth=_NOT_DIGIT.sub("", person.birth.date or person.birth.reported)[:8],
+        sex="" if person.sex == "unknown" else str(person.sex),
+    )
+
+
 def traits(person: Demographics) -> Traits:
     """The comparable form of `person`."""
     address = person.address
@@ -75,12 +86,9 @@ def traits(person: Demographics) -> Traits:
             if not house and words and words[end][:1].isdigit():
                 house = words.pop(end)
         lines.append("".join(words))
-    return Traits(
-        given=compact(person.name.given),
-        family=compact(person.name.family),
-        birth=re.sub(r"\D", "", person.birth.date or person.birth.reported)[:8],
-        sex="" if person.sex == "unknown" else str(person.sex),
-        phone=re.sub(r"\D", "", person.phone),
+    return msgspec.structs.replace(
+        own_traits(person),
+        phone=_NOT_DIGIT.sub("", person.phone),
         house=house,
         lines=tuple(line for line in lines if line),
         locality=compact(address.locality),
@@ -145,6 +153,7 @@ def name_keys(secret: bytes, person: Traits) -> dict[str, int]:
     return {part: blind(secret, "bearers", part, text) for part, text in parts.items() if text}
 
 
-def total_keys(secret: bytes) -> list[int]:
+@lru_cache(maxsize=8)
+def total_keys(secret: bytes) -> tuple[int, ...]:
     """The blinded keys over which the count of all people is spread."""
-    return [blind(secret, "people", str(place)) for place in range(TOTALS)]
+    return tuple(blind(secret, "people", str(place)) for place in range(TOTALS))

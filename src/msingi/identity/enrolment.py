@@ -30,7 +30,7 @@ from msingi.identity.model import (
     encoded,
 )
 from msingi.kernel import clock, log
-from msingi.kernel.db import Tx
+from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.policy import Permit
@@ -64,6 +64,7 @@ class Prepared(msgspec.Struct):
     link_numbers: dict[str, str]
     photo: bytes | None
     links: list[Link]
+    in_turn: bool = False  # whether every enrolment that could be of the same person was waited for
 
 
 async def prepare(stack: Stack, order: EnrolmentOrder) -> Prepared:
@@ -99,99 +100,132 @@ async def resolve_links(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> dict
     return faults
 
 
+async def take_turn(tx: Tx, batch: Sequence[Prepared]) -> None:
+    """Wait for every enrolment under way that could be of one of these people; at the beginning of a transaction this
+    costs no round trip. Whoever is in turn is not waited for again."""
+    if waiting := [prepared for prepared in batch if not prepared.in_turn]:
+        await store.lock_stripes(tx, (key % STRIPES for prepared in waiting for key in prepared.keys))
+        for prepared in waiting:
+            prepared.in_turn = True
+
+
 async def enrol_all(
     tx: Tx, stack: Stack, batch: Sequence[Prepared], permits: Sequence[Permit], *, last: bool = False
 ) -> list[Outcome]:
     """Enrol or hold each of a batch, one permit each; leaves the leaves and emits the events. With `last`, nothing in
-    the transaction needs what is written here, so that it may travel with the commit."""
+    the transaction needs what is written here, so that it may travel with the commit, which then raises Overtaken if
+    a number or a phone was given to somebody else meanwhile."""
     at = clock.now()
     # 1. Wait for every enrolment under way that could be of the same person: from here on its rows are visible.
-    await store.lock_stripes(tx, (key % STRIPES for prepared in batch for key in prepared.keys))
+    await take_turn(tx, batch)
     # 2. Search and compare, with those already in the register and with those earlier in the batch.
-    alike = await _compare(tx, stack, batch)
+    wanted = {phone_key(stack, p.demographics.phone): p.person_id for p in reversed(batch) if p.demographics.phone}
+    alike, taken = await _compare(tx, stack, batch, list(wanted))
     # 3. Those who are like nobody get a number; the others a case.
     fresh = [p for p, found in zip(batch, alike, strict=True) if not found]
-    issued = await issue_numbers(tx, stack, [p.person_id for p in fresh], at)
+    last = last and len(fresh) == len(batch) and not any(p.photo or p.links for p in batch)
     phones = {phone_key(stack, p.demographics.phone): p.person_id for p in reversed(fresh) if p.demographics.phone}
-    linked = await store.link_phones(tx, phones)
-    await _write(tx, stack, batch, issued, at, last and not any(alike))
-    outcomes: list[Outcome] = []
-    cases: list[DuplicateCase] = []
-    for prepared, permit, found in zip(batch, permits, alike, strict=True):
-        person_id = prepared.person_id
-        if found:
-            case = DuplicateCase(CaseId(uuid7()), person_id, at, found[:SHOWN])
-            cases.append(case)
-            outcomes.append(Held(case.case_id, person_id, len(case.candidates)))
-            detail: dict[str, str | int | bool] = {"what": "held: may be somebody known", "alike": len(case.candidates)}
-            for other in case.candidates:
-                log.append(tx, permit, subject=other.person_id, detail={"what": "found alike to a new enrolment"})
-        else:
-            outcomes.append(Enrolled(person_id, issued[person_id], person_id in linked))
-            detail = {"what": "enrolled"}
-            await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
-        log.append(tx, permit, subject=person_id, detail=detail)
+    if last:
+        issued = {p.person_id: numbers.draw() for p in fresh}
+        phones = {key: person_id for key, person_id in phones.items() if key not in taken}
+        linked = set(phones.values())
+    else:
+        issued = await issue_numbers(tx, stack, [p.person_id for p in fresh], at)
+        linked = await store.link_phones(tx, phones)
+    await _write(tx, stack, batch, issued, at, phones if last else None)
+    cases = [
+        DuplicateCase(CaseId(uuid7()), prepared.person_id, at, found[:SHOWN])
+        for prepared, found in zip(batch, alike, strict=True)
+        if found
+    ]
     if cases:
         await store.add_cases(tx, cases, at)
-    return outcomes
+    held = {case.person_id: case for case in cases}
+    return [
+        await _told(tx, stack, prepared, permit, held.get(prepared.person_id), issued, linked)
+        for prepared, permit in zip(batch, permits, strict=True)
+    ]
 
 
-async def _compare(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tuple[Candidate, ...]]:
-    """For each of the batch, who reaches the threshold, the most alike first."""
-    secret = stack.keys.mac("blind")
-    totals = blocking.total_keys(secret)
-    counts = await store.name_counts(tx, [*totals, *(k for p in batch for k in p.name_keys.values())])
+async def _told(
+    tx: Tx,
+    stack: Stack,
+    prepared: Prepared,
+    permit: Permit,
+    case: DuplicateCase | None,
+    issued: Mapping[PersonId, str],
+    linked: set[PersonId],
+) -> Outcome:
+    """The outcome of one, with its leaves and its event."""
+    person_id = prepared.person_id
+    if case is None:
+        await stack.outbox.emit(tx, PersonEnrolled.kind, PersonEnrolled(person_id))
+        log.append(tx, permit, subject=person_id, detail={"what": "enrolled"})
+        return Enrolled(person_id, issued[person_id], person_id in linked)
+    for other in case.candidates:
+        log.append(tx, permit, subject=other.person_id, detail={"what": "found alike to a new enrolment"})
+    detail: dict[str, str | int | bool] = {"what": "held: may be somebody known", "alike": len(case.candidates)}
+    log.append(tx, permit, subject=person_id, detail=detail)
+    return Held(case.case_id, person_id, len(case.candidates))
+
+
+async def _compare(
+    tx: Tx, stack: Stack, batch: Sequence[Prepared], phones: Sequence[bytes] = ()
+) -> tuple[list[tuple[Candidate, ...]], set[bytes]]:
+    """For each of the batch, who reaches the threshold, the most alike first; and which of `phones` find somebody."""
+    totals = blocking.total_keys(stack.keys.mac("blind"))
+    names = {*totals, *(key for prepared in batch for key in prepared.name_keys.values())}
+    asked = await store.search(tx, [prepared.keys for prepared in batch], COMPARED, names, phones)
+    counts = asked.bearers
     people = sum(counts.get(key, 0) for key in totals)
-    found = await _known(tx, stack, batch)
+    found = await _known(tx, stack, batch, asked.candidates)
     seen: dict[int, list[int]] = {}
     alike = []
     for place, prepared in enumerate(batch):
         earlier = Counter(other for key in prepared.keys for other in seen.get(key, ()))
-        others = found[place] + [
-            (batch[other].person_id, batch[other].traits) for other, _ in earlier.most_common(COMPARED)
-        ]
-        alike.append(_alike(prepared, others, counts, people + place))
+        others = [(batch[other].person_id, batch[other].demographics) for other, _ in earlier.most_common(COMPARED)]
+        alike.append(_alike(prepared, found[place] + others, counts, people + place))
         for key in prepared.keys:
             seen.setdefault(key, []).append(place)
-    return alike
+    return alike, asked.phones
 
 
 async def alike_in_register(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tuple[Candidate, ...]]:
     """For each of a batch that is not enrolled, whom of the register it is alike to, from the threshold on."""
     own = {prepared.person_id for prepared in batch}
-    return [tuple(c for c in found if c.person_id not in own) for found in await _compare(tx, stack, batch)]
+    return [tuple(c for c in found if c.person_id not in own) for found in (await _compare(tx, stack, batch))[0]]
 
 
-async def _known(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[list[tuple[PersonId, Traits]]]:
+async def _known(
+    tx: Tx, stack: Stack, batch: Sequence[Prepared], rows: Sequence[Row]
+) -> list[list[tuple[PersonId, Demographics]]]:
     """For each of the batch, the records in the register that share keys with it, and for whom they speak: a merged
     one for whom it merged into. Those whose key was erased are no longer there."""
-    found: list[list[tuple[PersonId, Traits]]] = [[] for _ in batch]
-    rows = await store.candidates(tx, [p.keys for p in batch], COMPARED)
-    sealed = {PersonId(row["person_id"]): row["sealed"] for row in rows}
-    await stack.seal.fetch(tx, sealed)
-    unsealed = {
-        person_id: blocking.traits(await unseal_version(tx, stack, person_id, version))
-        for person_id, version in sealed.items()
-        if person_id in tx.person_keys
-    }
+    found: list[list[tuple[PersonId, Demographics]]] = [[] for _ in batch]
+    stack.seal.take(tx, {PersonId(row["person_id"]): bytes(row["wrapped"]) for row in rows})
+    unsealed: dict[PersonId, Demographics] = {}
     for row in rows:
         person_id = PersonId(row["person_id"])
-        if person_id in unsealed:
-            found[row["place"]].append((PersonId(row["merged_into"] or person_id), unsealed[person_id]))
+        if person_id not in unsealed:
+            unsealed[person_id] = await unseal_version(tx, stack, person_id, row["sealed"])
+        found[row["place"]].append((PersonId(row["merged_into"] or person_id), unsealed[person_id]))
     return found
 
 
 def _alike(
-    prepared: Prepared, others: Sequence[tuple[PersonId, Traits]], counts: Mapping[int, int], people: int
+    prepared: Prepared, others: Sequence[tuple[PersonId, Demographics]], counts: Mapping[int, int], people: int
 ) -> tuple[Candidate, ...]:
     """Those of `others` who reach the threshold, each once, the most alike first."""
     law = scoring.weights()
     rarity = {part: law.rarity(counts.get(key, 0), people) for part, key in prepared.name_keys.items()}
+    bound = law.threshold(people)
     best: dict[PersonId, Candidate] = {}
-    for person_id, traits in others:
-        reasons = scoring.reasons(prepared.traits, traits, rarity)
+    for person_id, person in others:
+        if not scoring.may_reach(prepared.traits, blocking.own_traits(person), rarity, bound):
+            continue  # as with most of those who share a key
+        reasons = scoring.reasons(prepared.traits, blocking.traits(person), rarity)
         bits = scoring.bits(reasons)
-        if bits >= law.threshold(people) and (person_id not in best or bits > best[person_id].bits):
+        if bits >= bound and (person_id not in best or bits > best[person_id].bits):
             best[person_id] = Candidate(person_id, bits, reasons)
     return tuple(sorted(best.values(), key=lambda found: -found.bits))
 
@@ -207,11 +241,16 @@ async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at
 
 
 async def _write(
-    tx: Tx, stack: Stack, batch: Sequence[Prepared], issued: Mapping[PersonId, str], at: datetime, last: bool
+    tx: Tx,
+    stack: Stack,
+    batch: Sequence[Prepared],
+    issued: Mapping[PersonId, str],
+    at: datetime,
+    phones: Mapping[bytes, PersonId] | None,
 ) -> None:
+    """Write the people of a batch; with `phones`, which nobody has, all of it with the commit, numbers included."""
     new, names = [], Counter[int]()
-    totals = blocking.total_keys(stack.keys.mac("blind"))
-    last = last and not any(prepared.photo or prepared.links for prepared in batch)
+    totals, last = blocking.total_keys(stack.keys.mac("blind")), phones is not None
     await stack.seal.create_keys(tx, [prepared.person_id for prepared in batch], last=last)
     for prepared in batch:
         person_id, person = prepared.person_id, prepared.demographics
@@ -232,7 +271,8 @@ async def _write(
         )
         names.update(prepared.name_keys.values())
         names[totals[person_id.int % len(totals)]] += 1
-    await store.add_people(tx, new, names, "enrolment", at, last=last)
+    kept = {number_key(stack, number): person_id for person_id, number in issued.items()} if last else {}
+    await store.add_people(tx, new, names, "enrolment", at, numbers=kept, phones=phones or {}, last=last)
     await _write_guardians(tx, stack, batch, at)
 
 

@@ -21,6 +21,30 @@ CROSS JOIN LATERAL (
   SELECT n.sealed FROM identity.version n WHERE n.person_id = b.person_id ORDER BY n.valid_from DESC LIMIT 1) AS v
 WHERE b.standing <= $3
 
+-- name: search
+-- All that an enrolment asks the register, in one round trip: for each row of a batch the people who share most of its
+-- search keys, at most $3, with their newest version and their wrapped key; how many people bear each of the names $4;
+-- and which of the phones $5 find somebody.
+WITH hit AS (
+  SELECT u.place, k.person_id, count(*) AS shared
+  FROM unnest($1::bigint[], $2::int[]) AS u (key, place)
+  CROSS JOIN LATERAL (SELECT s.person_id FROM identity.search_key s WHERE s.key = u.key LIMIT 200) AS k
+  GROUP BY 1, 2
+), best AS (
+  SELECT place, person_id, row_number() OVER (PARTITION BY place ORDER BY shared DESC, person_id) AS standing FROM hit
+)
+SELECT b.place, b.person_id, p.merged_into, v.sealed, w.wrapped, NULL::bigint AS name, NULL::bigint AS people
+FROM best b
+CROSS JOIN LATERAL (SELECT r.merged_into FROM identity.person r WHERE r.person_id = b.person_id LIMIT 1) AS p
+CROSS JOIN LATERAL (
+  SELECT n.sealed FROM identity.version n WHERE n.person_id = b.person_id ORDER BY n.valid_from DESC LIMIT 1) AS v
+CROSS JOIN LATERAL (SELECT k.wrapped FROM kernel.person_key k WHERE k.person_id = b.person_id LIMIT 1) AS w
+WHERE b.standing <= $3
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, c.key, c.people FROM identity.name_count c WHERE c.key = ANY ($4::bigint[])
+UNION ALL
+SELECT NULL, f.person_id, NULL, f.phone_key, NULL, NULL, NULL FROM identity.phone f WHERE f.phone_key = ANY ($5::bytea[])
+
 -- name: name_counts
 -- How many people bear each of these names (or count under these keys of the total).
 SELECT key, people FROM identity.name_count WHERE key = ANY ($1::bigint[])
@@ -38,27 +62,8 @@ SELECT u.number_key, u.person_id, $3 FROM unnest($1::bytea[], $2::uuid[]) AS u (
 ON CONFLICT (number_key) DO NOTHING RETURNING number_key
 
 -- name: add_people
--- New records of people, held ones included, in one round trip: the beginning of the history of their status, their
--- first version, their search keys, and the counts of their names. The counts, which many wait for, come last; their
--- keys arrive ascending, so that two enrolments never wait for each other in a ring.
-WITH new AS (
-  INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
-  SELECT u.person_id, u.status, u.region, u.birth_year, u.sex, u.number_sealed, $7
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::bytea[])
-    AS u (person_id, status, region, birth_year, sex, number_sealed)
-), begun AS (
-  INSERT INTO identity.status_change (person_id, at, status, cause, because)
-  SELECT u.person_id, $7, u.status, 'officer', 'enrolment' FROM unnest($1::uuid[], $2::text[]) AS u (person_id, status)
-), said AS (
-  INSERT INTO identity.version (person_id, valid_from, reason, sealed)
-  SELECT u.person_id, $7, $8, u.sealed FROM unnest($1::uuid[], $9::bytea[]) AS u (person_id, sealed)
-), found AS (
-  INSERT INTO identity.search_key (key, person_id)
-  SELECT u.key, u.person_id FROM unnest($10::bigint[], $11::uuid[]) AS u (key, person_id) ON CONFLICT DO NOTHING
-)
-INSERT INTO identity.name_count AS n (key, people)
-SELECT u.key, u.people FROM unnest($12::bigint[], $13::bigint[]) AS u (key, people)
-ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people
+-- New records of people with all that finds them, in one call.
+SELECT identity.add_people($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 
 -- name: add_versions
 -- New versions, each valid from $4 on until the next one begins.

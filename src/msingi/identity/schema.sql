@@ -340,3 +340,46 @@ CREATE TABLE IF NOT EXISTS identity.bulk (
   by text NOT NULL                      -- personal: operations, keep 10 years
 );
 SELECT kernel.wall('identity', 'bulk', NULL);
+
+-- Write new people in one call, held ones included: the beginning of the history of their status, their first version,
+-- their search keys, and the counts of their names. The counts, which many wait for, come last; their keys arrive
+-- ascending, so that two enrolments never wait for each other in a ring. Numbers and phones come along where nobody had
+-- them when the transaction looked; if somebody has one by now, nothing of it happens, and the enrolment looks again.
+-- A function, because its plans are made once, while a statement that travels with the commit is planned each time.
+CREATE OR REPLACE FUNCTION identity.add_people(
+  people uuid[], statuses text[], regions text[], years int[], sexes text[], numbers bytea[], at timestamptz,
+  reason text, versions bytea[], keys bigint[], key_people uuid[], names bigint[], counts bigint[],
+  number_keys bytea[], number_people uuid[], phone_keys bytea[], phone_people uuid[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  kept int;
+BEGIN
+  IF cardinality(number_keys) > 0 THEN
+    INSERT INTO identity.number (number_key, person_id, issued_at)
+    SELECT k, p, add_people.at FROM unnest(number_keys, number_people) AS u (k, p) ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    IF kept < cardinality(number_keys) THEN
+      RAISE EXCEPTION 'a number was issued before' USING ERRCODE = 'MS409';
+    END IF;
+  END IF;
+  IF cardinality(phone_keys) > 0 THEN
+    INSERT INTO identity.phone (phone_key, person_id)
+    SELECT k, p FROM unnest(phone_keys, phone_people) AS u (k, p) ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS kept = ROW_COUNT;
+    IF kept < cardinality(phone_keys) THEN
+      RAISE EXCEPTION 'a phone finds somebody else by now' USING ERRCODE = 'MS409';
+    END IF;
+  END IF;
+  INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
+  SELECT p, s, r, y, x, n, add_people.at
+  FROM unnest(people, statuses, regions, years, sexes, numbers) AS u (p, s, r, y, x, n);
+  INSERT INTO identity.status_change (person_id, at, status, cause, because)
+  SELECT p, add_people.at, s, 'officer', 'enrolment' FROM unnest(people, statuses) AS u (p, s);
+  INSERT INTO identity.version (person_id, valid_from, reason, sealed)
+  SELECT p, add_people.at, add_people.reason, v FROM unnest(people, versions) AS u (p, v);
+  INSERT INTO identity.search_key (key, person_id)
+  SELECT k, p FROM unnest(keys, key_people) AS u (k, p) ON CONFLICT DO NOTHING;
+  INSERT INTO identity.name_count AS n (key, people)
+  SELECT k, c FROM unnest(names, counts) AS u (k, c)
+  ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people;
+END $$;

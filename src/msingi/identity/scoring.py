@@ -8,7 +8,7 @@ probability among records of one person and u among records of two.
 import math
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Final
@@ -59,6 +59,7 @@ def weights() -> Weights:
     return msgspec.convert(raw, Weights)
 
 
+@lru_cache(maxsize=65536)
 def text_level(one: str, other: str) -> int:
     """How far two folded texts agree: CLOSE is a slip of the pen, ALIKE the same sound, an initial, or half of it."""
     if not one or not other:
@@ -134,12 +135,18 @@ def _area(one: Traits, other: Traits) -> int:
     return DIFFERENT if level == MISSING and apart else level
 
 
-def levels(one: Traits, other: Traits) -> dict[str, int]:
-    """How far every field agrees."""
+def _person_levels(one: Traits, other: Traits) -> dict[str, int]:
+    """How far the fields agree that tell of a person."""
     return {
         **_names(one, other),
         **birth_levels(one.birth, other.birth),
         "sex": MISSING if not one.sex or not other.sex else SAME if one.sex == other.sex else DIFFERENT,
+    }
+
+
+def _contact_levels(one: Traits, other: Traits) -> dict[str, int]:
+    """How far the fields agree that tell of a household."""
+    return {
         "phone": code_level(one.phone, other.phone),
         **_lines(one, other),
         "house": code_level(one.house, other.house),
@@ -147,19 +154,26 @@ def levels(one: Traits, other: Traits) -> dict[str, int]:
     }
 
 
+def levels(one: Traits, other: Traits) -> dict[str, int]:
+    """How far every field agrees."""
+    return _person_levels(one, other) | _contact_levels(one, other)
+
+
+def _weight(field: str, level: int, rarity: Mapping[str, float]) -> float:
+    extra = rarity.get(field, 0.0) if level >= CLOSE else 0.0
+    return round(weights().bits[field][LEVELS[level]] + (extra if level == SAME else min(extra, 0.0)), 1)
+
+
 def reasons(one: Traits, other: Traits, rarity: Mapping[str, float] = MappingProxyType({})) -> tuple[Reason, ...]:
     """What each field that both have says for (positive bits) or against the same person, strongest first.
 
     `rarity` holds the bits by which the names of `one` ("given", "family") differ from an average name.
     """
-    table = weights().bits
-    found = []
-    for field, level in levels(one, other).items():
-        if level == MISSING:
-            continue
-        extra = rarity.get(field, 0.0) if level >= CLOSE else 0.0
-        weight = table[field][LEVELS[level]] + (extra if level == SAME else min(extra, 0.0))
-        found.append(Reason(field, LEVELS[level], round(weight, 1)))
+    found = [
+        Reason(field, LEVELS[level], _weight(field, level, rarity))
+        for field, level in levels(one, other).items()
+        if level != MISSING
+    ]
     return tuple(sorted(found, key=lambda reason: -abs(reason.bits)))
 
 
@@ -170,3 +184,9 @@ def bits(found: tuple[Reason, ...]) -> float:
     contact = sum(reason.bits for reason in found if reason.field in CONTACT)
     person = sum(reason.bits for reason in found if reason.field not in CONTACT)
     return round(person + min(max(contact, law.contact_least_bits), law.contact_most_bits), 2)
+
+
+def may_reach(one: Traits, other: Traits, rarity: Mapping[str, float], bound: float) -> bool:
+    """Whether the evidence can come to `bound`, whatever phone and address say: they are not looked at."""
+    person = sum(_weight(field, level, rarity) for field, level in _person_levels(one, other).items() if level)
+    return round(person + weights().contact_most_bits, 2) >= bound

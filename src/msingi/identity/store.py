@@ -1,7 +1,8 @@
 """The only file of this room that runs SQL. It decides nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -40,16 +41,46 @@ class NewPerson(msgspec.Struct):
     links: list[Link] = []
 
 
+class Found(msgspec.Struct):
+    """What a search found: rows (place, person_id, merged_into, sealed, wrapped), bearers by name, phones in use."""
+
+    candidates: list[Row]
+    bearers: dict[int, int]
+    phones: set[bytes]
+
+
 async def lock_stripes(tx: Tx, stripes: Iterable[int]) -> None:
-    """Take the locks of these stripes, in ascending order."""
-    await tx.value(Q.lock_stripes, sorted(set(stripes)))
+    """Take the locks of these stripes, in ascending order; at the beginning of a transaction without a round trip."""
+    if tx.begun:
+        await tx.value(Q.lock_stripes, sorted(set(stripes)))
+    else:
+        tx.ahead(Q.lock_stripes, sorted(set(stripes)))
+
+
+async def search(
+    tx: Tx, keys_by_place: Sequence[Sequence[int]], most: int, names: Iterable[int], phones: Sequence[bytes]
+) -> Found:
+    """What the register knows: who shares most keys with each place of a batch, bearers of names, phones in use."""
+    keys, places = _flat(keys_by_place)
+    found = Found([], {}, set())
+    for row in await tx.rows(Q.search, keys, places, most, list(set(names)), phones):
+        if row["place"] is not None:
+            found.candidates.append(row)
+        elif row["name"] is not None:
+            found.bearers[row["name"]] = row["people"]
+        else:
+            found.phones.add(bytes(row["sealed"]))
+    return found
 
 
 async def candidates(tx: Tx, keys_by_place: Sequence[Sequence[int]], most: int) -> list[Row]:
     """Rows (place, person_id, merged_into, sealed) of those who share most keys with each place of a batch."""
+    return await tx.rows(Q.candidates, *_flat(keys_by_place), most)
+
+
+def _flat(keys_by_place: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
     keys = [key for keys in keys_by_place for key in keys]
-    places = [place for place, keys in enumerate(keys_by_place) for _ in keys]
-    return await tx.rows(Q.candidates, keys, places, most)
+    return keys, [place for place, keys in enumerate(keys_by_place) for _ in keys]
 
 
 async def name_counts(tx: Tx, keys: Iterable[int]) -> dict[int, int]:
@@ -70,10 +101,19 @@ async def issue_numbers(tx: Tx, wanted: dict[bytes, PersonId], at: datetime) -> 
 
 
 async def add_people(
-    tx: Tx, new: Sequence[NewPerson], names: dict[int, int], reason: str, at: datetime, *, last: bool = False
+    tx: Tx,
+    new: Sequence[NewPerson],
+    names: dict[int, int],
+    reason: str,
+    at: datetime,
+    *,
+    numbers: Mapping[bytes, PersonId] = MappingProxyType({}),
+    phones: Mapping[bytes, PersonId] = MappingProxyType({}),
+    last: bool = False,
 ) -> None:
     """Write new people with their first version, search keys, photos and ties, and count their names; people without
-    photo and ties together with the commit, if nothing before it needs them (`last`)."""
+    photo and ties together with the commit, if nothing before it needs them (`last`). With them the blinded numbers and
+    phones that nobody else has: raises Overtaken, then or at the commit, if somebody has one."""
     ids, keys = [p.person_id for p in new], sorted((key, p.person_id) for p in new for key in p.search_keys)
     counted = sorted(names)
     columns = (
@@ -90,11 +130,15 @@ async def add_people(
         [person_id for _, person_id in keys],
         counted,
         [names[key] for key in counted],
+        list(numbers),
+        list(numbers.values()),
+        list(phones),
+        list(phones.values()),
     )
     if last:
         tx.later.append((Q.add_people, columns))
         return
-    await tx.do(Q.add_people, *columns)
+    await tx.value(Q.add_people, *columns)
     photos = [(p.person_id, p.photo_sealed) for p in new if p.photo_sealed is not None]
     if photos:
         await tx.do(Q.add_photos, [p for p, _ in photos], [photo for _, photo in photos], at)

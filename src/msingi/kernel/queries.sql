@@ -17,11 +17,11 @@ SELECT key, content_hash, receipt FROM kernel.once WHERE key = ANY ($1::text[])
 
 -- name: settle_many
 -- Keep the receipts of claims.
-UPDATE kernel.once AS o SET receipt = s.r FROM unnest($1::text[], $2::bytea[]) AS s (k, r) WHERE o.key = s.k
+SELECT kernel.settle($1, $2)
 
 -- name: emit_many
 -- Put events into the outbox, in the act's own transaction.
-INSERT INTO kernel.outbox (kind, payload) SELECT * FROM unnest($1::text[], $2::bytea[])
+SELECT kernel.emit($1, $2)
 
 -- name: due_events
 -- Take events that are due, skipping those that another worker holds.
@@ -47,7 +47,7 @@ ON CONFLICT (person_id) DO NOTHING RETURNING person_id
 
 -- name: new_person_keys
 -- Keep the wrapped keys of people who have none.
-INSERT INTO kernel.person_key (person_id, wrapped) SELECT * FROM unnest($1::uuid[], $2::bytea[])
+SELECT kernel.keep_keys($1, $2)
 
 -- name: keys_hold
 -- Stop the transaction unless these people still have these wrapped keys.

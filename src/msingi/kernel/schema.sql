@@ -125,3 +125,27 @@ BEGIN
     RAISE EXCEPTION 'a key was erased' USING ERRCODE = 'MS410';
   END IF;
 END $$;
+
+-- What travels with a commit, as functions: their plans are made once, while a statement of the simple protocol is
+-- planned each time.
+CREATE OR REPLACE FUNCTION kernel.settle(keys text[], receipts bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF cardinality(keys) = 1 THEN  -- as it mostly is
+    UPDATE kernel.once SET receipt = receipts[1] WHERE key = keys[1];
+  ELSE
+    UPDATE kernel.once AS o SET receipt = s.r FROM unnest(keys, receipts) AS s (k, r) WHERE o.key = s.k;
+  END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION kernel.emit(kinds text[], payloads bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO kernel.outbox (kind, payload) SELECT k, p FROM unnest(kinds, payloads) AS e (k, p);
+END $$;
+
+CREATE OR REPLACE FUNCTION kernel.keep_keys(people uuid[], wrapped bytea[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO kernel.person_key (person_id, wrapped) SELECT p, w FROM unnest(people, keep_keys.wrapped) AS k (p, w);
+END $$;

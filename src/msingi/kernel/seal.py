@@ -7,7 +7,7 @@ label as associated data (NIST SP 800-38D), so that a blob cannot be moved to an
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -54,6 +54,12 @@ class Seals:
             return
         for row in await tx.rows(Q.person_keys, wanted):
             self._remember(tx, PersonId(row["person_id"]), bytes(row["wrapped"]))
+
+    def take(self, tx: Tx, wrapped: Mapping[PersonId, bytes]) -> None:
+        """Use keys of people that a statement of this transaction brought along, so that nobody asks for them again."""
+        for person_id, key in wrapped.items():
+            if person_id not in tx.person_keys:
+                self._remember(tx, person_id, key)
 
     async def without_key(self, tx: Tx, people: Iterable[PersonId]) -> set[PersonId]:
         """Those of `people` who have no key. Remembered keys are looked up when the transaction ends, as always."""

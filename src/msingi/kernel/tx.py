@@ -110,6 +110,15 @@ class Tx:
             await self._conn.execute(opening)
         return self._conn
 
+    def ahead(self, query: Query, *args: Any) -> None:
+        """A statement whose answer nobody reads, to travel with the beginning and before everything else.
+
+        See `inline.literal` for the values that can travel like this. Raises RuntimeError once the transaction began.
+        """
+        if self.begun:
+            raise RuntimeError("the beginning of this transaction was sent already")
+        self._opening += f"; {render(query.text, args)}"
+
     async def rows(self, query: Query, *args: Any) -> list[Row]:
         """All rows of a statement."""
         return await (await self.open()).fetch(query.text, *args)
