@@ -2,8 +2,9 @@
 
 A room takes part by what its modules export: `routes.routers`, `routes.dialects`, `routes.authenticators`,
 `routes.sandbox_routers` (doors that a sandbox on a loopback address has, and nobody else), `jobs.doers` (event kind
--> doers), `jobs.loops`, `jobs.starts`, and a file `policy.cedar`. A building block also exports `routes.block`: what
-it adds to the portal. `routes.hot` are doors that have a shorter way (`kernel/hot.py`).
+-> doers), `jobs.outside` (kinds whose doers wait for others' machines), `jobs.loops`, `jobs.starts`, and a file
+`policy.cedar`. A building block also exports `routes.block`: what it adds to the portal. `routes.hot` are doors that
+have a shorter way (`kernel/hot.py`).
 """
 
 import gc
@@ -65,6 +66,8 @@ ROOMS = (
     "channels",
     "portal",
     *ABOVE,
+    "governance.keeping",
+    "governance.apart",
     *BLOCKS,
 )
 
@@ -87,7 +90,9 @@ def running(settings: Settings) -> tuple[str, ...]:
     if wanted - movable:
         stays, can = ", ".join(sorted(wanted - movable)), ", ".join(sorted(movable))
         raise ValueError(f"{stays} cannot run on a machine of its own; these can: {can}")
-    beside = ("kernel.log", "exchange", "exchange.federation", "exchange.moving")
+    beside = (
+        "kernel.log", "exchange", "exchange.federation", "exchange.moving", "governance.keeping", "governance.apart"
+    )  # fmt: skip
     return tuple(r for r in ROOMS if r.partition(".")[0] in wanted or r in beside)
 
 
@@ -97,7 +102,7 @@ def _movable() -> frozenset[str]:
     for room in ROOMS:
         for part in ("acts", "routes"):  # loading them says which acts are marked
             _part(room, part)
-    rooms = crossing.rooms() - {"identity"}
+    rooms = crossing.rooms() - {"identity", "rights"}
     for room in ROOMS:
         above, sub, _ = room.partition(".")
         if sub and above in rooms:
@@ -127,7 +132,7 @@ def furnish(stack: Stack) -> None:
         if jobs is None:
             continue
         for kind, doer in (getattr(jobs, "doers", None) or getattr(jobs, "handlers", {})).items():
-            stack.outbox.subscribe(kind, doer)
+            stack.outbox.subscribe(kind, doer, outside=kind in getattr(jobs, "outside", ()))
         above = room.partition(".")[0]
         for loop in getattr(jobs, "loops", []):
             stack.loops.append(partial(_while_here, above, loop) if above in _movable() else loop)
@@ -164,7 +169,7 @@ def register_manners(settings: Settings) -> None:
     web.register(authenticators, dialects, nowhere)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Let the garbage collector leave alone what was made by now: doors, policies, plans. It would look through all of
     it again and again. And let it come less often: requests leave hardly any circles behind."""
     gc.collect()
@@ -194,7 +199,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         await trust.write(living)
         if background:
             living.start_loops()
-        _settle_memory()
+        settle_memory()
         yield
         await living.close()
 

@@ -283,6 +283,7 @@ async def test_a_record_is_sealed_anew_with_the_new_machines_key_and_found_by_th
     url = await fresh_database(server, template)
     chosen = Settings(home=tmp_path / "h", base_url="http://127.0.0.1:8082", sandbox=True, rooms="health")
     there = await Stack.open(chosen, as_app(url), countries.load("taifa"))
+    registry._offered.pop("rights-acts", None)  # one program runs one machine, and here is one more
     try:
         app.furnish(there)
         await app.start_rooms(there)

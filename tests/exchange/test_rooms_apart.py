@@ -3,11 +3,17 @@
 import asyncio
 import json
 import time
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 import pytest
+from joserfc import jws
+from joserfc.jwk import OKPKey
 from tests.payments_switch.fsp import Participant
 from tests.payments_switch.kit import participant
 from tests.running import Running
@@ -17,6 +23,10 @@ from msingi.cli.running import at_work
 from msingi.cli.tour_steps import Steps
 from msingi.exchange import client
 from msingi.exchange.federation import rooms
+from msingi.governance import acts as governance
+from msingi.governance.apart.model import Errand
+from msingi.governance.model import Answer, Case, CaseOrder, Outcome
+from msingi.governance.model import Kind as CaseKind
 from msingi.identity import acts as identity
 from msingi.kernel import crossing, policy
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
@@ -282,11 +292,67 @@ async def test_what_cannot_travel_is_refused_and_never_done_on_the_wrong_machine
                 pass
 
 
-async def test_a_machine_that_is_away_is_an_outage_and_nothing_else_stops(machines):
+async def test_a_machine_that_is_away_is_an_outage_and_what_was_granted_reaches_it_when_it_is_back(machines, country):
+    """An erasure is done at once where somebody answers, and on the other machine after it has come back: once, with
+    a receipt that its own keys prove, a leaf in either log, and a line that the person reads."""
     main, health = machines
+    at_health = "SELECT (SELECT count(*) FROM health.resource), wrapped FROM kernel.person_key WHERE person_id = $1"
+    (someone,) = await rows(health, "SELECT DISTINCT person_id FROM health.resource LIMIT 1")
+    before = (await rows(health, at_health, someone["person_id"]))[0]
     health.stop()
     async with Steps(main.home, main.sample, main.home / "tour", 1) as steps:
         await steps.me.sign_in(steps.juma["number"], steps.juma["pin"], steps.juma["phone"])
         away = await steps.me.client.get("/me/health")
         assert away.status_code == 503 and away.headers["retry-after"]
         assert (await steps.me.client.get("/me/money")).status_code == 200
+    case = await granted(main, main.sample["people"][0]["number"])
+    waiting = await errands(main, case, lambda found: found["XT+payments"].done_at)
+    assert waiting["XT+health"].done_at is None and waiting["XT+health"].last in ("", "away")
+    health.start()
+    done = await errands(main, case, lambda found: found["XT+health"].done_at)
+    after = (await rows(health, at_health, someone["person_id"]))[0]
+    assert before["count"] == after["count"] > 50 and before["wrapped"] != after["wrapped"]  # this law keeps records
+    receipt = done["XT+health"].receipt
+    assert receipt.kept["health.resource"] > 50 and not receipt.destroyed.get("health.resource")
+    trust = httpx.get(f"{health.url}/.well-known/msingi-trust.json").json()["consent"]["keys"]
+    key = OKPKey.import_key(next(k for k in trust if k["kid"] == receipt.kid))
+    said = json.loads(jws.deserialize_compact(receipt.jws, key, algorithms=["EdDSA"]).payload)
+    assert said["key"] == "destroyed" and said["case"] == case.reference
+    assert httpx.get(f"{health.url}/v1/governance/destructions/{receipt.certificate_id}").json()["jws"] == receipt.jws
+    leaves = "SELECT act, person_id FROM log.record WHERE act = ANY ($1) AND person_id = $2"
+    assert await rows(health, leaves, ["governance.carry_out"], someone["person_id"])
+    assert len(await rows(main, leaves, ["governance.send_errand"], case.person_id)) == 2
+    async with Steps(main.home, main.sample, main.home / "tour", 1) as steps:
+        await steps.me.sign_in(steps.asha["number"], steps.asha["pin"], steps.asha["phone"])
+        shown = await steps.me.open(f"/me/cases/{case.case_id}")
+        assert f"{receipt.address}/v1/governance/destructions/{receipt.certificate_id}" in shown.text
+        copy = zipfile.ZipFile(BytesIO((await steps.me.client.get("/me/copy.zip")).content))
+        lines = [json.loads(line) for line in copy.read("accesses-health.jsonl").decode().splitlines()]
+        assert {"governance.carry_out", "health.store-bundle"} <= {line["act"] for line in lines}
+        assert "health.json" in copy.namelist()  # readable still
+
+
+async def granted(main: Running, number: str) -> Case:
+    """An erasure that a person asked for and an officer granted, on the main stack."""
+    async with at_work(main.home) as stack:
+        who = await identity.person_by_number(stack, job_context("setup", "payment"), number)
+        me = context(Actor(Kind.PERSON, str(who), assurance=2), "redress", "legal-obligation")
+        officer = Actor(Kind.STAFF, "dpo", "rita", frozenset({"data-protection-officer"}), 2)
+        case = await governance.open_case(stack, me, who, CaseOrder(CaseKind.ERASURE, institution="rita"), "apart")
+        said = Answer(Outcome.GRANTED, "What no law keeps is destroyed.")
+        return await governance.answer(
+            stack, context(officer, "redress", "legal-obligation"), who, case.case_id, said
+        )  # fmt: skip
+
+
+async def errands(main: Running, case: Case, enough: Callable[[dict[str, Errand]], Any]) -> dict[str, Errand]:
+    """What the machines were asked to do for a case, once it is enough."""
+    async with at_work(main.home) as stack:
+        me = context(Actor(Kind.PERSON, str(case.person_id), assurance=2), "redress", "legal-obligation")
+        for _ in range(300):
+            dossier = await governance.case(stack, me, case.person_id, case.case_id)
+            found = {one.machine: one for one in dossier.machines}
+            if enough(found):
+                return found
+            await asyncio.sleep(0.2)
+        raise AssertionError(found)

@@ -87,9 +87,8 @@ async def test_access_destroy_due(stack, ctx_of, owner_url, owner, as_job, as_of
         await keeping.destroy_due(stack, job, "consent.record; DROP TABLE consent.record")
 
 
-async def test_retention_runs_through_all_tables_and_goes_on_where_it_broke_off(
-    stack, ctx_of, owner_url, owner, as_job, agreement
-):
+async def test_access_sweep(stack, ctx_of, owner_url, owner, as_job, as_office, agreement):
+    """Retention runs through all tables, and goes on where it broke off; no office can make it run."""
     people = [await newborn(stack, owner_url) for _ in range(3)]
     for person_id in people:
         await ended_consent(stack, ctx_of, person_id, agreement)
@@ -100,6 +99,8 @@ async def test_retention_runs_through_all_tables_and_goes_on_where_it_broke_off(
         "UPDATE consent.revision SET at = now() - interval '20 years' WHERE person_id = ANY ($1)", people
     )
     job = as_job("retention", "operations")
+    with pytest.raises(NotPermitted):
+        await keeping.sweep(stack, authority(as_office))
     first = await keeping.destroy_due(stack, job, "consent.record", most=1)  # as if it had been killed after one batch
     assert first is not None and first.body["destroyed"] == {"consent.record": 3}  # all of one age go together
     made = await keeping.sweep(stack, job)

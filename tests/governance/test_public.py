@@ -112,7 +112,7 @@ async def test_the_public_pages_are_light(client, town, path):
     for language in ("en", "sw"):
         answer = await client.get(path, headers={"accept": "text/html", "accept-language": language})
         assert answer.status_code == 200 and page.weight(answer.text) < 14_336 - 6_000
-        assert not re.search(r"governance\.(?!case|message|exhibit|hold)", answer.text)
+        assert not re.search(r"governance\.(?!case|message|exhibit|hold|errand)", answer.text)
 
 
 async def test_access_publish_figures(stack, town, owner_url, as_job, as_office):

@@ -128,6 +128,36 @@ async def test_an_event_that_fails_is_tried_again_and_at_last_kept_with_its_reas
     assert tries == MAX_TRIES and row["failed"] == "RuntimeError"
 
 
+async def test_whoever_does_not_answer_delays_nobody_else(stack, demo):
+    """What is handed to others has a lane of its own, and there each destination is asked by itself."""
+    answers, told, inside = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hand_over(_, payload):
+        if b"dead" in payload:
+            await answers.wait()
+        else:
+            told.set()
+
+    async def note(_, payload):
+        inside.set()
+
+    stack.outbox.subscribe("demo.handed", hand_over, outside=True)
+    stack.outbox.subscribe("demo.noted", note)
+    for peer in ("dead", "dead", "alive"):
+        await emit(stack, "demo.handed", {"to": peer})
+    running = asyncio.create_task(stack.outbox.run(stack))
+    try:
+        await asyncio.wait_for(told.wait(), 60)
+        await emit(stack, "demo.noted", {})
+        await asyncio.wait_for(inside.wait(), 60)
+        assert not answers.is_set()
+    finally:
+        answers.set()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    await stack.outbox.drain(stack)
+
+
 async def test_two_workers_never_deliver_the_same_event_twice(stack, demo):
     seen = []
 

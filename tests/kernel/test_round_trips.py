@@ -16,7 +16,7 @@ from msingi.kernel import log, once, policy
 from msingi.kernel import tx as tx_of
 from msingi.kernel.context import job_context
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Conflict, DifferentContent, Erased, LeafMissing, Malformed
+from msingi.kernel.errors import Conflict, DifferentContent, Erased, LeafMissing, Malformed, Outage
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.inline import render
 from msingi.kernel.postgres import as_app
@@ -143,6 +143,38 @@ async def test_a_remembered_key_that_was_erased_elsewhere_opens_and_writes_nothi
     with pytest.raises(Erased):  # and from now on it is not even opened
         async with stack.db.transaction(_permit(person)) as tx:
             await stack.seal.unseal(tx, person, blob, "demo")
+
+
+async def test_a_key_that_was_renewed_elsewhere_is_an_outage_once(stack: Stack, neighbour: Stack) -> None:
+    """An erasure seals anew what a law keeps: other programs find the new key at the second attempt, never the old."""
+    person = await _person(stack)
+    await _note(stack, person, "so that the key is remembered")
+    for seals in (False, True):
+        permit = _permit(person)
+        async with neighbour.db.transaction(permit) as tx:
+            await neighbour.seal.erase(tx, person)
+            await neighbour.seal.create_key(tx, person)
+            blob = await neighbour.seal.seal(tx, person, b"kept", "demo")
+            log.append(tx, permit)
+        with pytest.raises(Outage):
+            permit = _permit(person)
+            async with stack.db.transaction(permit) as tx:
+                if seals:
+                    await stack.seal.seal(tx, person, b"under the old key", "demo")
+                else:
+                    await stack.seal.unseal(tx, person, blob, "demo")
+                log.append(tx, permit, subject=person)
+        permit = _permit(person)
+        async with stack.db.transaction(permit) as tx:
+            assert await stack.seal.unseal(tx, person, blob, "demo") == b"kept"
+            log.append(tx, permit, subject=person)
+    await _note(stack, person, "remembered again")
+    with pytest.raises(Outage):  # a changed blob looks the same at first
+        async with stack.db.transaction(_permit(person)) as tx:
+            await stack.seal.unseal(tx, person, blob[:-1] + b"x", "demo")
+    with pytest.raises(ValueError, match="changed"):
+        async with stack.db.transaction(_permit(person)) as tx:
+            await stack.seal.unseal(tx, person, blob[:-1] + b"x", "demo")
 
 
 async def test_a_repetition_does_not_answer_with_an_erased_key_either(stack: Stack, neighbour: Stack) -> None:

@@ -198,6 +198,13 @@ async def test_an_answer_by_callback_is_sent_again_until_it_is_taken(doors, hear
     with pytest.raises(Outage):
         await messages.on_answer(stack, bytes(payload))
     heard.status = 202
+    (url,) = {peer.url for peer in peers.known(stack).values() if peer.url} & set(stack.local["payments.connect.ways"])
+    silent = stack.local["payments.connect.silent"]
+    silent[url] = float("inf")  # it did not answer a moment ago, so it is not waited for again
+    with pytest.raises(Outage):
+        await messages.on_answer(stack, bytes(payload))
+    assert len(heard.came) == 1
+    silent.clear()
     await messages.on_answer(stack, bytes(payload))
     assert [path for path, _ in heard.came] == ["/callback/on-link"] * 2
     assert heard.came[0] == heard.came[1]

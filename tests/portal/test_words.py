@@ -30,6 +30,7 @@ NOBODYS = {
     "credentials.forget_presentations",
     "credentials.keep_published",
     "credentials.open_presentation",
+    "signin.make-provider-key",
     "signin.begin-login",
     "signin.follow-login",
     "signin.propose-client",

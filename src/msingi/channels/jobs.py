@@ -31,4 +31,5 @@ async def forget(stack: Stack) -> None:
 
 
 doers = {"sms.requested": deliver}
+outside = ("sms.requested",)  # a gateway may be slow
 loops = [forget]

@@ -7,6 +7,7 @@ import msgspec
 
 from msingi.consent.model import Access
 from msingi.governance import explaining, gathering, rules, store
+from msingi.governance.apart import store as apart
 from msingi.governance.desk import add_exhibit as add_exhibit
 from msingi.governance.desk import answer as answer
 from msingi.governance.desk import evidence as evidence
@@ -118,6 +119,7 @@ async def case(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID) -
             await store.messages_of(tx, stack.seal, found),
             await store.exhibits_of(tx, found),
             await _line(stack, tx, person_id, found.about),
+            await apart.errands_about(tx, person_id, case_id),
         )
         log.append(tx, permit, subject=person_id, detail=_what(found))
     return dossier

@@ -7,6 +7,9 @@ import msgspec
 
 from msingi.consent.model import Access
 from msingi.governance import rules, store
+from msingi.governance.apart import sending
+from msingi.governance.apart import store as apart
+from msingi.governance.apart.model import What
 from msingi.governance.errors import CaseUnknown
 from msingi.governance.keeping import acts as keeping
 from msingi.governance.model import (
@@ -82,6 +85,7 @@ async def review(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID)
             await store.messages_of(tx, stack.seal, case),
             await store.exhibits_of(tx, case),
             await _line(stack, tx, case),
+            await apart.errands_about(tx, person_id, case_id),
         )
         log.append(tx, permit, subject=person_id, detail=_what(case))
     return dossier
@@ -190,12 +194,14 @@ async def answer(stack: Stack, ctx: Context, person_id: PersonId, case_id: UUID,
 async def _erase(stack: Stack, tx: Tx, ctx: Context, case: Case) -> leaf.Detail:
     """Carry out the erasure, and write to the person what was destroyed and what a law keeps."""
     done = await keeping.erase(stack, tx, ctx, case.person_id, case.reference)
+    machines = await sending.send_out(stack, tx, case.person_id, What.ERASE, case.case_id, ctx.at, case.reference)
     say = stack.profile.say
     lines = [f"− {table}: {count}" for table, count in sorted(done.destroyed.items())]
     lines += [f"+ {say(d.text, case.language)} ({d.law})" for d in stack.profile.law.duties]
     told_so = "\n".join([*lines, f"{stack.settings.url}/v1/governance/destructions/{done.certificate.certificate_id}"])
     await store.put_message(tx, stack.seal, case, ctx.at, Author.STACK, "", "", told_so)
-    return {"certificate": str(done.certificate.certificate_id), "destroyed": sum(done.destroyed.values())}
+    certificate = str(done.certificate.certificate_id)
+    return {"certificate": certificate, "destroyed": sum(done.destroyed.values()), "machines": machines}
 
 
 async def move_due(stack: Stack, ctx: Context, limit: int = 100) -> int:

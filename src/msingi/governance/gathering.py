@@ -14,11 +14,13 @@ import msgspec
 
 from msingi.consent import acts as consent
 from msingi.credentials import acts as credentials
+from msingi.exchange.federation import acts as federation
+from msingi.governance.apart import acts as apart
 from msingi.health import acts as health
 from msingi.identity import acts as identity
 from msingi.kernel import money
 from msingi.kernel.context import Context, job_context
-from msingi.kernel.errors import NotFound, Refusal
+from msingi.kernel.errors import Erased, NotFound, Outage, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
@@ -32,8 +34,10 @@ README = """What {country} holds about you, copied on {day}.
 
 {contents}
 
-Nothing was left out that has your name on it. What only you can have, such as PINs, is not stored readably.
+Nothing was left out that has your name on it, except what a file named *.missing.json tells of. What only you can
+have, such as PINs, is not stored readably.
 """
+AWAY = "The machine that holds this did not answer. Ask again."
 
 
 def register(room: str, what: str, exporter: Exporter) -> None:
@@ -56,6 +60,8 @@ async def files_of(stack: Stack, person_id: PersonId) -> Files:
             part = await exporter(stack, ctx, person_id)
         except NotFound:
             part = {}
+        except Outage:  # a machine that runs a part of the stack is away: the rest is not withheld
+            part = {f"{room}.missing.json": _json({"room": room, "reason": "outage", "title": AWAY})}
         except Refusal as no:
             part = {f"{room}.missing.json": _json({"room": room, "reason": no.code, "title": no.title})}
         files |= part
@@ -152,6 +158,27 @@ async def _accesses(stack: Stack, ctx: Context, person_id: PersonId) -> Files:
     return {"accesses.jsonl": ("\n".join(lines) + "\n").encode()}
 
 
+async def _elsewhere(stack: Stack, ctx: Context, person_id: PersonId) -> Files:
+    """Who looked, as each machine that runs a part of the stack has recorded it; or that it did not answer."""
+    files: Files = {}
+    for machine in await federation.machines(stack):
+        name, lines = f"accesses-{machine.partition('+')[2].replace('+', '-')}", []
+
+        async def read(after: str, machine: str = machine) -> Any:
+            return await apart.looked_at_elsewhere(stack, ctx, person_id, machine, after)
+
+        try:
+            async for line in _pages(read):
+                lines.append(json.dumps(msgspec.to_builtins(line), ensure_ascii=False))
+        except Erased:
+            continue  # it has never met this person
+        except Outage:
+            files[f"{name}.missing.json"] = _json({"room": machine, "reason": "outage", "title": AWAY})
+            continue
+        files[f"{name}.jsonl"] = ("\n".join(lines) + "\n").encode()
+    return files
+
+
 register("identity", "who you are, every version with its reason, and your photo", _identity)
 register("credentials", "your ID cards and their states", _credentials)
 register("payments", "your accounts, and every movement of each, newest first", _payments)
@@ -159,3 +186,4 @@ register("health", "your health record, HL7 FHIR R4 (Bundle of type collection)"
 register("registries", "what registers hold about you, by register and keeper", _registries)
 register("consent", "what you allowed, with every signed receipt (ISO/IEC TS 27560)", _consents)
 register("log", "who looked at your data, one JSON object a line, newest first", _accesses)
+register("machines", "who looked, as machines that run a part of the stack have it, one file a machine", _elsewhere)

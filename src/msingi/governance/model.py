@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from msingi.consent.model import Access
+from msingi.governance.apart.model import Errand
 from msingi.kernel.ids import PersonId
 
 CaseId = NewType("CaseId", UUID)
@@ -135,7 +136,8 @@ class NewExhibit(Struct, frozen=True):
 
 
 class Dossier(Struct, frozen=True):
-    """A case with all that belongs to it: `line` is the line of the log that it is about."""
+    """A case with all that belongs to it: `line` is the line of the log that it is about, `machines` is how far what
+    was granted has got on the machines that run a part of the stack."""
 
     case: Case
     text: str
@@ -143,6 +145,7 @@ class Dossier(Struct, frozen=True):
     messages: list[Message]
     exhibits: list[Exhibit]
     line: Access | None = None
+    machines: list[Errand] = []
 
 
 class Listed(Struct, frozen=True):

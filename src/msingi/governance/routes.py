@@ -9,7 +9,6 @@ from litestar.params import HeaderParameter, JSONBody, QueryParameter
 
 from msingi.countries.law import ProtectionLaw
 from msingi.governance import acts, pages, pages_delegates, pages_public, pages_staff, rules
-from msingi.governance.keeping import routes as keeping
 from msingi.governance.model import Answer, Case, CaseOrder, Dossier, Listed, NewExhibit, Page
 from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
@@ -181,7 +180,6 @@ routers = [
         ],
         tags=["governance"],
     ),
-    keeping.router,
     pages_public.doors,
     pages_public.router,
     pages.router,

@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from msingi.governance import rules
+from msingi.governance.apart.model import Errand
 from msingi.governance.model import Author, Case, Dossier, Kind, State
 from msingi.kernel import clock
 from msingi.portal.visit import Visit
@@ -47,6 +48,18 @@ class Said(Struct, frozen=True):
     text: str
 
 
+class MachineShown(Struct, frozen=True):
+    """How far an erasure has got on a machine of its own: `done` is empty while it waits, `link` its certificate."""
+
+    rooms: str
+    asked: datetime
+    done: datetime | None
+    known: bool
+    destroyed: int
+    kept: int
+    link: str
+
+
 class CasePage(Struct, frozen=True):
     """One case with all that belongs to it."""
 
@@ -60,6 +73,7 @@ class CasePage(Struct, frozen=True):
     appeal_until: datetime | None
     copy_ready: bool
     base: str
+    machines: list[MachineShown] = []
 
 
 def institution(seen: Visit, code: str) -> str:
@@ -135,6 +149,23 @@ def said(seen: Visit, dossier: Dossier) -> list[Said]:
     return found
 
 
+def machine_shown(seen: Visit, errand: Errand) -> MachineShown:
+    """What a machine was asked to do and has done, in the visitor's words."""
+    receipt = errand.receipt
+    named = [seen.say(f"governance.room_{room}") for room in errand.rooms]
+    return MachineShown(
+        rooms=" · ".join(named),
+        asked=errand.made_at,
+        done=errand.done_at,
+        known=receipt is None or receipt.known,
+        destroyed=sum(receipt.destroyed.values()) if receipt else 0,
+        kept=sum(receipt.kept.values()) if receipt else 0,
+        link=f"{receipt.address}/v1/governance/destructions/{receipt.certificate_id}"
+        if receipt and receipt.certificate_id
+        else "",
+    )
+
+
 def case_page(seen: Visit, dossier: Dossier, base: str) -> CasePage:
     """What the page of one case shows, for the person and for the office alike."""
     case, line = dossier.case, dossier.line
@@ -149,6 +180,7 @@ def case_page(seen: Visit, dossier: Dossier, base: str) -> CasePage:
         appeal_until=rules.appeal_until(case, seen.stack.profile.law),
         copy_ready=case.kind in (Kind.ACCESS, Kind.PORTABILITY) and case.state is not State.OPEN,
         base=base,
+        machines=[machine_shown(seen, errand) for errand in dossier.machines],
     )
 
 

@@ -100,7 +100,7 @@ class Database:
             yield tx
             try:
                 await tx.end(keep=await self._leave(tx))
-            except Erased:
+            except (Erased, Outage):
                 if self.seals is not None:
                     self.seals.forget(tx.borrowed_keys)
                 raise

@@ -24,9 +24,10 @@ SELECT kernel.settle($1, $2)
 SELECT kernel.emit($1, $2)
 
 -- name: due_events
--- Take events that are due, skipping those that another worker holds.
+-- Take events of one lane that are due, skipping those that another worker holds: $2 are the kinds that are handed to
+-- somebody outside, $3 says whether those are meant, or all others.
 SELECT id, kind, payload, tries FROM kernel.outbox
-WHERE failed IS NULL AND due <= now() ORDER BY due, id LIMIT $1 FOR UPDATE SKIP LOCKED
+WHERE failed IS NULL AND due <= now() AND (kind = ANY ($2::text[])) = $3 ORDER BY due, id LIMIT $1 FOR UPDATE SKIP LOCKED
 
 -- name: delivered
 -- Remove delivered events.

@@ -110,7 +110,8 @@ CREATE POLICY wall ON kernel.person_key USING (
   (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[]));
 GRANT SELECT, INSERT, DELETE ON kernel.person_key TO msingi_app;
 
--- Stop a transaction that used remembered keys of people if one of these keys is no longer there.
+-- Stop a transaction that used remembered keys of people if one of these keys is no longer there; MS411 where everybody
+-- of them has a key, but another one since: what was to be done can be done again with that.
 CREATE OR REPLACE FUNCTION kernel.keys_hold(people uuid[], keys bytea[]) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE held boolean;
@@ -122,6 +123,9 @@ BEGIN
     JOIN kernel.person_key k ON k.person_id = used.p AND k.wrapped = used.w;
   END IF;
   IF NOT held THEN
+    IF (SELECT count(*) FROM kernel.person_key WHERE person_id = ANY (people)) = cardinality(people) THEN
+      RAISE EXCEPTION 'a key was renewed' USING ERRCODE = 'MS411';
+    END IF;
     RAISE EXCEPTION 'a key was erased' USING ERRCODE = 'MS410';
   END IF;
 END $$;

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from msingi.kernel import sql
 from msingi.kernel.db import Tx
-from msingi.kernel.errors import Erased
+from msingi.kernel.errors import Erased, Outage
 from msingi.kernel.ids import PersonId
 from msingi.kernel.keys import Keystore
 
@@ -118,8 +118,16 @@ class Seals:
         return _encrypt(await self._person(tx, person_id), plaintext, label)
 
     async def unseal(self, tx: Tx, person_id: PersonId, blob: bytes, label: str) -> bytes:
-        """What was sealed. Raises Erased if the key is gone, ValueError if the blob or label was changed."""
-        return _decrypt(await self._person(tx, person_id), blob, label)
+        """What was sealed. Raises Erased if the key is gone, ValueError if the blob or label was changed, and Outage
+        once where the person's key is remembered from before an erasure that another program carried out."""
+        key = await self._person(tx, person_id)
+        try:
+            return _decrypt(key, blob, label)
+        except ValueError:
+            if person_id not in (tx.borrowed_keys or ()):
+                raise
+            self.forget((person_id,))  # the next attempt looks the key up, and if it fails too, the blob was changed
+            raise Outage("a person's key is looked up anew", 1) from None
 
     def seal_with_room_key(self, label: str, plaintext: bytes) -> bytes:
         """`plaintext` sealed for the stack itself, for secrets that belong to no person.

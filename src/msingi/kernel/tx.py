@@ -8,7 +8,7 @@ import asyncpg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from msingi.kernel import sql
-from msingi.kernel.errors import Erased, Overtaken
+from msingi.kernel.errors import Erased, Outage, Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.kernel.inline import render
 from msingi.kernel.policy import Permit
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Q = sql.load(__name__)
 INLINE_BYTES = 64 * 1024  # more than this is not worth writing as text
-KEYS_GONE = "MS410"
+KEYS_GONE, KEYS_RENEWED = "MS410", "MS411"
 NOT_AS_EXPECTED = "MS409"
 _COPY_DONE = b"c" + (4).to_bytes(4)
 Row = asyncpg.Record
@@ -195,6 +195,8 @@ class Tx:
         except asyncpg.PostgresError as raised:
             if getattr(raised, "sqlstate", "") == KEYS_GONE:
                 raise Erased() from None
+            if getattr(raised, "sqlstate", "") == KEYS_RENEWED:
+                raise Outage("a person's key is looked up anew", 1) from None
             if getattr(raised, "sqlstate", "") == NOT_AS_EXPECTED:
                 raise Overtaken() from None
             raise

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -248,6 +249,24 @@ async def forward(
     }  # fmt: skip
     sent = outbound.prepared(stack, peer.url, message.method, message.path, message.query, body, passed)
     return await outbound.send(stack, peer, sent, body)
+
+
+async def machines(stack: Stack) -> list[str]:
+    """The names of the machines that run a part of this stack, also of one that is suspended; public."""
+    return [
+        p.peer for p in await peers(stack, fresh=True)
+        if p.instance == stack.profile.alpha2 and p.rooms and p.standing is not PeerStanding.PROPOSED
+    ]  # fmt: skip
+
+
+async def on_machine(stack: Stack, machine: str, ctx: Context, room: str, act: str, **args: Any) -> Any:
+    """Call an act that every machine of the stack has, on one of them: recorded here, done there.
+
+    Raises what the act refuses, and Outage where the machine is away or is not of this stack.
+    """
+    from msingi.exchange.federation import rooms  # it stands on these acts
+
+    return await rooms.carry_to(stack, machine, room, act, ctx, args)
 
 
 async def foreign_caller(stack: Stack, peer: Peer, subsystem: str) -> Caller:

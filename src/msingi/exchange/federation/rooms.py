@@ -32,6 +32,7 @@ from msingi.kernel.stack import Stack
 
 LAW = "the stack's own working: its rooms run on several machines"
 _ACQUAINTED = "exchange.acquainted"
+ON_EVERY_MACHINE = frozenset({"rights"})  # acts of no room: each machine that runs a part of the stack has them
 
 
 class Carried(Struct, frozen=True):
@@ -97,7 +98,7 @@ async def connect(stack: Stack) -> None:
         offer(stack)
         await publish_registered(stack)
     for peer in machines:
-        for room in crossing.rooms() if not peer.rooms else peer.rooms:
+        for room in crossing.rooms() - ON_EVERY_MACHINE if not peer.rooms else peer.rooms:
             if room not in here and (here or peer.rooms):
                 far[room] = _carrier(peer)
     stack.local[crossing.FAR] = far
@@ -109,6 +110,11 @@ def _carrier(peer: Peer) -> crossing.Carrier:
         return await _carry(stack, peer.peer, known, ctx, args)
 
     return carry
+
+
+async def carry_to(stack: Stack, name: str, room: str, act: str, ctx: Context, args: dict[str, Any]) -> Any:
+    """Carry one act that every machine has to the machine that is meant."""
+    return await _carry(stack, name, crossing.known(room)[act], ctx, args)
 
 
 async def _carry(stack: Stack, name: str, known: Crossing, ctx: Context, args: dict[str, Any]) -> Any:
@@ -194,7 +200,7 @@ def offer(stack: Stack) -> None:
     """Offer the marked acts of this machine's rooms to the other machines of the stack, as services of the exchange."""
     here = acts.rooms_here(stack)
     for room in sorted(crossing.rooms()):
-        if here and room not in here:
+        if not _runs(here, room):
             continue
         titles = {"en": f"Acts of the room {room}, for other machines of this stack"}
         endpoints = {
@@ -207,6 +213,11 @@ def offer(stack: Stack) -> None:
             purposes=tuple(sorted(PURPOSES)), bases=("public-task",), title=titles, about_person=False,
             document="outcome",
         )  # fmt: skip
+
+
+def _runs(here: tuple[str, ...], room: str) -> bool:
+    """Whether a machine that runs the rooms `here` (none named: the rest) does a room's acts for other machines."""
+    return bool(here) if room in ON_EVERY_MACHINE else not here or room in here
 
 
 def _doer(room: str) -> Any:
@@ -234,7 +245,8 @@ async def _done(stack: Stack, ctx: Context, room: str, name: str, body: bytes) -
         raise Malformed(str(wrong), field="body", rule="call") from None
     told = crossing.context_for(carried.ctx, back)
     actor = [msgspec.convert(told.actor.id, PersonId)] if told.actor.kind == "person" else []
-    await acquaint(stack, [*_people(known, args), *actor])
+    if room not in ON_EVERY_MACHINE:  # a right concerns those whom this machine has met before
+        await acquaint(stack, [*_people(known, args), *actor])
     try:
         result = await known.act(stack, told, **args)
     except Refusal as no:
@@ -266,7 +278,7 @@ async def admit_machine(stack: Stack, tx: Tx, peer: Peer) -> int:
     await store.machine_keys(tx, name, keys, at)
     granted = 0
     for room in crossing.rooms():
-        if acts.rooms_here(stack) and room not in acts.rooms_here(stack):
+        if not _runs(acts.rooms_here(stack), room):
             continue
         endpoints = tuple(f"POST /{one.name}" for one in crossing.known(room).values() if _may(stack, peer, one))
         for purpose in sorted(PURPOSES) if endpoints else ():

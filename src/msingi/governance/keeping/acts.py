@@ -1,10 +1,13 @@
 """Verbs of keeping: destroy what has had its time, erase what no law keeps, hold, and prove what was destroyed."""
 
+import logging
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from msingi.governance import signing
+from msingi.governance.apart import sending
+from msingi.governance.apart.model import What
 from msingi.governance.errors import HoldUnknown, NothingKept, RegisterIncomplete, UnderHold
 from msingi.governance.keeping import rules, store
 from msingi.governance.keeping.model import Certificate, Erased, Hold, HoldOrder, Kept
@@ -13,8 +16,11 @@ from msingi.governance.rules import cursor, page_size
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
+from msingi.kernel.errors import Outage
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.stack import Stack
+
+logger = logging.getLogger("msingi.governance")
 
 
 async def register(stack: Stack) -> list[Kept]:
@@ -60,8 +66,11 @@ async def sweep(stack: Stack, ctx: Context) -> list[Certificate]:
     for known in await register(stack):
         if rules.before(known, ctx.at) is None:
             continue
-        while (certificate := await destroy_due(stack, ctx, known.table)) is not None:
-            made.append(certificate)
+        try:
+            while (certificate := await destroy_due(stack, ctx, known.table)) is not None:
+                made.append(certificate)
+        except Outage as outage:  # for example a room that is closed while it moves: the other tables do not wait
+            logger.warning("retention of %s waits: %s", known.table, outage)
     return made
 
 
@@ -116,6 +125,7 @@ async def hold(stack: Stack, ctx: Context, person_id: PersonId, order: HoldOrder
     made = Hold(uuid7(), person_id, order.because.strip(), who, ctx.at, ctx.at + timedelta(days=order.days))
     async with stack.db.transaction(permit) as tx:
         await store.put_hold(tx, made)
+        await sending.send_out(stack, tx, person_id, What.HOLD, made.hold_id, ctx.at)
         log.append(tx, permit, subject=person_id, detail={"until": rules.instant(made.until)})
     return made
 
@@ -126,6 +136,7 @@ async def release(stack: Stack, ctx: Context, person_id: PersonId, hold_id: UUID
     async with stack.db.transaction(permit) as tx:
         if not await store.end_hold(tx, person_id, hold_id, ctx.at):
             raise HoldUnknown()
+        await sending.send_out(stack, tx, person_id, What.RELEASE, hold_id, ctx.at)
         log.append(tx, permit, subject=person_id, detail={"hold": str(hold_id)})
 
 

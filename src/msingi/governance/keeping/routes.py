@@ -54,6 +54,6 @@ async def release(request: AnyRequest, subject_id: str, hold_id: UUID) -> None:
     await acts.release(stack, ctx, stack.pseudonym.person(ctx.actor.institution, subject_id), hold_id)
 
 
-router = Router(
-    "/v1/governance", route_handlers=[keeping, destructions, destruction, hold, release], tags=["governance"]
-)
+routers = [
+    Router("/v1/governance", route_handlers=[keeping, destructions, destruction, hold, release], tags=["governance"])
+]

@@ -15,4 +15,5 @@ doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     messages.ANSWER: messages.on_answer,
     "payments.file-finished": messages.on_finished,
 }
+outside = (messages.ANSWER,)  # a peer may be away
 starts = [check_peers]

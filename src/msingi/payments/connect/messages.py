@@ -3,6 +3,7 @@
 Whatever a message asks for is one of the verbs in `acts.py`, under the caller's own permits.
 """
 
+import time
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,8 @@ SEAL: Final = "payments.connect-answer"
 PAGE = 500
 ME: Final = "msingi"
 _WAYS: Final = "payments.connect.ways"
+_SILENT: Final = "payments.connect.silent"
+SILENT_S: Final = 20.0  # a peer that did not answer is not asked again so soon: the last tries are further apart
 
 
 class Answer(Struct, frozen=True):
@@ -199,8 +202,17 @@ async def on_answer(stack: Stack, payload: bytes) -> None:
     way = ways.get(peer.url)
     if way is None:
         way = ways[peer.url] = Way(peer.url)
+    silent = stack.local.setdefault(_SILENT, {})
+    assert isinstance(silent, dict)
+    if silent.get(peer.url, 0.0) > time.monotonic():
+        raise Outage("the peer did not answer a moment ago")
     raw = stack.seal.unseal_with_room_key(SEAL, said.sealed)
-    status_code = await way.send("POST", said.path, {"Content-Type": "application/json"}, raw)
+    try:
+        status_code = await way.send("POST", said.path, {"Content-Type": "application/json"}, raw)
+    except Exception:
+        silent[peer.url] = time.monotonic() + SILENT_S
+        raise
+    silent.pop(peer.url, None)
     if not 200 <= status_code < 300:
         raise Outage(f"the peer answered {status_code}")
 
