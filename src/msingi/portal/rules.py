@@ -39,6 +39,7 @@ NEWS = frozenset(
         "standing.said_stopped",
         "agent.said_apart",
         "telling.said_kept",
+        "uncollected.said_kept",
         "group.said_founded",
         "group.said_joined",
         "group.said_declined",
