@@ -53,6 +53,7 @@ ROOMS = (
     "payments.reconciling",
     "payments.rates",
     "payments.switch",
+    "payments.vouchers",
     "health",
     "registries",
     "exchange",
@@ -168,7 +169,7 @@ def register_manners(settings: Settings) -> None:
     web.register(authenticators, dialects, nowhere)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Let the garbage collector leave alone what was made by now: doors, policies, plans. It would look through all of
     it again and again. And let it come less often: requests leave hardly any circles behind."""
     gc.collect()
@@ -198,7 +199,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         await trust.write(living)
         if background:
             living.start_loops()
-        _settle_memory()
+        settle_memory()
         yield
         await living.close()
 

@@ -7,7 +7,6 @@ The yardstick is pgbench's TPC-B (8 clients, prepared) on the same server, run b
 
 import argparse
 import asyncio
-import gc
 import random
 import re
 import resource
@@ -26,7 +25,7 @@ import asyncpg
 import psutil
 import uvloop
 
-from msingi import countries
+from msingi import app, countries
 from msingi.kernel import policy
 from msingi.kernel.context import Actor, Context, Kind, context
 from msingi.kernel.ids import PersonId
@@ -209,8 +208,7 @@ async def measured(case: Case, server: EmbeddedServer, url: str, seconds: float)
     """Run a case between two runs of the yardstick, and print what it did."""
     pid = server._server.get_pid()
     run = case.prepare()
-    gc.collect()
-    gc.freeze()
+    app.settle_memory()  # as the application does when it has started
     before, yard_cpu = await asyncio.to_thread(tpc_b, server, url, seconds, pid)
     own, theirs, began = time.process_time(), cpu_s(pid), time.perf_counter()
     done, latencies = await run(seconds)

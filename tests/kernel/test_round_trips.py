@@ -145,9 +145,7 @@ async def test_a_remembered_key_that_was_erased_elsewhere_opens_and_writes_nothi
             await stack.seal.unseal(tx, person, blob, "demo")
 
 
-async def test_a_key_that_was_renewed_elsewhere_is_an_outage_once(
-    stack: Stack, neighbour: Stack
-) -> None:
+async def test_a_key_that_was_renewed_elsewhere_is_an_outage_once(stack: Stack, neighbour: Stack) -> None:
     """An erasure seals anew what a law keeps: other programs find the new key at the second attempt, never the old."""
     person = await _person(stack)
     await _note(stack, person, "so that the key is remembered")

@@ -153,7 +153,7 @@ async def live_and_die(world, fate, statements):
         task.cancel()
     for shard in homes.known(world.stack):
         dying = writer.of(world.stack, shard)
-        tasks += [task for task in (dying._commit, dying._running) if task is not None]
+        tasks += [task for task in (*dying._commits, dying._running) if task is not None]
     for task in tasks:
         task.cancel()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
@@ -164,6 +164,7 @@ async def live_and_die(world, fate, statements):
 
 async def test_no_death_at_any_statement_loses_or_doubles_what_was_acknowledged(world, monkeypatch):
     fate = Fate(monkeypatch)
+    monkeypatch.setattr(writer, "FOLLOWS_FROM", 1)  # two batches on their way at once, as large ones are
     deaths = 0
     while deaths < DEATHS or len(world.acknowledged) <= DEATHS:  # a slow machine is told less in each life
         await live_and_die(world, fate, world.chance.randrange(1, 8))

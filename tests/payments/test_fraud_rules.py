@@ -1,7 +1,10 @@
 """Law 2 of the fraud desk: verdicts follow from rules and facts; compared with a model that knows no shortcut."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from types import SimpleNamespace
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -10,8 +13,12 @@ from msgspec import structs
 
 from msingi import countries
 from msingi.countries import shipped
-from msingi.payments.fraud import rulebook, rules
+from msingi.kernel import clock
+from msingi.kernel.context import Kind as Who
+from msingi.kernel.errors import Refusal
+from msingi.payments.fraud import rulebook, rules, watch
 from msingi.payments.fraud.model import Answer, Came, CaseState, Facts, Kind, Paid, Rule
+from msingi.payments.model import Order
 
 SECOND = 1_000_000
 amounts = st.integers(1, 40)
@@ -85,6 +92,61 @@ def test_law_2_what_is_easy_is_what_no_rule_speaks_of(book, facts):
     for less in (facts, structs.replace(facts, came=[], watched=frozenset(), stranger=False)):
         if rules.is_easy(rules.ease(book), less):
             assert not any(naive(rule, less) for rule in book)
+
+
+class Desk:
+    """A watch without a database: whoever is stopped is refused, and the journal is empty."""
+
+    def __init__(self, book: list[Rule]) -> None:
+        written = rulebook.read(countries.load("taifa"))
+        assert written is not None
+        self.watch = watch.Watch(SimpleNamespace(), structs.replace(written, rules=tuple(book)))  # type: ignore[arg-type]
+
+    async def long_way(self, order: Order) -> Refusal | None:
+        return await self.watch.admit((order,))
+
+    async def either_way(self, order: Order) -> Refusal | None:
+        return None if self.watch.passes(order) else await self.watch.admit((order,))
+
+
+async def _stopped(*_: object) -> Refusal:
+    return Refusal("stopped")
+
+
+async def _nothing(*_: object) -> tuple[list[Paid], list[Came]]:
+    return [], []
+
+
+async def _never(*_: object) -> bool:
+    return False
+
+
+@given(
+    st.lists(a_rule(), max_size=3),
+    st.lists(st.tuples(st.integers(1, 3), st.integers(4, 5), amounts, st.booleans(), st.integers(0, 9)), max_size=25),
+    st.sampled_from((0, 3)),
+)
+@settings(max_examples=80, deadline=None)
+def test_law_2_the_short_way_through_the_gate_admits_what_the_long_way_admits(book, wanted, last_day):
+    person = SimpleNamespace(act="payments.transfer", context=SimpleNamespace(actor=SimpleNamespace(kind=Who.PERSON)))
+    short, long = Desk(book), Desk(book)
+    ledger = SimpleNamespace(last_day=lambda _: last_day)
+
+    async def both() -> None:
+        for n, (payer, payee, amount, posted, again) in enumerate(wanted):
+            one = UUID(int=max(0, n - again) if again > 7 else n)  # some are repetitions
+            order = Order(one, payer, payer << 8, payee << 8, amount, "AAA", "P2P", b"", person, "")  # type: ignore[arg-type]
+            with clock.freeze(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n)):
+                told = [await short.either_way(order), await long.long_way(order)]
+                assert (told[0] is None) == (told[1] is None)
+                for desk in (short, long) if told[0] is None else ():
+                    desk.watch.settle((order,), posted)
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name, answer in (("stop", _stopped), ("history", _nothing), ("paid_before", _never)):
+            patched.setattr(watch.stopping, name, answer)
+        patched.setattr(watch.writer, "of", lambda *_: ledger)
+        asyncio.run(both())
 
 
 @settings(max_examples=60, deadline=None)

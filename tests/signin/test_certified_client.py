@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from joserfc.jwk import RSAKey
+from msgspec import structs
 from tests.running import free_port
 from tests.signin.conftest import PIN, RP, Sms
 from tests.signin.party import Browser
@@ -124,6 +126,33 @@ async def test_openid_client_asks_a_person_who_is_elsewhere(live, node, keys, as
     assert found["seen"]["active"] and found["seen"]["token_type"] == "DPoP" and found["seen"]["cnf"]["jkt"]
     assert found["after"] == {"active": False}
     assert await running.wait() == 0
+
+
+async def test_openid_client_as_a_relying_party_of_esignet_without_pkce_and_with_rs256(live, node, keys, asha):
+    (stack, sms), key = live, RSAKey.generate_key(2048, {"alg": "RS256"})
+    shop = await acts.client(stack, "shop")
+    mart = {"client_id": "mart", "jwks": (key.as_dict(private=False),), "userinfo_signed": True}
+    new = structs.replace(shop, **mart, id_token_signed_response_alg="RS256")
+    await acts.add_client(stack, job_context("sample"), new)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), asyncio.subprocess.PIPE)
+    running = await asyncio.create_subprocess_exec(node, str(JS / "rely.mjs"), **pipes)
+    assert running.stdin and running.stdout and running.stderr
+    order = {"issuer": stack.settings.url, "client_id": "mart", "redirect_uri": RP, "jwk": key.as_dict(private=True)}
+    running.stdin.write(json.dumps(order).encode() + b"\n")
+    first = await running.stdout.readline()
+    assert first, (await running.stderr.read()).decode()
+    async with httpx.AsyncClient(base_url=stack.settings.url, headers={"Origin": stack.settings.url}) as http:
+        browser = Browser(http, stack.settings.url)
+        await browser.open(json.loads(first)["open"])
+        await browser.send("/signin/pin", login=asha.number, pin=PIN)
+        await browser.send("/signin/code", code=await sms.code(asha.phone))
+        back = await browser.send("/signin/consent", claim=["name"], decision="agree")
+    running.stdin.write(back.headers["location"].encode() + b"\n")
+    second = await running.stdout.readline()
+    assert second, (await running.stderr.read()).decode()
+    found = json.loads(second)
+    assert found["token_type"] == "bearer" and found["known"]["name"] == asha.full_name
+    assert found["claims"]["sub"] == stack.pseudonym.of("benki", asha.person_id)
 
 
 async def test_the_client_was_registered_like_any_other(stack, keys):

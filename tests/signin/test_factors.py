@@ -16,7 +16,7 @@ from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import NotFound, NotPermitted
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.signin import acts, jobs
-from msingi.signin.errors import BadRegistration, OwnAccount, PinNotAcceptable, TooManyTries
+from msingi.signin.errors import BadRegistration, InvalidClient, OwnAccount, PinNotAcceptable, TooManyTries
 from msingi.signin.model import Client, NewStaff, Place, Profile, Verdict, Who
 
 STRANGER = Place(b"stranger's browser", "198.51.100.0/24", "Mozilla/5.0 (X11; Linux x86_64) Firefox/130.0")
@@ -154,10 +154,30 @@ def client(**changes) -> Client:
 
 
 async def test_access_add_client(stack, ctx_of):
-    await acts.add_client(stack, operator_ctx(ctx_of), client())
+    await acts.add_client(stack, ctx_of(Kind.JOB, "setup"), client())
     assert (await acts.client(stack, "kiosk")).name == "Kiosk"
-    with pytest.raises(NotPermitted):
-        await acts.add_client(stack, officer_ctx(ctx_of), client())
+    for no in (officer_ctx(ctx_of), operator_ctx(ctx_of)):  # an operator alone proposes, and no more
+        with pytest.raises(NotPermitted):
+            await acts.add_client(stack, no, client())
+
+
+async def test_two_operators_who_ask_for_the_same_register_it_and_nobody_slips_in_other_words(stack, ctx_of):
+    one, two = (ctx_of(Kind.STAFF, f"op-{n}", roles=["operator"]) for n in (1, 2))
+    new, other = (
+        client(client_id="till", name="Till"),
+        client(client_id="till", name="Till", claims=frozenset({"name"})),
+    )
+    assert not await acts.add_client_together(stack, one, new)
+    assert not await acts.add_client_together(stack, one, new), "the same hand twice is one hand"
+    assert not await acts.add_client_together(stack, two, other), "other words are another proposal"
+    with pytest.raises(InvalidClient):
+        await acts.client(stack, "till")
+    looked_at = next(p for p in await acts.client_proposals(stack, one) if p.registration.client_id == "till")
+    await acts.propose_client(stack, two, new)
+    with pytest.raises(NotFound):
+        await acts.decide_client(stack, one, "till", True, looked_at.mark)
+    assert await acts.add_client_together(stack, one, new)
+    assert (await acts.client(stack, "till")).claims == frozenset()
 
 
 async def test_access_rotate_client_key(stack, ctx_of, keys, site):
@@ -166,16 +186,16 @@ async def test_access_rotate_client_key(stack, ctx_of, keys, site):
     old, new = site.party("shop"), site.party("shop")
     new.key = ECKey.generate_key("P-256")
     both = tuple(k.as_dict(private=False) for k in (old.key, new.key))
-    await acts.rotate_client_key(stack, operator_ctx(ctx_of), "shop", both)
+    await acts.rotate_client_key(stack, ctx_of(Kind.JOB, "setup"), "shop", both)
     for party in (old, new):
         assert (await party.post("/oauth/par", party.request())).status_code == 201
-    await acts.rotate_client_key(stack, operator_ctx(ctx_of), "shop", both[1:])
+    await acts.rotate_client_key(stack, ctx_of(Kind.JOB, "setup"), "shop", both[1:])
     assert (await old.post("/oauth/par", old.request())).status_code == 401
-    await acts.rotate_client_key(stack, operator_ctx(ctx_of), "shop", both[:1])
+    await acts.rotate_client_key(stack, ctx_of(Kind.JOB, "setup"), "shop", both[:1])
     with pytest.raises(NotPermitted):
-        await acts.rotate_client_key(stack, ctx_of(Kind.CLIENT, "shop"), "shop", both)
+        await acts.rotate_client_key(stack, operator_ctx(ctx_of), "shop", both)
     with pytest.raises(BadRegistration):
-        await acts.rotate_client_key(stack, operator_ctx(ctx_of), "shop", (new.key.as_dict(private=True),))
+        await acts.rotate_client_key(stack, ctx_of(Kind.JOB, "setup"), "shop", (new.key.as_dict(private=True),))
 
 
 async def test_access_list_sessions_and_end_session(stack, zawadi, sms, ctx_of):

@@ -46,11 +46,17 @@ def list_(home: Path, institution: str, after: str) -> None:
     asyncio.run(run())
 
 
-@clients.command(help=f"Register software from a JSON file, or replace its registration.\n\n\b\n{EXAMPLE}")
+HELP = """Propose software from a JSON file, or a new registration of it, to the operators at /staff/clients.
+
+Only while no operator has an account is it in force at once."""
+
+
+@clients.command(help=f"{HELP}\n\n\b\n{EXAMPLE}")
 @home_option
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 def add(home: Path, file: Path) -> None:
-    """Register software from a JSON file, or replace its registration."""
+    """Propose software from a JSON file, or a new registration of it."""
+    from msingi.signin.errors import BadRegistration
     from msingi.signin.model import Client
 
     try:
@@ -58,14 +64,27 @@ def add(home: Path, file: Path) -> None:
     except msgspec.DecodeError as wrong:
         raise click.ClickException(f"{file}: {wrong}. It looks like this:\n{EXAMPLE}") from None
 
-    async def run() -> None:
+    async def run() -> bool:
         from msingi.signin import acts
 
         async with at_work(home) as stack:
-            await acts.add_client(stack, job_context("operator"), new)
+            ctx = job_context("operator")
+            if await acts.has_operator(stack, ctx):
+                await acts.propose_client(stack, ctx, new)
+                return False
+            await acts.add_client(stack, ctx, new)
+            return True
 
-    asyncio.run(run())
-    click.echo(f"{new.client_id} of {new.institution} is registered.")
+    try:
+        in_force = asyncio.run(run())
+    except BadRegistration as wrong:
+        raise click.ClickException(f"{file}: {wrong.facts.get('rule', wrong)}") from None
+    if in_force:
+        click.echo(
+            f"{new.client_id} of {new.institution} is registered. No operator has an account yet who could agree."
+        )
+    else:
+        click.echo(f"{new.client_id} of {new.institution} is proposed: an operator puts it in force at /staff/clients.")
 
 
 @clients.command()

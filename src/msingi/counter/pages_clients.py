@@ -88,7 +88,16 @@ def _facts(seen: Visit, one: Client) -> tuple[tuple[str, str], ...]:
         (say("counter.ask_redirects"), " ".join(one.redirect_uris)),
         (say("counter.ask_keys"), ", ".join(keys)),
         (say("counter.may_ask"), ", ".join(say(f"counter.ask_scope_{s}") for s in SCOPES if s in one.scopes)),
+        (say("counter.all_of_it"), " ".join(_rest(one))),
     )
+
+
+def _rest(one: Client) -> list[str]:
+    """What a registration says beyond the form: it came from a file, or through eSignet's door (law 4)."""
+    more = sorted(one.scopes - {*SCOPES, "openid"}) + sorted(one.grants) + list(one.logout_uris)
+    told = [one.backchannel_logout_uri, one.auth, one.id_token_signed_response_alg, *sorted(one.claims), *more]
+    flags = {"first_party": one.first_party, "dpop_nonce": one.dpop_nonce, "userinfo_signed": one.userinfo_signed}
+    return [t for t in (*told, *(name for name, on in flags.items() if on), *one.key_marks) if t]
 
 
 @post(f"{HERE}/look", status_code=200)
@@ -99,7 +108,7 @@ async def look(request: WebRequest) -> Response[bytes]:
     found = [p for p in await signin.client_proposals(seen.stack, _ctx(seen)) if p.registration.client_id == named]
     if not found:
         raise StaleForm()
-    mine, carried = found[0].proposed_by == seen.actor.id, {"client": named}
+    mine, carried = found[0].proposed_by == seen.actor.id, {"client": named, "mark": found[0].mark}
     presses = () if mine else (
         Press(f"{HERE}/decide", say("counter.put_in_force"), carried | {"approve": "1"}, "good"),
         Press(f"{HERE}/decide", say("counter.refuse"), carried),
@@ -120,7 +129,8 @@ async def decide(request: WebRequest) -> Response[bytes]:
     seen = await visit_as_staff(request, OPERATOR)
     approve = seen.fields.get("approve") == "1"
     try:
-        await signin.decide_client(seen.stack, _ctx(seen), seen.fields.get("client", "")[:200], approve)
+        named, mark = seen.fields.get("client", "")[:200], seen.fields.get("mark", "-")
+        await signin.decide_client(seen.stack, _ctx(seen), named, approve, mark)
     except NotPermitted:
         raise
     except Refusal as refusal:

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS signin.client (
   dpop_nonce boolean NOT NULL,
   userinfo_signed boolean NOT NULL,
   backchannel_logout_uri text NOT NULL,
+  id_token_signed_response_alg text NOT NULL CHECK (id_token_signed_response_alg IN ('ES256', 'RS256')),
   active boolean NOT NULL DEFAULT true,
   made_at timestamptz NOT NULL DEFAULT now()
 );
@@ -241,3 +242,28 @@ CREATE TABLE IF NOT EXISTS signin.client_proposal (
   proposed_at timestamptz NOT NULL
 );
 SELECT kernel.wall('signin', 'client_proposal', NULL);
+
+-- RSA keys for software that verifies RS256: wrapped under the keystore, with their certificates; the newest signs.
+-- reference table
+CREATE TABLE IF NOT EXISTS signin.provider_key (
+  kid text PRIMARY KEY,
+  wrapped bytea NOT NULL,
+  certificate bytea NOT NULL,
+  made_at timestamptz NOT NULL
+);
+SELECT kernel.wall('signin', 'provider_key', NULL);
+
+-- Keys of people's wallets, bound by a one-time code: one for each person and wallet software.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS signin.wallet_key (
+  person_id uuid NOT NULL,
+  client_id text NOT NULL,     -- personal: identity-proofing, keep until removed
+  name text NOT NULL,          -- personal: identity-proofing, keep until removed
+  public_key jsonb NOT NULL,   -- personal: identity-proofing, keep until removed
+  by_pin boolean NOT NULL,
+  made_at timestamptz NOT NULL,
+  seen_at timestamptz NOT NULL,
+  expires_at timestamptz NOT NULL,
+  PRIMARY KEY (person_id, client_id)
+);
+SELECT kernel.wall('signin', 'wallet_key', 'person_id');

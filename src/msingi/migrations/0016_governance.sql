@@ -146,6 +146,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (106, 'identity.alias', 'identity-proofing', 365, 'delete', 'person_id', 'expires_at',
     '(t.revoked_at IS NOT NULL OR t.expires_at < now())', 'sealed', $$'identity.alias'$$, true),
   (48, 'signin.passkey', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (49, 'signin.wallet_key', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (107, 'identity.application', 'identity-registration', 60, 'room', '', '', 'true', '', '', true),
   (108, 'identity.packet', 'identity-registration', 36500, 'life', '', '', 'true', '', '', true),
   (110, 'identity.biometric', 'identity-registration', 36500, 'delete', 'person_id', 'taken_at', 'true', 'sealed',

@@ -11,8 +11,7 @@ from msingi.kernel.errors import Malformed, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, parties, rules, shards, store, writer
-from msingi.payments.groups import mandates
+from msingi.payments import book, errors, ledger, parties, rules, shards, store, transfers, writer
 from msingi.payments.model import (
     Account,
     AccountKind,
@@ -112,12 +111,12 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     The same key again gives the first receipt; with other content it raises DifferentContent. Raises the reason of
     the rejection (InsufficientFunds, OverTierLimit, ...), NotPermitted, NoSuchAccount, or Malformed.
     """
-    ready = await _ordered(stack, ctx, order, mandates.own(stack, ctx, "payments.transfer"))
-    (ending,) = await ledger.post(stack, (ready,))
-    told = _told(order, ready, ending)
-    if isinstance(told, Refusal):
-        raise told
-    return told
+    payer = transfers.payer_of(stack, ctx)
+    ready = transfers.plain(stack, ctx, order, payer) or await transfers.ordered(stack, ctx, order, payer)
+    ended = transfers.told(order, ready, await ledger.post_one(stack, ready))
+    if isinstance(ended, Refusal):
+        raise ended
+    return ended
 
 
 @crossing("payments", "cli")
@@ -131,62 +130,23 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
-    paying: tuple[Permit, int] | None = None  # one actor, one act, the same facts: one decision
+    payer: transfers.Payer | None = None  # one actor, one act, the same facts: one decision
     for wanted in orders:
         try:
-            paying = paying or mandates.own(stack, ctx, "payments.transfer")
-            ready.append(await _ordered(stack, ctx, wanted, paying))
+            payer = payer or transfers.payer_of(stack, ctx)
+            ready.append(
+                transfers.plain(stack, ctx, wanted, payer) or await transfers.ordered(stack, ctx, wanted, payer)
+            )
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
             told.append(refused)
     for place, order, ending in zip(places, ready, await ledger.post(stack, ready), strict=True):
-        told[place] = _told(orders[place], order, ending)
+        told[place] = transfers.told(orders[place], order, ending)
     return told
 
 
 _PENDING = Refusal("Not decided yet.")
-
-
-def _told(wanted: TransferOrder, order: Order, ending: book.Ending) -> Receipt | Refusal:
-    """How an order ended, as its payer is told."""
-    if isinstance(ending, Refusal):
-        return ending
-    if ending.reason:
-        return errors.refusal(ending.reason)
-    return Receipt(
-        str(order.id),
-        ending.seq,
-        wanted.payer,
-        order.payee or rules.masked_number(wanted.payee.value),
-        order.amount,
-        order.currency,
-        order.reference,
-        ending.debit_after,
-        book.instant(ending.at_us),
-    )
-
-
-async def _ordered(stack: Stack, ctx: Context, wanted: TransferOrder, own: tuple[Permit, int]) -> Order:
-    """A permitted transfer as the writer takes it: shapes checked, payee found. The actor holds the debited account
-    (as `own` says), or has a mandate over it."""
-    rules.check_order(wanted)
-    debit = rules.id_of(wanted.payer)
-    permit, owner = own
-    if ctx.actor.kind is Kind.PERSON and ledger.holder_of(stack, debit) != owner:
-        asked = mandates.Debit(debit, wanted.amount_minor, wanted.key, "payments.transfer")
-        owner = await mandates.owner_for(stack, ctx, parties.person_of(ctx), asked, owner)
-    name = ""
-    if wanted.payee.kind == "account":
-        credit = rules.id_of(wanted.payee.value)
-    else:
-        credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
-    transfer_id = rules.transfer_id(f"{owner}/{debit}", wanted.key, rules.shard_of(debit))
-    amount, currency, words = wanted.amount_minor, wanted.currency, wanted.reference
-    hashed = rules.body_hash(transfer_id, debit, credit, amount, currency, "P2P", words)
-    text = parties.permit_text(permit)
-    me = parties.own_name(stack, ctx) if name or words else ""
-    return Order(transfer_id, owner, debit, credit, amount, currency, "P2P", hashed, permit, text, words, me, name)
 
 
 def _reader(ctx: Context, person: PersonId | None) -> tuple[Permit, Subject, PersonId | None]:

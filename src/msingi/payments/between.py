@@ -18,7 +18,7 @@ from msingi.kernel.errors import Malformed, Outage, Refusal
 from msingi.kernel.stack import Stack
 from msingi.payments import homes, rules, store, writer
 from msingi.payments import orders as making
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import Kind, Order, Outcome, Reason
 
 logger = logging.getLogger("msingi.payments")

@@ -9,17 +9,14 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import heappop, heappush
-from typing import Any
+from operator import itemgetter
 from uuid import UUID
 
-from msgspec import Struct, field
-
-from msingi.kernel.errors import DifferentContent, Refusal
+from msingi.kernel.errors import DifferentContent
 from msingi.payments import chain, moves, rules
+from msingi.payments.batch import Batch, Ending
 from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Outcome, Reason, Status, Tier
-from msingi.payments.packing import packed
 
-Ending = Outcome | Refusal  # DifferentContent from the writer; what the gate stops ends with its own reason
 RECENT = 50_000
 EXPIRED_AT_ONCE = 500
 EXPIRY_PERMIT = "job:payments-writer@ operations public-task"
@@ -39,54 +36,6 @@ def instant(at_us: int) -> datetime:
 def micros(at: datetime) -> int:
     """Microseconds since 1970-01-01 UTC, exactly."""
     return (at - _EPOCH) // timedelta(microseconds=1)
-
-
-class Batch(Struct):
-    """A decided batch: journal rows and what must be written with them.
-
-    `rows` are in the order of chain.COLUMNS, with the instant in microseconds; `leaves`, `copies` and `ids` are the
-    same rows as `packing.packed` gives them.
-
-
-    `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, reserved,
-    spent, day), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with this
-    batch, `released` the ids of those that end with it.
-    """
-
-    first_seq: int
-    at_us: int
-    prev: bytes = b""
-    next_seq: int = 0
-    root: bytes = b""
-    head: bytes = b""
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    leaves: list[bytes] = field(default_factory=list)
-    copies: list[bytes] = field(default_factory=list)
-    ids: list[bytes] = field(default_factory=list)
-    endings: list[Ending] = field(default_factory=list)
-    dirty: set[int] = field(default_factory=set)
-    state: tuple[list[int], ...] = ([], [], [], [], [])
-    remarks: list[tuple[int, int, str, str, str]] = field(default_factory=list)
-    held: dict[UUID, Hold] = field(default_factory=dict)
-    released: set[UUID] = field(default_factory=set)
-    posted: int = 0
-
-    def add(self, row: tuple[Any, ...]) -> None:
-        """Take a row, in all its forms."""
-        leaf, copied, listed = packed(*row)
-        self.rows.append(row)
-        self.leaves.append(leaf)
-        self.copies.append(copied)
-        self.ids.append(listed)
-
-    def cut(self, rows: int, remarks: int, posted: int) -> int:
-        """Take rows and remarks away again, back to these counts; how many rows went."""
-        cut = len(self.rows) - rows
-        for column in (self.rows, self.leaves, self.copies, self.ids):
-            del column[rows:]
-        del self.remarks[remarks:], self.endings[len(self.endings) - cut :]
-        self.posted = posted
-        return cut
 
 
 class Book:
@@ -181,6 +130,18 @@ class Book:
             index = account >> SHARD_BITS
             return index if index < len(self.flags) else -1
         return self.transit.get((account & _SHARD, currency), -1)
+
+    def unusual(self, orders: Sequence[Order]) -> list[Order]:
+        """Those of `orders` that name what this memory may not know: all but payments between two known accounts of
+        this shard. Only for these are `strangers`, `unknown_originals` and `unknown_transits` worth asking."""
+        flags, known, shard, found = self.flags, len(self.flags), self.shard, []
+        for order in orders:
+            debit, credit = order.debit, order.credit
+            payer, payee = debit >> SHARD_BITS, credit >> SHARD_BITS
+            here = debit & _SHARD == shard == credit & _SHARD and payer < known > payee
+            if not here or order.pending is not None or not flags[payer] or not flags[payee]:
+                found.append(order)
+        return found
 
     def strangers(self, orders: Sequence[Order]) -> set[int]:
         """Account ids in `orders` that this memory has not met; they may have been opened since."""
@@ -386,12 +347,10 @@ class Book:
             return batch
         batch.root = chain.root(batch.leaves)
         batch.head = self.head = chain.head(batch.prev, self.shard, batch.first_seq, len(batch.rows), batch.root)
-        order = sorted(batch.dirty)
-        batch.state = (
-            [i << SHARD_BITS | self.shard for i in order],
-            [self.posted[i] for i in order],
-            [self.reserved[i] for i in order],
-            [self.spent[i] for i in order],
-            [self.day[i] for i in order],
-        )
+        if batch.dirty:
+            order = sorted(batch.dirty)
+            picked = itemgetter(0, *order)  # of two places at least, so that it gives a tuple: the place 0 is nobody's
+            ids = [i << SHARD_BITS | self.shard for i in order]
+            columns = self.posted, self.reserved, self.spent, self.day
+            batch.state = (ids, *[list(picked(column)[1:]) for column in columns])
         return batch

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msingi.kernel.errors import Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import Order, Outcome
 
 KEY = "payments.gate"
@@ -21,6 +21,11 @@ class Gate(Protocol):
 
     def concerned(self, chains: Sequence[Chain]) -> bool:
         """Whether any of these orders is to be weighed; asked for everything, so it costs next to nothing."""
+        ...
+
+    def passes(self, order: Order) -> bool:
+        """Admit at once an order that stands alone and that nothing can speak against, or that is not to be weighed;
+        False: nothing was counted, and `admit` has to weigh it."""
         ...
 
     async def admit(self, chain: Chain) -> Refusal | None:

@@ -7,7 +7,7 @@ from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
 from msingi.payments import across, between, gate, homes, rules, writer
 from msingi.payments import orders as making
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import SHARD_BITS, Kind, Order, Outcome, Reason
 
 MAX_ORDERS = writer.MAX_BATCH
@@ -30,6 +30,18 @@ async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
     if watched is not None and watched.concerned((orders,)):
         return [ending for (ending,) in await post_chains(stack, [(order,) for order in orders])]
     return await _post(stack, orders)
+
+
+async def post_one(stack: Stack, order: Order) -> Ending:
+    """Post an order that stands alone, by the shortest way: the same as `post` with one order."""
+    way, watched = _way(order), gate.of(stack)
+    if way < 0 or (watched is not None and not watched.passes(order)):
+        ((ending,),) = await post_chains(stack, ((order,),))
+        return ending
+    ending = await writer.of(stack, way).post_one(order)
+    if watched is not None:
+        watched.settle((order,), isinstance(ending, Outcome) and not ending.reason)
+    return ending
 
 
 async def _post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:

@@ -12,7 +12,8 @@ from msingi.payments import rules
 from msingi.payments.model import SHARD_BITS, Flag, Hold, Kind, Order, Reason
 
 if TYPE_CHECKING:
-    from msingi.payments.book import Batch, Book
+    from msingi.payments.batch import Batch
+    from msingi.payments.book import Book
 
 Move = tuple[int, int, int, int]
 KEPT = 50_000

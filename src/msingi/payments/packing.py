@@ -16,13 +16,13 @@ JOURNAL = (
     *("shard", "seq", "id", "kind", "debit", "credit", "amount", "debit_after", "credit_after", "status", "reason"),
     *("body_hash", "at", "timeout_s", "linked", "pending_id", "currency", "code", "permit"),
 )
-IDS = ("id", "shard", "seq", "at", "body_hash")
+IDS = ("id", "shard", "seq", "at")
 REMARKS = ("shard", "seq", "reference", "payer", "payee")
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _2000_US = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000-01-01
 _ROW = Layout(">hihiqi16sihiqiqiqiqiqihihi32siqiii?")
-_ID = Layout(">hi16sihiqiqi32s")
+_ID = Layout(">hi16sihiqiq")
 _REMARK = Layout(">hihiq")
 _NULL = (-1).to_bytes(4, signed=True)
 _NO_ID = bytes(16)
@@ -68,7 +68,7 @@ def packed(
         2, status, 2, reason, 32, body, 8, since_2000, 4, timeout_s, 1, linked,
     ) + (_NULL if pending is None else _SIXTEEN + pending.bytes) + copied_words + len(said).to_bytes(4) + said
     # fmt: on
-    return leaf, row, _ID.pack(5, 16, raw, 2, shard, 8, seq, 8, since_2000, 32, body)
+    return leaf, row, _ID.pack(4, 16, raw, 2, shard, 8, seq, 8, since_2000)
 
 
 @lru_cache(maxsize=4_096)

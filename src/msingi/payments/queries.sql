@@ -50,7 +50,7 @@ WHERE t.id = ANY ($1::uuid[]) AND j.shard = $2 AND j.status = 1
 
 -- name: known_ids
 -- How orders with these ids ended, for those who repeat them.
-SELECT t.id, t.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
+SELECT t.id, j.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
 FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
 WHERE t.id = ANY ($1::uuid[])
 
@@ -194,7 +194,7 @@ ORDER BY first_seq LIMIT $3
 -- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
 SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
   j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked, j.reference,
-  (t.seq = j.seq AND t.shard = j.shard AND t.body_hash = j.body_hash) AS listed
+  (t.seq = j.seq AND t.shard = j.shard AND t.at = j.at) AS listed
 FROM payments.journal_seen j LEFT JOIN payments.transfer_id_seen t ON t.id = j.id
 WHERE j.shard = $1 AND j.seq >= $2 AND j.seq < $3 ORDER BY j.seq
 

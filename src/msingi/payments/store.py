@@ -12,7 +12,8 @@ from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Overtaken
 from msingi.kernel.ids import PersonId
 from msingi.payments import packing
-from msingi.payments.book import Batch, Book, instant, micros
+from msingi.payments.batch import Batch
+from msingi.payments.book import Book, instant, micros
 from msingi.payments.model import SHARD_BITS, Account, AccountKind, Entry, Flag, Hold, Outcome
 from msingi.payments.moves import Original
 from msingi.payments.rules import MAX_BALANCE_MINOR, account_id, available, masked_number, number_of, shard_of
@@ -34,7 +35,7 @@ async def persist(tx: Tx, book: Book, batch: Batch) -> None:
 
     All of it travels in one message. `failure_of` says what it means when the commit fails.
     """
-    columns = [f"{{{','.join(map(str, column))}}}" for column in batch.state]
+    columns = [f"{{{str(column)[1:-1]}}}" for column in batch.state]  # a list of numbers reads like an array's literal
     numbers = book.shard, book.epoch, batch.first_seq, batch.next_seq, len(batch.rows)
     tx.later.append((Q.settle_batch, (*numbers, batch.prev, batch.root, batch.head, instant(batch.at_us), *columns)))
     tx.pour("payments.journal", packing.JOURNAL, packing.stream(batch.copies))
@@ -53,7 +54,7 @@ def failure_of(failure: Exception) -> Exception:
     if isinstance(failure, Overtaken):
         return FenceLost("another writer has moved the shard on")
     table = str(getattr(failure, "table_name", ""))
-    if isinstance(failure, asyncpg.UniqueViolationError) and table.startswith("transfer_id"):
+    if isinstance(failure, asyncpg.UniqueViolationError) and table == "transfer_id":
         return IdsTaken()
     return failure
 

@@ -22,7 +22,7 @@ from msingi.kernel.errors import Malformed, NotFound, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, errors, files, homes, ledger, parties, rules, store, store_files, subaccounts
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import FileFinished, FileState, Order, PaymentFile, Reason
 from msingi.payments.store_files import PAID, REJECTED, Ended
 

@@ -1,14 +1,17 @@
 """The writer: one sequential decider per shard, with group commit.
 
-While one batch commits, the next is decided upon it in memory; futures resolve only after their COMMIT. A failed
-commit throws away the memory of both batches, re-reads the truth, and decides again, so a writer that lost the
-fence to another one is harmless. A writer runs only while orders wait: it needs no start and no stop.
+While one batch commits, the next is decided upon it in memory, and if it is large it is sent after it on another
+connection, where it waits for the fence: then the database never waits for this program. Futures resolve only after
+their COMMIT, in the order of the batches. A failed commit throws away the memory of all batches after it, re-reads the
+truth, and decides again, so a writer that lost the fence to another one is harmless. A writer runs only while orders
+wait: it needs no start and no stop.
 """
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -17,7 +20,8 @@ from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 from msingi.payments import homes, rules, shards, store
-from msingi.payments.book import Batch, Book, Ending, micros
+from msingi.payments.batch import Batch, Ending
+from msingi.payments.book import Book, micros
 from msingi.payments.model import Order, Tier, TransfersPosted
 
 logger = logging.getLogger("msingi.payments")
@@ -25,15 +29,19 @@ MAX_BATCH = 1_000
 MAX_TRIES = 5
 RETRY_S = 0.2
 GROUP = 32
+AT_ONCE = 2  # batches on their way to the database
+FOLLOWS_FROM = 400  # rows of a batch that is sent before the one under way has ended; a smaller one waits, so that
+#                     more orders come together in the next
 JOB = "payments-writer"
 POSTED = "payments.transfer-posted"
 
 
 class Asked(Struct, gc=False):
-    """Orders that arrived together and are answered together."""
+    """Orders that arrived together and are answered together; `alone`: the answer is an ending, not a list of one."""
 
     orders: Sequence[Order]
-    future: "asyncio.Future[list[Ending]]"
+    future: "asyncio.Future[Any]"
+    alone: bool = False
     tries: int = 0
 
 
@@ -52,8 +60,8 @@ class Writer:
         self._shard = shard
         self._book: Book | None = None
         self._waiting: deque[Asked] = deque()
-        self._decided: deque[Pending] = deque()  # at most two: the first is being committed, the next stands on it
-        self._commit: asyncio.Task[Exception | None] | None = None
+        self._decided: deque[Pending] = deque()  # each stands on the one before
+        self._commits: deque[asyncio.Task[Exception | None]] = deque()  # of the first of them
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -70,23 +78,29 @@ class Writer:
         if len(orders) > MAX_BATCH:
             raise ValueError(f"a call holds at most {MAX_BATCH} orders")
         for order in orders:
-            if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
-                raise ValueError("an amount or an account id is out of range")
+            _check_range(order)
         if orders and orders[-1].linked:
             raise ValueError("the last order of a call is not linked to another one")
         return self._asked(orders)
+
+    def post_one(self, order: Order) -> "asyncio.Future[Ending]":
+        """Post an order that stands alone; to await: its ending, as for `post`."""
+        _check_range(order)
+        if order.linked:
+            raise ValueError("an order that stands alone is not linked to another one")
+        return self._asked((order,), True)
 
     async def expire(self) -> None:
         """End the holds whose time is over by this writer's clock; durable when it returns."""
         await self._asked(())
 
-    def _asked(self, orders: Sequence[Order]) -> "asyncio.Future[list[Ending]]":
-        asked = Asked(orders, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
+    def _asked(self, orders: Sequence[Order], alone: bool = False) -> "asyncio.Future[Any]":
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(Asked(orders, future, alone))
         self._wake.set()
         if self._running is None:
             self._running = asyncio.create_task(self._run())
-        return asked.future
+        return future
 
     def last_day(self, account: int) -> int | None:
         """The day (since 1970, UTC) on which an account of this shard last counted a payment against its limit, 0 for
@@ -109,14 +123,12 @@ class Writer:
             if self._book is None:
                 self._book = await self._loaded()
             while self._waiting or self._decided:
-                if self._commit is None:
-                    if not self._decided:
-                        await self._decide(halve=True)
+                if self._commits and self._commits[0].done():
+                    await self._finish_commit()
+                elif self._may_start():
                     await self._start_commit()
-                elif self._commit.done():
-                    await self._finish_commit(self._commit.result())
-                elif self._waiting and len(self._decided) < 2:
-                    await self._decide()
+                elif self._waiting and len(self._decided) <= len(self._commits):
+                    await self._decide(halve=not self._commits)
                 else:
                     self._wake.clear()
                     await self._wake.wait()
@@ -131,28 +143,39 @@ class Writer:
         """Answer everybody and forget everything; the next order begins with the database's truth."""
         logger.error("the writer stopped", exc_info=failure)
         self._book = None
-        commit, self._commit = self._commit, None
-        if commit is not None:
-            await asyncio.wait([commit])
-            if not commit.cancelled() and not commit.exception() and commit.result() is None:
-                await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
+        commits, self._commits = self._commits, deque()
+        if commits:
+            await asyncio.wait(commits)
+        for commit in commits:
+            if commit.cancelled() or commit.exception() or commit.result() is not None:
+                break
+            await _resolve(self._decided.popleft())  # it did commit, whatever broke meanwhile
         told = failure if isinstance(failure, Exception) else Outage("the writer was stopped")
         for asked in [*(a for pending in self._decided for a in pending.asked), *self._waiting]:
             _fail(asked, told)
         self._decided.clear()
         self._waiting.clear()
 
-    async def _start_commit(self) -> None:
-        self._commit = asyncio.create_task(self._persist(self._decided[0].batch))
-        self._commit.add_done_callback(lambda _: self._wake.set())
-        await asyncio.sleep(0)  # its first message leaves before the next batch is decided on top of it
+    def _may_start(self) -> bool:
+        """Whether a decided batch is to be sent: at once if none is under way, after one that is only if large."""
+        under_way = len(self._commits)
+        if len(self._decided) <= under_way or under_way >= AT_ONCE:
+            return False
+        return not under_way or len(self._decided[under_way].batch.rows) >= FOLLOWS_FROM
 
-    async def _finish_commit(self, failure: Exception | None) -> None:
-        self._commit = None
-        if failure is not None:
-            return await self._recover(failure)
+    async def _start_commit(self) -> None:
+        commit = asyncio.create_task(self._persist(self._decided[len(self._commits)].batch))
+        commit.add_done_callback(lambda _: self._wake.set())
+        self._commits.append(commit)
+        await asyncio.sleep(0)  # its message leaves before the next batch is decided on top of it
+
+    async def _finish_commit(self) -> None:
+        """The first of the batches under way has ended."""
+        if self._commits[0].result() is not None:
+            return await self._recover()
+        self._commits.popleft()
         done = self._decided.popleft()
-        if self._decided:
+        if self._may_start():
             await self._start_commit()  # before the answers, so that the database does not wait for their readers
         return await _resolve(done)
 
@@ -173,6 +196,9 @@ class Writer:
 
     async def _meet(self, book: Book, orders: Sequence[Order]) -> None:
         """Bring into memory whatever these orders name and it does not know."""
+        orders = book.unusual(orders)
+        if not orders:
+            return
         transits = book.unknown_transits(orders)
         if transits:
             await shards.open_transits(self._stack, book, transits)
@@ -204,13 +230,23 @@ class Writer:
             return store.failure_of(failure)
         return None
 
-    async def _recover(self, failure: Exception) -> None:
+    async def _recover(self) -> None:
         """After a failed commit: read what is true. What was not committed is decided again, or failed."""
+        await asyncio.wait(self._commits)  # what follows a failed one cannot pass the fence
+        failures = [commit.result() for commit in self._commits]
+        self._commits.clear()
+        truth = await self._standing()
+        stood = [(p.batch.next_seq, p.batch.head) == (truth["seq"], bytes(truth["head"])) for p in self._decided]
+        committed = max((n for n, here in enumerate(stood[: len(failures)], 1) if here), default=0)
+        for _ in range(committed):  # only the answer of the COMMIT was lost
+            await _resolve(self._decided.popleft())
+        if committed < len(failures):
+            await self._decide_again(failures[committed] or store.FenceLost())
+
+    async def _decide_again(self, failure: Exception) -> None:
+        """The first decided batch was not committed: forget all of them, and what they changed in memory."""
         book, failed = self._book, self._decided[0]
         assert book is not None
-        truth = await self._standing()
-        if truth["seq"] == failed.batch.next_seq and bytes(truth["head"]) == failed.batch.head:
-            return await _resolve(self._decided.popleft())  # only the answer of the COMMIT was lost
         suspects: set[int] = set()
         for pending in self._decided:
             book.forget(pending.batch)
@@ -230,7 +266,7 @@ class Writer:
                     _fail(asked, Outage("the ledger is contended") if again else failure)
                 else:
                     self._waiting.appendleft(asked)
-        return self._decided.clear()
+        self._decided.clear()
 
     async def _standing(self) -> store.Row:
         for attempt in range(MAX_TRIES):
@@ -264,6 +300,11 @@ def of(stack: Stack, shard: int = 0) -> Writer:
     return found
 
 
+def _check_range(order: Order) -> None:
+    if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
+        raise ValueError("an amount or an account id is out of range")
+
+
 async def _resolve(pending: Pending) -> None:
     """Answer everybody, in small groups, so that the commit that is under way is served in between."""
     endings, start = pending.batch.endings, 0
@@ -281,7 +322,7 @@ async def _resolve(pending: Pending) -> None:
 def _answer(asked: Asked, endings: list[Ending], start: int) -> int:
     stop = start + len(asked.orders)
     if not asked.future.done():
-        asked.future.set_result(endings[start:stop])
+        asked.future.set_result(endings[start] if asked.alone else endings[start:stop])
     return stop
 
 

@@ -7,7 +7,8 @@ Laws
    on which the subject has signed in before.
 3. A one-time code works once, for at most 300 s, and dies after 5 wrong tries; it is never shown in a page.
 4. An authorization code works once, for at most 60 s, for the client, the redirect address and the PKCE verifier
-   (S256 only) that it was made for; a second use ends every token that came from the first.
+   (S256 only) that it was made for; a second use ends every token that came from the first. Without PKCE it is given
+   only to confidential software that signs with its key, and is held by the nonce of its ID token (RFC 9700, 2.1.1).
 5. Rules of FAPI 2.0 are no settings: for a client marked `fapi` a pushed request, `private_key_jwt` and DPoP are
    demanded always.
 6. An answer goes only to an address that the client registered, character for character; anything else is a page.

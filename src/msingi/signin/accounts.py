@@ -19,6 +19,8 @@ from msingi.signin.clients import client, remembered
 from msingi.signin.errors import CoolingOff, OwnAccount, SameHand
 from msingi.signin.model import Client, ClientProposal, NewStaff, Recovered, StaffLine
 from msingi.signin.passkeys import store as passkeys
+from msingi.signin.provider import rsakeys
+from msingi.signin.wallets import store as wallets
 
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
@@ -40,8 +42,9 @@ async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> 
 async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, checks: tuple[str, ...]) -> datetime:
     """Give somebody back their account at a centre, after an officer's checks; until when they must take it slowly.
 
-    The person types a new PIN; passkeys, known devices and open sign-ins end, and every phone that is known hears of
-    it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can still object.
+    The person types a new PIN; passkeys, wallet keys, known devices and open sign-ins end, and every phone that is
+    known hears of it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can
+    still object.
     `checks` are at least two of `model.CHECKS`. Raises PinNotAcceptable, ChecksMissing.
     """
     rules.check_new_pin(pin)
@@ -52,6 +55,7 @@ async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, che
     async with stack.db.transaction(permit) as tx:
         await _keep_pin(stack, tx, person_id, pin)
         await passkeys.remove_all(tx, person_id)
+        await wallets.remove_all(tx, person_id)
         await store.forget_devices(tx, person_id)
         ended = await store.end_everything(tx, person_id, ctx.at)
         await store.put_recovery(tx, person_id, ctx.actor.institution, checks, ctx.at, until)
@@ -122,6 +126,15 @@ async def list_staff(stack: Stack, ctx: Context, after: str = "", limit: int = 5
     return found
 
 
+async def has_operator(stack: Stack, ctx: Context) -> bool:
+    """Whether there is an operator who can put in force what somebody else proposes."""
+    permit = policy.decide(ctx, "signin.list-staff", policy.ANYONE)
+    async with stack.db.transaction(permit) as tx:
+        found = await store.has_role(tx, "operator")
+        log.append(tx, permit, detail={"operator": found})
+    return found
+
+
 async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
     """Register software of an institution, or replace its registration. Raises BadRegistration."""
     rules.check_registration(new)
@@ -130,6 +143,7 @@ async def add_client(stack: Stack, ctx: Context, new: Client) -> None:
         await store.put_client(tx, new)
         tx.after_commit.append(remembered(stack).clear)
         log.append(tx, permit, detail={"client": new.client_id, "institution": new.institution})
+    await rsakeys.ready(stack, new)
 
 
 async def propose_client(stack: Stack, ctx: Context, new: Client) -> None:
@@ -150,13 +164,31 @@ async def client_proposals(stack: Stack, ctx: Context) -> list[ClientProposal]:
     return found
 
 
-async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: bool) -> None:
-    """Register proposed software, or refuse it; never one's own. Raises NotFound, SameHand."""
+async def add_client_together(stack: Stack, ctx: Context, new: Client) -> bool:
+    """Propose software; or put it in force, if another operator proposed it in the very same words before.
+
+    Whether it is in force now. Raises BadRegistration.
+    """
+    for waiting in await client_proposals(stack, ctx):
+        if waiting.registration == new and waiting.proposed_by != ctx.actor.id:
+            await decide_client(stack, ctx, new.client_id, True, waiting.mark)
+            return True
+    await propose_client(stack, ctx, new)
+    return False
+
+
+async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: bool, mark: str = "") -> None:
+    """Register proposed software, or refuse it; never one's own. `mark` is that of the proposal that was looked at.
+
+    Raises NotFound, also for a proposal whose words changed since, and SameHand.
+    """
     permit = policy.decide(ctx, "signin.decide-client", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
         found = await store.held_client_proposal(tx, client_id)
         if found is None:
             raise NotFound("No registration of this software waits.")
+        if mark and found.mark != mark:
+            raise NotFound("The registration was worded anew since: look at it again.")
         if found.proposed_by == ctx.actor.id:
             raise SameHand()
         if approve:
@@ -164,6 +196,8 @@ async def decide_client(stack: Stack, ctx: Context, client_id: str, approve: boo
             tx.after_commit.append(remembered(stack).clear)
         await store.end_client_proposal(tx, client_id)
         log.append(tx, permit, detail={"client": client_id, "approved": approve, "proposed_by": found.proposed_by})
+    if approve:
+        await rsakeys.ready(stack, found.registration)
 
 
 async def rotate_client_key(stack: Stack, ctx: Context, client_id: str, jwks: tuple[dict, ...]) -> None:

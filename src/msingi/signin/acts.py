@@ -20,11 +20,13 @@ from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
 from msingi.signin import limits, rules, store, wire
 from msingi.signin.accounts import add_client as add_client
+from msingi.signin.accounts import add_client_together as add_client_together
 from msingi.signin.accounts import add_staff as add_staff
 from msingi.signin.accounts import check_not_recovering as check_not_recovering
 from msingi.signin.accounts import client_proposals as client_proposals
 from msingi.signin.accounts import close_staff as close_staff
 from msingi.signin.accounts import decide_client as decide_client
+from msingi.signin.accounts import has_operator as has_operator
 from msingi.signin.accounts import list_clients as list_clients
 from msingi.signin.accounts import list_staff as list_staff
 from msingi.signin.accounts import propose_client as propose_client
@@ -208,16 +210,16 @@ async def _phone_of(stack: Stack, person_id: PersonId) -> str:
 
 
 async def send_code(
-    stack: Stack, ctx: Context, who: Who, bound_to: bytes, place: str, text: tuple[str, str, str]
+    stack: Stack, ctx: Context, who: Who, bound_to: bytes, place: str, text: tuple[str, str, str], *, act: str = ""
 ) -> tuple[UUID, str]:
     """Send a one-time code by SMS; gives the challenge's id and the last two digits of the phone number.
 
     `bound_to` is what the answer must come from (a browser, an institution), `place` where codes are counted (empty:
-    by browser); `text` names the message, the language and the asking client. Raises NoPhone, and TooManyTries
-    after six codes.
+    by browser); `text` names the message, the language and the asking client; `act` what this is, if no sign-in and
+    no answer. Raises NoPhone, and TooManyTries after six codes.
     """
     name, language, via = text
-    act = "signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code"
+    act = act or ("signin.send-answer-code" if ctx.actor.kind is Kind.CLIENT else "signin.send-code")
     permit = policy.decide(ctx, act, who.person_id)
     phone = "" if who.staff_id else await _phone_of(stack, who.person_id)
     challenge_id = uuid7()

@@ -1,10 +1,13 @@
 """Nouns of sign-in: clients, staff accounts, sessions, attempts and what comes out of them."""
 
+import base64
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from msingi.identity.model_said import Said
@@ -22,6 +25,8 @@ SCOPE_CLAIMS: dict[str, tuple[str, ...]] = {
     "number": (NUMBER_CLAIM,),
 }
 
+_THUMBED = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
+
 
 class Profile(StrEnum):
     """What a client promised: `fapi` (FAPI 2.0), `confidential` (holds a key), `public` (an app without secret)."""
@@ -38,7 +43,8 @@ class Client(Struct, frozen=True, kw_only=True):
     `first_party` marks the stack's own portal, which asks no consent because no third party learns anything.
     `auth` is how it proves itself; `grants` are grant types beyond the code, the refresh token and its own;
     `dpop_nonce` says that its proofs must hold a nonce of ours; `userinfo_signed` that userinfo is a JWS;
-    `backchannel_logout_uri` is told when somebody's sign-in to it has ended.
+    `backchannel_logout_uri` is told when somebody's sign-in to it has ended; `id_token_signed_response_alg` is how the
+    ID tokens, userinfo and logout tokens that it gets are signed, ES256 or RS256.
     """
 
     client_id: str
@@ -56,6 +62,14 @@ class Client(Struct, frozen=True, kw_only=True):
     dpop_nonce: bool = False
     userinfo_signed: bool = False
     backchannel_logout_uri: str = ""
+    id_token_signed_response_alg: str = "ES256"
+
+    @property
+    def key_marks(self) -> list[str]:
+        """The thumbprints of its keys (RFC 7638), by which people compare them."""
+        kept = [{m: k[m] for m in _THUMBED.get(k.get("kty", ""), ()) if m in k} for k in self.jwks]
+        digests = (hashlib.sha256(msgspec.json.encode(k, order="sorted")).digest() for k in kept)
+        return [base64.urlsafe_b64encode(d).decode().rstrip("=") for d in digests]
 
 
 class ClientProposal(Struct, frozen=True, kw_only=True):
@@ -64,6 +78,11 @@ class ClientProposal(Struct, frozen=True, kw_only=True):
     registration: Client
     proposed_by: str
     proposed_at: datetime
+
+    @property
+    def mark(self) -> str:
+        """What the registration says, hashed: who decides about it decides about this, and no later wording."""
+        return hashlib.sha256(msgspec.json.encode(self.registration, order="sorted")).hexdigest()
 
 
 class StaffLine(Struct, frozen=True):

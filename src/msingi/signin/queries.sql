@@ -1,13 +1,13 @@
 -- name: client_by_id
 -- A client that may be used.
 SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
-  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri
+  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri, id_token_signed_response_alg
 FROM signin.client WHERE client_id = $1 AND active
 
 -- name: clients_after
 -- Registered clients by id, of one institution where $3 names it.
 SELECT client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
-  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri
+  auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri, id_token_signed_response_alg
 FROM signin.client WHERE active AND client_id > $1 AND ($3 = '' OR institution = $3) ORDER BY client_id LIMIT $2
 
 -- name: retire_client
@@ -18,14 +18,16 @@ UPDATE signin.client SET active = false WHERE client_id = $1 AND active RETURNIN
 -- Register a client; a repetition replaces what was registered.
 INSERT INTO signin.client
   (client_id, name, institution, profile, jwks, redirect_uris, logout_uris, scopes, claims, first_party,
-   auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri)
-VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7::text[], $8::text[], $9::text[], $10, $11, $12::text[], $13, $14, $15)
+   auth, grants, dpop_nonce, userinfo_signed, backchannel_logout_uri, id_token_signed_response_alg)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6::text[], $7::text[], $8::text[], $9::text[], $10, $11, $12::text[], $13, $14, $15,
+  $16)
 ON CONFLICT (client_id) DO UPDATE SET name = excluded.name, institution = excluded.institution,
   profile = excluded.profile, jwks = excluded.jwks, redirect_uris = excluded.redirect_uris,
   logout_uris = excluded.logout_uris, scopes = excluded.scopes, claims = excluded.claims,
   first_party = excluded.first_party, auth = excluded.auth, grants = excluded.grants,
   dpop_nonce = excluded.dpop_nonce, userinfo_signed = excluded.userinfo_signed,
-  backchannel_logout_uri = excluded.backchannel_logout_uri, active = true
+  backchannel_logout_uri = excluded.backchannel_logout_uri,
+  id_token_signed_response_alg = excluded.id_token_signed_response_alg, active = true
 
 -- name: put_client_keys
 -- Replace the public keys of a client.
@@ -290,3 +292,15 @@ SELECT registration, proposed_by, proposed_at FROM signin.client_proposal WHERE 
 -- name: end_client_proposal
 -- A registration was decided about.
 DELETE FROM signin.client_proposal WHERE client_id = $1
+
+-- name: provider_keys
+-- RSA keys of the provider that were made after $1, the newest first.
+SELECT kid, wrapped, certificate, made_at FROM signin.provider_key WHERE made_at > $1 ORDER BY made_at DESC
+
+-- name: put_provider_key
+-- Keep a new RSA key of the provider.
+INSERT INTO signin.provider_key (kid, wrapped, certificate, made_at) VALUES ($1, $2, $3, $4)
+
+-- name: has_role
+-- Whether some open staff account has a role.
+SELECT true FROM signin.staff WHERE active AND $1 = ANY (roles) LIMIT 1

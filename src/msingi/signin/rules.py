@@ -28,7 +28,18 @@ PROBE_WINDOW_S = 15 * 60
 _PIN = re.compile(r"[0-9]{4,8}")
 _ROWS = ("01234567890", "09876543210")
 SCOPES = frozenset(
-    {"openid", "profile", "phone", "number", "offline_access", "api", "authenticate", "authenticate-each"}
+    {
+        "openid",
+        "profile",
+        "phone",
+        "number",
+        "offline_access",
+        "api",
+        "authenticate",
+        "authenticate-each",
+        "send_binding_otp",
+        "wallet_binding",
+    }
 )
 
 
@@ -187,12 +198,18 @@ def check_registration(client: Client) -> None:
         "authenticate-each",
         "offline_access",
         "api",
+        "send_binding_otp",
+        "wallet_binding",
     }:
-        raise BadRegistration(rule="a public client has no scope authenticate, offline_access or api")
+        raise BadRegistration(rule="a public client has no scope authenticate, offline_access, api or of wallets")
     if not client.claims <= set(CLAIMS):
         raise BadRegistration(rule=f"claims are among {', '.join(CLAIMS)}")
     if "api" in client.scopes and "openid" in client.scopes and not client.first_party:
         raise BadRegistration(rule="only a first-party client acts for a signed-in person at API doors")
+    if client.id_token_signed_response_alg not in ("ES256", "RS256"):
+        raise BadRegistration(rule="id_token_signed_response_alg is ES256 or RS256")
+    if client.id_token_signed_response_alg == "RS256" and client.profile is Profile.FAPI:
+        raise BadRegistration(rule="FAPI 2.0, section 5.4.1: a fapi client's tokens are signed with ES256")
     for jwk in client.jwks:
         if secret_members(jwk):
             raise BadRegistration(rule="register public keys only")

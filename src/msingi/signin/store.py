@@ -55,7 +55,23 @@ async def put_client(tx: Tx, new: Client) -> None:
         new.dpop_nonce,
         new.userinfo_signed,
         new.backchannel_logout_uri,
+        new.id_token_signed_response_alg,
     )
+
+
+async def has_role(tx: Tx, role: str) -> bool:
+    """Whether some open staff account has this role."""
+    return await tx.value(Q.has_role, role) is not None
+
+
+async def provider_keys(tx: Tx, after: datetime) -> list[Row]:
+    """The provider's RSA keys that were made after an instant, newest first: kid, wrapped, certificate, made_at."""
+    return await tx.rows(Q.provider_keys, after)
+
+
+async def put_provider_key(tx: Tx, kid: str, wrapped: bytes, certificate: bytes, now: datetime) -> None:
+    """Keep a new RSA key, wrapped."""
+    await tx.do(Q.put_provider_key, kid, wrapped, certificate, now)
 
 
 async def put_client_proposal(tx: Tx, new: Client, proposed_by: str, now: datetime) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import tomllib
 from binascii import b2a_base64
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -28,7 +29,8 @@ from msingi.signin.errors import FlowLost, InvalidRequest, InvalidToken
 T = TypeVar("T")
 FALLBACK = "en"
 ALGORITHMS = ("ES256", "PS256", "EdDSA", "Ed25519")
-_registry = JWSRegistry(algorithms=list(ALGORITHMS))
+RS256 = "RS256"  # taken where a registration or a key says so by name, and never from a FAPI client (decision 0039)
+_registry = JWSRegistry(algorithms=[*ALGORITHMS, RS256])
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _PLAIN = frozenset(("alg", "kid", "typ", "jwk"))
 _MOST_HEADER = 512
@@ -106,14 +108,17 @@ def unverified(token: str) -> tuple[dict[str, Any], bytes]:
         raise ValueError("not a compact JWS") from None
 
 
-def verify_own(keys: Keystore, token: str, typ: str) -> bytes:
-    """The payload of a token that this provider signed with a key still valid (law 8). Raises InvalidToken."""
+def verify_own(keys: Keystore, token: str, typ: str, more: Iterable[dict[str, Any]] = ()) -> bytes:
+    """The payload of a token that this provider signed with a key still valid (law 8). Raises InvalidToken.
+
+    `more` are public keys beside the keystore's: its RSA keys, for tokens that may be signed by one.
+    """
     try:
         header, payload = unverified(token)
-        known = [k for k in keys.public("oidc") if k["kid"] == header.get("kid")]
+        known = [k for k in (*keys.public("oidc"), *more) if k["kid"] == header.get("kid")]
         if header.get("typ") != typ or not known:
             raise InvalidToken(rule="typ or kid")
-        if header.get("alg") != "ES256" or not signed(token, header, public_key(known[0])):
+        if header.get("alg") != known[0]["alg"] or not signed(token, header, public_key(known[0])):
             raise InvalidToken(rule="signature")
     except (ValueError, JoseError):
         raise InvalidToken(rule="signature") from None
@@ -143,10 +148,10 @@ def signed(token: str, header: dict[str, Any], key: Key) -> bool:
     return True
 
 
-def own_claims(keys: Keystore, token: str, typ: str) -> dict[str, Any]:
-    """The claims of an ID token of ours that a client sends as a hint. Raises InvalidRequest."""
+def own_claims(keys: Keystore, token: str, typ: str, more: Iterable[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The claims of an ID token of ours that a client sends as a hint; `more` as above. Raises InvalidRequest."""
     try:
-        return msgspec.json.decode(verify_own(keys, token, typ), type=dict[str, Any])
+        return msgspec.json.decode(verify_own(keys, token, typ, more), type=dict[str, Any])
     except InvalidToken:
         raise InvalidRequest("id_token_hint is not ours.", field="id_token_hint", rule="signature") from None
 

@@ -10,7 +10,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import book, errors, ledger, orders, parties, rules
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, Receipt
 

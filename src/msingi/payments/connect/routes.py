@@ -16,7 +16,7 @@ from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 from msingi.payments import files
-from msingi.payments.connect import acts, routes_g2p, wire
+from msingi.payments.connect import acts, routes_bills, routes_g2p, routes_vouchers, wire
 from msingi.payments.connect.wire import NOT_TAKEN, TAKEN, Answer, CheckAnswer, FailedAccount
 
 AnyRequest = Request[Any, Any, Any]
@@ -30,6 +30,7 @@ RequestHeader = Annotated[
 ]
 SUITE = "payments:"
 OLD = ("/register-beneficiary", "/update-beneficiary-details", "/prepayment-validation", "/bulk-payment")
+OLD_VOUCHERS = ("/vouchers/voucher_", "/vouchers/voucherstatuscheck/")
 
 
 async def authenticate(stack: Stack, request: AnyRequest) -> Actor | None:
@@ -37,7 +38,7 @@ async def authenticate(stack: Stack, request: AnyRequest) -> Actor | None:
     address whose operator named an institution as `payments:<code>` in MSINGI_GOVSTACK_INSTANCES, and nowhere else."""
     if not (stack.settings.sandbox and stack.settings.host in LOOPBACK) or "authorization" in request.headers:
         return None
-    if not request.url.path.startswith(OLD):
+    if not request.url.path.startswith(OLD + OLD_VOUCHERS):
         return None
     for item in stack.settings.govstack_instances.replace(" ", "").split(","):
         if item.startswith(SUITE) and item != SUITE:
@@ -199,7 +200,10 @@ routers = [
         request_max_body_size=MAX_BODY_BYTES,
     ),
     routes_g2p.router,
+    routes_vouchers.router,
+    routes_bills.router,
 ]
 authenticators = [authenticate]
 dialects = {path: wire.dialect for path in (*OLD, "/identityAccountMapper", "/batchtransactions")}
 dialects[routes_g2p.PREFIX] = routes_g2p.dialect
+dialects["/vouchers"] = routes_vouchers.dialect

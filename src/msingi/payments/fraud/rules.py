@@ -111,8 +111,15 @@ def ease(rules: Sequence[Rule]) -> Ease:
 
 def is_easy(bounds: Ease, facts: Facts) -> bool:
     """Whether no rule can speak of these facts."""
-    amount, paid = facts.amount, facts.paid
-    if facts.watched or facts.came or facts.stranger or amount >= bounds.small or len(paid) >= bounds.few:
+    if facts.watched or facts.came or facts.stranger:
+        return False
+    return is_light(bounds, facts.amount, facts.paid)
+
+
+def is_light(bounds: Ease, amount: int, paid: Sequence[Paid]) -> bool:
+    """Whether no rule can speak of an amount and what was paid before it, where nobody paid in, nobody is watched and
+    the payee is no stranger."""
+    if amount >= bounds.small or len(paid) >= bounds.few:
         return False
     for past in paid:
         amount += past.amount

@@ -19,7 +19,7 @@ from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
 from msingi.payments import model as ledger_model
 from msingi.payments import rules as ledger_rules
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Reason
 from msingi.payments.rates import acts, errors, rules, store

@@ -19,7 +19,7 @@ from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
-from msingi.payments.book import Ending
+from msingi.payments.batch import Ending
 from msingi.payments.model import Reason
 from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, translating, wire
 from msingi.payments.switch.model import Message, Part, SettledCurrency, State, Transfer

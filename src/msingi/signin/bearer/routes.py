@@ -8,10 +8,10 @@ from msingi.kernel import web
 from msingi.kernel.context import Actor
 from msingi.kernel.hot import Hot
 from msingi.kernel.stack import Stack
-from msingi.signin import wire
 from msingi.signin.bearer import acts
 from msingi.signin.errors import InvalidRequest, InvalidToken, UnauthorizedClient
 from msingi.signin.page import WebRequest
+from msingi.signin.provider import rsakeys
 from msingi.signin.provider.acts import client_context
 from msingi.signin.provider.model import Shown
 from msingi.signin.provider.proofs import ALGORITHMS
@@ -48,7 +48,8 @@ async def userinfo(request: WebRequest) -> Response[Any]:
     claims, client = await acts.userinfo(stack, token, web.request_id(request))
     if client.userinfo_signed:
         # Signed for clients that registered for it (OpenID Connect Core, section 5.3.2).
-        signed = wire.sign(stack.keys, "JWT", claims | {"iss": stack.settings.url, "aud": client.client_id})
+        said = claims | {"iss": stack.settings.url, "aud": client.client_id}
+        signed = await rsakeys.signed_for(stack, client, "JWT", said)
         return Response(signed, headers={"Cache-Control": "no-store"}, media_type="application/jwt")
     return Response(claims, headers={"Cache-Control": "no-store"})
 

@@ -18,7 +18,7 @@ from msingi.signin.ciba.model import GRANT, Accepted, Decision, Waiting
 from msingi.signin.errors import InvalidRequestObject, UnauthorizedClient, UseDpopNonce
 from msingi.signin.model import Client, Profile
 from msingi.signin.page import WebRequest
-from msingi.signin.provider import extend
+from msingi.signin.provider import extend, rsakeys
 from msingi.signin.provider.acts import ID_TYPE, client_context
 from msingi.signin.provider.proofs import ALGORITHMS
 from msingi.signin.provider.routes import FORM_TYPE, form, proven_client, unpacked, with_nonce
@@ -43,7 +43,7 @@ async def offer(stack: Stack) -> None:
 async def _person(stack: Stack, client: Client, params: dict[str, str]) -> PersonId | None:
     """Whom the hint names; None for nobody, which the software is not told (law 2)."""
     if hint := params.get("id_token_hint", ""):
-        sub = hinted_subject(wire.own_claims(stack.keys, hint, ID_TYPE), client.client_id)
+        sub = hinted_subject(wire.own_claims(stack.keys, hint, ID_TYPE, await rsakeys.public(stack)), client.client_id)
     else:
         sub = params["login_hint"][:100]
     own_work = signin.own_work()

@@ -18,12 +18,11 @@ from msingi.signin import store as agreements
 from msingi.signin import wire
 from msingi.signin.errors import FlowLost, TooManyTries
 from msingi.signin.esignet import reading, store
-from msingi.signin.esignet.model import LINK_TTL_S, LINKED_TTL_S, Chosen, Link, Login, Said
+from msingi.signin.esignet.model import LINK_TTL_S, LINKED_TTL_S, Chosen, Link, Login
 from msingi.signin.esignet.rules import Fault
-from msingi.signin.model import CLAIMS, Client, Place, Verdict, Who
+from msingi.signin.model import CLAIMS, Client, Who
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider import rules
-from msingi.signin.rules import is_staff_login
 
 _LABEL = "signin.login"
 Change = Callable[[Login], Login]
@@ -69,61 +68,9 @@ def check_open(login: Login) -> Login:
     return login
 
 
-async def prove(
-    stack: Stack, ctx: Context, key: bytes, login: Login, client: Client, said: Said, place: Place, *, by_link: bool
-) -> Login:
-    """One try to prove who one is: the PIN, then the code that was sent for it. Raises Fault.
-
-    `by_link` says that it is the linked device's; what one device proved, the other does not decide about.
-    """
-    named = stack.keys.blind(f"signin.login|{said.individual}")
-    if is_staff_login(said.individual):
-        raise Fault("invalid_identifier", "staff sign in at the stack's own pages")
-    who, flow = _known_to(login, by_link), login.flow
-    if "PIN" in said.answers:
-        alone = flow.asked.factors == 1
-        pin = said.answers["PIN"]
-        result = await signin.verify_pin(stack, ctx, said.individual, pin, place, client.name, one_factor=alone)
-        if result.verdict is Verdict.LOCKED:
-            raise Fault("individual_id_blocked", f"too many tries; again in {result.retry_after_s} seconds")
-        if result.who is None:
-            raise Fault("auth_failed", "the number or the PIN is wrong")
-        if result.cookie:
-            return await _proven(stack, ctx, key, result.cookie, by_link)
-        who = result.who
-        login = await follow(stack, ctx, key, "PIN right", lambda was: _knows(was, named, who, by_link))
-    if who is None or "OTP" not in said.answers:
-        more = "the PIN was right: ask for a code at send-otp, and send it as OTP" if who else "PIN comes first"
-        raise Fault("invalid_no_of_challenges", more)
-    if not wire.same(login.named, named):
-        raise Fault("invalid_identifier", "not the number whose PIN was right")
-    if flow.challenge_id is None:
-        raise Fault("auth_failed", "no code was sent: ask for one at send-otp")
-    code = said.answers["OTP"]
-    verdict, cookie = await signin.verify_code(stack, ctx, who, flow.challenge_id, code, place, client.name)
-    if verdict is not Verdict.RIGHT:
-        raise Fault("auth_failed", "the code is wrong, or too old")
-    return await _proven(stack, ctx, key, cookie, by_link)
-
-
-def _knows(login: Login, named: bytes, who: Who, by_link: bool) -> Login:
-    flow = msgspec.structs.replace(check_open(login).flow, who=who, challenge_id=None, tail="")
-    return msgspec.structs.replace(login, flow=flow, named=named, by_link=by_link)
-
-
-def _known_to(login: Login, by_link: bool) -> Who | None:
+def known_to(login: Login, by_link: bool) -> Who | None:
     """Whose PIN was right on this very device; what the other device showed counts for nothing here."""
     return login.flow.who if login.by_link == by_link else None
-
-
-async def _proven(stack: Stack, ctx: Context, key: bytes, session: str, by_link: bool) -> Login:
-    def proven(login: Login) -> Login:
-        if login.session:
-            raise Fault("invalid_transaction_id", "somebody signed in here meanwhile")
-        flow = msgspec.structs.replace(check_open(login).flow, who=None, challenge_id=None, tail="")
-        return msgspec.structs.replace(login, flow=flow, session=session, by_link=by_link)
-
-    return await follow(stack, ctx, key, "proven", proven)
 
 
 async def send_code(
@@ -142,7 +89,7 @@ async def send_code(
 
     Nobody is sent anything because somebody else typed their number: without the PIN no message leaves.
     """
-    who = _known_to(login, by_link)
+    who = known_to(login, by_link)
     if who is None:
         raise Fault("send_otp_failed", "a code is sent once the PIN was right: authenticate with PIN first")
     if not wire.same(login.named, stack.keys.blind(f"signin.login|{individual}")):
@@ -221,7 +168,10 @@ async def link_code(stack: Stack, ctx: Context, key: bytes, device_hash: bytes) 
     def offered(login: Login) -> Login:
         if check_open(login).flow.device_hash != device_hash or login.session:
             raise Fault("invalid_transaction_id", "a sign-in of this browser that nobody has finished")
-        return msgspec.structs.replace(login, link=wire.secret_hash(secret), link_until=until, linked_at=0)
+        flow = msgspec.structs.replace(login.flow, who=None, challenge_id=None) if login.by_link else login.flow
+        # What was proved on a device that was linked before is not the next one's.
+        new = {"link": wire.secret_hash(secret), "link_until": until, "linked_at": 0, "signed": None, "flow": flow}
+        return msgspec.structs.replace(login, **new)
 
     await follow(stack, ctx, key, "link offered", offered)
     return wire.seal(stack.seal, "link", Link(key, secret)), until

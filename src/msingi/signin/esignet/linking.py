@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from msingi.kernel import web
 from msingi.signin import page, wire
-from msingi.signin.esignet import acts, reading
+from msingi.signin.esignet import acts, proving, reading
 from msingi.signin.esignet.envelope import HERE, code_sent, told_at
 from msingi.signin.esignet.model import WAIT_S, Link, Login
 from msingi.signin.esignet.rules import Fault
@@ -148,7 +148,7 @@ async def _proved(request: WebRequest, asked: Said, *, tell: bool) -> Said:
     if login.session:
         raise Fault("invalid_transaction_id", "somebody has signed in here already")
     client, place = await client_of(stack, login), _place(request, found)
-    login = await acts.prove(stack, ctx, found.login, login, client, said, place, by_link=True)
+    login = await proving.prove(stack, ctx, login, proving.Try(found.login, client, said, place, linked_id))
     action = await consent_action(request, login, client)
     if action["consentAction"] == "NOCAPTURE":
         await acts.accept(stack, ctx, found.login, None)

@@ -2,13 +2,14 @@
 
 from msgspec import Struct
 
+from msingi.kernel.ids import PersonId
 from msingi.signin.provider.model import Flow
 
 LINK_TTL_S = 30
 LINKED_TTL_S = 5 * 60
 WAIT_S = 20
 CHANNELS = ("phone",)
-FACTORS = {"PIN": ("number", "alpha-numeric"), "OTP": ("number", "alpha-numeric")}
+FACTORS = {"PIN": ("number", "alpha-numeric"), "OTP": ("number", "alpha-numeric"), "WLA": ("jwt",)}
 
 
 class Login(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -16,8 +17,8 @@ class Login(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `flow` is the sign-in as our own pages know it; `details_hash` what the page must show to go on; `named` whose
     number was typed; `session` the sealed session once enough was proved, `by_link` on the second device; `link` and
-    `linked_at` that device; `settled` once nothing is left to decide there, `accepted` what was decided, None where
-    nothing was asked; `over` once it gave its code.
+    `linked_at` that device, `signed` whose wallet key signed on it; `settled` once nothing is left to decide there,
+    `accepted` what was decided, None where nothing was asked; `over` once it gave its code.
     """
 
     flow: Flow
@@ -28,6 +29,7 @@ class Login(Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: bytes = b""
     link_until: int = 0
     linked_at: int = 0
+    signed: PersonId | None = None
     settled: bool = False
     accepted: tuple[str, ...] | None = None
     over: bool = False

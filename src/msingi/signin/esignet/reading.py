@@ -21,6 +21,7 @@ from msingi.signin.model import NUMBER_CLAIM, Client
 from msingi.signin.provider.model import ACR, Asked
 from msingi.signin.wire import b64
 
+WALLET = "Wallet"  # GovStack's word for WLA, at the doors without version
 _PARAMETERS = {
     "scope": "scope",
     "responseType": "response_type",
@@ -73,8 +74,8 @@ def parameters(asked: dict[str, Any]) -> dict[str, str]:
 
 
 def _strength(name: str) -> str:
-    """A PIN alone is eSignet's static code; whatever else it asks for is two factors here."""
-    return ACR[1] if name.endswith(":acr:static-code") else ACR[2] if ":acr:" in name else name
+    """A PIN alone is eSignet's static code, a wallet's key alone its linked wallet; all else is two factors here."""
+    return ACR[1] if name.endswith((":acr:static-code", ":acr:linked-wallet")) else ACR[2] if ":acr:" in name else name
 
 
 def _claims(claims: Any) -> dict[str, dict[str, Any]]:
@@ -110,10 +111,11 @@ def theirs(claim: str) -> str:
 def details(login_id: str, asked: Asked, client: Client, *, named: bool) -> dict[str, Any]:
     """What eSignet's page is told to show; with `named`, the software's name by language, as its versions 2 and 3."""
     claims = dict.fromkeys(asked.claims + asked.id_claims)
-    one = [{"type": "PIN"}]
+    wallet = "WLA" if named else WALLET
+    ways = (["PIN"], [wallet]) if asked.factors == 1 else (["PIN", "OTP"], ["PIN", wallet])
     return {
         "transactionId": login_id,
-        "authFactors": [one if asked.factors == 1 else [*one, {"type": "OTP"}]],
+        "authFactors": [[{"type": kind} for kind in way] for way in ways],
         "authorizeScopes": [p.removeprefix("scope:") for p in asked.powers if p.startswith("scope:")],
         "essentialClaims": [theirs(c) for c in claims if c in asked.essential],
         "voluntaryClaims": [theirs(c) for c in claims if c not in asked.essential],
@@ -148,14 +150,15 @@ def said(asked: dict[str, Any]) -> Said:
     answers: dict[str, str] = {}
     listed = asked.get("challengeList")
     if not isinstance(listed, list) or not 1 <= len(listed) <= len(FACTORS):
-        raise Fault("invalid_no_of_challenges", "one challenge for each factor: PIN, OTP")
+        raise Fault("invalid_no_of_challenges", f"one challenge for each factor: {', '.join(FACTORS)}")
     for each in listed:
         kind = each.get("authFactorType") if isinstance(each, dict) else None
+        kind = "WLA" if kind == WALLET else kind
         if not isinstance(kind, str) or kind not in FACTORS or kind in answers:
             raise Fault("invalid_auth_factor_type", f"each of {', '.join(FACTORS)} once")
         if each.get("format") not in FACTORS[kind]:
             raise Fault("invalid_challenge_format", f"the format is one of {', '.join(FACTORS[kind])}")
-        answers[kind] = text(each, "challenge", "invalid_challenge")[:100]
+        answers[kind] = text(each, "challenge", "invalid_challenge")[: 100 if kind != "WLA" else None]
     return Said(individual, answers)
 
 

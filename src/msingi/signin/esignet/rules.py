@@ -1,6 +1,7 @@
 """Registration as eSignet asks for it, checked field by field; every fault has eSignet's own code."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,8 +12,9 @@ from joserfc.errors import JoseError
 from msingi.signin.errors import BadRegistration
 from msingi.signin.model import CLAIMS, Client, Profile
 from msingi.signin.rules import check_redirect_form, is_client_id, secret_members
-from msingi.signin.wire import public_key
+from msingi.signin.wire import RS256, public_key
 
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 # What eSignet and GovStack call strengths of sign-in that people of this country can prove.
 ACRS = {
@@ -63,7 +65,17 @@ def _key(asked: dict[str, Any]) -> dict[str, Any]:
         public_key(jwk)
     except (msgspec.DecodeError, ValueError, KeyError, TypeError, JoseError):
         raise Fault("invalid_public_key", "publicKey is a public JWK: RSA with n and e, or EC with x and y") from None
-    return {m: jwk[m] for m in ("kty", "crv", "x", "y", "n", "e", "kid", "use") if m in jwk}
+    return {m: jwk[m] for m in ("kty", "crv", "x", "y", "n", "e", "kid", "use", "alg") if m in jwk}
+
+
+def _alg(asked: dict[str, Any]) -> str:
+    """How its tokens are signed: RS256 unless it says otherwise (OpenID Connect Registration, section 2)."""
+    more = asked.get("additionalConfig")
+    said = [part.get("id_token_signed_response_alg") for part in (asked, more) if isinstance(part, dict)]
+    alg = next((one for one in said if one is not None), RS256)
+    if alg not in ("ES256", RS256):
+        raise Fault("invalid_additional_config", "id_token_signed_response_alg is RS256 or ES256")
+    return alg
 
 
 def check_time(body: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -81,6 +93,24 @@ def check_time(body: dict[str, Any], now: datetime) -> dict[str, Any]:
     if not isinstance(asked, dict):
         raise Fault("invalid_request", "request is an object")
     return asked
+
+
+def token_fault(sent: Mapping[str, str]) -> Fault | None:
+    """What a token request lacks, as eSignet calls it, before anything is verified; None for a form that is whole.
+
+    eSignet names what RFC 6749 calls invalid_request and invalid_client more closely; nothing is let through by it.
+    """
+    if not sent:
+        return Fault("invalid_payload", "send a form (application/x-www-form-urlencoded)")
+    if not sent.get("grant_type"):
+        return Fault("invalid_input", "grant_type is missing")
+    if sent["grant_type"] == "authorization_code" and not sent.get("redirect_uri"):
+        return Fault("invalid_redirect_uri", "redirect_uri is the one that the code was asked for with")
+    if sent.get("client_assertion_type") != ASSERTION_TYPE:
+        return Fault("invalid_assertion_type", f"client_assertion_type is {ASSERTION_TYPE}")
+    if not sent.get("client_assertion"):
+        return Fault("invalid_assertion", "client_assertion is missing")
+    return None
 
 
 def read(asked: dict[str, Any], client_id: str, institution: str = "") -> Client:
@@ -120,4 +150,5 @@ def read(asked: dict[str, Any], client_id: str, institution: str = "") -> Client
         # A claim that this country does not know is not given; asking for it is no fault (OpenID Connect Core, 5.5.1).
         claims=frozenset(OURS[c] for c in claims if c in OURS),
         userinfo_signed=True,
+        id_token_signed_response_alg=_alg(asked),
     )

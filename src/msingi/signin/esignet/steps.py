@@ -17,7 +17,7 @@ from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import page, wire
 from msingi.signin.errors import ForgedRequest
-from msingi.signin.esignet import acts, reading, rules
+from msingi.signin.esignet import acts, proving, reading, rules
 from msingi.signin.esignet.envelope import HERE, body_of, code_sent, told
 from msingi.signin.esignet.model import CHANNELS, Login
 from msingi.signin.esignet.rules import Fault
@@ -88,7 +88,7 @@ async def _read(request: WebRequest, asked: Said) -> tuple[Client, Asked]:
         checks.check_destination(client, params.get("redirect_uri", ""))
         checks.check_route(client, pushed=False)
         read = checks.read_request(params, client, extend.of(stack), pushed=False, request_id=token(16), now=now)
-        return client, provider.hinted(stack, params, read)
+        return client, await provider.hinted(stack, params, read)
     except Refusal as refusal:
         raise reading.fault_of(refusal) from None
 
@@ -105,7 +105,7 @@ async def _begin(request: WebRequest, asked: Said, *, named: bool) -> Said:
 
 @post(f"{HERE}/authorization/oauth-details", status_code=200, tags=["signin"])
 async def oauth_details(request: WebRequest) -> Response[dict[str, Any]]:
-    """Begin a sign-in, as eSignet's page asks for it; without PKCE it is refused, as everywhere."""
+    """Begin a sign-in, as eSignet's page asks for it; what may come without PKCE may do so everywhere."""
     return await answered(request, lambda asked: _begin(request, asked, named=False))
 
 
@@ -176,7 +176,7 @@ async def _proved(request: WebRequest, asked: Said, *, tell: bool) -> Said:
         raise Fault("invalid_transaction", "somebody has signed in here already")
     stack, ctx = web.stack(request), ctx_of(request)
     client, place = await client_of(stack, login), page.place_of(request)
-    login = await acts.prove(stack, ctx, key, login, client, said, place, by_link=False)
+    login = await proving.prove(stack, ctx, login, proving.Try(key, client, said, place))
     return {"transactionId": asked["transactionId"]} | (await consent_action(request, login, client) if tell else {})
 
 

@@ -21,6 +21,7 @@ from msingi.signin.model import Proved
 from msingi.signin.page import WebRequest
 from msingi.signin.passkeys import acts
 from msingi.signin.passkeys.model import TTL_S, Ceremony
+from msingi.signin.wallets import acts as wallets
 
 HERE = "/signin/passkeys"
 _NAMES = {code: wire.say("way_passkey", code) for code in wire.languages()}
@@ -68,7 +69,7 @@ def script() -> Response[bytes]:
 
 @get(HERE, include_in_schema=False)
 async def show(request: WebRequest) -> Response[Any]:
-    """The page with one's passkeys; whoever opens it has proved two factors."""
+    """The page with one's passkeys and wallets; whoever opens it has proved two factors."""
     held = await own.visitor(request, HERE)
     if isinstance(held, Response):
         return held
@@ -89,19 +90,23 @@ async def show(request: WebRequest) -> Response[Any]:
             resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
     )
-    until = int(clock.now().timestamp()) + TTL_S
+    until, done = int(clock.now().timestamp()) + TTL_S, request.query_params.get("done", "")
     facts: dict[str, Any] = {
         "options": options_to_json(options),
         "ceremony": wire.seal(stack.seal, "passkey", (Ceremony(options.challenge, until), held.session.session_id)),
         "passkeys": [(p.name, p.made_at.date(), p.seen_at.date(), held.token(wire.b64(p.passkey_id))) for p in found],
-        "done": request.query_params.get("done", ""),
+        "done": done if done in ("added", "removed", "unbound") else "",
+        "wallets": [
+            (w.name, w.made_at.date(), w.seen_at.date(), w.expires_at.date(), held.token(f"wallet {w.client_id}"))
+            for w in await wallets.list_wallets(stack, held.ctx("identity-proofing"), held.person_id)
+        ],
     }
     return page.show(request, "passkeys", lang, here=HERE, flow="", script=True, **facts)
 
 
 @post(HERE, include_in_schema=False)
 async def change(request: WebRequest) -> Response[Any]:
-    """Add a passkey, or remove one."""
+    """Add a passkey, or remove one, or a wallet's key."""
     flow.check_origin(request)
     held = await own.visitor(request, HERE)
     if isinstance(held, Response):
@@ -110,6 +115,9 @@ async def change(request: WebRequest) -> Response[Any]:
     if remove := fields.get("remove", [""])[0]:
         await acts.remove_passkey(stack, ctx, held.person_id, wire.unb64(held.opened(remove)))
         return page.go(f"{HERE}?done=removed")
+    if unbind := fields.get("unbind", [""])[0]:
+        await wallets.remove_wallet(stack, ctx, held.person_id, held.opened(unbind).removeprefix("wallet "))
+        return page.go(f"{HERE}?done=unbound")
     kind = tuple[Ceremony, Any]
     ceremony, session_id = wire.unseal(stack.seal, "passkey", fields.get("ceremony", [""])[0], kind)
     if str(session_id) != str(held.session.session_id) or ceremony.expires_at <= clock.now().timestamp():

@@ -11,8 +11,8 @@ from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
-from msingi.signin import wire
 from msingi.signin.model import SignedOut
+from msingi.signin.provider import rsakeys
 from msingi.signin.provider.minting import session_name, subject_of
 
 logger = logging.getLogger("msingi.signin")
@@ -43,7 +43,7 @@ async def tell(stack: Stack, payload: bytes) -> None:
     }
     if ended.session_id is not None:
         claims["sid"] = session_name(stack, client.client_id, ended.session_id)
-    form = {"logout_token": wire.sign(stack.keys, TOKEN_TYPE, claims)}
+    form = {"logout_token": await rsakeys.signed_for(stack, client, TOKEN_TYPE, claims)}
     try:
         async with httpx.AsyncClient(timeout=WAIT_S, follow_redirects=False) as http:
             answer = await http.post(client.backchannel_logout_uri, data=form)

@@ -16,7 +16,7 @@ from msingi.signin import acts as signin
 from msingi.signin import store, wire
 from msingi.signin.errors import InvalidGrant
 from msingi.signin.model import NUMBER_CLAIM, Client
-from msingi.signin.provider import extend, rules
+from msingi.signin.provider import extend, rsakeys, rules
 from msingi.signin.provider.model import (
     ACCESS_TTL_S,
     ACR,
@@ -91,7 +91,8 @@ async def tokens(
     signed = wire.sign(stack.keys, ACCESS_TYPE, access)
     identity = ""
     if "openid" in scopes:
-        identity = wire.sign(stack.keys, ID_TYPE, await _identity(stack, ctx, client, bound, terms, signed))
+        known = await _identity(stack, ctx, client, bound, terms, signed)
+        identity = await rsakeys.signed_for(stack, client, ID_TYPE, known)
     told = []
     for detail in terms.details:
         known = more.details.get(detail["type"])

@@ -28,6 +28,11 @@ def claim_last(tx: Tx, once: Once) -> None:
     store.claim_last(tx, _hashed(once), _until(once))
 
 
+def until_of(once: Once) -> tuple[bytes, datetime]:
+    """How such a thing stands in the table: its hash, and until when it is kept."""
+    return _hashed(once), _until(once)
+
+
 def _hashed(once: Once) -> bytes:
     return hashlib.sha256(once.what.encode()).digest()
 

@@ -10,7 +10,7 @@ from joserfc.errors import JoseError
 
 from msingi.kernel.keys import Keystore
 from msingi.signin.errors import InvalidClient, InvalidProof, InvalidRequestObject, UseDpopNonce
-from msingi.signin.model import Client
+from msingi.signin.model import Client, Profile
 from msingi.signin.provider.model import (
     ASSERTION_LONGEST_S,
     NONCE_S,
@@ -22,10 +22,11 @@ from msingi.signin.provider.model import (
 )
 from msingi.signin.rules import secret_members
 from msingi.signin.wire import ALGORITHMS as ALGORITHMS
-from msingi.signin.wire import b64, public_key, signed, thumbprint, unverified
+from msingi.signin.wire import RS256, b64, public_key, signed, thumbprint, unverified
 
-# FAPI 2.0, section 5.4.1: ALGORITHMS and no others; RS256 and "none" are refused for everybody.
-_KEY_TYPES = {"ES256": "EC", "PS256": "RSA", "EdDSA": "OKP", "Ed25519": "OKP"}
+# FAPI 2.0, section 5.4.1: ALGORITHMS and no others. RS256 stands beside them only in the assertions of a confidential
+# client that registered an RSA key by that name; "none" and symmetric algorithms are refused for everybody.
+_KEY_TYPES = {"ES256": "EC", "PS256": "RSA", "EdDSA": "OKP", "Ed25519": "OKP", "RS256": "RSA"}
 
 
 class _Assertion(msgspec.Struct):
@@ -68,7 +69,7 @@ def verify_assertion(assertion: str, client: Client, issuer: str, now: float) ->
     except ValueError:
         raise InvalidClient(rule="client_assertion is a signed JWT") from None
     alg = header.get("alg")
-    if alg not in ALGORITHMS:
+    if alg not in assertion_algorithms(client):
         raise InvalidClient(rule=f"alg is one of {', '.join(ALGORITHMS)}")
     # 2. Signature by a key that the client registered (RFC 7523, section 3, point 9).
     if not signed_by(assertion, header, client):
@@ -92,6 +93,12 @@ def verify_assertion(assertion: str, client: Client, issuer: str, now: float) ->
     if not 0 < len(claims.jti) <= 500:
         raise InvalidClient(rule="jti")
     return Once(f"assertion|{client.client_id}|{claims.jti}", int(claims.exp) + SKEW_S)
+
+
+def assertion_algorithms(client: Client) -> tuple[str, ...]:
+    """With what this client may sign its assertions: RS256 only if it promised no FAPI and its own key says so."""
+    named = client.profile is Profile.CONFIDENTIAL and any(k.get("alg") == RS256 for k in client.jwks)
+    return (*ALGORITHMS, RS256) if named else ALGORITHMS
 
 
 def known_nonces(keys: Keystore, now: float) -> tuple[str, str]:
@@ -203,6 +210,8 @@ def signed_by(text: str, header: dict[str, Any], client: Client) -> bool:
     kid = header.get("kid")
     kty = _KEY_TYPES[header["alg"]]
     fitting = [k for k in client.jwks if k.get("kty") == kty and (not kid or k.get("kid", kid) == kid)]
+    if header["alg"] == RS256:
+        fitting = [k for k in fitting if k.get("alg") == RS256]
     return any(_verifies(text, header, key) for key in fitting)
 
 

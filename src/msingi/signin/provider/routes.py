@@ -28,7 +28,7 @@ from msingi.signin.errors import (
 )
 from msingi.signin.model import Client, Profile
 from msingi.signin.page import WebRequest
-from msingi.signin.provider import acts, extend, rules
+from msingi.signin.provider import acts, extend, rsakeys, rules
 from msingi.signin.provider.model import (
     FLOW_TTL_S,
     REQUEST_TTL_S,
@@ -154,9 +154,10 @@ async def provider_metadata(request: WebRequest) -> Response[dict[str, Any]]:
     tags=["signin"],
 )
 async def jwks(request: WebRequest) -> Response[dict[str, Any]]:
-    """The keys that verify this provider's tokens, the current one first (RFC 7517)."""
+    """The keys that verify this provider's tokens, current ones first (RFC 7517); an RSA key leads, if there is one."""
+    stack = web.stack(request)
     headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-    return Response({"keys": web.stack(request).keys.public("oidc")}, headers=headers)
+    return Response({"keys": [*await rsakeys.public(stack), *stack.keys.public("oidc")]}, headers=headers)
 
 
 @post("/oauth/par", status_code=201, tags=["signin"], opt={"takes": (FORM_TYPE,)})
@@ -172,7 +173,7 @@ async def push(request: WebRequest) -> Response[Pushed]:
     rules.check_destination(client, params.get("redirect_uri", ""))
     more = extend.of(stack)
     asked = rules.read_request(params, client, more, pushed=True, request_id=token(16), now=now, jkt=jkt)
-    sealed = await acts.push(stack, ctx, hinted(stack, params, asked), onces + proofs + signed)
+    sealed = await acts.push(stack, ctx, await hinted(stack, params, asked), onces + proofs + signed)
     return Response(Pushed(REQUEST_URI + sealed, REQUEST_TTL_S), status_code=201, headers=fresh(request))
 
 
@@ -186,10 +187,11 @@ def unpacked(stack: Stack, params: dict[str, str], client: Client) -> tuple[dict
     return inside, (once,) if once else ()
 
 
-def hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
+async def hinted(stack: Stack, params: dict[str, str], asked: Asked) -> Asked:
     """The request with the subject that `id_token_hint` names (OpenID Connect Core, section 3.1.2.1)."""
     if hint := params.get("id_token_hint", ""):
-        sub = rules.hinted_subject(wire.own_claims(stack.keys, hint, acts.ID_TYPE), asked.client_id)
+        claims = wire.own_claims(stack.keys, hint, acts.ID_TYPE, await rsakeys.public(stack))
+        sub = rules.hinted_subject(claims, asked.client_id)
         if asked.subject not in ("", sub):
             raise InvalidRequest("id_token_hint and claims name different people.", field="id_token_hint", rule="sub")
         return msgspec.structs.replace(asked, subject=sub)
@@ -224,7 +226,7 @@ async def _begin(request: WebRequest, params: dict[str, str]) -> Response[Any]:
             params, _ = unpacked(stack, params, client)
             rules.check_destination(client, params.get("redirect_uri", ""))
             asked = rules.read_request(params, client, extend.of(stack), pushed=False, request_id=token(16), now=now)
-            asked = hinted(stack, params, asked)
+            asked = await hinted(stack, params, asked)
         except Refusal as refusal:
             if isinstance(refusal, RedirectMismatch) or "redirect_uri" not in params:
                 raise
@@ -251,12 +253,7 @@ async def authorize_by_form(request: WebRequest) -> Response[Any]:
     return await _begin(request, await form(request))
 
 
-@post(
-    ["/oauth/token", "/v1/esignet/oauth/token", "/v1/esignet/oauth/v2/token"],
-    status_code=200,
-    tags=["signin"],
-    opt={"takes": (FORM_TYPE,)},
-)
+@post("/oauth/token", status_code=200, tags=["signin"], opt={"takes": (FORM_TYPE,)})
 async def tokens(request: WebRequest) -> Response[Tokens]:
     """Tokens for a code, a refresh token, a grant of another room, or software itself (RFC 6749, section 3.2)."""
     stack = web.stack(request)
@@ -296,7 +293,7 @@ async def _logout_target(request: WebRequest, params: dict[str, str]) -> tuple[s
     stack = web.stack(request)
     client_id, sub = params.get("client_id", ""), ""
     if hint := params.get("id_token_hint", ""):
-        claims = wire.own_claims(stack.keys, hint, acts.ID_TYPE)
+        claims = wire.own_claims(stack.keys, hint, acts.ID_TYPE, await rsakeys.public(stack))
         sub = rules.hinted_subject(claims, client_id or str(claims["aud"]))
         client_id = str(claims["aud"])
     to = params.get("post_logout_redirect_uri", "")

@@ -82,9 +82,11 @@ def read_request(
         raise UnsupportedResponseType(field="response_type")
     if params.get("response_mode", "query") != "query":
         raise InvalidRequest("Only response_mode=query is offered.", field="response_mode", rule="query")
-    # 3. PKCE with S256, always (RFC 7636, section 4.3; FAPI 2.0, section 5.3.2.2).
+    # 3. PKCE with S256 (RFC 7636, section 4.3; FAPI 2.0, section 5.3.2.2), or what may stand in its place.
     challenge = params.get("code_challenge", "")
-    if params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
+    if nonce_suffices(params, client):
+        challenge = ""
+    elif params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise InvalidRequest("PKCE with S256 is needed.", field="code_challenge", rule="PKCE S256")
     # 4. Scopes that the client was registered for, and details of a known type; openid unless an upper room is meant.
     scopes = read_scopes(params.get("scope", ""), client, more)
@@ -120,6 +122,18 @@ def read_request(
         login_hint=params.get("login_hint", "")[:100],
         ui_locales=params.get("ui_locales", "")[:100],
     )
+
+
+def nonce_suffices(params: Mapping[str, str], client: Client) -> bool:
+    """Whether a request without PKCE is held together by its nonce (RFC 9700, section 2.1.1; decision 0039).
+
+    Only for a third party's confidential software that signs with its key and will check the nonce in an ID token;
+    never for public or FAPI clients, and never where the request speaks of PKCE at all.
+    """
+    if {"code_challenge", "code_challenge_method"} & set(params):
+        return False
+    signs = client.profile is Profile.CONFIDENTIAL and client.auth == "private_key_jwt" and not client.first_party
+    return signs and bool(params.get("nonce")) and "openid" in params.get("scope", "").split()
 
 
 def _named_key(named: str, shown: str) -> str:
@@ -267,7 +281,10 @@ def check_redemption(terms: Terms, *, redirect_uri: str, verifier: str, jkt: str
     """Raises InvalidGrant unless a code is redeemed as it was asked for (RFC 6749, section 4.1.3; RFC 9449, 10)."""
     if redirect_uri != terms.redirect_uri:
         raise InvalidGrant(rule="redirect_uri")
-    verify_pkce(verifier, terms.challenge)
+    if terms.challenge or not terms.nonce:
+        verify_pkce(verifier, terms.challenge)
+    elif verifier:  # nobody slips a verifier under a request that had no challenge (RFC 9700, section 2.1.1)
+        raise InvalidGrant(rule="code_verifier without code_challenge")
     if terms.jkt and not hmac.compare_digest(terms.jkt, jkt):
         raise InvalidGrant(rule="DPoP key")
 

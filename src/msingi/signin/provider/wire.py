@@ -12,7 +12,7 @@ from msingi.signin.provider.extend import Extensions
 from msingi.signin.provider.model import ACR, AccessClaims
 from msingi.signin.provider.proofs import ALGORITHMS
 from msingi.signin.rules import SCOPES
-from msingi.signin.wire import unverified, verify_own
+from msingi.signin.wire import RS256, unverified, verify_own
 
 ACCESS_TYPE = "at+jwt"
 USERINFO = "/oauth/userinfo"
@@ -32,7 +32,7 @@ def metadata(issuer: str, languages: list[str], more: Extensions) -> dict[str, A
         "introspection_endpoint": f"{issuer}/oauth/introspect",
         "introspection_endpoint_auth_methods_supported": ["private_key_jwt"],
         "introspection_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
-        "userinfo_signing_alg_values_supported": ["ES256"],
+        "userinfo_signing_alg_values_supported": ["ES256", "RS256"],
         "backchannel_logout_supported": True,
         "backchannel_logout_session_supported": True,
         "end_session_endpoint": f"{issuer}/oauth/logout",
@@ -41,9 +41,9 @@ def metadata(issuer: str, languages: list[str], more: Extensions) -> dict[str, A
         "response_modes_supported": ["query"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials", *more.grants],
         "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["ES256"],
+        "id_token_signing_alg_values_supported": ["ES256", "RS256"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none", *more.proofs],
-        "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+        "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS, RS256],
         "revocation_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
         "revocation_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
         "dpop_signing_alg_values_supported": list(ALGORITHMS),

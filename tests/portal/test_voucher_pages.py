@@ -1,0 +1,85 @@
+"""Vouchers as people meet them: shown by whoever holds one, taken by a shop, with every no in plain words."""
+
+import re
+
+import pytest
+from tests.payments import kit
+from tests.portal.test_fraud_pages import keep
+
+from msingi.payments import acts as payments
+from msingi.payments.bank import acts as bank
+from msingi.payments.bank.model import MerchantOrder
+from msingi.payments.model import AccountKind
+from msingi.payments.vouchers import acts, funding
+from msingi.payments.vouchers.model import SchemeOrder, ShopOrder, VoucherOrder
+
+G2P = "social-protection"
+CLERK = kit.as_staff("payment-clerk", id="v-clerk", purpose=G2P)
+BOSS = kit.as_staff("payment-approver", id="v-boss", purpose=G2P)
+SELLER = kit.as_staff("account-officer", id="mbenki", institution="benki")
+
+
+@pytest.fixture(scope="module")
+async def given(stack, town):
+    """A food voucher of 12,000 for Asha, and a shop of Baraka's that takes it."""
+    source = await payments.open_account(stack, kit.SAMPLE, "hazina", AccountKind.GOVERNMENT, label="vouchers")
+    await payments.issue(stack, kit.SAMPLE, payments.IssueOrder("vouchers", source.number, 50_000))
+    order = SchemeOrder("FOOD", "Food for families", source.number, ("Food",))
+    scheme = await acts.open_scheme(stack, CLERK, order)
+    await funding.put_in(stack, BOSS, scheme.scheme_id, "in", 50_000)
+    wanted = MerchantOrder(
+        key="v", name="Duka la Baraka", latin="DUKA", city="MJINI", category="5411", number=town.baraka.number
+    )
+    shop = await bank.register_merchant(stack, SELLER, wanted)
+    await acts.approve_shop(stack, BOSS, scheme.scheme_id, ShopOrder(shop.code, ("Food",)))
+    orders = [
+        VoucherOrder("1", 12_000, "Food", town.asha.number, in_parts=True),
+        VoucherOrder("2", 900, "Food", town.asha.number),
+    ]
+    issued = await acts.issue_vouchers(stack, CLERK, scheme.scheme_id, orders)
+    await acts.activate_vouchers(stack, CLERK, [one.serial for one in issued])
+    return issued
+
+
+async def test_a_voucher_is_shown_by_one_and_taken_by_the_other(town, surf, given):
+    asha = await surf().sign_in(town.asha.number, town.asha.phone)
+    await asha.open("/me/money")
+    assert "/me/money/vouchers" in asha.answer.text
+    await asha.open("/me/money/vouchers")
+    shown = " ".join(given[0].number[n : n + 4] for n in range(0, 22, 4))
+    keep(asha, "vouchers")
+    assert "Food for families" in asha.text and shown in asha.text
+    assert re.search(r"12\D?000", asha.text)
+    baraka = await surf().sign_in(town.baraka.number, town.baraka.phone)
+    await baraka.open("/me/money/vouchers/take")
+    await baraka.send("/me/money/vouchers/take", number="1234")
+    assert baraka.answer.status_code == 422 and "There is no such voucher" in baraka.text
+    await baraka.open("/me/money/vouchers/take")
+    await baraka.send("/me/money/vouchers/take", number=shown, amount="999999")
+    assert "The voucher holds less than that" in baraka.text
+    await baraka.open("/me/money/vouchers/take")
+    await baraka.send("/me/money/vouchers/take", number=shown, amount="5000")
+    assert "Take this voucher?" in baraka.text and "Food" in baraka.text
+    keep(baraka, "voucher-check")
+    await baraka.send("/me/money/vouchers/confirm")
+    assert baraka.path.startswith("/me/money/receipts/") and baraka.answer.status_code == 200
+    await baraka.open("/me/money/vouchers/take")
+    await baraka.send("/me/money/vouchers/take", number=shown)
+    assert re.search(r"7\D?000", baraka.text)
+    await baraka.send("/me/money/vouchers/confirm")
+    await baraka.open("/me/money/vouchers/take")
+    await baraka.send("/me/money/vouchers/take", number=shown)
+    assert "This voucher has been spent" in baraka.text
+    await asha.open("/me/money/vouchers")
+    assert "Spent" in asha.text and shown not in asha.text
+    await asha.open("/me/money/vouchers/take")  # she runs no shop
+    await asha.send("/me/money/vouchers/take", number=given[1].number)
+    assert "Your shop does not take vouchers of this kind" in asha.text
+    await asha.open("/me/money/vouchers/check?taking=rubbish")
+    assert asha.answer.status_code in (400, 409)
+
+
+async def test_the_pages_speak_the_languages_of_the_country(town, surf, given):
+    asha = await surf("sw").sign_in(town.asha.number, town.asha.phone)
+    await asha.open("/me/money/vouchers")
+    assert "Inatumika hadi" in asha.text
