@@ -33,15 +33,26 @@ CREATE TABLE IF NOT EXISTS payments.account (
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
-  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered, 64 dormant
   owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
   PRIMARY KEY (shard, id)
 ) WITH (fillfactor = 60);
 SELECT kernel.wall('payments', 'account', NULL);
-CREATE INDEX IF NOT EXISTS account_restricted ON payments.account (shard, id) WHERE flags <> 1;
+CREATE INDEX IF NOT EXISTS account_restricted ON payments.account (shard, id) WHERE flags & ~64::smallint <> 1;
 REVOKE DELETE ON payments.account FROM msingi_app;
+
+-- When an account last fell asleep or woke, as the epoch of its shard's fence: what writers must read again.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.sleeper (
+  shard smallint NOT NULL,
+  account_id bigint NOT NULL,
+  epoch bigint NOT NULL,
+  PRIMARY KEY (shard, account_id)
+);
+SELECT kernel.wall('payments', 'sleeper', NULL);
+CREATE INDEX IF NOT EXISTS sleeper_epoch ON payments.sleeper (shard, epoch);
 
 -- Whose account it is, found by person: the accounts that a person holds.
 -- distributed by person_id
