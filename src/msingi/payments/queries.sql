@@ -304,8 +304,10 @@ SELECT line, instruction_id, end_to_end_id, amount, status, reason, why, transfe
 FROM payments.payment_line_seen WHERE file_id = $1 AND line > $2 AND status = 2 ORDER BY line LIMIT $3
 
 -- name: restricted
--- The accounts of a shard that may not do everything: few, and read again whenever the fence has moved.
-SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
+-- The accounts of a shard that may not do everything, read again whenever the fence has moved: few, because the
+-- many that only sleep (64) are read again only when they fell asleep or woke after the epoch that is remembered.
+SELECT id FROM payments.account WHERE shard = $1 AND flags & ~64::smallint <> 1
+UNION SELECT account_id FROM payments.sleeper WHERE shard = $1 AND epoch > $2
 
 -- name: restrict_holder
 -- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed. When an identity
