@@ -9,13 +9,13 @@ import pytest
 from tests.payments import kit
 
 from msingi.kernel import clock, policy
-from msingi.kernel.context import ANYBODY, context
-from msingi.kernel.errors import DifferentContent, NotPermitted
+from msingi.kernel.context import ANYBODY, context, job_context
+from msingi.kernel.errors import DifferentContent, NotPermitted, TooMany
 from msingi.kernel.ids import uuid7
 from msingi.payments import acts as ledger_acts
 from msingi.payments import errors as ledger_errors
 from msingi.payments.model import AccountKind
-from msingi.payments.rates import acts, converting, errors, store
+from msingi.payments.rates import acts, converting, errors, renewing, store
 from msingi.payments.rates.model import QuoteState, RateOrder, RateState, Side
 
 LIMIT = 20_000_00
@@ -291,3 +291,27 @@ async def test_access_pay_exchange(stack, dealing):
         await converting.finish(stack, quote.id, paid=paid)
     async with stack.db.reading("payments") as tx:
         assert (await store.quote(tx, UUID(quote.id))).quote.state is QuoteState.OFFERED
+
+
+async def test_quotes_are_counted_for_each_holder(stack, dealing, monkeypatch):
+    monkeypatch.setattr(converting, "QUOTES", 2)
+    (one, _, _), (two, _, _) = await customer(stack, 0), await customer(stack, 0)
+    wanted = "TZS", "KES", 10_000, Side.SEND
+    for person, why in ((one, None), (one, None), (one, TooMany), (two, None)):
+        with pytest.raises(why) if why else contextlib.nullcontext():
+            await converting.quote(stack, kit.as_person(person), *wanted)
+
+
+async def test_in_a_sandbox_the_installations_rates_are_renewed_before_they_end(stack, dealing):
+    async def until(source, at):
+        with clock.freeze(at):
+            found = await acts.offered(stack, kit.as_staff("central-banker"))
+        return [o.valid_until for o in found if o.source == source]
+
+    (made,) = await acts.propose_rates(stack, job_context("setup"), [rate("USD", "KES", "129", hours=24)])
+    await acts.decide_rates(stack, job_context("setup-second"), made.batch, True)
+    officers = await until("TZS", clock.now())
+    week = clock.now() + timedelta(days=8)
+    assert await renewing.renew_sample(stack) == 1 and await renewing.renew_sample(stack) == 0
+    (renewed,) = await until("USD", clock.now() + timedelta(days=8))
+    assert renewed > week and officers == await until("TZS", clock.now())  # what officers set, they renew

@@ -2,17 +2,21 @@
 
 import asyncio
 import json
+import re
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 from tests.payments import kit as people
 from tests.payments_switch import kit
 
-from msingi.kernel.errors import NotPermitted
+from msingi.cli import cli
+from msingi.kernel.context import Kind, job_context
+from msingi.kernel.errors import NotPermitted, TooMany
 from msingi.payments import acts as ledger_acts
 from msingi.payments import errors as ledger_errors
 from msingi.payments import store as ledger_store
-from msingi.payments.switch import errors, house, moving, outside, roll
+from msingi.payments.switch import deciding, errors, house, moving, outside, roll
 
 BANK = "our-bank"
 
@@ -137,3 +141,54 @@ async def test_a_payment_that_is_refused_or_never_answered_comes_back(stack, oth
     assert await balance(stack, person.id) == (10_000, 10_000)
     with pytest.raises(errors.UnknownParty):
         await outside.pay_outside(stack, me, account.number, offer, "silent")
+
+
+async def test_attack_a_customer_cannot_collect_names_by_look_ups_or_offers(stack, other, monkeypatch):
+    """Each customer has so many tries, whoever else asks; an offer says that somebody exists, so it counts too."""
+    monkeypatch.setattr(outside, "LOOK_UPS", 2)
+    monkeypatch.setattr(outside, "OFFERS", 2)
+    person, _ = await customer(stack)
+    me, them = people.as_person(person.id), people.as_person((await customer(stack))[0].id)
+    for why in (errors.UnknownParty, errors.UnknownParty, TooMany, TooMany):
+        with pytest.raises(why):
+            await outside.find(stack, me, "MSISDN", "255799000000")
+    to = outside.Found(other.name, "?", "MSISDN", "255700000001")
+    for _ in range(2):
+        await outside.ask_offer(stack, me, to, 100)
+    with pytest.raises(TooMany):
+        await outside.ask_offer(stack, me, to, 100)
+    with pytest.raises(errors.UnknownParty):
+        await outside.find(stack, them, "MSISDN", "255799000000")
+
+
+async def test_the_command_lists_and_proposes_and_approves_nothing(
+    stack, other, owner_url, tmp_path, monkeypatch, ctx_of
+):
+    code, digits = stack.profile.currency.code, stack.profile.currency.digits
+    monkeypatch.setenv("MSINGI_DATABASE_URL", owner_url)
+
+    async def told(*words):
+        home = ["--home", str(stack.settings.home)]
+        ran = await asyncio.to_thread(CliRunner().invoke, cli, ["switch", *words, *home])
+        return ran.exit_code, ran.output
+
+    (tmp_path / "key.pem").write_text(other.public)
+    fresh = f"fresh-{uuid4().hex[:6]}"
+    words = ["join", fresh, "--institution", "i", "--name", "Fresh", "--key", str(tmp_path / "key.pem")]
+    words += ["--endpoint", "https://fresh.example", "--currency", code.lower()]
+    found, text = await told(*words)
+    assert found == 0 and "Proposed." in text, text
+    found, text = await told("cover", other.name, code, "5000")
+    assert found == 0, text
+    found, text = await told("limit", other.name, "XXX", "1")
+    assert found == 1 and "The currency is not settled here" in text
+    found, text = await told("waiting")
+    assert fresh in text and f"{5000 * 10**digits} (minor units)  by job:operator" in text
+    found, text = await told("members")
+    assert found == 0 and f"{other.name:24}" in text and fresh not in text
+    assert re.search(r"cover 1\d+, limit 1\d+, owes 0, under way 0", text), text
+    officer = ctx_of(Kind.STAFF, "o-1", roles=["central-banker"], institution="benki", purpose="operations")
+    waits = {one.wanted.fsp: one.id for one in await deciding.proposals(stack, officer)}
+    assert (await deciding.decide(stack, officer, waits[fresh], True)).token
+    with pytest.raises(NotPermitted):
+        await deciding.decide(stack, job_context("operator"), waits[other.name], True)

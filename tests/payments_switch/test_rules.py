@@ -219,3 +219,11 @@ def test_errors_are_told_with_the_codes_of_the_api():
 def test_the_condition_of_an_ilpv4_packet():
     raw = b"\x0c\x81\x80" + (5).to_bytes(8) + b"20260102030405678" + b"\x07" * 32 + b"\x03g.a" + b"\x42" + b"x" * 66
     assert translating.condition_of(urlsafe_b64encode(raw).decode()) == jws.b64(b"\x07" * 32)
+
+
+@given(st.integers(0, 10**12), st.integers(-(10**12), 10**12), st.integers(0, 10**12))
+@settings(max_examples=60, deadline=None)
+def test_who_is_close_to_its_limit_is_seen_before_the_ledger_refuses(most, owed, reserved):
+    assert rules.is_low(most, owed, reserved) == (most > 0 and (owed + reserved) / most >= 0.8)
+    if most and rules.is_low(most, owed, reserved):
+        assert rules.is_low(most, owed + 1, reserved) and rules.is_low(most - 1, owed, reserved) == (most > 1)

@@ -7,18 +7,21 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 from tests.payments_switch import kit
 from tests.payments_switch.fsp import fulfilment
 
 from msingi.kernel.context import Kind
 from msingi.kernel.errors import Malformed, NotPermitted, Outage
-from msingi.payments.switch import acts, desk, errors, moving, roll, rules, settling
-from msingi.payments.switch.model import Proof, Settlement, State, WindowState
+from msingi.payments.switch import acts, deciding, desk, errors, moving, roll, rules, settling
+from msingi.payments.switch.model import Proof, Settlement, State, Wanted, What, WindowState
 
 
 @pytest.fixture
 def banker(ctx_of):
-    return ctx_of(Kind.STAFF, "banker", roles=["central-banker"], institution="benki", purpose="operations")
+    """An officer who carries out what a second one approved."""
+    made = ctx_of(Kind.STAFF, "banker", roles=["central-banker"], institution="benki", purpose="operations")
+    return replace(made, channel=deciding.CHANNEL)
 
 
 @pytest.fixture
@@ -313,3 +316,84 @@ async def test_without_a_signature_only_a_sandbox_believes_the_network(stack, cl
     assert believed == [True, False]
     assert (await client.post("/fspiop/transfers", content=body, headers=headers)).status_code == 202
     await trusted.stop()
+
+
+# Four eyes.
+
+
+@pytest.fixture
+def officers(ctx_of):
+    """Two officers who come through a door, as they do outside of tests."""
+    return [
+        ctx_of(Kind.STAFF, name, roles=["central-banker"], institution="benki", purpose="operations")
+        for name in ("officer-1", "officer-2")
+    ]
+
+
+async def test_access_propose(stack, officers, clerk, three):
+    one, _ = officers
+    grow = Wanted(What.COVER, three[0].name, currency="USD", amount_minor=5_00)
+    first = await deciding.propose(stack, one, grow, "arrived-1")
+    assert await deciding.propose(stack, one, grow, "arrived-1") == first
+    assert first.id in {p.id for p in await deciding.proposals(stack, one)}
+    with pytest.raises(errors.Modified):
+        await deciding.propose(stack, one, replace(grow, amount_minor=6_00), "arrived-1")
+    for wrong, why in (
+        (replace(grow, amount_minor=0), Malformed),
+        (replace(grow, amount_minor=10**16), Malformed),
+        (replace(grow, currency="XXX"), errors.BadCurrency),
+        (replace(grow, fsp="nobody"), errors.UnknownFsp),
+        (Wanted(What.JOIN, three[0].name), errors.FspExists),
+        (Wanted(What.JOIN, "fresh", "i", "Fresh", "no key", "https://fsp.example"), errors.BadKey),
+        (Wanted(What.JOIN, "fresh", "i", "Fresh", three[0].public, "ftp://fsp.example"), Malformed),
+        (Wanted(What.JOIN, "fresh", "i", "F", three[0].public, "https://f.example", ("XXX",)), errors.BadCurrency),
+        (Wanted(What.CHANGE, three[0].name, key="no key"), errors.BadKey),
+    ):
+        with pytest.raises(why):
+            await deciding.propose(stack, one, wrong)
+    for act in (deciding.propose(stack, clerk, grow), deciding.proposals(stack, clerk)):
+        with pytest.raises(NotPermitted):
+            await act
+    assert (await kit.stands(stack, three[0].name)).cover_minor == 1_000_00  # nothing has moved
+
+
+async def test_access_decide_and_proposals(stack, officers, clerk, three):
+    """Nobody lets in, or moves cover or limit, alone; what stands against it is said, and the proposal still waits."""
+    (one, two), name = officers, three[0].name
+    grow = await deciding.propose(stack, one, Wanted(What.COVER, name, currency="USD", amount_minor=5_00))
+    with pytest.raises(errors.OwnProposal):
+        await deciding.decide(stack, one, grow.id, True)
+    with pytest.raises(NotPermitted):
+        await deciding.decide(stack, clerk, grow.id, True)
+    done = await deciding.decide(stack, two, grow.id, True)
+    assert done.standing.cover_minor == 1_005_00 and done.proposal.decided_by.endswith("officer-2")
+    for id_ in (grow.id, str(uuid4()), "x"):
+        with pytest.raises(errors.NoSuchProposal):
+            await deciding.decide(stack, two, id_, True)
+    high = await deciding.propose(stack, one, Wanted(What.LIMIT, name, currency="USD", amount_minor=1_006_00))
+    with pytest.raises(errors.OverCover):
+        await deciding.decide(stack, two, high.id, True)
+    assert high.id in {p.id for p in await deciding.proposals(stack, two)}
+    await deciding.decide(stack, one, high.id, False)  # whoever proposed may take it back
+    assert high.id not in {p.id for p in await deciding.proposals(stack, two)}
+    fresh = f"fresh-{uuid4().hex[:6]}"
+    joins = Wanted(What.JOIN, fresh, "inst", "Fresh", three[0].public, "https://fsp.example/fspiop", ("USD",))
+    proposal = await deciding.propose(stack, one, joins)
+    assert fresh not in (await roll.of(stack)).fsps
+    token = (await deciding.decide(stack, two, proposal.id, True)).token
+    assert (await roll.of(stack)).knows_token(fresh, token) and (await kit.stands(stack, fresh)).limit_minor == 0
+    for alone in (
+        acts.join(stack, one, fresh + "2", "i", "n", three[0].public, "https://fsp.example"),
+        acts.open_accounts(stack, one, name, "USD"),
+        acts.change(stack, one, name, key=three[1].public),
+        acts.change(stack, one, name, active=True),
+        settling.set_limit(stack, one, name, "USD", 1),
+        settling.bring_cover(stack, one, name, "USD", 1, "k"),
+        settling.take_cover(stack, one, name, "USD", 1, "k"),
+    ):
+        with pytest.raises(NotPermitted):
+            await alone
+    assert not (await acts.change(stack, one, fresh, active=False)).active  # to stop, one is enough
+    again = await deciding.propose(stack, one, Wanted(What.CHANGE, fresh, active=True))
+    await deciding.decide(stack, two, again.id, True)
+    assert (await roll.of(stack)).fsps[fresh].active

@@ -8,7 +8,7 @@ import pytest
 from tests.payments_switch import kit
 from tests.payments_switch.fsp import Participant, at, fulfilment
 
-from msingi.payments.switch import moving, post, store
+from msingi.payments.switch import moving, post, store, talking
 from msingi.payments.switch.model import State
 
 
@@ -201,6 +201,26 @@ async def test_attack_reading_needs_a_token_or_a_signature_and_names_are_not_col
     good = plain | {"Authorization": f"Bearer {payer.token}"}
     statuses = [(await client.get(f"/fspiop/parties/MSISDN/{n}", headers=good)).status_code for n in range(70)]
     assert statuses[0] == 202 and statuses[-1] == 429
+
+
+async def test_attack_quotes_do_not_tell_who_exists_for_ever(stack, two, monkeypatch):
+    """Refused quotes count like look-ups that found nobody: both ways together end in 429."""
+    monkeypatch.setattr(talking, "UNKNOWN_PER_WINDOW", 3)
+    payer, other = two
+
+    async def nobody(one, method, path, headers, body):
+        words = {"errorInformation": {"errorCode": "3204", "errorDescription": "Party not found"}}
+        await one.send("PUT", f"{path}/{json.loads(body)['quoteId']}/error", words, headers["fspiop-source"])
+
+    other.reply = nobody
+    for _ in range(3):
+        wanted = payer.quote(other.name, "100", "USD")
+        assert (await payer.send("POST", "/quotes", wanted, other.name)).status_code == 202
+        await payer.wait("PUT", f"/quotes/{wanted['quoteId']}/error")
+    refused = await payer.send("POST", "/quotes", payer.quote(other.name, "1", "USD"), other.name)
+    assert refused.status_code == 429 and refused.json()["errorInformation"]["errorCode"] == "2005"
+    assert (await payer.send("GET", "/parties/MSISDN/1")).status_code == 429
+    assert (await other.send("POST", "/quotes", other.quote(payer.name, "1", "USD"), payer.name)).status_code == 202
 
 
 async def test_an_unasked_answer_about_a_party_goes_nowhere(stack, two):

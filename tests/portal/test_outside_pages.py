@@ -175,25 +175,46 @@ async def test_the_operator_lets_a_bank_join_and_gives_it_cover_and_a_limit(stac
         (422, "does not settle in one", good, {"currencies": "XXX"}),
         (422, "This name is taken", good, {"fsp": "sim-near"}),
         (422, "Correct this answer", good, {"endpoint": "ftp://here"}),
-        (200, "Token of fresh-bank", good, {}),
     ):
         found, text = await sent(key, **more)
         assert (found, words in text) == (status, True), (words, text[-900:])
-    token = re.search(r"Token of fresh-bank ([\w-]{20,})", desk_.text)
+    await sent(good)
+    await desk_.open("/staff/switch")
+    assert "fresh-bank · Take part" in desk_.text and "Take it back" in desk_.text and "Approve" not in desk_.text
+    second = await surf().sign_in(bankers[1].login, bankers[1].phone)
+
+    async def approved(words):
+        await second.open("/staff/switch")
+        await second.press("/staff/switch/proposals", approve="yes")
+        assert words in second.text, second.text[-1500:]
+
+    await approved("Token of fresh-bank")
+    token = re.search(r"Token of fresh-bank ([\w-]{20,})", second.text)
     assert token and (await roll.of(stack)).knows_token("fresh-bank", token[1])
-    await desk_.open("/staff/switch/fresh-bank")
-    assert token[1] not in desk_.text
     at = "/staff/switch/fresh-bank"
-    await desk_.send(at, what="limit", currency="TZS", amount="5000")
-    assert desk_.answer.status_code == 422 and "The cover is too small" in desk_.text
-    await desk_.send(at, what="cover", currency="TZS", amount="9,000")
-    assert "Done." in desk_.text and re.search(r"TZS · Cover TZS.?9.000", desk_.text)
-    await desk_.send(at, what="limit", currency="TZS", amount="5000")
-    await desk_.send(at, what="withdrawal", currency="TZS", amount="4001")
-    assert desk_.answer.status_code == 422
+    for what, amount, words in (
+        ("limit", "5000", "The cover is too small"),
+        ("cover", "9,000", "Done."),
+        ("limit", "5000", "Done."),
+        ("withdrawal", "4001", "The cover is too small"),
+    ):
+        await desk_.open(at)
+        assert token[1] not in desk_.text
+        await desk_.send(at, what=what, currency="TZS", amount=amount)
+        assert "Proposed." in desk_.text
+        await approved(words)
+        if words != "Done.":
+            await desk_.open("/staff/switch")
+            await desk_.send("/staff/switch/proposals")
+            assert "Refused." in desk_.text
+    await desk_.open(at)
+    assert re.search(r"TZS · Cover TZS.?9.000", desk_.text) and re.search(r"owe at most TZS.?5.000", desk_.text)
     await desk_.send(f"{at}/active")
     assert "Suspended" in desk_.text
     await desk_.send(f"{at}/active")
+    assert "Proposed." in desk_.text
+    await approved("Done.")
+    await desk_.open(at)
     assert "Takes part" in desk_.text
     await desk_.open("/staff/switch/nobody")
     assert desk_.answer.status_code == 404

@@ -38,6 +38,7 @@ COMMANDS = {
     "kinds": ("msingi.cli.kinds", "kinds", "List and check types of credentials that institutions describe."),
     "staff": ("msingi.cli.staff", "staff", "List accounts of staff, and close one."),
     "join": ("msingi.cli.join", "join", "Join an exchange as an institution, and ask it; no server is needed."),
+    "switch": ("msingi.cli.switch", "switch", "Who takes part in the country's switch, and propose changes."),
     "move-room": ("msingi.cli.move_room", "move_room", "Move a room with its records to a machine of its own."),
     "peers": ("msingi.cli.peers", "peers", "Connect this installation to another one, or list those it knows."),
     "country": ("msingi.cli.country", "country", "List country profiles, and check one for mistakes."),

@@ -12,6 +12,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.stack import Stack
 from msingi.payments.rates import acts as rates
 from msingi.payments.rates.model import RateOrder
+from msingi.payments.rates.renewing import renew_sample
 from msingi.payments.switch import acts, house, jws, neighbour, roll, settling
 
 OURS, NEAR, FAR = "our-bank", "sim-near", "sim-abroad"
@@ -42,6 +43,7 @@ async def join_switch(stack: Stack, bank: str) -> dict[str, Any]:
     if orders:
         for _, code, digits, _, _ in wanted:
             await rates.open_position(stack, setup, code, digits, 10**12 if code == home.code else FAR_COVER)
+        await renew_sample(stack)
         if not await rates.offered(stack, job_context("setup")):
             (first, *_) = await rates.propose_rates(stack, setup, orders)
             await rates.decide_rates(stack, job_context("setup-second"), first.batch, True)

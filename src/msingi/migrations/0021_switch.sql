@@ -133,3 +133,17 @@ CREATE TABLE IF NOT EXISTS payments.switch_settled (
   PRIMARY KEY ("window", fsp, currency)
 );
 SELECT kernel.wall_append_only('payments', 'switch_settled', NULL);
+
+-- What one officer proposed about who takes part, cover and limits, until another one decides.
+-- reference table
+CREATE TABLE IF NOT EXISTS payments.switch_proposal (
+  id uuid PRIMARY KEY,
+  content bytea NOT NULL,
+  proposed_by text NOT NULL,              -- personal: payment, keep 10 years (which officer)
+  proposed_at timestamptz NOT NULL,
+  state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'approved', 'refused')),
+  decided_by text NOT NULL DEFAULT '',    -- personal: payment, keep 10 years (which officer)
+  decided_at timestamptz
+);
+SELECT kernel.wall('payments', 'switch_proposal', NULL);
+CREATE INDEX IF NOT EXISTS switch_proposal_waiting ON payments.switch_proposal (proposed_at) WHERE state = 'waiting';

@@ -2,7 +2,22 @@
 
 from msgspec import Struct
 
-from msingi.portal.model_bank import Fact
+from msingi.portal.model_bank import DeskPage, Fact
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """What waits for a second officer; `mine` is what the reader proposed, and can only take back."""
+
+    id: str
+    title: str
+    facts: tuple[Fact, ...]
+    mine: bool
+
+
+class SwitchPage(DeskPage, frozen=True, kw_only=True):
+    """The operator's page: participants, windows, a form for a new one, and what waits for a second officer."""
+
+    waiting: tuple[Waiting, ...] = ()
 
 
 class MemberPage(Struct, frozen=True, kw_only=True):

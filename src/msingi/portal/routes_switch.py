@@ -10,13 +10,23 @@ from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.money import Currency, plain
 from msingi.kernel.money import format as written
-from msingi.payments.switch import acts, settling
-from msingi.payments.switch.errors import BadKey, BadSyntax, FspExists, OverCover, UnknownFsp, WindowNotReady
-from msingi.payments.switch.model import Member, Report, Standing, Window, WindowState
+from msingi.payments.switch import acts, deciding, settling
+from msingi.payments.switch.errors import (
+    BadCurrency,
+    BadKey,
+    BadSyntax,
+    FspExists,
+    NoSuchProposal,
+    OverCover,
+    OwnProposal,
+    UnknownFsp,
+    WindowNotReady,
+)
+from msingi.payments.switch.model import Member, Proposal, Report, Standing, Wanted, What, Window, WindowState
 from msingi.portal import model as m
 from msingi.portal import rules
-from msingi.portal.model_bank import Asking, DeskLine, DeskPage, Fact
-from msingi.portal.model_switch import MemberPage, WindowPage
+from msingi.portal.model_bank import Asking, DeskLine, Fact
+from msingi.portal.model_switch import MemberPage, SwitchPage, Waiting, WindowPage
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
 HERE, SHOWN, WINDOWS = "/staff/switch", 25, 10
@@ -41,9 +51,10 @@ def _standing(seen: Visit, one: Standing, digits: dict[str, int]) -> tuple[Fact,
 
 def _member(seen: Visit, one: Member) -> DeskLine:
     facts = tuple(fact for standing in one.standings for fact in _standing(seen, standing, one.digits))
+    low = one.active and any(standing.low for standing in one.standings)
+    state = "low" if low else "ours" if one.ours else "active" if one.active else "stopped"
     return DeskLine(
-        title=f"{one.name} · {one.fsp}", facts=facts, good=one.active,
-        state=seen.say("switch.ours" if one.ours else "switch.active" if one.active else "switch.stopped"),
+        title=f"{one.name} · {one.fsp}", facts=facts, good=one.active and not low, state=seen.say(f"switch.{state}"),
         href=f"{HERE}/{one.fsp}", href_label=seen.say("files.open"),
     )  # fmt: skip
 
@@ -61,6 +72,21 @@ def _window(seen: Visit, one: Window, settles: bool) -> DeskLine:
         label=seen.say(f"switch.do_{action}") if action else "", hidden=(("window", str(one.window)),),
         href=f"{HERE}/windows/{one.window}", href_label=seen.say("switch.report"),
     )  # fmt: skip
+
+
+def _proposal(seen: Visit, one: Proposal, digits: dict[str, int]) -> Waiting:
+    wanted, words = one.wanted, [("institution", one.wanted.institution), ("title", one.wanted.name)]
+    words += [("endpoint", wanted.endpoint), ("currencies", ", ".join(wanted.currencies))]
+    facts = [Fact(label=seen.say(f"switch.{label}"), text=text) for label, text in words if text]
+    if wanted.currency:
+        money = _money(wanted.amount_minor, wanted.currency, digits)
+        facts.append(Fact(label=wanted.currency, text=money, strong=True))
+    facts.append(Fact(label=seen.say("switch.proposed_by"), text=one.proposed_by.partition(":")[2]))
+    facts.append(Fact(label=seen.say("switch.proposed_at"), at=one.proposed_at))
+    mine = one.proposed_by == f"{seen.actor.kind}:{seen.actor.id}"
+    return Waiting(
+        id=one.id, title=f"{wanted.fsp} · {seen.say(f'switch.what_{wanted.what}')}", facts=tuple(facts), mine=mine
+    )
 
 
 def _join_form(seen: Visit) -> m.Form:
@@ -83,9 +109,12 @@ async def _desk(seen: Visit, form: m.Form | None = None, made: tuple[str, str] |
     last = sent.get("window", "")
     before = int(last) if last.isdecimal() and len(last) < 18 else None
     windows = await settling.windows(seen.stack, ctx, before, WINDOWS + 1)
-    view = DeskPage(
+    digits = {c.currency: c.digits for c in await settling.currencies(seen.stack, ctx)}
+    waiting = await deciding.proposals(seen.stack, ctx) if runs else []
+    view = SwitchPage(
+        waiting=tuple(_proposal(seen, one, digits) for one in waiting),
         asking=Asking(
-            title=seen.say("menu.switch"), lead=seen.say("switch.lead"), action=HERE, submit=seen.say("switch.join"),
+            title=seen.say("menu.switch"), lead=seen.say("switch.lead"), action=HERE, submit=seen.say("switch.propose"),
             files=True, facts=() if made is None else (Fact(label=made[0], text=made[1], strong=True),),
         ),
         list_title=seen.say("switch.members"), lines=tuple(_member(seen, one) for one in members[:SHOWN]),
@@ -105,7 +134,7 @@ async def desk(request: WebRequest) -> Response[bytes]:
 
 @post(HERE, status_code=200)
 async def join(request: WebRequest) -> Response[bytes]:
-    """Let a participant join with its public key; its token is shown this once."""
+    """Propose that a participant joins with its public key; a colleague approves it."""
     seen = await visit_as_staff(request, OPERATOR)
     form, ctx = _join_form(seen), seen.ctx("operations", "public-task")
     if not seen.in_other_language:
@@ -120,9 +149,7 @@ async def join(request: WebRequest) -> Response[bytes]:
         return await _desk(seen, rules.with_wrong(form, "currencies", seen.say("switch.not_settled")))
     try:
         words = fsp, form.value("institution"), form.value("title"), key, form.value("endpoint")
-        shown = await acts.join(seen.stack, ctx, *words)
-        for code in codes:
-            await acts.open_accounts(seen.stack, ctx, fsp, code)
+        await deciding.propose(seen.stack, ctx, Wanted(What.JOIN, *words, tuple(codes)))
     except FspExists:
         return await _desk(seen, rules.with_wrong(form, "fsp", seen.say("switch.exists")))
     except BadKey:
@@ -132,8 +159,28 @@ async def join(request: WebRequest) -> Response[bytes]:
             raise
         field = "endpoint" if wrong.facts.get("field") == "endpoint" else "fsp"
         return await _desk(seen, rules.with_wrong(form, field, seen.say("switch.wrong")))
+    return seen.go(HERE, "switch.said_proposed")
+
+
+@post(f"{HERE}/proposals", status_code=200)
+async def decide(request: WebRequest) -> Response[bytes]:
+    """Approve a colleague's proposal, or refuse one; the token of a new participant is shown this once."""
+    seen = await visit_as_staff(request, OPERATOR)
+    approve, ctx = seen.fields.get("approve") == "yes", seen.ctx("operations", "public-task")
+    try:
+        done = await deciding.decide(seen.stack, ctx, seen.fields.get("proposal", "")[:36], approve)
+    except NoSuchProposal:
+        return seen.go(HERE, "switch.said_decided")
+    except OwnProposal:
+        return seen.go(HERE, "switch.said_own")
+    except OverCover:
+        return seen.go(HERE, "switch.said_over_cover")
+    except FspExists:
+        return seen.go(HERE, "switch.said_exists")
+    if not done.token:
+        return seen.go(HERE, "switch.said_done" if approve else "switch.said_refused")
     seen.fields = {}
-    return await _desk(seen, made=(seen.say("switch.token", name=fsp), shown))
+    return await _desk(seen, made=(seen.say("switch.token", name=done.proposal.wanted.fsp), done.token))
 
 
 async def _found(seen: Visit, fsp: str) -> Member:
@@ -186,7 +233,7 @@ async def member(request: WebRequest, fsp: FromPath[str]) -> Response[bytes]:
 
 @post(f"{HERE}/{{fsp:str}}", status_code=303)
 async def change_amounts(request: WebRequest, fsp: FromPath[str]) -> Response[bytes]:
-    """Bring cover, take some out, or set the limit; never a limit that no cover carries."""
+    """Propose that cover has arrived, is paid out, or another limit; a colleague approves it."""
     seen = await visit_as_staff(request, OPERATOR)
     one, ctx = await _found(seen, fsp), seen.ctx("operations", "public-task")
     form, code = _amount_form(seen, one), seen.fields.get("currency", "")
@@ -201,24 +248,23 @@ async def change_amounts(request: WebRequest, fsp: FromPath[str]) -> Response[by
         return await _member_page(seen, one, form)
     minor = rules.amount_minor(form.value("amount"), currency, profile.group_separator, profile.decimal_point)
     key = seen.fields.get("key") or token(18)
+    wanted = Wanted(What(form.value("what")), fsp, currency=code, amount_minor=minor)
     try:
-        if form.value("what") == "limit":
-            await settling.set_limit(seen.stack, ctx, fsp, code, minor)
-        elif form.value("what") == "withdrawal":
-            await settling.take_cover(seen.stack, ctx, fsp, code, minor, key)
-        else:
-            await settling.bring_cover(seen.stack, ctx, fsp, code, minor, key)
-    except (OverCover, UnknownFsp):
-        return await _member_page(seen, one, rules.with_wrong(form, "amount", seen.say("switch.over_cover")))
-    return seen.go(f"{HERE}/{fsp}", "switch.said_done")
+        await deciding.propose(seen.stack, ctx, wanted, key[:64])
+    except (BadCurrency, UnknownFsp):
+        return await _member_page(seen, one, rules.with_wrong(form, "currency", seen.say("switch.not_settled")))
+    return seen.go(HERE, "switch.said_proposed")
 
 
 @post(f"{HERE}/{{fsp:str}}/active", status_code=303)
 async def switch_active(request: WebRequest, fsp: FromPath[str]) -> Response[bytes]:
-    """Suspend a participant, or let it take part again. What is under way ends by itself."""
+    """Suspend a participant at once, or propose that it takes part again. What is under way ends by itself."""
     seen = await visit_as_staff(request, OPERATOR)
-    active = seen.fields.get("active") == "yes"
-    await acts.change(seen.stack, seen.ctx("operations", "public-task"), fsp, active=active)
+    ctx = seen.ctx("operations", "public-task")
+    if seen.fields.get("active") == "yes":
+        await deciding.propose(seen.stack, ctx, Wanted(What.CHANGE, fsp, active=True))
+        return seen.go(HERE, "switch.said_proposed")
+    await acts.change(seen.stack, ctx, fsp, active=False)
     return seen.go(f"{HERE}/{fsp}", "switch.said_done")
 
 
@@ -295,4 +341,4 @@ async def settle(request: WebRequest) -> Response[bytes]:
     return seen.go(HERE, "switch.said_settled")
 
 
-doors = [desk, join, member, change_amounts, switch_active, window, window_file, close, settle]
+doors = [desk, join, decide, member, change_amounts, switch_active, window, window_file, close, settle]

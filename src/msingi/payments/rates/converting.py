@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind, job_context
-from msingi.kernel.errors import DifferentContent, Refusal
+from msingi.kernel.errors import DifferentContent, Refusal, TooMany
 from msingi.kernel.ids import random_id
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -19,6 +19,7 @@ from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
 from msingi.payments import model as ledger_model
 from msingi.payments import rules as ledger_rules
+from msingi.payments import store as ledger_store
 from msingi.payments.batch import Ending
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Reason
@@ -28,6 +29,7 @@ from msingi.payments.rates.model import Exchanged, Quote, QuoteState, Side
 SCOPE, CODE, FEE_CODE = "fx", "FXCV", "FXFE"
 JOB = "payments-exchange"
 QUOTED_S = 120
+QUOTES, WINDOW_S = 30, 60  # so many quotes for a holder in so many seconds
 HOLD_S = 3 * 86_400  # the longest that somebody waits for what a conversion is for
 OWN_HOLD_S = 600
 PATIENCE, SWEEP = timedelta(seconds=15), 100
@@ -41,7 +43,7 @@ def job() -> Context:
 async def quote(stack: Stack, ctx: Context, source: str, target: str, amount_minor: int, side: Side) -> Quote:
     """What a conversion costs and gives, binding the house for two minutes (law 5).
 
-    Raises NoRate, NoPosition, AmountNotConverted, BadRate.
+    Raises NoRate, NoPosition, AmountNotConverted, BadRate, TooMany.
     """
     permit, owner = mandates.own(stack, ctx, "payments.exchange")
     return await quoted(stack, permit, owner, source, target, amount_minor, side)
@@ -68,11 +70,15 @@ async def quoted(
             *(random_id(), source, target, worked.total_minor, worked.fee_minor, worked.converted_minor),
             *(worked.target_minor, worked.margin_minor, rules.customer_rate(rate.order), rate.order.middle, ends),
         )
-        await store.add_quote(tx, made, owner, rate.id)
-        if terms:
+        asked = await ledger_store.count_alias(tx, f"quotes/{owner}", now, WINDOW_S)
+        if asked <= QUOTES:
+            await store.add_quote(tx, made, owner, rate.id)
+        if terms and asked <= QUOTES:
             await store.put_terms(tx, UUID(made.id), terms)
         words = f"exchange of {source} for {target} quoted"
         log.append(tx, permit, subject=_subject(permit.context), detail={"what": words, "quote": made.id})
+    if asked > QUOTES:
+        raise TooMany(retry_after_s=WINDOW_S)
     return made
 
 

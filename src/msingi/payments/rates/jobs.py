@@ -3,12 +3,13 @@
 import asyncio
 import logging
 
-from msingi.kernel.errors import Outage
+from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments.rates import converting
+from msingi.payments.rates import converting, renewing
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 5.0
+RENEW_S = 3_600.0
 
 
 async def finish_conversions(stack: Stack) -> None:
@@ -23,4 +24,14 @@ async def finish_conversions(stack: Stack) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-loops = [finish_conversions]
+async def keep_sample_rates(stack: Stack) -> None:
+    """For ever, in a sandbox: renew the sample's rates before they end."""
+    while stack.settings.sandbox:
+        await asyncio.sleep(RENEW_S)
+        try:
+            await renewing.renew_sample(stack)
+        except (Outage, Refusal) as later:
+            logger.warning("the sample's rates wait: %s", later)
+
+
+loops = [finish_conversions, keep_sample_rates]

@@ -56,8 +56,9 @@ async def ask_abroad(
 ) -> AbroadOffer:
     """What it costs to pay somebody in another currency: `amount_minor` leaves (SEND, fees included) or arrives.
 
-    Raises NoRate, NoPosition, AmountNotConverted, BadCurrency, UnknownParty, UnknownFsp, Outage.
+    Raises NoRate, NoPosition, AmountNotConverted, BadCurrency, UnknownParty, UnknownFsp, Outage, TooMany.
     """
+    await outside.counted_offer(stack, ctx)
     permit, owner = mandates.own(stack, ctx, "payments.pay-outside")
     source, book = stack.profile.currency.code, await roll.of(stack)
     digits = rules.settled_in(book.currencies, target).digits

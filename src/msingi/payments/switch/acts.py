@@ -62,7 +62,7 @@ async def join(
         private, key = jws.new_key()
         secret = stack.seal.seal_with_room_key(f"payments.switch-key/{fsp}", private)
     else:
-        _checked(endpoint, name)
+        checked(endpoint, name)
     jws.public_key(key)
     if proof is Proof.NETWORK and not stack.settings.sandbox:
         raise Malformed("Outside a sandbox every message is signed.", field="proof", rule="signature")
@@ -77,7 +77,7 @@ async def join(
     return shown
 
 
-def _checked(endpoint: str, name: str) -> None:
+def checked(endpoint: str, name: str) -> None:
     """Raises Malformed for an address that is none, or names that are too long."""
     if not endpoint.startswith(("http://", "https://")) or len(endpoint) > LONGEST_TEXT or not endpoint.isprintable():
         raise Malformed("An endpoint is an http or https address.", field="endpoint", rule="http(s)")
@@ -95,9 +95,10 @@ async def change(
 
     What is under way ends by itself. Raises UnknownFsp, BadKey, Malformed.
     """
-    permit = policy.decide(ctx, "payments.switch-change", policy.NOBODY)
+    stops = active is False and endpoint is None and key is None
+    permit = policy.decide(ctx, "payments.switch-change", policy.NOBODY, stops=stops)
     if endpoint is not None:
-        _checked(endpoint, fsp)
+        checked(endpoint, fsp)
     if key is not None:
         jws.public_key(key)
     async with stack.db.transaction(permit) as tx:
@@ -138,7 +139,7 @@ async def open_accounts(stack: Stack, ctx: Context, fsp: str, currency: str) -> 
 
 async def stop_account(stack: Stack, ctx: Context, fsp: str, currency: str, active: bool) -> None:
     """Stop a participant in one currency, or let it go on. Raises UnknownFsp."""
-    permit = policy.decide(ctx, "payments.switch-change", policy.NOBODY)
+    permit = policy.decide(ctx, "payments.switch-change", policy.NOBODY, stops=not active)
     async with stack.db.transaction(permit) as tx:
         if await store.locked(tx, fsp, currency) is None:
             raise errors.UnknownFsp(party="fsp")

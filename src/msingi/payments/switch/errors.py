@@ -159,6 +159,22 @@ class OverCover(Conflict):
     remedy = "Put money into the cover account first, or lower the limit; what is owed already cannot be uncovered."
 
 
+class OwnProposal(Conflict):
+    """Who joins, and what cover and limits are, is decided by another officer than the one who proposed it."""
+
+    code = "payments.switch-own-proposal"
+    title = "Somebody else decides about your proposal"
+    remedy = "Ask a colleague of the central bank to approve it; you can only take it back."
+
+
+class NoSuchProposal(NotFound):
+    """There is no proposal of this id that waits for a decision: it does not exist, or it was decided."""
+
+    code = "payments.switch-no-proposal"
+    title = "There is no such proposal"
+    remedy = "Look at the list of what waits."
+
+
 class NoSuchWindow(NotFound):
     """There is no settlement window with this number."""
 

@@ -82,6 +82,7 @@ class Standing(Struct, frozen=True):
     position_minor: int
     reserved_minor: int
     active: bool
+    low: bool = False  # little is left to pay with: more cover, a higher limit, or a settlement is needed
 
 
 class Member(Struct, frozen=True):
@@ -96,6 +97,64 @@ class Member(Struct, frozen=True):
     joined_at: datetime
     standings: tuple[Standing, ...]
     digits: dict[str, int]
+
+
+class What(StrEnum):
+    """What an officer proposes: that somebody joins, or changes; that cover arrived, or is paid out; another limit."""
+
+    JOIN = "join"
+    CHANGE = "change"
+    COVER = "cover"
+    WITHDRAWAL = "withdrawal"
+    LIMIT = "limit"
+
+
+class Wanted(Struct, frozen=True):
+    """A change to a participant, as proposed; members that the kind of change does not need are empty.
+
+    Amounts are minor units of `currency`; `key` is a public RSA key in PEM.
+    """
+
+    what: What
+    fsp: str
+    institution: str = ""
+    name: str = ""
+    key: str = ""
+    endpoint: str = ""
+    currencies: tuple[str, ...] = ()
+    proof: Proof = Proof.SIGNATURE
+    speaks: Speaks = Speaks.ANY
+    currency: str = ""
+    amount_minor: int = 0
+    active: bool | None = None
+
+
+class ProposalState(StrEnum):
+    """A proposal waits for a second officer, and is decided once."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
+class Proposal(Struct, frozen=True):
+    """What one officer proposed, and who decided."""
+
+    id: str
+    wanted: Wanted
+    proposed_by: str
+    proposed_at: datetime
+    state: ProposalState = ProposalState.WAITING
+    decided_by: str = ""
+    decided_at: datetime | None = None
+
+
+class Decided(Struct, frozen=True):
+    """A proposal that was decided. `token` is a new participant's, shown this once; `standing` how one stands now."""
+
+    proposal: Proposal
+    token: str = ""
+    standing: Standing | None = None
 
 
 class State(IntEnum):

@@ -11,14 +11,17 @@ from msgspec import Struct
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, Kind
-from msingi.kernel.errors import Outage
+from msingi.kernel.errors import Outage, TooMany
 from msingi.kernel.ids import random_id
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
 from msingi.payments import ledger, orders, parties
 from msingi.payments import rules as ledger_rules
+from msingi.payments import store as ledger_store
 from msingi.payments.switch import errors, house, moving, roll, rules, settling, wire
 from msingi.payments.switch.model import State
+
+LOOK_UPS, OFFERS, WINDOW_S = 10, 20, 60  # in so many seconds
 
 
 class Found(Struct, frozen=True):
@@ -59,13 +62,36 @@ class Sent(Struct, frozen=True):
 
 
 async def find(stack: Stack, ctx: Context, kind: str, identifier: str) -> Found:
-    """Somebody at another participant by type and identifier, with the name to confirm. Raises UnknownParty."""
-    policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
+    """Somebody at another participant by type and identifier, with the name to confirm.
+
+    Raises UnknownParty, TooMany.
+    """
+    await _counted(stack, ctx, "look-ups", LOOK_UPS)
     path = f"/parties/{kind}/{quote(identifier, safe='')}"
     answer = wire.PartyAnswer
     party = msgspec.convert(await house.asked(stack, "GET", path, "", None, path), answer).party
     fsp = party.party_id_info.fsp_id or ""
     return Found(fsp, party.name or "?", kind, identifier, await _payable(stack, fsp, party.supported_currencies))
+
+
+async def counted_offer(stack: Stack, ctx: Context) -> None:
+    """Count an offer that somebody asks for: an offer says that its payee exists. Raises TooMany."""
+    await _counted(stack, ctx, "offers", OFFERS)
+
+
+async def _counted(stack: Stack, ctx: Context, what: str, most: int) -> None:
+    """Whoever asks leaves a record and has so many tries in a minute: names are not to be collected.
+
+    Raises TooMany.
+    """
+    permit = policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
+    who = f"{what}/{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
+    subject = parties.person_of(ctx) if ctx.actor.kind is Kind.PERSON else None
+    async with stack.db.transaction(permit) as tx:
+        n = await ledger_store.count_alias(tx, who, ctx.at, WINDOW_S)
+        log.append(tx, permit, subject=subject, detail={"what": f"{what} at another institution"})
+    if n > most:
+        raise TooMany(retry_after_s=WINDOW_S)
 
 
 async def _payable(stack: Stack, fsp: str, supported: list[str] | None) -> tuple[str, ...]:
@@ -85,9 +111,9 @@ def _subject(ctx: Context) -> Any:
 async def ask_offer(stack: Stack, ctx: Context, to: Found, amount_minor: int) -> Offer:
     """What it costs to pay this much to somebody at another participant, before it is confirmed.
 
-    Raises UnknownParty if the other participant makes no offer, Outage if it is silent.
+    Raises UnknownParty if the other participant makes no offer, Outage if it is silent, TooMany.
     """
-    policy.decide(ctx, "payments.pay-outside", _subject(ctx), own_account=False)
+    await counted_offer(stack, ctx)
     currency = stack.profile.currency
     quote_id = random_id()
     mine = house.bank_of(await roll.of(stack))

@@ -176,3 +176,21 @@ SELECT count(*) FROM payments.switch_window WHERE "window" < $1 AND state <> 'se
 -- name: hold_owner
 -- Whose account an open hold reserves: the keyed hash of the holder, and the amount.
 SELECT owner, amount FROM payments.hold WHERE shard = $1 AND id = $2;
+
+-- name: put_proposal
+-- Keep a proposal, unless the same one was kept.
+INSERT INTO payments.switch_proposal (id, content, proposed_by, proposed_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING;
+
+-- name: proposal
+-- A proposal.
+SELECT id, content, proposed_by, proposed_at, state, decided_by, decided_at FROM payments.switch_proposal WHERE id = $1;
+
+-- name: proposals
+-- What waits for a second officer, oldest first.
+SELECT id, content, proposed_by, proposed_at, state, decided_by, decided_at FROM payments.switch_proposal
+WHERE state = 'waiting' ORDER BY proposed_at LIMIT $1;
+
+-- name: end_proposal
+-- A proposal was decided.
+UPDATE payments.switch_proposal SET state = $2, decided_by = $3, decided_at = $4 WHERE id = $1 AND state = 'waiting';

@@ -14,7 +14,7 @@ from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import abroad, acts, door, outside, settling
+from msingi.payments.switch import abroad, acts, deciding, door, outside, settling
 from msingi.payments.switch import model as m
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
@@ -25,6 +25,7 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3)]
 Amount = Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
 FspPath = Annotated[str, PathParameter(max_length=32, description="The name of the participant.")]
 CurrencyPath = Annotated[str, PathParameter(max_length=3, description="ISO 4217 code.")]
+ProposalId = Annotated[str, PathParameter(max_length=36, description="The id of the proposal.")]
 Key = Annotated[
     str,
     HeaderParameter(
@@ -125,19 +126,18 @@ class JoinBody(Struct, frozen=True, forbid_unknown_fields=True):
     speaks: m.Speaks = m.Speaks.ANY
 
 
-class Joined(Struct, frozen=True):
-    """A participant has joined; `token` is shown this once."""
-
-    fsp: str
-    token: str
-
-
 class ChangeBody(Struct, frozen=True, forbid_unknown_fields=True):
     """What changes; what is left out stays."""
 
     endpoint: Annotated[str, Meta(max_length=200)] | None = None
     key: Annotated[str, Meta(max_length=4_000)] | None = None
     active: bool | None = None
+
+
+class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a colleague's proposal is approved."""
+
+    approve: bool
 
 
 class AmountBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -164,15 +164,29 @@ async def settle_currency(request: AnyRequest, data: JSONBody[CurrencyBody]) -> 
     )
 
 
-@post("/participants")
-async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> Joined:
-    """Let a participant join, with its key, address and currencies. 400, 403, 409."""
-    stack, ctx = web.stack(request), await _operating(request)
-    words = data.fsp, data.institution, data.name, data.key, data.endpoint
-    made = await acts.join(stack, ctx, *words, data.proof, data.speaks)
-    for currency in data.currencies:
-        await acts.open_accounts(stack, ctx, data.fsp, currency)
-    return Joined(data.fsp, made)
+@post("/participants", status_code=202)
+async def join(request: AnyRequest, data: JSONBody[JoinBody]) -> m.Proposal:
+    """Propose that a participant joins, with key, address and currencies; a second officer decides. 400, 403, 409."""
+    wanted = m.Wanted(
+        m.What.JOIN, data.fsp, data.institution, data.name, data.key, data.endpoint, tuple(data.currencies),
+        data.proof, data.speaks,
+    )  # fmt: skip
+    return await deciding.propose(web.stack(request), await _operating(request), wanted)
+
+
+@get("/proposals")
+async def proposals(request: AnyRequest) -> list[m.Proposal]:
+    """What waits for a second officer, oldest first. 403."""
+    return await deciding.proposals(web.stack(request), await _operating(request))
+
+
+@post("/proposals/{proposal_id:str}/decision", status_code=200)
+async def decide(request: AnyRequest, proposal_id: ProposalId, data: JSONBody[DecisionBody]) -> m.Decided:
+    """Approve a colleague's proposal (a new participant's token is in the answer, this once), or refuse one.
+
+    403, 404, 409 payments.switch-own-proposal, payments.switch-over-cover.
+    """
+    return await deciding.decide(web.stack(request), await _operating(request), proposal_id, data.approve)
 
 
 @get("/participants")
@@ -185,12 +199,17 @@ async def participants(
     return await acts.participants(web.stack(request), await _operating(request), after, limit)
 
 
-@patch("/participants/{fsp:str}")
-async def change(request: AnyRequest, fsp: FspPath, data: JSONBody[ChangeBody]) -> m.Fsp:
-    """Change a participant's address or key, suspend it, or let it take part again. 400, 403."""
-    return await acts.change(
-        web.stack(request), await _operating(request), fsp, endpoint=data.endpoint, key=data.key, active=data.active
-    )
+@patch("/participants/{fsp:str}", status_code=202)
+async def change(request: AnyRequest, fsp: FspPath, data: JSONBody[ChangeBody]) -> m.Proposal:
+    """Propose another address or key, or that a participant takes part again. 400, 403."""
+    wanted = m.Wanted(m.What.CHANGE, fsp, key=data.key or "", endpoint=data.endpoint or "", active=data.active)
+    return await deciding.propose(web.stack(request), await _operating(request), wanted)
+
+
+@post("/participants/{fsp:str}/suspension", status_code=200)
+async def suspend(request: AnyRequest, fsp: FspPath) -> m.Fsp:
+    """Suspend a participant at once: one officer is enough to stop it. 400, 403."""
+    return await acts.change(web.stack(request), await _operating(request), fsp, active=False)
 
 
 @get("/participants/{fsp:str}/{currency:str}")
@@ -199,28 +218,33 @@ async def standing(request: AnyRequest, fsp: FspPath, currency: CurrencyPath) ->
     return await acts.standing(web.stack(request), await _operating(request), fsp, currency)
 
 
-@put("/participants/{fsp:str}/{currency:str}/limit")
-async def limit(request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[LimitBody]) -> m.Standing:
-    """Set how much a participant may owe: never above its cover. 400, 403, 409 payments.switch-over-cover."""
-    return await settling.set_limit(web.stack(request), await _operating(request), fsp, currency, data.limit_minor)
+async def _amount(
+    request: AnyRequest, what: m.What, fsp: str, currency: str, amount_minor: int, key: str = ""
+) -> m.Proposal:
+    wanted = m.Wanted(what, fsp, currency=currency, amount_minor=amount_minor)
+    return await deciding.propose(web.stack(request), await _operating(request), wanted, key)
 
 
-@post("/participants/{fsp:str}/{currency:str}/cover", status_code=200)
+@put("/participants/{fsp:str}/{currency:str}/limit", status_code=202)
+async def limit(request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[LimitBody]) -> m.Proposal:
+    """Propose how much a participant may owe: never above its cover. 400, 403."""
+    return await _amount(request, m.What.LIMIT, fsp, currency, data.limit_minor)
+
+
+@post("/participants/{fsp:str}/{currency:str}/cover", status_code=202)
 async def bring(
     request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[AmountBody], key: Key
-) -> m.Standing:
-    """Money has arrived at the settlement bank: the cover grows. 400, 403, 409."""
-    ctx = await _operating(request)
-    return await settling.bring_cover(web.stack(request), ctx, fsp, currency, data.amount_minor, key)
+) -> m.Proposal:
+    """Say that money has arrived at the settlement bank: approved, the cover grows. 400, 403, 409."""
+    return await _amount(request, m.What.COVER, fsp, currency, data.amount_minor, key)
 
 
-@post("/participants/{fsp:str}/{currency:str}/withdrawals", status_code=200)
+@post("/participants/{fsp:str}/{currency:str}/withdrawals", status_code=202)
 async def take(
     request: AnyRequest, fsp: FspPath, currency: CurrencyPath, data: JSONBody[AmountBody], key: Key
-) -> m.Standing:
-    """Take cover out that no limit rests on. 400, 403, 409 payments.switch-over-cover."""
-    ctx = await _operating(request)
-    return await settling.take_cover(web.stack(request), ctx, fsp, currency, data.amount_minor, key)
+) -> m.Proposal:
+    """Propose to take cover out that no limit rests on. 400, 403, 409."""
+    return await _amount(request, m.What.WITHDRAWAL, fsp, currency, data.amount_minor, key)
 
 
 Before = Annotated[int | None, QueryParameter(ge=1, le=2**62, description="The last number of the page before.")]
@@ -348,7 +372,10 @@ routers = [
                 settle_currency,
                 join,
                 participants,
+                proposals,
+                decide,
                 change,
+                suspend,
                 standing,
                 limit,
                 bring,

@@ -25,6 +25,7 @@ _MEDIA = re.compile(
 _ID, _AMOUNT, _DATE_TIME = re.compile(ID_TEXT), re.compile(AMOUNT_TEXT), re.compile(DATE_TIME)
 _FSP = re.compile(FSP_TEXT)
 LONGEST = timedelta(days=1)
+LOW_PARTS, LOW_OF = 4, 5
 HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
 
 
@@ -212,6 +213,12 @@ def carried(wanted_minor: int, cover_minor: int, limit_minor: int, position_mino
     if aim >= limit_minor:
         return aim - limit_minor
     return max(aim, min(limit_minor, position_minor + reserved_minor)) - limit_minor
+
+
+def is_low(most_minor: int, owed_minor: int, reserved_minor: int) -> bool:
+    """Whether a participant can hardly pay any more: four fifths of what it may owe are owed or under way. One that may
+    owe nothing is not warned of."""
+    return most_minor > 0 and (owed_minor + reserved_minor) * LOW_OF >= most_minor * LOW_PARTS
 
 
 def moves(lines: Iterable[NetLine]) -> list[tuple[str, str, int]]:

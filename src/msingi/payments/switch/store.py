@@ -16,6 +16,8 @@ from msingi.payments.switch.model import (
     NetLine,
     Part,
     Proof,
+    Proposal,
+    ProposalState,
     SettledCurrency,
     Settlement,
     Speaks,
@@ -23,9 +25,11 @@ from msingi.payments.switch.model import (
     State,
     Talk,
     Transfer,
+    Wanted,
     Window,
     WindowState,
 )
+from msingi.payments.switch.rules import is_low
 
 Q = sql.load(__name__)
 _PARTS = msgspec.msgpack.Decoder(tuple[Part, ...])
@@ -112,7 +116,9 @@ async def standing(tx: Tx, held: FspAccount) -> Standing:
     (cover, kept), (balance, reserved) = found[held.cover], found[held.position]
     limit = -found[held.guarantee][0]
     position = limit - balance
-    return Standing(held.currency, cover - kept, limit, held.wanted_minor, position, reserved, held.active)
+    # Without a limit each transfer is settled at once, out of the cover.
+    low = is_low(limit, position, reserved) if limit else is_low(cover, 0, kept)
+    return Standing(held.currency, cover - kept, limit, held.wanted_minor, position, reserved, held.active, low)
 
 
 async def debts(tx: Tx, fsp: str, currency: str) -> int:
@@ -283,3 +289,34 @@ async def hold_owner(tx: Tx, shard: int, hold: UUID) -> tuple[int, int] | None:
     """The keyed hash of whose account an open hold reserves, and its amount; None if it is not open."""
     row = await tx.row(Q.hold_owner, shard, hold)
     return (row["owner"], row["amount"]) if row else None
+
+
+def _proposal(row: Row) -> Proposal:
+    return Proposal(
+        str(row["id"]), msgspec.json.decode(row["content"], type=Wanted), row["proposed_by"], row["proposed_at"],
+        ProposalState(row["state"]), row["decided_by"], row["decided_at"],
+    )  # fmt: skip
+
+
+async def put_proposal(tx: Tx, made: Proposal) -> Proposal:
+    """Keep a proposal; the first one of this id."""
+    await tx.do(Q.put_proposal, UUID(made.id), msgspec.json.encode(made.wanted), made.proposed_by, made.proposed_at)
+    kept = await proposal(tx, UUID(made.id))
+    assert kept is not None
+    return kept
+
+
+async def proposal(tx: Tx, id_: UUID) -> Proposal | None:
+    """A proposal by its id."""
+    row = await tx.row(Q.proposal, id_)
+    return _proposal(row) if row is not None else None
+
+
+async def proposals(tx: Tx, limit: int) -> list[Proposal]:
+    """What waits for a second officer, oldest first."""
+    return [_proposal(row) for row in await tx.rows(Q.proposals, limit)]
+
+
+async def end_proposal(tx: Tx, id_: UUID, state: ProposalState, who: str, at: datetime) -> bool:
+    """A proposal was decided; False if it was before."""
+    return bool(await tx.do(Q.end_proposal, id_, state, who, at))

@@ -19,6 +19,7 @@ ASKED_S = 120.0  # so long an answer about a party is expected
 MOST_ASKED = 50_000
 RECENT = 20_000
 UNKNOWN_PER_WINDOW, WINDOW_S = 60, 60.0
+GUESSED = ("quotes", "bulkQuotes", "transactionRequests")  # their refusals say who does not exist
 ANSWERS: dict[str, type[Struct]] = {
     "quotes": wire.QuoteAnswer,
     "bulkQuotes": wire.BulkQuoteAnswer,
@@ -39,6 +40,15 @@ def _asked(stack: Stack) -> Asked:
     found = stack.local.get("payments.switch.asked")
     if not isinstance(found, Asked):
         found = stack.local["payments.switch.asked"] = Asked({}, {})
+    return found
+
+
+def _misses(stack: Stack, source: str) -> list[float]:
+    """When a participant lately asked for nobody, by look-up or by quote. Raises TooOften after too many of these."""
+    asked, since = _asked(stack), time.monotonic() - WINDOW_S
+    found = asked.misses[source] = [t for t in asked.misses.get(source, []) if t > since]
+    if len(found) >= UNKNOWN_PER_WINDOW:
+        raise errors.TooOften(retry_after_s=int(WINDOW_S))
     return found
 
 
@@ -72,9 +82,11 @@ async def _pass_on(
 async def ask(stack: Stack, ctx: Context, message: Message, resource: str, id_: str, to: str) -> None:
     """Pass a request on to the participant that it is for; its answer is expected from nobody else.
 
-    The same request again is passed on again. Raises Modified, UnknownFsp, BadSyntax.
+    The same request again is passed on again. Raises Modified, UnknownFsp, BadSyntax, TooOften.
     """
     policy.decide(ctx, "payments.switch-message", policy.NOBODY)
+    if resource in GUESSED:
+        _misses(stack, message.source)
     book = await roll.of(stack)
     destination = book.active(to, "FSPIOP-Destination")
     if destination.fsp == message.source:
@@ -127,6 +139,8 @@ async def answer(stack: Stack, ctx: Context, message: Message, resource: str, id
     if message.destination and message.destination != other:
         raise errors.BadSyntax("The answer is for whoever asked.", field="FSPIOP-Destination", rule="destination=asker")
     _readable(message, wire.ErrorBody if failure else ANSWERS[resource])
+    if failure and resource in GUESSED and other == talk.source:
+        _asked(stack).misses.setdefault(other, []).append(time.monotonic())
     await _pass_on(stack, ctx, message, book.active(other, "FSPIOP-Destination"), id_=talk.id)
 
 
@@ -180,9 +194,7 @@ async def look_up(stack: Stack, ctx: Context, message: Message) -> None:
     """
     policy.decide(ctx, "payments.switch-message", policy.NOBODY)
     asked, now = _asked(stack), time.monotonic()
-    misses = asked.misses[message.source] = [t for t in asked.misses.get(message.source, []) if t > now - WINDOW_S]
-    if len(misses) >= UNKNOWN_PER_WINDOW:
-        raise errors.TooOften(retry_after_s=int(WINDOW_S))
+    misses = _misses(stack, message.source)
     book = await roll.of(stack)
     ref = _ref(stack, message.path)
     keeper = message.destination if message.destination != roll.HUB else ""
@@ -259,11 +271,7 @@ async def who_keeps(stack: Stack, ctx: Context, message: Message) -> None:
     async with stack.db.reading("payments") as tx:
         keeper = await store.party_fsp(tx, _ref(stack, message.path), _currency(message))
     if not keeper:
-        asked, now = _asked(stack), time.monotonic()
-        misses = asked.misses[message.source] = [t for t in asked.misses.get(message.source, []) if t > now - WINDOW_S]
-        if len(misses) >= UNKNOWN_PER_WINDOW:
-            raise errors.TooOften(retry_after_s=int(WINDOW_S))
-        misses.append(now)
+        _misses(stack, message.source).append(time.monotonic())
         raise errors.UnknownParty()
     await _say(stack, ctx, message, {"fspId": keeper})
 
