@@ -47,6 +47,8 @@ ROOMS = (
     "payments.disputes",
     "payments.products",
     "payments.bank",
+    "payments.dormant",
+    "payments.fees",
     "payments.connect",
     "payments.groups",
     "payments.programmes",

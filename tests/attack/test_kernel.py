@@ -133,6 +133,7 @@ async def test_the_password_alone_shows_nobody(raw: Any) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await raw.fetch("SELECT * FROM payments.journal")
     assert await raw.fetch("SELECT * FROM consent.live(gen_random_uuid(), 'a', 'b', ARRAY['c'], now())") == []
+    assert not await raw.fetchval("SELECT consent.unchanged(ARRAY[gen_random_uuid()], ARRAY[1::bigint])")
 
 
 TAMPER = (

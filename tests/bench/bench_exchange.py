@@ -304,7 +304,9 @@ async def main(messages: int, connections: int, *, only_flat: bool) -> None:
             await bench.measure("gateway, durable", ports["gateway"], requests(few), 1)
             rate, p50, cpu = await bench.measure("gateway, durable", ports["gateway"], requests(messages), connections)
             stack.settings = replace(stack.settings, gateway_url=base_url)
-            steps = await exchange_steps.measured(stack, requests(512), ANSWER.encode(), connections)
+            steps = await exchange_steps.measured(
+                stack, requests(512 + PEOPLE), ANSWER.encode(), connections, warm=PEOPLE
+            )
             exchange_steps.told(steps, bench.gateway_us)
             await bench.measure("nginx TLS -> gateway, durable", ports["tls"], requests(messages), connections, tls)
             grown = bench.others["gateway"][0].memory_info().rss

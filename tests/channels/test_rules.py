@@ -15,6 +15,7 @@ FORM = {"sessionId": "s1", "phoneNumber": "+255711000001", "text": ""}
 LONG = {
     "country": "Jamhuri ya Taifa",
     "amount": "TSh 999,999,999",
+    "fee": "TSh 9,999",
     "balance": "TSh 999,999,999",
     "name": "B*** K*** M***",
     "receipt": "0c1d2e3f",

@@ -79,5 +79,5 @@ def status_list(exceptions: dict[int, int] | None = None) -> str:
 def node(script: str, **asked: Any) -> subprocess.CompletedProcess[str]:
     """Run a script of tests/js with `asked` on its standard input."""
     return subprocess.run(
-        ["node", script], cwd=JS, input=json.dumps(asked), capture_output=True, text=True, timeout=120, check=False
+        ["node", script], cwd=JS, input=json.dumps(asked), capture_output=True, text=True, timeout=600, check=False
     )

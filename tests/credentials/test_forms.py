@@ -22,11 +22,12 @@ def payload(token: str) -> dict:
 
 
 def test_other_peoples_readers_accept_what_we_issue_and_no_changed_byte():
-    """@sd-jwt/sd-jwt-vc 0.19 and @owf/mdoc 0.6, with node's X.509, which has our root as its only anchor."""
+    """@sd-jwt/sd-jwt-vc 0.19, @owf/mdoc 0.6 and jose 6, with node's X.509, which has our root as its only anchor."""
     done = kit.node(
         "verify_forms.mjs",
         sdjwt=kit.sd_jwt(),
         mdoc=jose.b64(kit.mdoc_of()),
+        vc=kit.vc_jwt(),
         root=jose.b64(kit.ROOT),
         mutate=True,
         statusAt={kit.LIST: kit.status_list({7: 1})},
@@ -36,7 +37,8 @@ def test_other_peoples_readers_accept_what_we_issue_and_no_changed_byte():
     assert read["sdjwt"]["given_name"] == "Neema" and read["sdjwt"]["address"] == {"locality": "Mashariki"}
     assert read["sdjwt"]["nationalities"] == ["XU", "XT"] and read["sdjwt"]["age_over_18"] is True
     assert read["mdoc"]["elements"][f"{kit.SPACE} family_name_latin1"] == "Mwakasege"
-    assert read["forgedSdJwt"] == [] and read["forgedMdoc"] == []
+    assert read["vc"]["credentialSubject"]["given_name"] == "Neema" and read["vc"]["issuer"]["id"] == kit.URL
+    assert read["forgedSdJwt"] == [] and read["forgedMdoc"] == [] and read["forgedVc"] == []
 
 
 def test_a_revoked_entry_is_found_by_the_other_reader():

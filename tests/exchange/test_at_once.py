@@ -1,6 +1,7 @@
 """A batch decided in one message to the database: what is remembered is only an expectation, never a ground."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from msingi.exchange import acts, registry
 from msingi.exchange.decisions import Docket, docket
 from msingi.exchange.errors import MessageSeen, NoRight, NotStanding
 from msingi.exchange.model import Call, Caller, ServiceCode, SubsystemId
+from msingi.kernel import clock
 from msingi.kernel.context import job_context
 from msingi.kernel.ids import random_id
 
@@ -67,6 +69,10 @@ def call(stack, person_id, **changes) -> Call:
     return replace(made, **changes)
 
 
+def _remembered(stack):
+    return {live.consent_id for live in docket(stack).expected.values()}
+
+
 async def test_what_is_remembered_and_true_takes_one_message(stack, ctx_of, person, sat):
     born, receipt = person
     released = [await acts.ask(stack, CALLER, call(stack, born, basis=basis)) for basis in ("consent", "contract")]
@@ -89,12 +95,25 @@ async def test_a_repeated_message_is_refused_and_hurts_nobody_beside_it(stack, p
 async def test_a_withdrawn_consent_is_not_obeyed_though_it_is_remembered(stack, ctx_of, person, sat, agreed):
     born, receipt = person
     await consents.withdraw(stack, oneself(ctx_of, born), born, receipt.consent_id)
-    assert receipt.consent_id in docket(stack).expected.values()  # nobody told the exchange
+    assert receipt.consent_id in _remembered(stack)  # nobody told the exchange
     with pytest.raises(ConsentMissing):
         await acts.ask(stack, CALLER, call(stack, born))
-    assert sat == [1] and receipt.consent_id not in docket(stack).expected.values()
+    assert sat == [1] and receipt.consent_id not in _remembered(stack)
     newer = await consents.grant(stack, oneself(ctx_of, born), born, GrantOrder(agreed.order.agreement, agreed.version))
     assert (await acts.ask(stack, CALLER, call(stack, born))).consent == str(newer.consent_id)
+
+
+async def test_epochs_of_people_whom_no_permit_reaches_are_told_to_nobody(stack, person):
+    epochs = [live.epoch for live in docket(stack).expected.values() if live.consent_id == person[1].consent_id]
+    async with stack.db.glance() as conn:
+        assert not await conn.fetchval("SELECT consent.unchanged($1, $2)", [person[0]], epochs)
+
+
+async def test_a_consent_that_ran_out_is_not_obeyed_though_it_is_remembered(stack, person, sat):
+    born, receipt = person
+    with clock.freeze(clock.now() + timedelta(days=10_000)), pytest.raises(ConsentMissing):
+        await acts.ask(stack, CALLER, call(stack, born))
+    assert sat == [1] and receipt.consent_id not in _remembered(stack)
 
 
 async def test_an_upheld_objection_is_obeyed_at_once(stack, ctx_of, person, sat):

@@ -2,13 +2,14 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
+from msgspec.structs import replace
 
 from msingi import countries
 from msingi.app import introduce
@@ -18,6 +19,7 @@ from msingi.governance.processing import reading
 from msingi.governance.safeguards import acts as safeguards
 from msingi.governance.safeguards import checks
 from msingi.governance.safeguards.model import Verdict
+from msingi.kernel import clock
 from msingi.kernel.errors import NotPermitted
 from msingi.kernel.log import sequencer
 from msingi.portal import page
@@ -48,7 +50,12 @@ async def test_every_principle_has_evidence_or_a_named_gap(stack, town, client):
     assert by_name["log"]["verdict"] == "holds" and int(by_name["log"]["figure"]) > 0
     assert by_name["walls"] == by_name["walls"] | {"verdict": "holds", "figure": "0"}
     assert by_name["hardware"]["verdict"] == "fails"  # a software keystore is not called hardware
-    assert by_name["participation"]["verdict"] == "missing"  # nothing here can show it, so nothing here claims it
+    assert by_name["retention"]["verdict"] == "holds", "register every table about people in governance/schema.sql"
+    assert by_name["participation"]["verdict"] in (
+        "document",
+        "fails",
+    )  # the sample's is of 2026, and counts for a year
+    assert "PKCS11" in by_name["hardware"]["duty"] and not by_name["walls"]["duty"]
     assert by_name["withdrawal"]["verdict"] == "document"
     assert sum(report["counts"].values()) == len(checks.RUNNING) + 1
 
@@ -72,6 +79,25 @@ async def test_a_check_fails_when_what_it_checks_is_broken(stack, owner_url, mon
     monkeypatch.setattr(stack.pseudonym, "of", lambda institution, person: "a" * 26)
     monkeypatch.setattr(stack.pseudonym, "person", lambda institution, text: None)
     assert (await checks.RUNNING["pseudonyms"](stack))[0] is Verdict.FAILS
+
+
+async def test_what_only_the_operator_can_do_is_shown_by_documents_of_the_last_year(stack, monkeypatch):
+    def with_day(day):
+        shown = [countries.Evidence("drills", day, {"en": "Exercise", "sw": "Zoezi"})] if day else []
+        monkeypatch.setattr(stack, "profile", replace(countries.load("taifa"), evidence=shown))
+        return checks.RUNNING["drills"](stack)
+
+    today = clock.today()
+    assert await with_day(None) == (Verdict.MISSING, "−")
+    assert await with_day(today) == (Verdict.DOCUMENT, today.isoformat())
+    assert (await with_day(today - timedelta(days=400)))[0] is Verdict.FAILS
+    wrong = replace(countries.load("taifa"), evidence=[countries.Evidence("drill", today, {"en": "Exercise"})])
+    assert len([m for m in countries.mistakes(wrong) if m.startswith("evidence.drill")]) == 2
+
+
+def test_every_duty_is_a_check_and_is_said_in_every_language():
+    assert set(safeguards.duties()) <= set(checks.RUNNING)
+    assert all(set(said) == {"en", "sw", "fr", "ar"} for said in safeguards.duties().values())
 
 
 def test_every_check_is_described_in_every_language_and_used():

@@ -5,6 +5,7 @@ import inspect
 import json
 from collections import Counter
 
+import pyarrow.parquet
 import pytest
 import sqlglot
 from click.testing import CliRunner
@@ -152,6 +153,20 @@ def test_law_5_no_file_is_written_and_the_settings_are_told_for_spark_too():
         told = json.loads(CliRunner().invoke(cli, ["duplicates", "--settings", backend]).output)
         assert told["settings"]["sql_dialect"] == backend and len(told["settings"]["comparisons"]) == 11
         assert len(told["functions"]) == 8
+        assert told["least_bits"] == round(scoring.weights().threshold(1_000_000), 2)
+        assert sqlglot.parse_one(told["bits"], dialect=backend).find(sqlglot.exp.Greatest)  # the household is bounded
+
+
+async def test_the_table_for_another_machine_has_what_the_settings_use_and_weighs_the_same(stack, tmp_path):
+    rows = [Row("1", one := someone()), Row("2", one), Row("3", None), Row("1", someone())]
+    made, faults = await files.records_of(stack, rows)
+    assert [r.key for r in made] == ["1", "2"] and [key for key, _ in faults] == ["3", "1"]
+    linkage.write_table(made, str(tmp_path / "people.parquet"))
+    kept = pyarrow.parquet.read_table(tmp_path / "people.parquet").to_pylist()
+    assert set(kept[0]) == {"key", "search_keys", "tf_given", "tf_family", *linkage.COLUMNS}
+    assert kept[0]["family"] == kept[1]["family"] == blocking.compact(one.name.family)
+    [pair] = linkage.compare(made, 0.0)
+    assert {pair.one, pair.other} == {"1", "2"}
 
 
 async def test_access_sweep(stack, nobody):

@@ -1,14 +1,15 @@
-// Other people's readers look at what we issue: @sd-jwt/sd-jwt-vc and @owf/mdoc, and node's own X.509.
-// In: {sdjwt, mdoc, root, mutate, statusAt}, mdoc and root in base64url, status lists by address. Out: what each of them read, and which mutations
+// Other people's readers look at what we issue: @sd-jwt/sd-jwt-vc, @owf/mdoc and jose, and node's own X.509.
+// In: {sdjwt, mdoc, vc, root, mutate, statusAt}, mdoc and root in base64url, status lists by address. Out: what each of them read, and which mutations
 // of single bytes passed as genuine with other content.
 import { createHash, createPublicKey, createVerify, randomBytes, verify, X509Certificate } from "node:crypto";
 import { Holder, IssuerSigned } from "@owf/mdoc";
 import * as mdocs from "@owf/mdoc";
 import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
+import { jwtVerify } from "jose";
 
 let text = "";
 for await (const part of process.stdin) text += part;
-const { sdjwt, mdoc, root, mutate, statusAt = {} } = JSON.parse(text);
+const { sdjwt, mdoc, vc, root, mutate, statusAt = {} } = JSON.parse(text);
 const anchor = new X509Certificate(Buffer.from(root, "base64url"));
 
 const known = new Map();
@@ -122,6 +123,24 @@ if (mdoc) {
       other[at] ^= 1 << at % 8;
       try {
         if (stable(shown(await readMdoc(other))) !== genuine) out.forgedMdoc.push(at);
+      } catch {}
+    }
+  }
+}
+if (vc) {
+  const read = async (token) => {
+    const header = JSON.parse(Buffer.from(token.split(".")[0], "base64url"));
+    const key = leafKey(Buffer.from(header.x5c[0], "base64"));
+    return (await jwtVerify(token, key, { typ: "vc+jwt", algorithms: ["ES256"] })).payload;
+  };
+  out.vc = await read(vc);
+  if (mutate) {
+    const genuine = stable(out.vc);
+    out.forgedVc = [];
+    for (let at = 0; at < vc.length; at++) {
+      const other = vc.slice(0, at) + (vc[at] === "A" ? "B" : "A") + vc.slice(at + 1);
+      try {
+        if (stable(await read(other)) !== genuine) out.forgedVc.push(at);
       } catch {}
     }
   }

@@ -334,3 +334,18 @@ async def test_law_1_the_count_of_a_day_never_passes_its_bound(stack, town):
                     taken += amount
                 assert await store.spent_alone(tx, account, day) == taken <= 1_000
             raise ZeroDivisionError
+
+
+async def test_any_holder_disputes_a_payment_out_of_the_joint_account_and_the_money_comes_back_there(stack, town):
+    from msingi.payments.disputes import acts as disputes
+    from msingi.payments.disputes.model import DisputeOrder, Kind
+
+    made = await joint(stack, town, "disputed", None, town["juma"])
+    paid = await payments.transfer(stack, me(town["asha"]), pays(made.number, town, "wrong"))
+    redress = kit.as_person(town["juma"].id, 2, "redress")  # not the one who paid
+    order = DisputeOrder(paid.transfer_id, Kind.NOT_MINE, "None of us did this")
+    found = await disputes.open_dispute(stack, redress, order)
+    assert found.held_minor == 1_000 and found.mine
+    officer = kit.as_staff("account-officer", id="mbenki", institution="benki", purpose="redress")
+    await disputes.decide(stack, officer, found.dispute_id, 1_000, "The device was stolen")
+    assert await balance(stack, town["asha"], made.number) == 50_000

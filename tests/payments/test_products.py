@@ -69,7 +69,7 @@ def test_a_decimal_is_cut_and_never_rounded_up(units):
 @pytest.mark.parametrize("country", shipped())
 def test_the_shipped_products_are_whole(country):
     found = catalogue.read(countries.load(country))
-    assert {one.kind for one in found.products} == {"savings", "current"}
+    assert {one.kind for one in found.products} == {"savings", "current", "merchant"}
 
 
 @pytest.mark.parametrize(

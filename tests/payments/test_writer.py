@@ -216,6 +216,30 @@ async def test_a_failed_persist_fails_its_futures_and_never_hangs(stack, pair, o
     await agree(stack)
 
 
+async def test_a_batch_that_follows_one_under_way_waits_for_it_and_passes(
+    stack, pair, owner_url, monkeypatch, under_way
+):
+    mine, _, make = pair
+    started, recovered, most = Writer._start_commit, 0, 0
+
+    async def counted(self):
+        nonlocal most
+        await started(self)
+        most = max(most, len(self._commits))
+
+    async def never(self):
+        nonlocal recovered
+        recovered += 1
+
+    monkeypatch.setattr(Writer, "_start_commit", counted)
+    monkeypatch.setattr(Writer, "_recover", never)
+    one = Writer(stack)
+    endings = await asyncio.wait_for(asyncio.gather(*[one.post([make(1)]) for _ in range(300)]), 30)
+    assert not recovered and most == under_way and len({ending.seq for (ending,) in endings}) == 300
+    assert await balance(owner_url, mine) == 700
+    await agree(stack)
+
+
 async def test_an_outage_is_retried_and_then_told(stack, pair, owner_url, monkeypatch):
     mine, _, make = pair
     with monkeypatch.context() as patched:

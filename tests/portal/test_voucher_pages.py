@@ -1,15 +1,19 @@
 """Vouchers as people meet them: shown by whoever holds one, taken by a shop, with every no in plain words."""
 
 import re
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from tests.payments import kit
 from tests.portal.test_fraud_pages import keep
 
+from msingi.kernel import log
 from msingi.payments import acts as payments
 from msingi.payments.bank import acts as bank
 from msingi.payments.bank.model import MerchantOrder
 from msingi.payments.model import AccountKind
+from msingi.payments.programmes import store_uncollected, uncollected
 from msingi.payments.vouchers import acts, funding
 from msingi.payments.vouchers.model import SchemeOrder, ShopOrder, VoucherOrder
 
@@ -83,3 +87,20 @@ async def test_the_pages_speak_the_languages_of_the_country(town, surf, given):
     asha = await surf("sw").sign_in(town.asha.number, town.asha.phone)
     await asha.open("/me/money/vouchers")
     assert "Inatumika hadi" in asha.text
+
+
+async def test_a_payment_that_nobody_collected_is_kept_with_one_press(stack, town, surf):
+    asha = await surf().sign_in(town.asha.number, town.asha.phone)
+    await asha.open("/me/money/uncollected")
+    assert "Nothing waits" in asha.text
+    ctx, permit = uncollected._job()
+    cycle = {"file_id": uuid4(), "currency": "TZS", "name": "Pensions"}
+    row = {"person_id": town.asha.id, "line": 1, "credit": 256, "transfer_id": uuid4(), "amount": 7_500}
+    async with stack.db.transaction(permit) as tx:
+        await store_uncollected.add(tx, cycle, [row], ctx.at, ctx.at + timedelta(days=14))
+        log.append(tx, permit, subject=town.asha.id)
+    await asha.open("/me/money/uncollected")
+    keep(asha, "uncollected")
+    assert "Pensions" in asha.text and re.search(r"7\D?500", asha.text)
+    await asha.press("/me/money/uncollected")
+    assert "You keep these payments" in asha.text and "Nothing waits" in asha.text

@@ -131,3 +131,33 @@ async def test_a_pin_that_is_tried_on_many_people_is_not_enough_alone_and_locks_
     assert sprayed.verdict is Verdict.RIGHT and not sprayed.cookie  # a code is asked for as well
     other = await acts.verify_pin(stack, ctx, zawadi.number, "0000", at("third", "198.18.3.0/24"), "t")
     assert other.verdict is Verdict.WRONG
+
+
+async def test_a_locked_network_turns_nobody_away_it_only_tells_no_more(stack, site, juma, sms, monkeypatch):
+    """Whoever shares a network with somebody could else close it to them (law 2)."""
+    monkeypatch.setattr(acts, "ANSWER_FLOOR_S", 0.0)
+    browser = site.browser()
+    await browser.open("/signin/passkeys")
+    first = browser.field("flow")
+    for guess in ("9182", "8273", "7364", "6455", "5546"):
+        page = await browser.send("/signin/pin", login=juma.number, pin=guess)
+        assert page.status_code == 403
+    told = {}
+    for name, pin in (("wrong", "4637"), ("right", "8022")):
+        await stack.outbox.drain(stack)
+        before = len(sms.sent)
+        form = {"flow": first, "login": juma.number, "pin": pin}
+        answer = await browser.http.post("/signin/pin", data=form, headers={"Origin": browser.origin})
+        page = await browser._follow(answer)
+        await stack.outbox.drain(stack)
+        text = page.text.replace(browser.field("flow"), "")
+        again = await browser.send("/signin/code", code="000000")
+        assert again.status_code == 403
+        said = page.status_code, len(str(page.url)), text, again.text.replace(browser.field("flow"), "")
+        told[name] = said, len(sms.sent) - before
+    assert told["wrong"][0] == told["right"][0], "nothing says which it was"
+    assert (told["wrong"][1], told["right"][1]) == (0, 1)
+    # Who has the phone goes on, also with a second code.
+    await browser.send("/signin/code/again")
+    page = await browser.send("/signin/code", code=await sms.code(juma.phone))
+    assert page.status_code == 200 and "/signin/passkeys" in str(page.url)

@@ -23,7 +23,8 @@ from msingi.kernel.errors import Malformed, Outage, Refusal, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
-from msingi.payments.errors import InsufficientFunds, OverTierLimit
+from msingi.payments.errors import AmountOutOfRange, InsufficientFunds, OverTierLimit
+from msingi.payments.fees import acts as fees
 from msingi.payments.model import Account, Alias, TransferOrder
 from msingi.signin import acts as signin
 from msingi.signin.model import Place, Verdict
@@ -230,8 +231,15 @@ class Talk:
             minor = 0
         if minor <= 0:
             return self.ask("amount_wrong", self.state)
-        after = replace(self.state, step=Step.CONFIRM, amount_minor=minor)
-        return self.ask("confirm", after, amount=self._amount_text(minor), name=self.state.payee)
+        try:
+            cost = await fees.quote_fee(self.stack, self.ctx("payment", "contract"), self.state.payer, minor)
+        except AmountOutOfRange:
+            return self.ask("amount_wrong", self.state)
+        after = replace(self.state, step=Step.CONFIRM, amount_minor=minor, fee_minor=cost.total_minor)
+        words = {"amount": self._amount_text(minor), "name": self.state.payee}
+        if cost.total_minor:
+            return self.ask("confirm_fee", after, fee=self._amount_text(cost.total_minor), **words)
+        return self.ask("confirm", after, **words)
 
     async def _confirm(self, said: str) -> tuple[Dialogue, Screen]:
         state = self.state
@@ -240,8 +248,9 @@ class Talk:
         # The key is the dialogue's own: the network may repeat the answer, and it still pays once (law 7).
         key = self.stack.keys.blind(f"channels.pay|{self.dial.session_id}|{self.dial.phone}|{state.turn}").hex()[:40]
         order = TransferOrder(
-            key, state.payer, Alias("phone", state.to), state.amount_minor, self.stack.profile.currency.code
-        )
+            key, state.payer, Alias("phone", state.to), state.amount_minor, self.stack.profile.currency.code,
+            fee_minor=state.fee_minor,
+        )  # fmt: skip
         try:
             paid = await payments.transfer(self.stack, self.ctx("payment", "contract"), order)
         except InsufficientFunds:

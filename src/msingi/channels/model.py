@@ -62,8 +62,8 @@ class Choice(StrEnum):
 class Dialogue(Struct, frozen=True):
     """The state of one dialogue; sealed while it waits. `person` is set once the PIN was right (law 6).
 
-    `amount_minor` is in minor units of the country's currency; `turn` counts the answers so far; `lines` are
-    the records of who looked that can be complained about.
+    `amount_minor` (and `fee_minor`, what sending it costs) is in minor units of the country's currency; `turn` counts
+    the answers so far; `lines` are the records of who looked that can be complained about.
     """
 
     step: Step = Step.MENU
@@ -74,6 +74,7 @@ class Dialogue(Struct, frozen=True):
     to: str = ""
     payee: str = ""
     amount_minor: int = 0
+    fee_minor: int = 0
     turn: int = 0
     lines: tuple[str, ...] = ()
 

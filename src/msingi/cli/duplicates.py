@@ -26,12 +26,25 @@ from msingi.kernel.errors import Refusal
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="CSV file for what --file found.")
 @click.option(
+    "--table",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Parquet file for the rows of --file as records to compare elsewhere; nothing is compared here.",
+)
+@click.option("--people", type=click.IntRange(min=1), default=1_000_000, help="How many records --settings is for.")
+@click.option(
     "--settings",
     type=click.Choice(["duckdb", "spark"]),
     help="Print the model as settings of Splink for this backend, with the functions that they use, and stop.",
 )
 def duplicates(
-    home: Path, everybody: bool, file: Path | None, mapping: Path | None, out: Path | None, settings: str | None
+    home: Path,
+    everybody: bool,
+    file: Path | None,
+    mapping: Path | None,
+    out: Path | None,
+    table: Path | None,
+    people: int,
+    settings: str | None,
 ) -> None:
     """Find people who are enrolled twice.
 
@@ -42,17 +55,19 @@ def duplicates(
     if settings:
         from msingi.identity.sweep import linkage
 
-        click.echo(
-            json.dumps({"functions": linkage.prelude(settings), "settings": linkage.settings(settings)}, indent=1)
-        )
+        click.echo(json.dumps(linkage.model(settings, people), indent=1))
         return
     if everybody == (file is not None):
         raise click.UsageError("Say either --all or --file.")
     if file is not None and mapping is None:
         raise click.UsageError("--file needs --mapping.")
+    if table is not None and file is None:
+        raise click.UsageError("--table needs --file.")
     try:
         if file is None:
             asyncio.run(_all(home))
+        elif mapping is not None and table is not None:
+            asyncio.run(_table(home, file, mapping, table))
         elif mapping is not None:
             asyncio.run(_file(home, file, mapping, out))
     except Refusal as refusal:
@@ -78,6 +93,21 @@ async def _all(home: Path) -> None:
         f"{done.compared} records that share a search key compared: {done.pairs} pairs alike, "
         f"{done.opened} of them new in the queue at /staff/duplicates"
     )
+
+
+async def _table(home: Path, file: Path, mapping: Path, table: Path) -> None:
+    from msingi.identity import wire
+    from msingi.identity.sweep import files, linkage
+
+    columns = wire.mapping(mapping.read_text("utf-8"))
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        async with at_work(home) as stack:
+            records, faults = await files.records_of(stack, wire.read_csv(text, columns))
+    linkage.write_table(records, str(table))
+    table.chmod(0o600)
+    for key, fault in faults:
+        click.echo(f"{key}: {fault.code}: {fault}", err=True)
+    click.echo(f"{len(records)} records in {table}, {len(faults)} rows cannot be read. It holds names: delete it.")
 
 
 async def _file(home: Path, file: Path, mapping: Path, out: Path | None) -> None:

@@ -9,6 +9,7 @@ from msingi.payments.bank import acts as bank
 from msingi.payments.bank import tariff
 from msingi.payments.bank.model import MerchantOrder
 from msingi.payments.model import AccountKind
+from msingi.payments.products import catalogue
 
 TOWN = "CENTRE"
 
@@ -21,6 +22,10 @@ async def open_bank(stack: Stack, shopkeeper: tuple[str, str], agent: tuple[str,
     ctx = job_context("setup", "payment")
     rates = tariff.of(stack)
     await payments.open_account(stack, ctx, rates.institution, AccountKind.FEE, label="fees")
+    if rates.dormant is not None:
+        await payments.open_account(stack, ctx, rates.dormant.authority, AccountKind.TRUST, label="unclaimed")
+    if (tax := catalogue.of(stack).tax) is not None:
+        await payments.open_account(stack, ctx, tax.institution, AccountKind.GOVERNMENT, label="tax")
     made = {}
     for kind, (number, family), category in (
         ("shop", shopkeeper, next(iter(rates.categories))),

@@ -161,6 +161,7 @@ class Live(Struct, frozen=True):
 
     consent_id: ConsentId
     epoch: int
+    expires_at: datetime
 
 
 class Access(Struct, frozen=True):

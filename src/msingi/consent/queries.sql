@@ -32,11 +32,11 @@ ON CONFLICT (person_id) DO UPDATE SET epoch = epoch.epoch + 1 RETURNING epoch;
 
 -- name: live_consent
 -- The live consent that covers everything asked, with the person's epoch.
-SELECT consent_id, epoch FROM consent.live($1, $2, $3, $4, $5);
+SELECT consent_id, epoch, expires_at FROM consent.live($1, $2, $3, $4, $5);
 
 -- name: live_consents
 -- The same for many people and askers at a time: the number of each that has a live consent. Fields are blank-separated.
-SELECT no, consent_id, epoch FROM consent.live_of($1, $2, $3, $4, $5);
+SELECT no, consent_id, epoch, expires_at FROM consent.live_of($1, $2, $3, $4, $5);
 
 -- name: stopped
 -- Of asks (person, asker, purpose), the numbers of those that an upheld objection stops.
@@ -114,14 +114,13 @@ ORDER BY request_id DESC LIMIT $3;
 UPDATE consent.request SET state = $3, consent_id = $4 WHERE person_id = $1 AND request_id = $2;
 
 -- name: records_of
--- The sealed records of the acts about a person, newest first, after record $2 (null to begin with), without those
--- that a court order hides at $4.
+-- The sealed records of the acts about a person, newest first (ids sort by time), after record $2 (null to begin with),
+-- without those that a court order hides at $4.
 SELECT record_id, sealed FROM log.record r
-WHERE person_id = $1 AND ($2::uuid IS NULL OR (at, record_id) < (
-  SELECT at, record_id FROM log.record WHERE person_id = $1 AND record_id = $2))
+WHERE person_id = $1 AND ($2::uuid IS NULL OR record_id < $2)
 AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
   WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $4 AND v.lifted_at IS NULL))
-ORDER BY at DESC, record_id DESC LIMIT $3;
+ORDER BY record_id DESC LIMIT $3;
 
 -- name: record_by_id
 -- The sealed record of one act about a person, unless a court order hides it at $3.

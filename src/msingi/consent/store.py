@@ -132,7 +132,7 @@ async def live_consent(
 ) -> Live | None:
     """The live consent that covers everything asked."""
     row = await tx.row(Q.live_consent, person_id, institution, purpose, list(fields), at)
-    return None if row is None else Live(ConsentId(row["consent_id"]), row["epoch"])
+    return None if row is None else Live(ConsentId(row["consent_id"]), row["epoch"], row["expires_at"])
 
 
 async def live_consents(
@@ -141,7 +141,7 @@ async def live_consents(
     """The live consents that cover everything asked, by the number of the ask."""
     people, askers, purposes, fields = [list(column) for column in zip(*asks, strict=True)]
     rows = await tx.rows(Q.live_consents, people, askers, purposes, [" ".join(names) for names in fields], at)
-    return {row["no"] - 1: Live(ConsentId(row["consent_id"]), row["epoch"]) for row in rows}
+    return {row["no"] - 1: Live(ConsentId(row["consent_id"]), row["epoch"], row["expires_at"]) for row in rows}
 
 
 async def stopped(tx: Tx, asks: Sequence[tuple[PersonId, str, str]]) -> set[int]:

@@ -1,15 +1,16 @@
 """The questions of the counter's forms, and what the answers mean to the acts."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from msingi.countries import Profile
 from msingi.identity.model import Address, Birth, Demographics, Document, EnrolmentOrder, Name, Sex
 from msingi.identity.rules import EXCEPTIONS
 from msingi.kernel.errors import Refusal
-from msingi.portal import rules
+from msingi.portal import rules, words
 from msingi.portal.model import Field, Form
+from msingi.portal.page import zone_of
 from msingi.portal.visit import Visit
 
 Say = Callable[..., str]
@@ -86,7 +87,7 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics | Enrolment
     told = {
         say("enrol.given_name"): known.name.given,
         say("enrol.family_name"): known.name.family,
-        say("enrol.born"): known.birth.date or known.birth.reported,
+        say("enrol.born"): words.known_day(lang, known.birth.date or known.birth.reported),
         say("enrol.sex"): say(f"enrol.sex_{sexes[known.sex]}") if known.sex in sexes else "",
         say("enrol.region"): regions.get(known.region, known.region),
         say("enrol.address"): ", ".join(known.address.lines),
@@ -95,6 +96,16 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics | Enrolment
         say("counter.lacks"): ", ".join(say(f"counter.lack_{code}") for code in known.exceptions),
     }
     return tuple((name, value) for name, value in told.items() if value)
+
+
+def day(seen: Visit, at: date | datetime) -> str:
+    """A date in words, in the visitor's language and the country's time."""
+    return str(seen.words.day(at, zone_of(seen.stack.profile)))
+
+
+def moment(seen: Visit, at: datetime) -> str:
+    """The same with the time of day."""
+    return str(seen.words.moment(at, zone_of(seen.stack.profile)))
 
 
 def clock(minutes: int) -> str:

@@ -95,7 +95,7 @@ async def _slots(seen: Visit, centre: str) -> tuple[tuple[str, str], ...]:
     """The next free times of a centre; three on a day are enough to choose from on a phone."""
     per_day: dict[Any, list[tuple[str, str]]] = {}
     for slot in await reception.free_slots(seen.stack, centre):
-        label = f"{seen.words.plain('counter.day', day=slot.day.strftime('%d.%m.%Y'))} {forms.clock(slot.at_min)}"
+        label = f"{seen.words.plain('counter.day', day=forms.day(seen, slot.day))} {forms.clock(slot.at_min)}"
         per_day.setdefault(slot.day, []).append((f"{slot.day.isoformat()}.{slot.at_min}", label))
     chosen = []
     for times in list(per_day.values())[:12]:
@@ -175,12 +175,12 @@ async def _reference_page(seen: Visit, reference: str, made: Application, *, new
     names = {c.centre: seen.of(c.name) for c in await reception.centres(seen.stack)}
     facts = [(seen.say("counter.state"), seen.say(f"counter.state_{made.state}"))]
     if made.appointment:
-        when = f"{made.appointment.day.strftime('%d.%m.%Y')} {forms.clock(made.appointment.at_min)}"
+        when = f"{forms.day(seen, made.appointment.day)} {forms.clock(made.appointment.at_min)}"
         facts += [
             (seen.say("counter.ask_centre"), names.get(made.appointment.centre, made.appointment.centre)),
             (seen.say("counter.when_short"), when),
         ]
-    facts.append((seen.say("counter.kept_until"), made.expires_at.date().strftime("%d.%m.%Y")))
+    facts.append((seen.say("counter.kept_until"), forms.day(seen, made.expires_at)))
     waiting = made.state == "waiting"
     back = Press(f"/apply/{reference}/withdraw", seen.say("counter.withdraw"))
     view = Sheet(
@@ -253,7 +253,7 @@ async def _record(seen: Visit, good: str = "", figure: str = "") -> Response[byt
     live = tuple(
         Line(
             " ".join(a.number[i : i + 4] for i in range(0, 16, 4)),
-            a.expires_at.date().strftime("%d.%m.%Y") if a.expires_at else "",
+            forms.day(seen, a.expires_at) if a.expires_at else "",
             say(f"counter.alias_{a.state}"),
             press=Press("/me/record/alias/end", say("counter.alias_end"), {"alias": str(a.alias_id)})
             if a.state == "live"
@@ -261,7 +261,7 @@ async def _record(seen: Visit, good: str = "", figure: str = "") -> Response[byt
         )
         for a in mine
     )
-    history = tuple(Line(n.name.full, n.valid_from.date().strftime("%d.%m.%Y")) for n in reversed(names))
+    history = tuple(Line(n.name.full, forms.day(seen, n.valid_from)) for n in reversed(names))
     waiting = tuple(
         Line(say(f"counter.kind_{p.kind.value}"), ", ".join(_fields(say, p.fields)), say(f"counter.state_{p.state}"))
         for p in asked

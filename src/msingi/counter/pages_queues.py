@@ -33,7 +33,7 @@ async def proposals(request: WebRequest) -> Response[bytes]:
     found = await life.proposals_waiting(seen.stack, ctx_of(seen), ProposalId(uuid_in(after)) if after else None, 30)
     lines = tuple(
         Line(say(f"counter.kind_{p.kind.value}"),
-             f"{', '.join(say(f'counter.field_{f}') for f in p.fields)} {p.proposed_at.strftime('%d.%m.%Y %H:%M')}",
+             f"{', '.join(say(f'counter.field_{f}') for f in p.fields)} {forms.moment(seen, p.proposed_at)}",
              "", f"/staff/proposals/{p.proposal_id}", say("counter.open"))
         for p in found.proposals
     )  # fmt: skip
@@ -131,7 +131,7 @@ async def _civil(seen: Visit, note: str = "", good: str = "") -> Response[bytes]
     lines = tuple(
         Line(
             say(f"counter.certificate_{n.kind.value}"),
-            f"{n.institution} {n.notified_at.strftime('%d.%m.%Y')}",
+            f"{n.institution} {forms.day(seen, n.notified_at)}",
             press=Press("/staff/civil/register", say("counter.do_register"), {"notification": str(n.notification_id)}),
         )
         for n in found.notifications
@@ -198,7 +198,7 @@ async def _field(seen: Visit, note: str = "") -> Response[bytes]:
     say, registrar = seen.say, REGISTRAR in seen.actor.roles
     waiting = await field.packets_waiting(seen.stack, ctx_of(seen), limit=30)
     lines = tuple(
-        Line(f"{p.device} / {p.sequence}", p.captured_at.strftime("%d.%m.%Y %H:%M"),
+        Line(f"{p.device} / {p.sequence}", forms.moment(seen, p.captured_at),
              f"{say(f'counter.packet_{p.state}')} {p.rule}",
              f"/staff/field/{p.packet_id}", say("counter.open"))
         for p in waiting.packets
@@ -306,7 +306,7 @@ async def imports(request: WebRequest) -> Response[bytes]:
                 enrolled=d.enrolled,
                 held=d.held,
                 refused=d.refused,
-                when=d.at.strftime("%d.%m.%Y %H:%M"),
+                when=forms.moment(seen, d.at),
             ),
             f"{100 * d.done // d.total} %" if d.total else str(d.done),
         )

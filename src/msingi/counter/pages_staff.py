@@ -227,12 +227,12 @@ async def _person(seen: Visit, person_id: PersonId, good: str = "") -> Response[
             (say("counter.state"), say(f"counter.status_{person.status.value}")),
             *forms.facts(stack.profile, seen.lang, say, person.demographics)), presses=presses),
         Section(say("counter.names"), lines=tuple(
-            Line(n.name.full, n.valid_from.date().strftime("%d.%m.%Y")) for n in reversed(names))),
+            Line(n.name.full, forms.day(seen, n.valid_from)) for n in reversed(names))),
         Section(say("counter.guardians"), lines=tuple(
-            Line(people[g.guardian_id].demographics.name.full, g.until.strftime("%d.%m.%Y") if g.until else "",
+            Line(people[g.guardian_id].demographics.name.full, forms.day(seen, g.until) if g.until else "",
                  say(f"counter.guardian_{g.kind}")) for g in may if g.guardian_id in people)) if may else None,
         Section(say("counter.proposals"), lines=tuple(
-            Line(say(f"counter.kind_{p.kind.value}"), p.proposed_at.date().strftime("%d.%m.%Y"),
+            Line(say(f"counter.kind_{p.kind.value}"), forms.day(seen, p.proposed_at),
                  say(f"counter.state_{p.state}")) for p in asked)) if asked else None,
     ]  # fmt: skip
     view = Sheet(

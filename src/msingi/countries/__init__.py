@@ -9,6 +9,7 @@ Law: code never names a country; whatever the code needs to know of one, it read
 import csv
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -107,12 +108,23 @@ class Legal(Strict, frozen=True):
     regulator: Text
 
 
+class Evidence(Strict, frozen=True):
+    """Something that the operator did and published: what it evidences (one of EVIDENCED), the day, its name in words,
+    and where everybody can read it."""
+
+    check: str
+    on: date
+    title: Text
+    link: str = ""
+
+
 class Profile(Strict, frozen=True):
     """A validated country profile. `languages` are ISO 639-1 codes, the default first.
 
     `credentials` are the kinds of credentials that institutions award, as `credentials.toml` describes them; the room
     of credentials reads and checks them. `bank`, `fraud` and `products` are what `bank.toml`, `fraud.toml`
-    and `products.toml` say, read and checked by those rooms.
+    and `products.toml` say, read and checked by those rooms. `evidence` (`evidence.toml`) is what the operator did and
+    published; the safeguards page shows it.
     """
 
     code: str
@@ -145,6 +157,7 @@ class Profile(Strict, frozen=True):
     bank: dict[str, Any] = {}
     fraud: dict[str, Any] = {}
     products: dict[str, Any] = {}
+    evidence: list[Evidence] = []
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -189,6 +202,10 @@ class ProfileWrong(ValueError):
         self.mistakes = mistakes
 
 
+EVIDENCED = ("drills", "participation", "restores")  # what only the operator can do, and show
+LISTS = {"credentials": "kinds", "evidence": "evidence"}  # files that hold a list, and its name there
+
+
 def read(folder: Path) -> Profile:
     """The profile in `folder`. Raises ProfileWrong naming every mistake that can be told from the data."""
     parts: dict[str, Any] = {}
@@ -202,12 +219,12 @@ def read(folder: Path) -> Profile:
         raise ProfileWrong([f"{Path(str(missing.filename)).name} is missing"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
         raise ProfileWrong([f"cannot be read: {wrong}"]) from None
-    for name in ("credentials", "bank", "fraud", "products"):
+    for name in ("credentials", "bank", "fraud", "products", "evidence"):
         extra = folder / f"{name}.toml"
         try:
             if extra.is_file():
                 said = tomllib.loads(extra.read_text("utf-8"))
-                parts[name] = said.get("kinds", []) if name == "credentials" else said
+                parts[name] = said.get(LISTS[name], []) if name in LISTS else said
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as wrong:
             raise ProfileWrong([f"{name}.toml cannot be read: {wrong}"]) from None
     parts |= {k: names.get(k, []) for k in ("given_female", "given_male", "family", "streets")}
@@ -258,6 +275,12 @@ def mistakes(profile: Profile) -> list[str]:
     for label, value in msgspec.structs.asdict(profile.colours).items():
         if len(value) != 7 or not value.startswith("#"):
             wrong.append(f"colours.{label}: must look like #1a2b3c")
+    for shown in profile.evidence:
+        lacking = [language for language in profile.languages if language not in shown.title]
+        if shown.check not in EVIDENCED:
+            wrong.append(f"evidence.{shown.check}: is one of {', '.join(EVIDENCED)}")
+        if lacking:
+            wrong.append(f"evidence.{shown.check}: lacks the languages {', '.join(lacking)}")
     wrong += laws.mistakes(profile.law, profile.languages)
     if profile.authority.member not in {m.code for m in profile.institutions}:
         wrong.append("authority.member: names no institution")

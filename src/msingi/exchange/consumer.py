@@ -85,7 +85,7 @@ class Counter(Connection):
         """Sign a request, send it, check what comes back, and pass it on."""
         desk = self.server
         assert isinstance(desk, Desk)
-        fields = signature.combine((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers)
+        fields = signature.combine(headers)
         path, _, query = url.decode("latin-1").partition("?")
         begun = False
         try:

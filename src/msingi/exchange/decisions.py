@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from msingi.consent import acts as consents
 from msingi.consent.errors import ConsentMissing, ProcessingStopped
+from msingi.consent.model import Live
 from msingi.exchange import rules, store
 from msingi.exchange.errors import MessageSeen, PersonUnknown
 from msingi.exchange.model import Call, Caller
@@ -81,7 +82,7 @@ class Docket:
         self.waiting: deque[Case] = deque()
         self.at_work = 0
         self.began = 0.0
-        self.expected: dict[tuple[object, ...], UUID] = {}  # consents as they were found last
+        self.expected: dict[tuple[object, ...], Live] = {}  # consents as they were found last
         self.book: dict[tuple[str, str], Shelf] = {}
         self.actors: dict[str, Actor] = {}
         self.tasks: set[asyncio.Task[None]] = set()
@@ -237,23 +238,21 @@ class Docket:
 
     def _expected(self, batch: list[Case]) -> store.Expected | None:
         """What a batch rests on, as far as it is remembered; None if not all of it is."""
-        found = store.Expected([], batch[0].page.edition, [], [], [])
+        found, now = store.Expected([], batch[0].page.edition, [], [], []), clock.now()
         for case in batch:
             call, person_id, rests_on = case.call, case.person_id, ""
             if case.page.edition != found.edition:
                 return None
             if person_id is not None and not self.stack.seal.remembers(person_id):
                 return None
-            if _by_consent(case):
-                granted = case.judgement.granted
-                assert granted is not None
+            granted = case.judgement.granted
+            if granted is not None and _by_consent(case):
                 fields = _consent_fields(call.service, granted.fields)
-                key = (person_id, case.caller.institution, call.purpose, fields)
-                consent = self.expected.get(key)
-                if consent is None or person_id is None:
+                live = self.expected.get((person_id, case.caller.institution, call.purpose, fields))
+                if live is None or person_id is None or live.expires_at <= now:
                     return None
-                found.consents.append((person_id, case.caller.institution, call.purpose, fields, consent))
-                rests_on = str(consent)
+                found.epochs.append((person_id, live.epoch))
+                rests_on = str(live.consent_id)
             if person_id is not None and _is_objectable(case):
                 found.objectable.append((person_id, case.caller.institution, call.purpose))
             found.messages.append((call.client, call.message_id))
@@ -261,11 +260,9 @@ class Docket:
         return found
 
     def _permits(self, batch: list[Case]) -> list[Permit]:
-        made = []
         for case in batch:
             case.permit = self._permit(case)
-            made.append(case.permit)
-        return made
+        return [case.permit for case in batch if case.permit is not None]
 
     async def _sit(self, batch: list[Case]) -> None:
         """Decide a batch in one transaction: each case with its permit and its leaf (laws 1 to 5)."""
@@ -325,7 +322,7 @@ class Docket:
         for number, (case, ask) in enumerate(zip(asked, asks, strict=True)):
             key = (*ask[:3], " ".join(ask[3]))
             if number in live:
-                self.expected[key] = live[number].consent_id
+                self.expected[key] = live[number]
             else:
                 self.expected.pop(key, None)
                 case.judgement.refusal = ConsentMissing(institution=case.caller.institution, purpose=case.call.purpose)

@@ -50,19 +50,18 @@ def head_of(stack: Stack, call: Call, yes: Yes, size: int | None) -> tuple[str, 
         path += "/" + stack.pseudonym.of(offer.owner.split("/")[1], yes.person_id)
     path += call.path if call.path != "/" else ""
     line = (path or "/") + ("?" + call.query if call.query else "")
-    fields = [f"{call.method} {line} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity"]
-    fields += [f"{name}: {value}" for name, value in call.passed.items()]
-    fields.append(
-        f"msingi-purpose: {call.purpose}\r\nmsingi-basis: {yes.ctx.basis}\r\nmsingi-record: {yes.record_id}\r\n"
-        f"msingi-fields: {' '.join(yes.granted.sources)}"
-    )
-    if yes.ctx.consent:
-        fields.append(f"msingi-consent: {yes.ctx.consent}")
+    passed = "".join([f"{name}: {value}\r\n" for name, value in call.passed.items()])
+    consent = f"msingi-consent: {yes.ctx.consent}\r\n" if yes.ctx.consent else ""
+    length = ""
     if size is None:
-        fields.append("transfer-encoding: chunked")
+        length = "transfer-encoding: chunked\r\n"
     elif size or call.method in ("POST", "PUT", "PATCH"):
-        fields.append(f"content-length: {size}")
-    return origin, ("\r\n".join(fields) + "\r\n\r\n").encode("latin-1")
+        length = f"content-length: {size}\r\n"
+    return origin, (
+        f"{call.method} {line} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n{passed}"
+        f"msingi-purpose: {call.purpose}\r\nmsingi-basis: {yes.ctx.basis}\r\nmsingi-record: {yes.record_id}\r\n"
+        f"msingi-fields: {' '.join(yes.granted.sources)}\r\n{consent}{length}\r\n"
+    ).encode("latin-1")
 
 
 async def released(stack: Stack, call: Call, yes: Yes) -> Released:
@@ -77,7 +76,7 @@ async def released(stack: Stack, call: Call, yes: Yes) -> Released:
     line = await _pool(stack, origin).ask(call.method, head, b"" if inflow is not None else call.body, inflow)
     given: dict[str, str] = dict(line.headers)
     media_type = given.get("content-type", "").partition(";")[0].strip().lower()
-    fields = {name: value for name, value in given.items() if name in KEPT}
+    fields = {name: given[name] for name in KEPT & given.keys()}
     if line.status >= 400:
         return Released(line.status, await _problem(line, media_type), "application/problem+json", yes.record_id,
                         yes.ctx.consent, fields)  # fmt: skip

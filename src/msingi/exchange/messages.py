@@ -110,7 +110,7 @@ def message_from(
     method: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]], link: Link = UNKNOWN
 ) -> Message:
     """The request line and header fields of an HTTP request, for verification (RFC 9421 sections 2.1 and 2.2)."""
-    fields = signature.combine((n.decode("latin-1"), v.decode("latin-1")) for n, v in headers)
+    fields = signature.combine(headers)
     if "information-mediator-client" in fields:  # GovStack's name of the same field
         fields.setdefault("x-road-client", fields["information-mediator-client"])
     authority = fields.get("host", "").lower().removesuffix(":443").removesuffix(":80")  # TLS may end before us
@@ -263,7 +263,9 @@ def seal(stack: Stack, message: Message, reply: Reply) -> dict[str, str]:
 
     A stream whose digest is not known yet is left unsigned: `trailers` signs it at its end.
     """
-    fields = {name: value for name, value in reply.fields.items() if value.isascii() and value.isprintable()}
+    fields, told = reply.fields, "".join(reply.fields.values())
+    if not (told.isascii() and told.isprintable()):
+        fields = {name: value for name, value in fields.items() if value.isascii() and value.isprintable()}
     if reply.stream is not None and not reply.digest:
         return fields | {"trailer": "content-digest, signature-input, signature"}
     fields["content-digest"] = reply.digest or signature.content_digest(reply.body)

@@ -113,7 +113,7 @@ SELECT (SELECT edition FROM exchange.edition) AS edition, ARRAY(SELECT client FR
 
 -- name: as_weighed
 -- Claim messages, and stop the transaction unless all that was weighed for them still is as it was expected to be.
-SELECT exchange.as_weighed($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+SELECT exchange.as_weighed($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- name: client_now
 -- The edition, an institution's standing, and the keys of its subsystem that may be used.

@@ -10,6 +10,7 @@ import hashlib
 import logging
 from collections import deque
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -30,6 +31,7 @@ MOST_HEAD_BYTES, MOST_HEADERS, MOST_QUEUED = 32 * 1024, 100, 8
 HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024
 LINGER_S = 2.0
 BUFFER = memoryview(bytearray(64 * 1024))
+_lower = lru_cache(maxsize=4096)(bytes.lower)  # the same few names, each time the same object
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
            404: "Not Found", 408: "Request Timeout", 409: "Conflict", 413: "Content Too Large",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}  # fmt: skip
@@ -109,7 +111,7 @@ class Connection(asyncio.BufferedProtocol):
         self.deadline = self.loop.time() + server.limits.head_s
         self.queue: deque[tuple[str, bytes, list[tuple[bytes, bytes]], Inbound, bool]] = deque()
         self.task: asyncio.Task[None] | None = None
-        self.busy = self.paused = self.lost = False
+        self.busy = self.paused = self.lost = self.in_head = False
         self.arriving: Inbound | None = None
         self.writable: asyncio.Future[None] | None = None
         self.parser = httptools.HttpRequestParser(self)
@@ -140,42 +142,44 @@ class Connection(asyncio.BufferedProtocol):
         return BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Parse what came."""
+        """Parse what came; no head grows for ever."""
         try:
             self.parser.feed_data(BUFFER[:nbytes])
-        except httptools.HttpParserUpgrade:
-            self._plain(400)
-        except httptools.HttpParserError:
+            if self.in_head:
+                self.head_bytes += nbytes
+                if self.head_bytes > MOST_HEAD_BYTES:
+                    raise httptools.HttpParserError("the head is too large")
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):
+            self.in_head = False
             self._plain(400)
         self.flow()
 
     def on_message_begin(self) -> None:
         """A request begins: it has a short time to bring its head."""
-        self.url, self.headers, self.head_bytes = b"", list[tuple[bytes, bytes]](), 0
+        self.url, self.headers, self.head_bytes, self.in_head = b"", list[tuple[bytes, bytes]](), 0, True
         if not self.busy:
             self.deadline = self.loop.time() + self.server.limits.head_s
 
     def on_url(self, url: bytes) -> None:
         """A part of the request target."""
         self.url += url
-        if len(self.url) > MOST_HEAD_BYTES:
-            raise httptools.HttpParserError("the request target is too large")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
-        self.headers.append((name.lower(), value))
-        self.head_bytes += len(name) + len(value)
-        if self.head_bytes > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
-            raise httptools.HttpParserError("the head is too large")
+        self.headers.append((_lower(name), value))
 
     def on_headers_complete(self) -> None:
         """A request can be answered from here; its body may still arrive."""
+        self.in_head, size = False, len(self.url)
         inbound = self.arriving = Inbound(self)
         for name, value in self.headers:
+            size += len(name) + len(value)
             if name == b"content-length":
                 inbound.size = int(value)
             elif name == b"expect":
                 inbound.expected = value.lower() == b"100-continue"
+        if size > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
+            raise httptools.HttpParserError("the head is too large")
         method = self.parser.get_method().decode()
         self.queue.append((method, self.url, self.headers, inbound, self.parser.should_keep_alive()))
         self.deadline = 0.0
@@ -261,10 +265,10 @@ class Connection(asyncio.BufferedProtocol):
         path, _, query = url.partition(b"?")
         if not path.startswith(b"/r1/"):
             return await self._outside(path.decode("latin-1"), query.decode("latin-1"), headers, keep and inbound.whole)
-        crossing = door.of_other_instances(path, messages.instance_of(self.server.stack).encode(), headers)
+        message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers, self.link)
+        crossing = door.of_other_instances(message, messages.instance_of(self.server.stack))
         if crossing is not None:
             return await self._across(crossing, method, path, query, headers, inbound, keep)
-        message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers, self.link)
         asked = Exchange(message, headers, inbound)
         reply = await messages.respond(self.server.stack, asked)
         keep = keep and (inbound.whole or not reply.close) and inbound.whole

@@ -52,10 +52,11 @@ PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one: half the time (l
 
 
 class _Input(NamedTuple):
-    """A `Signature-Input`: its label, the inner list with its parameters, and those parameters."""
+    """A `Signature-Input`: its label, the inner list with its parameters, its items, and those parameters."""
 
     label: str
     inner_list: str
+    items: str
     parameters: tuple[tuple[str, str | int], ...]
 
 
@@ -65,7 +66,7 @@ def _parsed_input(text: str) -> _Input | None:
     if found is None:
         return None
     parameters = ((m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(found[7]))
-    return _Input(found[1], found[2], tuple(parameters))
+    return _Input(found[1], found[2], found[2][: found[2].index(")")], tuple(parameters))
 
 
 def _read_input(text: str) -> _Input | None:
@@ -118,12 +119,17 @@ class Verified(NamedTuple):
     covered: frozenset[str]
 
 
-def combine(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def _name(raw: bytes | str) -> str:
+    return (raw if isinstance(raw, str) else raw.decode("latin-1")).lower()
+
+
+def combine(pairs: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Header lines as one value per lower-case name, joined by comma and space (RFC 9421 section 2.1)."""
     fields: dict[str, str] = {}
-    for name, value in pairs:
-        name, value = name.lower(), value.strip(" \t")
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    for raw, value in pairs:
+        name, text = _name(raw), (value if isinstance(value, str) else value.decode("latin-1")).strip(" \t")
+        fields[name] = f"{fields[name]}, {text}" if name in fields else text
     return fields
 
 
@@ -132,20 +138,30 @@ def content_digest(body: bytes) -> str:
     return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
 
 
-def components_of(message: Message) -> list[str]:
+def components_of(message: Message) -> tuple[str, ...]:
     """What this profile signs of `message`: the fixed components, and every decisive field that is present.
 
     An answer whose digest is only known at its end has it, and the signature, in its trailers (RFC 9421 2.1, `tr`).
     """
     if message.status == 0:
-        return [*REQUEST_COVERS, *(f'"{name}"' for name in DECISIVE if name in message.fields)]
-    covers = [*ANSWER_COVERS, *(f'"{name}"' for name in ANSWER_DECISIVE if name in message.fields)]
-    if message.trailers is not None:
+        return _request_covers(tuple(message.fields))
+    of = message.request.fields.get("signature", "") if message.request is not None else ""
+    return _answer_covers(tuple(message.fields), message.trailers is not None, of.partition("=")[0])
+
+
+@lru_cache(maxsize=1024)
+def _request_covers(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*REQUEST_COVERS, *(f'"{name}"' for name in DECISIVE if name in names))
+
+
+@lru_cache(maxsize=1024)
+def _answer_covers(names: tuple[str, ...], in_trailers: bool, label: str) -> tuple[str, ...]:
+    covers = [*ANSWER_COVERS, *(f'"{name}"' for name in ANSWER_DECISIVE if name in names)]
+    if in_trailers:
         covers[1] = '"content-digest";tr'
-    if message.request is not None and "signature" in message.request.fields:
-        label = message.request.fields["signature"].partition("=")[0]
+    if label:
         covers.append(f'"signature";req;key="{label}"')
-    return covers
+    return tuple(covers)
 
 
 def _component(message: Message, item: str, name: str, parameters: str) -> str:
@@ -182,44 +198,42 @@ def _items(inner_list: str) -> tuple[tuple[str, str, str], ...]:
     return tuple((found[0], found[1], found[2]) for found in _ITEM_RE.finditer(inner_list))
 
 
-_DERIVED = frozenset(["@method", "@authority", "@path", "@query"])
+_DERIVED = ("@method", "@authority", "@path", "@query")
 
 
 @lru_cache(maxsize=1024)
-def _plan(inner_list: str) -> tuple[tuple[str, str, str, str], ...]:
-    """How to find each component of an inner list: the beginning of its line, where it is, its name, the item."""
-    steps = []
-    for item, name, parameters in _items(inner_list):
-        where = "elsewhere"
-        if not parameters:
-            where = "own" if name in _DERIVED else "elsewhere" if name[0] == "@" else "field"
-        elif parameters == ";req" and name in _DERIVED:
-            where = "request"
-        steps.append((f"{item}: ", where, name, item))
-    return tuple(steps)
+def _template(items: str) -> tuple[str, int, tuple[tuple[str, str], ...]]:
+    """The signature base of an inner list as a template, how many lines it has, and (item, name) of those components
+    whose values are neither fields of the message nor derived from a request."""
+    lines, rest, found = [], [], _items(items)
+    for item, name, parameters in found:
+        plain = not parameters or (parameters == ";req" and name in _DERIVED)
+        lines.append(f"{item.replace('%', '%%')}: %({name + parameters if plain else f'@{len(rest)}'})s")
+        if not plain:
+            rest.append((item, name))
+    return "\n".join([*lines, '"@signature-params": ']), len(found), tuple(rest)
 
 
-def _derived(message: Message) -> dict[str, str]:
-    return {"@method": message.method, "@authority": message.authority, "@path": message.path or "/",
-            "@query": "?" + message.query}  # fmt: skip
-
-
-def signature_base(message: Message, inner_list: str) -> bytes:
+def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
     """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
-    own = _derived(message) if message.status == 0 else {}
-    request = _derived(message.request) if message.request is not None and message.request.status == 0 else {}
-    lines, fields = [], message.fields
-    items = inner_list[: inner_list.index(")")]
-    for beginning, where, name, item in _plan(items):
-        found = own if where == "own" else fields if where == "field" else request if where == "request" else {}
-        value = found.get(name)
-        if value is None:
-            parameters = item.rpartition('"')[2] if ';key="' not in item else item[len(name) + 2 :]
-            value = _component(message, item, name, parameters)
-        lines.append(beginning + value)
-    lines.append(f'"@signature-params": {inner_list}')
-    base = "\n".join(lines)
-    if not base.isascii() or base.count("\n") != len(lines) - 1 or "\r" in base:
+    template, count, rest = _template(items or inner_list[: inner_list.index(")")])
+    asked, values = message.request, dict(message.fields)
+    if message.status == 0:
+        values["@method"], values["@authority"] = message.method, message.authority
+        values["@path"], values["@query"] = message.path or "/", "?" + message.query
+    else:
+        values["@status"] = str(message.status)
+        if asked is not None and asked.status == 0:
+            values["@method;req"], values["@authority;req"] = asked.method, asked.authority
+            values["@path;req"], values["@query;req"] = asked.path or "/", "?" + asked.query
+    for number, (item, name) in enumerate(rest):
+        parameters = item.rpartition('"')[2] if ';key="' not in item else item[len(name) + 2 :]
+        values[f"@{number}"] = _component(message, item, name, parameters)
+    try:
+        base = template % values + inner_list
+    except KeyError as missing:
+        raise SignatureRefused(f"RFC 9421 2.5: the message has no component {missing}", step=6) from None
+    if not base.isascii() or base.count("\n") != count or "\r" in base:
         raise SignatureRefused("RFC 9421 2.5: the value of a component is not plain ASCII", step=6)
     return base.encode()
 
@@ -232,9 +246,9 @@ def sign(
 
     `signer` gives the raw 64-byte Ed25519 signature of the bytes it is handed.
     """
-    items = " ".join(components_of(message) if covers is None else covers)
-    inner_list = f'({items});created={created};keyid="{keyid}";alg="ed25519";tag="{tag}"'
-    signature = base64.b64encode(signer(signature_base(message, inner_list))).decode()
+    items = "(" + " ".join(components_of(message) if covers is None else covers)
+    inner_list = f'{items});created={created};keyid="{keyid}";alg="ed25519";tag="{tag}"'
+    signature = base64.b64encode(signer(signature_base(message, inner_list, items))).decode()
     return {"signature-input": f"{label}={inner_list}", "signature": f"{label}=:{signature}:"}
 
 
@@ -280,9 +294,12 @@ def check_digest(message: Message, body: bytes) -> None:
 
 
 @lru_cache(maxsize=1024)
-def _covered(inner_items: str) -> tuple[frozenset[str], int]:
-    items = [item for item, _, _ in _items(inner_items)]
-    return frozenset(items), len(items)
+def _coverage(items: str, wanted: tuple[str, ...]) -> tuple[frozenset[str], str | None]:
+    """What an inner list covers; and what it should cover and does not, None where there is nothing wrong."""
+    found = [item for item, _, _ in _items(items)]
+    covered = frozenset(found)
+    missing = " ".join(item for item in wanted if item not in covered)
+    return covered, missing if missing or len(covered) != len(found) else None
 
 
 def verify_head(
@@ -299,16 +316,15 @@ def verify_head(
     # 2. and 3. Its parameters.
     keyid, created = _check_parameters(parsed_input.parameters, now, tag, window_s)
     # 4. It covers all that is decided upon, each once (sections 2.5 and 7.2.1: insufficient coverage).
-    covered, count = _covered(inner_list[: inner_list.index(")")])
-    missing = [item for item in components_of(message) if item not in covered]
-    if missing or len(covered) != count:
-        raise SignatureRefused(f"RFC 9421 7.2.1: not covered, or covered twice: {' '.join(missing)}", step=4)
+    covered, missing = _coverage(parsed_input.items, components_of(message))
+    if missing is not None:
+        raise SignatureRefused(f"RFC 9421 7.2.1: not covered, or covered twice: {missing}", step=4)
     # 5. The key is known (section 3.2 step 5).
     key = key_of(keyid)
     if key is None:
         raise SignatureRefused("RFC 9421 3.2 step 5: this key is not known here", step=5)
     # 6. Rebuild the signature base from the message as received (section 2.5).
-    signed = signature_base(message, inner_list)
+    signed = signature_base(message, inner_list, parsed_input.items)
     # 7. The signature is of that base by that key (section 3.3.6).
     try:
         raw = key if isinstance(key, bytes) else key.public_bytes_raw()
@@ -325,6 +341,15 @@ def _check_parameters(
     parameters: tuple[tuple[str, str | int], ...], now: int, tag: str, window_s: int
 ) -> tuple[str, int]:
     """Steps 2 and 3: `keyid` and `created`, once every parameter is as it should be. Raises SignatureRefused."""
+    keyid, created, expires = _settled(parameters, tag)
+    if abs(now - created) > window_s or (expires is not None and expires < now):
+        raise SignatureRefused(f"RFC 9421 2.3: signed more than {window_s} s away from now, or expired", step=3)
+    return keyid, created
+
+
+@lru_cache(maxsize=1024)
+def _settled(parameters: tuple[tuple[str, str | int], ...], tag: str) -> tuple[str, int, int | None]:
+    """`keyid`, `created` and `expires` of parameters that are as they should be, whatever the time is."""
     # 2. They are known, single, and all that this profile asks for (section 2.3).
     given = dict(parameters)
     if len(given) != len(parameters) or not {"created", "keyid", "tag"} <= given.keys():
@@ -334,9 +359,7 @@ def _check_parameters(
     if given.get("alg", "ed25519") != "ed25519":
         raise SignatureRefused("RFC 9421 3.2 step 6: the algorithm is not ed25519", step=2)
     # 3. It is of now (sections 2.3 and 7.2.2: replay).
-    created, expires = given["created"], given.get("expires", now)
-    if not isinstance(created, int) or not isinstance(expires, int):
+    created, expires = given["created"], given.get("expires")
+    if not isinstance(created, int) or not isinstance(expires, int | None):
         raise SignatureRefused("RFC 9421 2.3: `created` and `expires` are integers", step=3)
-    if abs(now - created) > window_s or expires < now:
-        raise SignatureRefused(f"RFC 9421 2.3: signed more than {window_s} s away from now, or expired", step=3)
-    return str(given["keyid"]), created
+    return str(given["keyid"]), created, expires

@@ -221,22 +221,22 @@ async def claim_messages(
 
 
 class Expected(msgspec.Struct):
-    """What a batch rests on: message ids by client, the edition, (person, institution, purpose, fields, consent) of
-    those that need a consent, and (person, institution, purpose) of those that an objection could stop. `rests_on`: for
-    each message the consent, or nothing."""
+    """What a batch rests on: message ids by client, the edition, (person, epoch) of those that need a consent, and
+    (person, institution, purpose) of those that an objection could stop. `rests_on`: for each message the consent, or
+    nothing."""
 
     messages: list[tuple[str, str]]
     edition: int
-    consents: list[tuple[PersonId, str, str, str, UUID]]
+    epochs: list[tuple[PersonId, int]]
     objectable: list[tuple[PersonId, str, str]]
     rests_on: list[str]
 
 
 def expect(tx: Tx, expected: Expected, now: datetime) -> None:
     """Claim message ids as the transaction ends; it ends as Overtaken unless all is as expected."""
-    claimed, lived, stopped = expected.messages, expected.consents, expected.objectable
+    claimed, lived, stopped = expected.messages, expected.epochs, expected.objectable
     columns = [[m[0] for m in claimed], [m[1] for m in claimed], now, expected.edition]
-    columns += [[row[n] for row in lived] for n in range(5)] + [[row[n] for row in stopped] for n in range(3)]
+    columns += [[row[n] for row in lived] for n in range(2)] + [[row[n] for row in stopped] for n in range(3)]
     tx.later.append((Q.as_weighed, columns))
 
 

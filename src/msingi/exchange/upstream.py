@@ -58,7 +58,7 @@ class Line(asyncio.BufferedProtocol):
         """Get ready for the next answer."""
         self.parser = httptools.HttpResponseParser(self)  # a new one: nothing of an earlier answer is left in it
         self.status, self.headers, self.head_bytes = 0, list[tuple[str, str]](), 0
-        self.trailers: list[tuple[str, str]] = []
+        self.trailers, self.told = list[tuple[str, str]](), self.headers
         self.chunks: deque[bytes] = deque()
         self.held, self.complete, self.paused, self.keep = 0, False, False, False
         self.failure: Exception | None = None
@@ -76,17 +76,16 @@ class Line(asyncio.BufferedProtocol):
             return
         try:
             self.parser.feed_data(BUFFER[:nbytes])
+            if not self.head.done():
+                self.head_bytes += nbytes
+                if self.head_bytes > MOST_HEAD_BYTES:
+                    self.fail(AnswerFailed("the head of the service's answer is too large"))
         except httptools.HttpParserError:
             self.fail(AnswerFailed("the service does not speak HTTP/1.1"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header field of the answer."""
-        self.head_bytes += len(name) + len(value)
-        if self.head_bytes > MOST_HEAD_BYTES:
-            self.fail(AnswerFailed("the head of the service's answer is too large"))
-        else:
-            told = self.trailers if self.head.done() else self.headers
-            told.append((_name(name), value.decode("latin-1")))
+        """One header field of the answer, or of its trailers."""
+        self.told.append((_name(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """The head is whole; an interim answer (1xx) is passed over."""
@@ -94,6 +93,7 @@ class Line(asyncio.BufferedProtocol):
         if self.status < 200:
             self.headers.clear()
         elif not self.head.done():
+            self.told = self.trailers
             self.head.set_result(None)
 
     def on_body(self, body: bytes) -> None:

@@ -40,8 +40,10 @@ _NOT_PASSED = frozenset(
 
 
 class Target(Struct, frozen=True):
-    """What a request line names: owner and service (or metaservice), and the path after them, with its slash."""
+    """What a request line names: instance, owner and service (or metaservice), and the path after them, with its
+    slash."""
 
+    instance: str
     owner: SubsystemId
     service: str
     rest: str
@@ -56,7 +58,7 @@ def target(raw_path: str, instance: str) -> Target:
     if len(raw_path) > _MOST_PATH or len(parts) < 7 or parts[1] != "r1":
         raise BadCall("the path is /r1/instance/class/member/subsystem/service", field="path")
     owner, service = _aim(parts[2], parts[3], parts[4], parts[5], parts[6], instance)
-    return Target(owner, service, "/" + parts[7] if len(parts) > 7 else "")
+    return Target(instance, owner, service, "/" + parts[7] if len(parts) > 7 else "")
 
 
 @lru_cache(maxsize=4096)
@@ -100,9 +102,7 @@ def call_of(
         raise BadCall(f"one of: {', '.join(sorted(PURPOSES))}", field="Msingi-Purpose")
     if basis and basis not in BASES:
         raise BadCall(f"one of: {', '.join(sorted(BASES))}", field="Msingi-Basis")
-    named = tuple(dict.fromkeys(fields.get("msingi-fields", "").replace(",", " ").split()))
-    if any(not rules.ASKED.fullmatch(name) for name in named) or len(named) > 100:
-        raise BadCall("field names, separated by blanks", field="Msingi-Fields")
+    named = _asked(fields["msingi-fields"]) if "msingi-fields" in fields else ()
     person, rest = "", aim.rest or "/"
     if about_person:
         person, _, tail = aim.rest.removeprefix("/").partition("/")
@@ -124,10 +124,18 @@ def call_of(
         body=body,
         media_type=fields.get("content-type", ""),
         issue=fields.get("x-road-issue", "")[:200],
-        passed=_passed(fields, f"{unquote(message.path.split('/', 3)[2])}/{aim.owner}/{aim.service}"),
+        passed=_passed(fields, f"{aim.instance}/{aim.owner}/{aim.service}"),
         inflow=inflow,
         tls_kid=caller.tls_kid,
     )
+
+
+@lru_cache(maxsize=1024)
+def _asked(text: str) -> tuple[str, ...]:
+    named = tuple(dict.fromkeys(text.replace(",", " ").split()))
+    if any(not rules.ASKED.fullmatch(name) for name in named) or len(named) > 100:
+        raise BadCall("field names, separated by blanks", field="Msingi-Fields")
+    return named
 
 
 def _passed(fields: dict[str, str], service: str) -> dict[str, str]:
@@ -155,8 +163,14 @@ def message_id(fields: dict[str, str]) -> str:
 def request_head(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """SHA-512 of the head of a request, of which `X-Road-Request-Hash` is made: the request line and the header
     fields as they reached this exchange, without hop-by-hop fields, Host, User-Agent and Server (X-Road REST 4.4)."""
-    kept = [name + b": " + value + b"\r\n" for name, value in headers if name.lower() not in _UNHASHED]
-    return hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + b"".join(kept)).digest()
+    kept = b"".join([start + value + b"\r\n" for name, value in headers if (start := _hashed(name))])
+    return hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + kept).digest()
+
+
+@lru_cache(maxsize=4096)
+def _hashed(name: bytes) -> bytes:
+    """How the line of a header field begins in what is hashed; empty for those that are not."""
+    return b"" if name.lower() in _UNHASHED else name + b": "
 
 
 def hash_of(head: bytes, body_digest: bytes | None) -> str:

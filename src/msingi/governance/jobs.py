@@ -34,14 +34,15 @@ async def retain(stack: Stack) -> None:
     A run that breaks off goes on where it was.
     """
     while True:
-        await asyncio.sleep(RETENTION_EVERY_S)
         try:
-            made = await keeping.sweep(stack, job_context("retention"))
-            logger.info("retention", extra={"certificates": len(made)})
             figures_ctx = job_context("case-figures", "statistics")
             await figures.publish_figures(stack, figures_ctx, figures.before(figures_ctx.at))
+            await asyncio.sleep(RETENTION_EVERY_S)
+            made = await keeping.sweep(stack, job_context("retention"))
+            logger.info("retention", extra={"certificates": len(made)})
         except Outage as outage:
             logger.warning("retention waits: %s", outage)
+            await asyncio.sleep(RETENTION_EVERY_S / 60)
 
 
 doers = {

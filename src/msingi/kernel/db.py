@@ -49,11 +49,63 @@ class Link(asyncpg.Connection):
         self.plans_from = [monotonic()]
 
 
+class Lender:
+    """Lends the connections of a pool, and keeps at hand those that came back well: to hand one back to the pool and to
+    take it again costs more than a short statement. Whoever waits for the pool is served before it is kept."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self.pool = pool
+        self._kept: list[Connection] = []
+        self._waiting = 0
+        self._closed = False
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Connection]:
+        """A connection for the length of a block; one on which the block failed goes to the pool, which looks at it."""
+        conn = await self._take()
+        try:
+            yield conn
+        except BaseException:
+            await self.pool.release(conn)
+            raise
+        if self._waiting or self._closed or not _is_open(conn):
+            await self.pool.release(conn)
+        else:
+            self._kept.append(conn)
+
+    async def _take(self) -> Connection:
+        while self._kept:
+            conn = self._kept.pop()
+            if _is_open(conn):
+                return conn
+            await self.pool.release(conn)
+        self._waiting += 1
+        try:
+            return await self.pool.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def close(self) -> None:
+        """Close all connections, waiting for those at work."""
+        self._closed = True
+        while self._kept:
+            await self.pool.release(self._kept.pop())
+        await self.pool.close()
+
+
+def _is_open(conn: Connection) -> bool:
+    try:
+        return not conn.is_closed()
+    except asyncpg.InterfaceError:  # it was closed, and the pool has taken it back by itself
+        return False
+
+
 class Database:
     """The pool of application connections, and the only way to open a transaction."""
 
     def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
         self._pool = pool
+        self._lender = Lender(pool)
         self.dsn = dsn
         self.elsewhere: frozenset[str] = (
             frozenset()
@@ -82,7 +134,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections, waiting for those at work."""
-        await self._pool.close()
+        await self._lender.close()
 
     @asynccontextmanager
     async def transaction(self, permit: Permit, *more: Permit) -> AsyncIterator[Tx]:
@@ -159,7 +211,7 @@ class Database:
         keep is Malformed, for it came from outside.
         """
         try:
-            async with self._pool.acquire() as conn:
+            async with self._lender.lent() as conn:
                 tx = Tx(conn, permits, _with_fresh_plans(conn, opening))
                 try:
                     yield tx
@@ -183,7 +235,7 @@ class Database:
     async def glance(self) -> AsyncIterator[Connection]:
         """A raw connection outside any transaction, for reads of the kernel's own that stand for themselves."""
         try:
-            async with self._pool.acquire() as conn:
+            async with self._lender.lent() as conn:
                 try:
                     yield conn
                 except _DRIVER as failure:
@@ -197,7 +249,7 @@ class Database:
     async def plumbing(self) -> AsyncIterator[Connection]:
         """A raw connection in a transaction, for the kernel's own tables; only the kernel may use it."""
         try:
-            async with self._pool.acquire() as conn, conn.transaction():
+            async with self._lender.lent() as conn, conn.transaction():
                 yield conn
         except _LOST as lost:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost

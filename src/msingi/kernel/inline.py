@@ -6,7 +6,7 @@ literal that means the same whatever `standard_conforming_strings` is, and that 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -22,6 +22,8 @@ def quoted(text: str) -> str:
     """A text literal. Raises Malformed for a NUL, which PostgreSQL cannot hold and which would end the message."""
     if "\0" in text:
         raise Malformed("A text holds a NUL character.", field="request", rule="storable")
+    if "'" not in text and "\\" not in text:
+        return f"'{text}'"
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
@@ -30,28 +32,20 @@ def literal(value: Any) -> str:
 
     Raises TypeError for anything else: a JSON value, for example, needs the type of its column.
     """
-    kind = type(value)
-    if kind is bytes:
-        return f"E'\\\\x{value.hex()}'"
-    if kind is list or kind is tuple:
-        return _array(value) if value else "'{}'"
-    if kind is bool:
-        return "true" if value else "false"
-    if kind is int:
-        return str(value) if value >= 0 else f"({value})"
-    if value is None:
-        return "NULL"
-    return quoted(_plain(value))
+    write = _LITERALS.get(type(value))
+    return quoted(_plain(value)) if write is None else write(value)
 
 
 def _array(values: Sequence[Any]) -> str:
     """An array as a literal; those of bytes, ids, or texts without anything to escape are written at once."""
-    kinds = set(map(type, values))
-    if kinds == {bytes}:  # an element is "\\x..." to the array's reader, and each backslash twice in the literal
+    if not values:
+        return "'{}'"
+    kind = type(values[0]) if len(values) == 1 or len(set(map(type, values))) == 1 else None
+    if kind is bytes:  # an element is "\\x..." to the array's reader, and each backslash twice in the literal
         return "E'{\"" + '","'.join(["\\\\\\\\x" + one.hex() for one in values]) + "\"}'"
-    if kinds == {UUID}:
+    if kind is UUID:
         return "'{" + ",".join([f"{one.int:032x}" for one in values]) + "}'"
-    if kinds == {str}:
+    if kind is str:
         joined = '","'.join(values)
         if joined.count('"') == 2 * len(values) - 2 and "\\" not in joined:
             return quoted('{"' + joined + '"}')
@@ -64,25 +58,36 @@ def _plain(value: Any) -> str:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
     if isinstance(value, UUID):
-        return str(value)
+        return f"{value.int:032x}"
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"a {type(value).__name__} has no literal")
 
 
+_LITERALS: dict[type, Callable[[Any], str]] = {
+    str: quoted,
+    list: _array,
+    tuple: _array,
+    bytes: lambda value: f"E'\\\\x{value.hex()}'",
+    UUID: lambda value: f"'{value.int:032x}'",
+    datetime: lambda value: f"'{value.isoformat()}'",
+    int: lambda value: str(value) if value >= 0 else f"({value})",
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: "NULL",
+}
+_BARE: dict[type, Callable[[Any], str]] = {
+    datetime: lambda value: f'"{value.isoformat()}"',
+    int: str,
+    UUID: lambda value: f"{value.int:032x}",
+    bool: lambda value: "t" if value else "f",
+    type(None): lambda _: "NULL",
+    bytes: lambda value: f'"\\\\x{value.hex()}"',
+}
+
+
 def _element(value: Any) -> str:
-    kind = type(value)
-    if kind is bytes:
-        return f'"\\\\x{value.hex()}"'
-    if kind is UUID:
-        return f"{value.int:032x}"
-    if kind is int:
-        return str(value)
-    if kind is bool:
-        return "t" if value else "f"
-    if value is None:
-        return "NULL"
-    return '"' + _plain(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    write = _BARE.get(type(value))
+    return '"' + _plain(value).replace("\\", "\\\\").replace('"', '\\"') + '"' if write is None else write(value)
 
 
 @cache

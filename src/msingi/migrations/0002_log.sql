@@ -33,7 +33,6 @@ CREATE POLICY wall ON log.record USING (
   (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[])
   OR person_id = '00000000-0000-0000-0000-000000000000');  -- acts about nobody, sealed for the stack itself
 GRANT SELECT, INSERT ON log.record TO msingi_app;
-CREATE INDEX IF NOT EXISTS record_newest ON log.record (person_id, at DESC, record_id DESC);
 CREATE INDEX IF NOT EXISTS record_pending ON log.record (pending_id);
 
 -- The commitments under an entry that covers several records, to build the inner path of a proof.
@@ -96,12 +95,12 @@ REVOKE DELETE ON log.veiled FROM msingi_app;
 -- Leave what a transaction owes: its entries for the sequencer, the sealed records for their subjects (all under
 -- entry 0, whose inner commitments are kept if there are several), and batch roots from entry `roots_from` on.
 -- A record that a court order covers, by the institution and purpose of its own act (in a batch they differ) or because
--- `veils` names it, is veiled.
+-- `veils` names it, is veiled; that is weighed record by record only where an order is in force on one of the people.
 DROP FUNCTION IF EXISTS log.leave(uuid, bytea, bytea[], uuid[], uuid[], timestamptz[], text[], bytea[], int, bytea[], int[]);
 CREATE OR REPLACE FUNCTION log.leave(
   pending uuid, entries bytea, commitments bytea[], people uuid[], records uuid[], times timestamptz[], acts text[],
   sealed bytea[], veils uuid[], roots_from int, roots bytea[], counts int[], askers text[], whys text[]
-) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   named uuid[] := veils;  -- an order's own line is no access
 BEGIN
@@ -109,7 +108,7 @@ BEGIN
   IF cardinality(commitments) > 0 THEN
     INSERT INTO log.inner (pending_id, entry_no, commitments) VALUES (pending, 0, leave.commitments[1]);
   END IF;
-  IF cardinality(array_remove(askers, '')) > 0 THEN
+  IF EXISTS (SELECT FROM log.veil v WHERE v.person_id = ANY (people) AND v.until > now() AND v.lifted_at IS NULL) THEN
     veils := ARRAY(
       SELECT coalesce(given, (
         SELECT v.veil_id FROM log.veil v WHERE v.person_id = p AND v.institution = asker AND v.purpose = why

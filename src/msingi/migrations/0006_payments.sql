@@ -33,15 +33,26 @@ CREATE TABLE IF NOT EXISTS payments.account (
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
-  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered
+  flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered, 64 dormant
   owner bigint NOT NULL,                  -- keyed hash of the holder: only orders for this holder may debit it
   currency text NOT NULL,
   kind text NOT NULL,
   PRIMARY KEY (shard, id)
 ) WITH (fillfactor = 60);
 SELECT kernel.wall('payments', 'account', NULL);
-CREATE INDEX IF NOT EXISTS account_restricted ON payments.account (shard, id) WHERE flags <> 1;
+CREATE INDEX IF NOT EXISTS account_restricted ON payments.account (shard, id) WHERE flags & ~64::smallint <> 1;
 REVOKE DELETE ON payments.account FROM msingi_app;
+
+-- When an account last fell asleep or woke, as the epoch of its shard's fence: what writers must read again.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.sleeper (
+  shard smallint NOT NULL,
+  account_id bigint NOT NULL,
+  epoch bigint NOT NULL,
+  PRIMARY KEY (shard, account_id)
+);
+SELECT kernel.wall('payments', 'sleeper', NULL);
+CREATE INDEX IF NOT EXISTS sleeper_epoch ON payments.sleeper (shard, epoch);
 
 -- Whose account it is, found by person: the accounts that a person holds.
 -- distributed by person_id
@@ -217,18 +228,21 @@ CREATE TABLE IF NOT EXISTS payments.batch (
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
 
 -- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), set the changed balances,
--- and chain the batch. It fails if another writer has moved the shard on. As a function it travels with the commit, its
--- plans are kept, and they never scan the accounts, however few there were when they were made.
+-- and chain the batch. It fails if another writer has moved the shard on. A batch that stands on one which is still being
+-- written waits for the end of that one: the fence is found by its key alone, and judged as it was when it was changed.
+-- As a function it travels with the commit, its plans are kept, and they never scan the accounts, however few there were
+-- when they were made.
 CREATE OR REPLACE FUNCTION payments.settle(
   shard smallint, epoch bigint, first_seq bigint, next_seq bigint, n int, prev bytea, root bytea, head bytea,
   at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
+  stood boolean;
   changed int;
 BEGIN
-  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head
-  WHERE s.shard = settle.shard AND s.epoch = settle.epoch AND s.seq = settle.first_seq;
-  IF NOT FOUND THEN
+  UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head WHERE s.shard = settle.shard
+  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq INTO stood;
+  IF stood IS NOT TRUE THEN
     RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
   END IF;
   UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day

@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS exchange.seen (
   PRIMARY KEY (client, message_id)
 );
 SELECT kernel.wall('exchange', 'seen', NULL);
-CREATE INDEX IF NOT EXISTS seen_at ON exchange.seen (at);
+CREATE INDEX IF NOT EXISTS seen_at ON exchange.seen USING brin (at);  -- rows come in the order of their time
 
 -- How often anything above that decides about messages has changed: decisions remember what they read together with
 -- this number, and compare it again in their own transaction.
@@ -106,15 +106,14 @@ DO $$ DECLARE tab text; BEGIN
   END LOOP;
 END $$;
 
--- Many messages at a time, on what a process remembers: claims them, reads the edition, the consents and the upheld
--- objections in this transaction, and stops it unless each is what the process expects. So the whole decision travels
--- in one message, and nothing that was remembered is obeyed unless it is true now. An expected consent is the one that
--- `consent.live_of` gives, under its lock; fields are blank-separated.
+-- Many messages at a time, on what a process remembers: claims them, reads the edition, the epochs of the consents and
+-- the upheld objections in this transaction, and stops it unless each is what the process expects. So the whole decision
+-- travels in one message, and nothing that was remembered is obeyed unless it is true now: an epoch is the one with which
+-- `consent.live_of` gave its consent, under the same lock.
 CREATE OR REPLACE FUNCTION exchange.as_weighed(
   clients text[], messages uuid[], at timestamptz, expected bigint,
-  people uuid[], askers text[], whys text[], wanted text[], consents uuid[],
-  other_people uuid[], other_askers text[], other_whys text[]
-) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+  people uuid[], epochs bigint[], other_people uuid[], other_askers text[], other_whys text[]
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   fresh int;
 BEGIN
@@ -124,11 +123,7 @@ BEGIN
   IF fresh <> cardinality(messages) OR (SELECT edition FROM exchange.edition) IS DISTINCT FROM expected THEN
     RAISE EXCEPTION 'a message was seen before, or the rules have changed' USING ERRCODE = 'MS409';
   END IF;
-  IF cardinality(people) > 0 AND EXISTS (
-    SELECT FROM unnest(consents) WITH ORDINALITY AS e (consent_id, no)
-    LEFT JOIN consent.live_of(people, askers, whys, wanted, as_weighed.at) l ON l.no = e.no
-    WHERE l.consent_id IS DISTINCT FROM e.consent_id
-  ) THEN
+  IF cardinality(people) > 0 AND consent.unchanged(people, epochs) IS DISTINCT FROM true THEN
     RAISE EXCEPTION 'a consent is not the one expected' USING ERRCODE = 'MS409';
   END IF;
   FOR n IN 1 .. cardinality(other_people) LOOP

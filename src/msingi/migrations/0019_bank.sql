@@ -118,3 +118,15 @@ CREATE TABLE IF NOT EXISTS payments.told (
   seq bigint NOT NULL
 );
 SELECT kernel.wall('payments', 'told', NULL);
+
+-- What tellers counted in their drawers, against what the ledger says: differences stand, and nobody changes a count.
+-- distributed by till
+CREATE TABLE IF NOT EXISTS payments.till_count (
+  till bigint NOT NULL,                   -- the account of the drawer
+  at timestamptz NOT NULL,
+  staff text NOT NULL,                    -- personal: payment, keep 10 years
+  expected bigint NOT NULL,
+  counted bigint NOT NULL,
+  PRIMARY KEY (till, at)
+);
+SELECT kernel.wall_append_only('payments', 'till_count', NULL);

@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS payments.programme (
   currency text NOT NULL,
   amount bigint NOT NULL CHECK (amount > 0),
   eligibility jsonb NOT NULL,
+  claim_days int NOT NULL DEFAULT 0,      -- after so many days, what nobody collected goes back; 0: never
+  warn_days int NOT NULL DEFAULT 14,      -- and so many days before, whoever it is for is told
   opened_by text NOT NULL,                -- personal: payment, keep 10 years
   opened_at timestamptz NOT NULL,
   closed_at timestamptz,
@@ -42,11 +44,14 @@ CREATE TABLE IF NOT EXISTS payments.cycle (
   opened_by text NOT NULL,                -- personal: payment, keep 10 years
   opened_at timestamptz NOT NULL,
   cursor uuid,                            -- personal: social-protection, keep until everybody was checked
-  ready boolean NOT NULL DEFAULT false
+  ready boolean NOT NULL DEFAULT false,
+  looked_line int NOT NULL DEFAULT 0,     -- how far was looked whether payments were collected
+  looked boolean NOT NULL DEFAULT false
 );
 SELECT kernel.wall('payments', 'cycle', NULL);
 CREATE INDEX IF NOT EXISTS cycle_newest ON payments.cycle (programme_id, opened_at DESC);
 CREATE INDEX IF NOT EXISTS cycle_due ON payments.cycle (opened_at) WHERE NOT ready;
+CREATE INDEX IF NOT EXISTS cycle_unlooked ON payments.cycle (opened_at) WHERE ready AND NOT looked;
 
 -- What a cycle's check said of each person: the line of the payment file, or why there is none.
 -- distributed by file_id
@@ -58,3 +63,34 @@ CREATE TABLE IF NOT EXISTS payments.cycle_line (
   PRIMARY KEY (file_id, person_id)
 );
 SELECT kernel.wall('payments', 'cycle_line', 'person_id');
+
+-- Payments that seem to have been collected by nobody: told to whom they are for, and kept by her or returned.
+-- distributed by person_id
+CREATE TABLE IF NOT EXISTS payments.uncollected (
+  person_id uuid NOT NULL,                -- personal: social-protection, keep 10 years
+  file_id uuid NOT NULL,
+  line int NOT NULL,
+  account_id bigint NOT NULL,             -- personal: payment, keep 10 years
+  transfer_id uuid NOT NULL,
+  amount bigint NOT NULL,                 -- personal: payment, keep 10 years
+  currency text NOT NULL,
+  programme text NOT NULL,                -- personal: social-protection, keep 10 years (its name)
+  told_at timestamptz NOT NULL,
+  returns_at timestamptz NOT NULL,
+  state text NOT NULL DEFAULT 'told',     -- told, returning, kept, returned
+  PRIMARY KEY (person_id, file_id, line)
+);
+SELECT kernel.wall('payments', 'uncollected', 'person_id');
+CREATE INDEX IF NOT EXISTS uncollected_due ON payments.uncollected (returns_at)
+  WHERE state IN ('told', 'returning');
+
+-- Lines of payment files that were paid and went back. No people: reports on files read it.
+-- distributed by file_id
+CREATE TABLE IF NOT EXISTS payments.returned_line (
+  file_id uuid NOT NULL,
+  line int NOT NULL,
+  transfer_id uuid NOT NULL,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (file_id, line)
+);
+SELECT kernel.wall('payments', 'returned_line', NULL);

@@ -7,11 +7,11 @@ from uuid import UUID
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Malformed, Refusal, TooMany
+from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit, Subject
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, parties, rules, shards, store, transfers, writer
+from msingi.payments import book, charges, errors, ledger, parties, rules, shards, store, transfers, writer
 from msingi.payments.model import (
     Account,
     AccountKind,
@@ -28,8 +28,7 @@ from msingi.payments.model import Kind as Movement
 
 PERSONAL = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
 BELOW_ZERO = (AccountKind.SETTLEMENT, AccountKind.POSITION, AccountKind.TRANSIT)
-ALIAS_LOOKUPS = 10
-ALIAS_WINDOW_S = 60
+ALIAS_LOOKUPS = parties.ALIAS_LOOKUPS
 MAX_PAGE = 500
 
 
@@ -113,7 +112,12 @@ async def transfer(stack: Stack, ctx: Context, order: TransferOrder) -> Receipt:
     """
     payer = transfers.payer_of(stack, ctx)
     ready = transfers.plain(stack, ctx, order, payer) or await transfers.ordered(stack, ctx, order, payer)
-    ended = transfers.told(order, ready, await ledger.post_one(stack, ready))
+    charging = charges.of(stack)
+    if charging is not None and charging.concerned(ready, order.fee_minor):
+        ending = await charging.pay(ready, order.fee_minor)
+    else:
+        ending = await ledger.post_one(stack, ready)
+    ended = transfers.told(order, ready, ending)
     if isinstance(ended, Refusal):
         raise ended
     return ended
@@ -127,6 +131,7 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     """
     if len(orders) > writer.MAX_BATCH:
         raise Malformed("Send at most 1000 orders at once.", field="orders", rule="count<=1000")
+    charging = charges.of(stack)
     told: list[Receipt | Refusal] = []
     ready: list[Order] = []
     places: list[int] = []
@@ -134,9 +139,11 @@ async def transfer_many(stack: Stack, ctx: Context, orders: Sequence[TransferOrd
     for wanted in orders:
         try:
             payer = payer or transfers.payer_of(stack, ctx)
-            ready.append(
-                transfers.plain(stack, ctx, wanted, payer) or await transfers.ordered(stack, ctx, wanted, payer)
-            )
+            made = transfers.plain(stack, ctx, wanted, payer) or await transfers.ordered(stack, ctx, wanted, payer)
+            if charging is not None and charging.concerned(made, wanted.fee_minor):
+                told.append(transfers.told(wanted, made, await charging.pay(made, wanted.fee_minor)))
+                continue
+            ready.append(made)
             places.append(len(told))
             told.append(_PENDING)
         except Refusal as refused:
@@ -274,13 +281,7 @@ async def resolve_alias(stack: Stack, ctx: Context, alias: Alias) -> MaskedPayee
 
     The person sees that somebody asked. Raises NoSuchAccount, or TooMany after ten look-ups in a minute.
     """
-    permit = policy.decide(ctx, "payments.resolve-alias", policy.NOBODY)
-    actor = f"{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
-    async with stack.db.transaction(permit) as tx:
-        n = await store.count_alias(tx, actor, ctx.at, ALIAS_WINDOW_S)
-        log.append(tx, permit, detail={"what": "alias look-up", "alias": alias.kind})
-    if n > ALIAS_LOOKUPS:
-        raise TooMany(retry_after_s=ALIAS_WINDOW_S)
+    await parties.count_lookup(stack, ctx, alias)
     _, name, currency = await parties.payee(stack, ctx, alias)
     return MaskedPayee(name, currency)
 

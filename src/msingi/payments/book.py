@@ -15,7 +15,7 @@ from uuid import UUID
 from msingi.kernel.errors import DifferentContent
 from msingi.payments import chain, moves, rules
 from msingi.payments.batch import Batch, Ending
-from msingi.payments.model import SHARD_BITS, Hold, Kind, Order, Outcome, Reason, Status, Tier
+from msingi.payments.model import SHARD_BITS, Flag, Hold, Kind, Order, Outcome, Reason, Status, Tier
 
 RECENT = 50_000
 EXPIRED_AT_ONCE = 500
@@ -24,6 +24,7 @@ EXPIRY_CODE = "EXPI"
 _POST, _EXPIRE = int(Kind.POST), int(Kind.EXPIRE)  # plain for speed
 _POSTED, _REJECTED, _LINKED = int(Status.POSTED), int(Status.REJECTED), int(Reason.LINKED)
 _SHARD = (1 << SHARD_BITS) - 1
+_DORMANT = int(Flag.DORMANT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -177,7 +178,7 @@ class Book:
 
     def restricted(self) -> set[int]:
         """Account ids that this memory knows as restricted: what restricted them may have been lifted."""
-        return {index << SHARD_BITS | self.shard for index, flags in enumerate(self.flags) if flags > 1}
+        return {index << SHARD_BITS | self.shard for index, flags in enumerate(self.flags) if flags & ~_DORMANT > 1}
 
     def due(self, now_us: int) -> bool:
         """Whether the time of some hold is over."""

@@ -189,6 +189,18 @@ class CoolingOff(TransferRejected):
     )
 
 
+class AccountDormant(TransferRejected):
+    """Nothing was ordered out of the account for so long that the law calls it dormant: it still receives and earns
+    interest, and pays nothing until its holder says that they are there.
+
+    This keeps the money of somebody who is ill, abroad or dead from whoever found the phone.
+    """
+
+    code = "payments.account-dormant"
+    title = "The account is asleep"
+    remedy = "Wake the account: sign in with two factors and open the page of sleeping accounts, or go to a branch."
+
+
 _REFUSALS: dict[Reason, tuple[type[Refusal], dict[str, str]]] = {
     Reason.UNKNOWN_PAYER: (NoSuchAccount, {"party": "payer"}),
     Reason.UNKNOWN_PAYEE: (NoSuchAccount, {"party": "payee"}),
@@ -209,6 +221,7 @@ _REFUSALS: dict[Reason, tuple[type[Refusal], dict[str, str]]] = {
     Reason.OVER_ORIGINAL: (OverOriginal, {}),
     Reason.CLOSED: (AccountClosed, {}),
     Reason.COOLING_OFF: (CoolingOff, {}),
+    Reason.PAYER_DORMANT: (AccountDormant, {"party": "payer"}),
 }
 
 

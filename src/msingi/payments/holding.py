@@ -14,7 +14,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, orders, parties, rules, shards, store, store_shared
+from msingi.payments import book, charges, errors, ledger, orders, parties, rules, shards, store, store_shared
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, TransferOrder
 
@@ -147,4 +147,6 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     order = orders.reverse(
         *(by, wanted.key, original, wanted.amount_minor, row["currency"], REVERSE_CODE), reference=wanted.reason
     )
-    return _paid(order, *errors.check(await ledger.post(stack, [order])))
+    ended = await ledger.post(stack, [order])
+    await charges.tell_paid_back(stack, original, wanted.amount_minor, ended)
+    return _paid(order, *errors.check(ended))

@@ -43,6 +43,7 @@ class Flag(IntFlag):
     OUT_OF_USE = 8  # the holder's identity cannot be relied on, or the holder has died: no debits
     CLOSED = 16  # for good: neither debits nor credits
     RECOVERED = 32  # the holder's sign-in was given back at a centre days ago: small debits only
+    DORMANT = 64  # the holder has not been heard of for months: no debits until they say that they are there
 
 
 class Kind(IntEnum):
@@ -88,6 +89,7 @@ class Reason(IntEnum):
     OVER_ORIGINAL = 17
     CLOSED = 18
     COOLING_OFF = 19
+    PAYER_DORMANT = 20
 
 
 class Tier(Struct, frozen=True):
@@ -131,6 +133,7 @@ class TransferOrder(Struct, frozen=True):
     """An order to pay: from the payer's account number, to an alias, an amount in minor units of `currency`.
 
     `key` is the caller's idempotency key (1-64 characters); `reference` are up to 140 characters for both sides.
+    `fee_minor` is what the payer was told that it costs, and the most that it may; None: whatever the terms say.
     """
 
     key: str
@@ -139,6 +142,7 @@ class TransferOrder(Struct, frozen=True):
     amount_minor: int
     currency: str
     reference: str = ""
+    fee_minor: int | None = None
 
 
 class IssueOrder(Struct, frozen=True):

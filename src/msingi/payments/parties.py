@@ -9,7 +9,7 @@ from msingi.identity.errors import NotInUse
 from msingi.kernel import log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Erased, Malformed, NotFound, NotPermitted
+from msingi.kernel.errors import Erased, Malformed, NotFound, NotPermitted, TooMany
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
@@ -17,6 +17,8 @@ from msingi.payments import errors, homes, rules, store, store_shared
 from msingi.payments.model import Alias
 
 NAMES = "payments-names"
+ALIAS_LOOKUPS = 10
+ALIAS_WINDOW_S = 60
 ALIASES = ("phone", "identity", "account")
 
 
@@ -71,6 +73,17 @@ def own_name(stack: Stack, ctx: Context) -> str:
         return institution_name(stack, ctx.actor.institution)
     given, _, family = ctx.actor.name.rpartition(" ")
     return rules.masked(given, family) if ctx.actor.name else ""
+
+
+async def count_lookup(stack: Stack, ctx: Context, alias: Alias) -> None:
+    """Count a look-up of whoever acts. Raises TooMany after ten in a minute."""
+    permit = policy.decide(ctx, "payments.resolve-alias", policy.NOBODY)
+    actor = f"{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}"
+    async with stack.db.transaction(permit) as tx:
+        n = await store.count_alias(tx, actor, ctx.at, ALIAS_WINDOW_S)
+        log.append(tx, permit, detail={"what": "alias look-up", "alias": alias.kind})
+    if n > ALIAS_LOOKUPS:
+        raise TooMany(retry_after_s=ALIAS_WINDOW_S)
 
 
 async def payee(stack: Stack, ctx: Context, alias: Alias) -> tuple[int, str, str]:

@@ -290,9 +290,13 @@ UPDATE payments.payment_part SET paid = $3, rejected = $4, paid_amount = $5, end
 WHERE file_id = $1 AND part = $2 AND ended_at IS NULL
 
 -- name: lines_between
--- The lines of a file in a range that have ended.
-SELECT line, instruction_id, end_to_end_id, amount, status, reason, why, transfer_id, at
-FROM payments.payment_line_seen WHERE file_id = $1 AND line BETWEEN $2 AND $3 ORDER BY line
+-- The lines of a file in a range that have ended; those that went back say so (NOAS: no answer from the customer).
+SELECT l.line, l.instruction_id, l.end_to_end_id, l.amount, l.status, coalesce(r.reason, l.reason) AS reason,
+  coalesce(r.why, l.why) AS why, l.transfer_id, l.at
+FROM payments.payment_line_seen l LEFT JOIN (
+  SELECT line, 'NOAS' AS reason, 'Not collected: returned on ' || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS why
+  FROM payments.returned_line WHERE file_id = $1) r ON r.line = l.line
+WHERE l.file_id = $1 AND l.line BETWEEN $2 AND $3 ORDER BY l.line
 
 -- name: rejected_page
 -- A page of a file's lines that were rejected, in order.
@@ -300,8 +304,10 @@ SELECT line, instruction_id, end_to_end_id, amount, status, reason, why, transfe
 FROM payments.payment_line_seen WHERE file_id = $1 AND line > $2 AND status = 2 ORDER BY line LIMIT $3
 
 -- name: restricted
--- The accounts of a shard that may not do everything: few, and read again whenever the fence has moved.
-SELECT id FROM payments.account WHERE shard = $1 AND flags <> 1
+-- The accounts of a shard that may not do everything, read again whenever the fence has moved: few, because the
+-- many that only sleep (64) are read again only when they fell asleep or woke after the epoch that is remembered.
+SELECT id FROM payments.account WHERE shard = $1 AND flags & ~64::smallint <> 1
+UNION SELECT account_id FROM payments.sleeper WHERE shard = $1 AND epoch > $2
 
 -- name: restrict_holder
 -- Set or lift one flag ($2) on all accounts of a person; gives the shards in which something changed. When an identity

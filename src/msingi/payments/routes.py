@@ -50,13 +50,14 @@ class AliasBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TransferBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """An order to pay, from one of the caller's own accounts."""
+    """An order to pay, from one of the caller's own accounts; `fee_minor`: what `/fees/quote` said that it costs."""
 
     payer: Annotated[str, Meta(max_length=24)]
     payee: AliasBody
     amount_minor: Amount
     currency: Annotated[str, Meta(min_length=3, max_length=3)]
     reference: Annotated[str, Meta(max_length=140)] = ""
+    fee_minor: Annotated[int, Meta(ge=0, le=rules.MAX_AMOUNT_MINOR)] | None = None
 
 
 class FileLines(Struct, frozen=True):
@@ -115,7 +116,8 @@ async def balance(request: AnyRequest, number: Number, at: datetime) -> Balance:
 @post("/transfers")
 async def transfer(request: AnyRequest, data: JSONBody[TransferBody], key: Key) -> m.Receipt:
     """Pay. The answer comes once the transfer is durable. 400, 403, 404, 409 with the ledger's reason."""
-    order = m.TransferOrder(key, data.payer, _alias(data.payee), data.amount_minor, data.currency, data.reference)
+    d = data
+    order = m.TransferOrder(key, d.payer, _alias(d.payee), d.amount_minor, d.currency, d.reference, d.fee_minor)
     return await acts.transfer(web.stack(request), await paying(request), order)
 
 

@@ -20,7 +20,8 @@ RECOVERING_SHARE = 10
 
 # Plain integers: the writer weighs tens of thousands of orders a second, and enum arithmetic costs microseconds.
 _OPEN, _CLOSED = int(Flag.OPEN), int(Flag.CLOSED)
-_NO_DEBIT = int(Flag.NO_DEBIT | Flag.OUT_OF_USE | Flag.CLOSED)
+_NO_DEBIT = int(Flag.NO_DEBIT | Flag.OUT_OF_USE | Flag.CLOSED | Flag.DORMANT)
+_DORMANT = int(Flag.DORMANT)
 _NO_CREDIT = int(Flag.NO_CREDIT | Flag.CLOSED)
 _POST, _COMMIT, _REVERSE = int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE)
 FOLLOWING = frozenset((_COMMIT, _REVERSE, int(Kind.ABORT), int(Kind.EXPIRE)))
@@ -62,6 +63,8 @@ def weigh(
     if not same_currency:
         return Reason.CURRENCY
     if payer_flags & _NO_DEBIT:
+        if payer_flags & _NO_DEBIT == _DORMANT:
+            return Reason.PAYER_DORMANT
         return Reason.CLOSED if payer_flags & _CLOSED else Reason.PAYER_FROZEN
     if payee_flags & _NO_CREDIT:
         return Reason.CLOSED if payee_flags & _CLOSED else Reason.PAYEE_FROZEN

@@ -153,9 +153,10 @@ async def meet(tx: Tx, book: Book, accounts: Iterable[int]) -> None:
 
 async def catch_up(tx: Tx, book: Book, committed: int, suspects: set[int]) -> None:
     """Bring the book to the database's state: re-read `suspects` and all that was touched since seq `committed`."""
+    remembered = book.epoch
     _stand(book, await standing(tx, book.shard))
     touched = {row["id"] for row in await tx.rows(Q.touched_since, book.shard, committed)}
-    restricted = {row["id"] for row in await tx.rows(Q.restricted, book.shard)}
+    restricted = {row["id"] for row in await tx.rows(Q.restricted, book.shard, remembered)}
     transits = {index << SHARD_BITS | book.shard for index in book.transit.values()}
     await meet(tx, book, touched | suspects | restricted | transits | book.restricted())
     await _load_holds(tx, book)

@@ -51,7 +51,12 @@ async def ordered(stack: Stack, ctx: Context, wanted: TransferOrder, payer: Paye
     if wanted.payee.kind == "account":
         credit = rules.id_of(wanted.payee.value)
     else:
-        credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
+        try:
+            credit, name, _ = await parties.payee(stack, ctx, wanted.payee)
+        except errors.NoSuchAccount:
+            if ctx.actor.kind is Kind.PERSON:  # a payment that cannot succeed is no way round the limit of look-ups
+                await parties.count_lookup(stack, ctx, wanted.payee)
+            raise
     return _made(stack, ctx, wanted, payer, owner, debit, credit, name)
 
 

@@ -40,6 +40,7 @@ _CODES = {
     Reason.DAY_LIMIT: ("AM02", "The amount is over the payer's limit of the day."),
     Reason.BALANCE_LIMIT: ("AM02", "The payee's account may not hold that much."),
     Reason.PAYER_FROZEN: ("AC06", "The payer's account is frozen."),
+    Reason.PAYER_DORMANT: ("AC06", "The payer's account is dormant."),
     Reason.PAYEE_FROZEN: ("AC06", "The payee's account is frozen."),
     Reason.CURRENCY: ("AM03", "The payee's account holds another currency."),
     Reason.UNKNOWN_PAYEE: ("AC01", "The payee's account does not exist."),

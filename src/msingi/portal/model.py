@@ -240,6 +240,11 @@ class SendCheck(Struct, frozen=True):
     order: str
     label: str = ""
 
+    @property
+    def together(self) -> Money:
+        """What leaves the account."""
+        return Money(self.amount.amount_minor + self.fee.amount_minor, self.amount.currency)
+
 
 class Receipt(Struct, frozen=True):
     """What was sent."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from msingi.countries import Colours, Profile
 from msingi.kernel import money
 from msingi.kernel.money import Money
-from msingi.portal import blocks, palette, words
+from msingi.portal import blocks, palette, rules, words
 from msingi.portal.model import Form, Shell, Tongue
 
 HEADERS = {
@@ -49,7 +49,7 @@ def _environment(rooms: tuple[str, ...]) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
     )
-    for name in ("amount", "day", "clock", "moment", "spaced", "count"):
+    for name in ("amount", "day", "clock", "moment", "spaced", "count", "typed"):
         made.filters[name] = _in_manner(name)
     return made
 
@@ -114,6 +114,10 @@ class Manner:
     def day(self, value: date | datetime) -> Markup:
         """A date in words."""
         return Markup("<bdi>{}</bdi>").format(self.words.day(value, self.zone))
+
+    def typed(self, value: str) -> Markup:
+        """A date as somebody typed it, year-month-day, as far as it goes: in words once the day is known."""
+        return Markup("<bdi>{}</bdi>").format(words.known_day(self.words.language, rules.iso_date(value)))
 
     def clock(self, value: datetime) -> Markup:
         """The time of day."""

@@ -33,7 +33,7 @@ def closing_page(seen: Visit, one: floats.Closing, days: list[date]) -> Listed:
         Fact(label=say("statement.closing"), money=money(one.closing_minor), strong=True),
     )
     others = tuple(
-        Choice(label=day.isoformat(), href=f"/me/money/agent/day?day={day}") for day in days if day != one.day
+        Choice(label=str(seen.words.day(day)), href=f"/me/money/agent/day?day={day}") for day in days if day != one.day
     )
     return Listed(
         title=say("agent.day"), lead=say("agent.day_lead"), back="/me/money/agent", back_label=say("agent.title"),

@@ -14,6 +14,8 @@ from msingi.payments import acts as payments
 from msingi.payments.bank import acts as bank
 from msingi.payments.bank.model import Purchase
 from msingi.payments.errors import InsufficientFunds, OverTierLimit, SameAccount
+from msingi.payments.fees import acts as fees
+from msingi.payments.fees.errors import FeeChanged
 from msingi.payments.groups import acts as groups
 from msingi.payments.groups import signing, wards
 from msingi.payments.groups.errors import NeedsSignatures
@@ -41,6 +43,7 @@ class Order(Struct, frozen=True, array_like=True):
     amount_minor: int
     note: str
     label: str = ""
+    fee_minor: int = 0
 
 
 class Purse(Struct, frozen=True):
@@ -206,9 +209,19 @@ async def find(request: WebRequest) -> Response[bytes]:
         return _send_page(seen, purse, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     assert seen.session is not None
     whom = payee.alias.kind, payee.alias.value, payee.name
-    order = Order(seen.session.sid, token(18), account.number, *whom, minor, form.value("note"), purse.label)
+    fee = await _fee(seen, account.number, payee.alias.kind, minor)
+    if minor + fee > account.available_minor:
+        return _send_page(seen, purse, rules.with_wrong(form, "amount", seen.say("send.too_little")))
+    order = Order(seen.session.sid, token(18), account.number, *whom, minor, form.value("note"), purse.label, fee)
     # To a page of its own: whoever comes back to it from the receipt sees it again, and its key still pays once.
     return seen.go(f"/me/money/send/check?order={session.seal(seen.stack, 'order', order)}")
+
+
+async def _fee(seen: Visit, payer: str, kind: str, minor: int) -> int:
+    """What a payment costs, fee and tax; a payment to a shop costs its payer nothing."""
+    if kind == "merchant":
+        return 0
+    return (await fees.quote_fee(seen.stack, seen.ctx("payment", "contract"), payer, minor)).total_minor
 
 
 async def _elsewhere(seen: Visit, purse: Purse, form: m.Form) -> Response[bytes]:
@@ -232,7 +245,7 @@ async def check(request: WebRequest) -> Response[bytes]:
     sealed = request.query_params.get("order", "")
     order = _order(seen, sealed)
     currency = seen.stack.profile.currency.code
-    amount, fee = Money(order.amount_minor, currency), Money(0, currency)
+    amount, fee = Money(order.amount_minor, currency), Money(order.fee_minor, currency)
     view = m.SendCheck(order.payee, order.alias, amount, fee, order.note, sealed, order.label)
     return seen.page("person/send_check.html", view, area="person", here="money")
 
@@ -262,6 +275,8 @@ async def confirm(request: WebRequest) -> Response[bytes]:
         return _refused(seen, purse, order, "amount", "send.too_little")
     except OverTierLimit:
         return _refused(seen, purse, order, "amount", "send.over_limit")
+    except FeeChanged:
+        return _refused(seen, purse, order, "amount", "send.fee_changed")
     except SameAccount:
         return _refused(seen, purse, order, "phone", "send.yourself")
     except NeedsSignatures:
@@ -288,7 +303,7 @@ async def _paid(seen: Visit, order: Order, currency: str) -> Receipt:
         return await bank.pay_merchant(seen.stack, ctx, purchase)
     wanted = TransferOrder(
         key=order.key, payer=order.payer, payee=Alias(order.kind, order.alias), amount_minor=order.amount_minor,
-        currency=currency, reference=order.note,
+        currency=currency, reference=order.note, fee_minor=order.fee_minor,
     )  # fmt: skip
     return await payments.transfer(seen.stack, ctx, wanted)
 

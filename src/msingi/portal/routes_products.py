@@ -10,7 +10,8 @@ from msingi.kernel import money
 from msingi.kernel.money import Money
 from msingi.payments.products import acts as products
 from msingi.payments.products import catalogue, rules
-from msingi.payments.products.model import OwnProduct, Product, Terms
+from msingi.payments.products.model import Charge, OwnProduct, Product, Terms
+from msingi.payments.rules import MAX_AMOUNT_MINOR
 from msingi.portal.model_bank import Fact
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 
@@ -93,6 +94,27 @@ def _terms(seen: Visit, terms: Terms) -> tuple[Fact, ...]:
             facts.append(Fact(label=say("product.minimum"), money=Money(terms.minimum_minor, currency)))
     else:
         facts.append(Fact(label=say("product.fee"), text=say("product.free")))
+    return (*facts, *charge_facts(seen, terms.transfers))
+
+
+def charge_facts(seen: Visit, charge: Charge | None) -> tuple[Fact, ...]:
+    """What payments cost, as lines to be read."""
+    say = seen.say
+    if charge is None:
+        return (Fact(label=say("fees.payments"), text=say("product.free")),)
+    facts = [Fact(label=say("fees.free"), text=str(charge.free_per_month))] if charge.free_per_month else []
+    for place, band in enumerate(charge.bands):
+        last = place == len(charge.bands) - 1 and band.up_to_minor >= MAX_AMOUNT_MINOR
+        label = say("fees.above") if last else say("fees.up_to", amount=_plain(seen, band.up_to_minor))
+        parts = [_plain(seen, band.fee_minor)] if band.fee_minor or not band.rate_bp else []
+        parts += [_percent(seen, band.rate_bp)] if band.rate_bp else []
+        text = " + ".join(parts)
+        if band.most_minor:
+            text = say("fees.at_most", text=text, amount=_plain(seen, band.most_minor))
+        facts.append(Fact(label=label, text=text))
+    tax = catalogue.of(seen.stack).tax
+    if tax is not None and tax.rate_bp:
+        facts.append(Fact(label=seen.of(tax.name), text=_percent(seen, tax.rate_bp)))
     return tuple(facts)
 
 
@@ -137,7 +159,7 @@ async def listed(request: WebRequest) -> Response[bytes]:
     seen = await visit_as_person(request)
     ctx = seen.ctx("payment", "contract")
     found, today = await products.own_products(seen.stack, ctx), products.today(seen.stack, ctx)
-    known = {one.code: one for one in catalogue.of(seen.stack).products}
+    known = {one.code: one for one in catalogue.of(seen.stack).products if not one.standard}
     own = tuple(
         OwnLine(
             code=one.product, name=seen.of(known[one.product].name), account=one.account, to=one.accrued_to,

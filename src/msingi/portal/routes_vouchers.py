@@ -1,4 +1,5 @@
-"""Pages of vouchers: a person sees those that she was given, each with its square code; a shop takes them."""
+"""Pages of vouchers: a person sees those that she was given, each with its square code; a shop takes them. And of
+payments that wait for somebody to collect them."""
 
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from msingi.kernel.ids import token
 from msingi.kernel.money import Money
 from msingi.payments.bank.errors import NoSuchMerchant
 from msingi.payments.errors import TransferRejected
+from msingi.payments.programmes import uncollected
 from msingi.payments.vouchers import acts as vouchers
 from msingi.payments.vouchers import spending
 from msingi.payments.vouchers.errors import NoSuchVoucher, ShopNotApproved, VoucherEnded, VoucherTooSmall
@@ -17,7 +19,7 @@ from msingi.payments.vouchers.model import OwnVoucher, Spending, State
 from msingi.portal import model as m
 from msingi.portal import page, rules, session
 from msingi.portal.errors import StaleForm
-from msingi.portal.model_bank import Asking, Checking, Fact
+from msingi.portal.model_bank import Asking, Checking, DeskLine, Fact
 from msingi.portal.routes_money import amount_field, amount_in, amount_judge
 from msingi.portal.routes_shop import drawn, why_not
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
@@ -195,4 +197,37 @@ async def confirm(request: WebRequest) -> Response[bytes]:
     return seen.go(f"/me/money/receipts/{done.transfer_id}")
 
 
-doors = [own, ask, look, check, confirm]
+class WaitingPage(Struct, frozen=True):
+    """The payments that go back soon."""
+
+    cards: tuple[DeskLine, ...]
+
+
+@get("/me/money/uncollected")
+async def waiting(request: WebRequest) -> Response[bytes]:
+    """The payments that go back soon, and a button to keep them."""
+    seen = await visit_as_person(request)
+    found = await uncollected.own_uncollected(seen.stack, seen.ctx("payment", "contract"))
+    zone = page.zone_of(seen.stack.profile)
+    cards = tuple(
+        DeskLine(
+            title=one.programme,
+            facts=(
+                Fact(label=seen.say("send.amount"), money=Money(one.amount_minor, one.currency), strong=True),
+                Fact(label=seen.say("uncollected.back_on"), day=one.returns_at.astimezone(zone).date()),
+            ),
+        )
+        for one in found
+    )
+    return seen.page("person/uncollected.html", WaitingPage(cards), area="person", here="money")
+
+
+@post("/me/money/uncollected", status_code=303)
+async def keep(request: WebRequest) -> Response[bytes]:
+    """Keep the payments that would go back."""
+    seen = await visit_as_person(request)
+    await uncollected.keep_payments(seen.stack, seen.ctx("payment", "contract"))
+    return seen.go("/me/money/uncollected", "uncollected.said_kept")
+
+
+doors = [waiting, keep, own, ask, look, check, confirm]

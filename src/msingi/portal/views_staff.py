@@ -12,6 +12,7 @@ from msingi.payments.model import FileLine as PaidLine
 from msingi.payments.model import PaymentFile
 from msingi.portal import model as m
 from msingi.portal import model_staff as d
+from msingi.portal import words
 from msingi.portal.views import Speaker
 
 Say = Callable[..., str]
@@ -42,7 +43,7 @@ def facts(profile: Profile, lang: str, say: Say, known: Demographics) -> dict[st
     return {
         "given_name": known.name.given,
         "family_name": known.name.family,
-        "born": known.birth.date or known.birth.reported,
+        "born": words.known_day(lang, known.birth.date or known.birth.reported),
         "sex": say(f"enrol.sex_{sex}") if sex else "",
         "region": regions.get(known.region, known.region),
         "address": ", ".join(known.address.lines),
@@ -108,8 +109,8 @@ def case(profile: Profile, lang: str, say: Say, seen: CaseView) -> d.CasePage:
         candidate = seen.case.candidates[place]
         old = facts(profile, lang, say, person.demographics)
         number = profile.number_text(person.number)
-        words = in_words(say, candidate.reasons)
-        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons), *words))
+        told = in_words(say, candidate.reasons)
+        made.append(d.Comparison(place, round(candidate.bits), number, rows(say, new, old, candidate.reasons), *told))
     return d.CasePage(str(seen.case.case_id), tuple(made), seen.case.kind is CaseKind.FOUND)
 
 

@@ -13,11 +13,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from msingi.countries import RTL
 from msingi.portal import blocks
 
 Entry = str | dict[str, str] | list[str]
 _BLANK = re.compile(r"\{([a-z_]+)\}")
 _FIGURES = re.compile(r"^[+*#\d][\d\s*#+.,:-]*$")
+_ISOLATED = re.compile(r'<bdi dir="ltr">([^<]*)</bdi>')
 DIRECTLY = frozenset({"day", "time", "month", "d", "y"})  # parts of dates: plain words of this same language
 
 
@@ -56,12 +58,20 @@ class Words:
         if name in DIRECTLY:
             return str(escape(value))
         # A run of figures and signs has no direction of its own, and would be reversed between Arabic words.
-        figures = ' dir="ltr"' if _FIGURES.match(str(value)) else ""
-        return f"<bdi{figures}>{escape(value)}</bdi>"
+        if _FIGURES.match(str(value)):
+            together = str(value).replace(" ", "\u00a0")  # nor be torn apart at the end of a line
+            return f'<bdi dir="ltr">{escape(together)}</bdi>'
+        return f"<bdi>{escape(value)}</bdi>"
 
     def plain(self, key: str, **blanks: Any) -> str:
-        """The same without markup, for titles, messages and attributes."""
-        return re.sub(r"</?bdi[^>]*>", "", str(self.say(key, **blanks)))
+        """The same without markup, for titles, messages and attributes.
+
+        Where people write from right to left, figures are isolated by characters instead: U+2066 and U+2069.
+        """
+        said = str(self.say(key, **blanks))
+        if self.language in RTL:
+            said = _ISOLATED.sub("\u2066\\1\u2069", said)
+        return re.sub(r"</?bdi[^>]*>", "", said)
 
     def has(self, key: str) -> bool:
         """Whether there is a text with this name."""
@@ -114,3 +124,11 @@ def read(room: str, language: str) -> dict[str, Entry]:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
                 entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
     return entries
+
+
+def known_day(language: str, text: str) -> str:
+    """A date as far as it is known (YYYY, YYYY-MM, YYYY-MM-DD): in words once the day is known."""
+    try:
+        return str(load(language).day(date.fromisoformat(text)))
+    except ValueError:
+        return text

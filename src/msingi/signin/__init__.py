@@ -4,7 +4,8 @@ Laws
 1. A wrong PIN and an unknown number get the same answer, after the same time.
 2. A lock stands only between one subject and one place (a known device, a network, or all new devices together for
    codes), or closes a network to new devices for a quarter of an hour: failures made elsewhere never lock a device
-   on which the subject has signed in before.
+   on which the subject has signed in before. On our own page even a lock by network turns nobody away: there it is
+   only no longer told whether a PIN was right, and who has PIN and phone signs in.
 3. A one-time code works once, for at most 300 s, and dies after 5 wrong tries; it is never shown in a page.
 4. An authorization code works once, for at most 60 s, for the client, the redirect address and the PKCE verifier
    (S256 only) that it was made for; a second use ends every token that came from the first. Without PKCE it is given

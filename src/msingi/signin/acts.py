@@ -142,12 +142,14 @@ async def verify_pin(
     *,
     one_factor: bool = False,
     card: PersonId | None = None,
+    untold: bool = False,
 ) -> PinResult:
     """One attempt with a PIN. With `one_factor`, a right one opens a session at once.
 
     `card` is whose card was shown instead of a login; it counts as that person's tries and as no second factor,
     because a printed code can be copied. A wrong PIN, an unknown number and an account without PIN end alike, after
-    the same time (law 1). While one PIN is tried on many people, it alone signs nobody in on a new device.
+    the same time (law 1). While one PIN is tried on many people, it alone signs nobody in on a new device. With
+    `untold`, a person on a new device in a locked network gets that verdict, and the caller tells nobody (law 2).
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
@@ -164,7 +166,10 @@ async def verify_pin(
         network = None if known else limits.network_place(stack, place, ctx.at)
         wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
         result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
-        if not result.retry_after_s:
+        if result.retry_after_s and untold and not known and not rules.is_staff_login(login):
+            right = await pin_is_right(stack, tx, subject, pin)
+            result = PinResult(Verdict.UNTOLD, who if right else None)
+        elif not result.retry_after_s:
             if await pin_is_right(stack, tx, subject, pin):
                 alone = one_factor and (known or not await limits.is_sprayed(stack, tx, pin, ctx.at))
                 cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and alone else ""
@@ -180,7 +185,7 @@ async def verify_pin(
             tx,
             permit,
             # While a place is locked nothing is tried, and strangers must not fill a person's record.
-            subject=None if result.verdict is Verdict.LOCKED else subject,
+            subject=subject if result.who or result.verdict is Verdict.WRONG else None,
             detail={
                 "result": result.verdict,
                 "to": via,

@@ -155,11 +155,14 @@ class Verdict(StrEnum):
     RIGHT = "right"
     WRONG = "wrong"
     LOCKED = "locked"
+    UNTOLD = "untold"
     EXPIRED = "expired"
 
 
 class PinResult(Struct, frozen=True):
     """What became of a PIN attempt: `who` only when it was right, `retry_after_s` only when locked.
+
+    With the verdict `untold` nobody may be told whether there is a `who`.
 
     `cookie` names the session that was opened at once, where one factor was enough.
     """

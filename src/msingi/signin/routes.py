@@ -14,7 +14,7 @@ from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
 from msingi.kernel.ids import PersonId
-from msingi.signin import acts, factors, flow, page
+from msingi.signin import acts, factors, flow, page, untold
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.cards import routes as cards
@@ -87,7 +87,11 @@ async def pin(request: WebRequest) -> Response[Any]:
     ctx = acts.proving(web.request_id(request))
     alone = going.asked.factors == 1
     place = page.place_of(request)
-    result = await acts.verify_pin(stack, ctx, login, _one(fields, "pin"), place, client.name, one_factor=alone)
+    typed = _one(fields, "pin")
+    result = await acts.verify_pin(stack, ctx, login, typed, place, client.name, one_factor=alone, untold=True)
+    if result.verdict is Verdict.UNTOLD:
+        going = await untold.sent(request, going, client, result.who)
+        return page.go(flow.step("/code", flow.sealed(request, going)))
     if result.who is not None:
         if result.cookie:
             cookie = page.cookie(stack, page.SESSION, result.cookie)
@@ -129,14 +133,16 @@ async def code_answer(request: WebRequest) -> Response[Any]:
         raise FlowLost(rule="a code was sent")
     stack, lang = web.stack(request), page.language(request, going.language, going.asked.ui_locales)
     client = await acts.client(stack, going.asked.client_id)
-    ctx = acts.proving(web.request_id(request))
-    verdict, opened = await acts.verify_code(
-        stack, ctx, going.who, going.challenge_id, _one(fields, "code"), page.place_of(request), client.name
-    )
+    ctx, typed = acts.proving(web.request_id(request)), _one(fields, "code")
+    if going.untold:
+        verdict, opened = await untold.tried(request, going, client, typed)
+    else:
+        place = page.place_of(request)
+        verdict, opened = await acts.verify_code(stack, ctx, going.who, going.challenge_id, typed, place, client.name)
     if verdict is not Verdict.RIGHT:
         wrong = say("code_wrong" if verdict is Verdict.WRONG else "code_dead", lang)
         return _step(request, "code", going, lang, here="/signin/code", status=403, tail=going.tail, wrong=wrong)
-    going = msgspec.structs.replace(going, who=None, challenge_id=None, tail="")
+    going = msgspec.structs.replace(going, who=None, challenge_id=None, tail="", untold=0)
     return await flow.go_on(request, going, client, opened, [page.cookie(stack, page.SESSION, opened)])
 
 
@@ -147,8 +153,8 @@ async def code_again(request: WebRequest) -> Response[Any]:
     if going.who is None:
         raise FlowLost(rule="a code was sent")
     client = await acts.client(web.stack(request), going.asked.client_id)
-    going = await flow.with_code(request, going, client, going.who)
-    return page.go(flow.step("/code", flow.sealed(request, going)))
+    anew = untold.again(request, going, client) if going.untold else flow.with_code(request, going, client, going.who)
+    return page.go(flow.step("/code", flow.sealed(request, await anew)))
 
 
 @get("/signin/consent", include_in_schema=False)

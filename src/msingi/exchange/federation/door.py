@@ -5,7 +5,7 @@ answer and every error is signed here.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -48,7 +48,7 @@ class Reply(msgspec.Struct):
 Answerer = Callable[[Stack, Message, bytes], Awaitable[Reply]]
 # Other parts of the exchange that answer under /r1 register here: by the word after a subsystem that no service code
 # may be, and, under the empty word, who takes requests that carry the header Msingi-Reply.
-besides: dict[bytes, Answerer] = {}
+besides: dict[str, Answerer] = {}
 
 
 async def read_body(scope: Any, receive: Receive) -> bytes:
@@ -74,34 +74,26 @@ def own_authority(stack: Stack) -> str:
 async def door(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one message (ASGI): to another instance, from one, or, as nearly always, neither."""
     stack: Stack = Request(scope).app.state.stack
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()  # type: ignore[typeddict-item]
-    own = gateway.instance_of(stack).encode()
-    crossing = of_other_instances(raw, own, scope["headers"])
+    crossing = of_other_instances(gateway.message_of(scope, stack), gateway.instance_of(stack))
     if crossing is not None:
         return await answered(stack, scope, receive, send, crossing)
     return await gateway.gateway(scope, receive, send)
 
 
-def of_other_instances(raw_path: bytes, own: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Answerer | None:
+def of_other_instances(message: Message, own: str) -> Answerer | None:
     """What answers a message to another instance or from one, and what is no plain message between our own members;
     None for those, which are nearly all."""
-    parts = raw_path.split(b"/", 7)
+    parts = message.path.split("/", 7)
     if len(parts) < 7:
         return None
     if parts[2] != own:
         return _outward
-    client, later = b"", False
-    for name, value in headers:
-        if name == b"x-road-client":
-            client = value
-        elif name == b"msingi-reply":
-            later = True
     if parts[6] in besides:
         return besides[parts[6]]
-    foreign = client.rpartition(b",")[2].strip().partition(b"/")[0]
-    if foreign not in (b"", own) and parts[6].decode("latin-1") not in wire.META:
+    foreign = message.fields.get("x-road-client", "").rpartition(",")[2].strip().partition("/")[0]
+    if foreign not in ("", own) and parts[6] not in wire.META:
         return _inward
-    return besides.get(b"") if later else None
+    return besides.get("") if "msingi-reply" in message.fields else None
 
 
 async def answered(stack: Stack, scope: Scope, receive: Receive, send: Send, answer: Answerer) -> None:

@@ -150,4 +150,4 @@ async def later(stack: Stack, message: Message, body: bytes) -> Reply:
     return _json({"id": call.message_id, "mailbox": place}, 202)
 
 
-door.besides.update({b"api": news, b"pub": news, b"pull": news, b"": later})
+door.besides.update({"api": news, "pub": news, "pull": news, "": later})

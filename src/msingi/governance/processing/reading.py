@@ -12,11 +12,12 @@ from msingi.kernel.context import PURPOSES
 _TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS ([a-z_.]+)")
 _COLUMN = re.compile(r"^\s+(\w+)\s+.*-- personal: ([a-z-]+), keep ([^;]+?)(?:;.*)?$")
 _RULE = re.compile(r'@id\("([^":]+): ([^"]+)"\)')
+_COVERED = re.compile(r"\((?:sealed|masked)")
 _HIDDEN = re.compile(r"sealed|hash|body|face|keys?$|beneficiary|receipt")
 
 
 class Column(Struct, frozen=True):
-    """One column about people: purpose, retention as its room says it, and whether it can be read without a key."""
+    """One column about people: purpose, retention as its room says it, and whether it is sealed, hashed or masked."""
 
     name: str
     purpose: str
@@ -55,7 +56,9 @@ def tables() -> tuple[Table, ...]:
             table = begins[1] if begins else table
             says = _COLUMN.match(row)
             if says and table:
-                column = Column(says[1], says[2], says[3].strip(), bool(_HIDDEN.search(says[1])))
+                column = Column(
+                    says[1], says[2], says[3].strip(), bool(_HIDDEN.search(says[1]) or _COVERED.search(says[3]))
+                )
                 found.setdefault(table, []).append(column)
     return tuple(Table(name, tuple(columns)) for name, columns in sorted(found.items()))
 

@@ -42,6 +42,12 @@ def sentences() -> dict[str, dict[str, str]]:
 
 
 @cache
+def duties() -> dict[str, dict[str, str]]:
+    """What the operator must do where a check does not hold that no software can make hold."""
+    return tomllib.loads((files("msingi.governance.safeguards") / "duties.toml").read_text("utf-8"))
+
+
+@cache
 def risks() -> tuple[dict[str, Any], ...]:
     """The 13 risks of the framework, with the checks that speak against each."""
     raw = tomllib.loads((files("msingi.governance.safeguards") / "risks.toml").read_text("utf-8"))
@@ -68,7 +74,9 @@ def _against(measured: dict[str, checks.Found]) -> int:
 def _check(name: str, measured: dict[str, checks.Found], language: str) -> Check:
     verdict, figure = measured[name]
     said = sentences()[name]
-    return Check(name, verdict, figure, said.get(language, said["en"]).format(figure=figure), said["where"])
+    duty = duties().get(name, {}) if verdict in (Verdict.FAILS, Verdict.MISSING) else {}
+    says = said.get(language, said["en"]).format(figure=figure)
+    return Check(name, verdict, figure, says, said["where"], duty.get(language, duty.get("en", "")))
 
 
 async def report(stack: Stack, language: str = "") -> Report:

@@ -1,7 +1,9 @@
 """The running checks: each measures one thing now, and says whether it holds (laws 1 and 2)."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
 from msgspec import NODEFAULT
@@ -20,6 +22,7 @@ from msingi.governance.processing import reading
 from msingi.governance.processing import store as processing_store
 from msingi.governance.safeguards.model import Verdict
 from msingi.identity.model import EnrolmentOrder
+from msingi.kernel import clock
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import overview, sequencer, witness
 from msingi.kernel.stack import Stack
@@ -29,6 +32,9 @@ from msingi.stewardship.model import Verdict as Licence
 
 Found = tuple[Verdict, str]
 Running = Callable[[Stack], Awaitable[Found]]
+COUNTS_DAYS = 366
+PRICES = ("fee_minor", "monthly_fee_minor")
+CONTENT = re.compile(r"(?:.*_)?(?:name|names|phone|address|words|answer|said|photo|born|birth_date|note)")
 HOLDS, FAILS, DOCUMENT, MISSING = Verdict.HOLDS, Verdict.FAILS, Verdict.DOCUMENT, Verdict.MISSING
 
 
@@ -137,8 +143,8 @@ async def _licences(stack: Stack) -> Found:
 
 async def _sealed(stack: Stack) -> Found:
     columns = [c for t in reading.tables() for c in t.columns]
-    hidden = sum(c.hidden for c in columns)
-    return (HOLDS if hidden == len(columns) else FAILS), f"{hidden} / {len(columns)}"
+    plain = sum(bool(CONTENT.fullmatch(c.name)) and not c.hidden for c in columns)
+    return (FAILS if plain else HOLDS), f"{plain} / {len(columns)}"
 
 
 async def _pseudonyms(stack: Stack) -> Found:
@@ -180,8 +186,27 @@ async def _guardians(stack: Stack) -> Found:
     return (HOLDS if any("on behalf" in r.says for r in reading.rules()) else MISSING), ""
 
 
-async def _gap(stack: Stack) -> Found:
-    return MISSING, ""
+def _published(what: str) -> Running:
+    """What only the operator can do: shown by a document of the last year, and not in order with an older one."""
+
+    async def shown(stack: Stack) -> Found:
+        newest = max((e.on for e in stack.profile.evidence if e.check == what), default=None)
+        if newest is None:
+            return MISSING, "−"
+        return (DOCUMENT if clock.today() - newest <= timedelta(days=COUNTS_DAYS) else FAILS), newest.isoformat()
+
+    return shown
+
+
+def _prices(value: object) -> int:
+    """How many prices stand in what a profile says of accounts and cash."""
+    if isinstance(value, dict):
+        return sum(key in PRICES or _prices(one) for key, one in value.items())
+    return sum(map(_prices, value)) if isinstance(value, list) else 0
+
+
+async def _fees(stack: Stack) -> Found:
+    return _some(_prices(stack.profile.bank) + _prices(stack.profile.products))
 
 
 async def _document(stack: Stack) -> Found:
@@ -191,7 +216,7 @@ async def _document(stack: Stack) -> Found:
 RUNNING: dict[str, Running] = {
     "redress": _redress,
     "walls": _walls,
-    "drills": _gap,
+    "drills": _published("drills"),
     "documents": _documents,
     "algorithms": _algorithms,
     "by_sex": _by_sex,
@@ -207,12 +232,12 @@ RUNNING: dict[str, Running] = {
     "withdrawal": _document,
     "agreements": _agreements,
     "copy": _copy,
-    "participation": _gap,
+    "participation": _published("participation"),
     "clock": _clock,
     "proofs": _document,
     "guardians": _guardians,
     "footprint": _footprint,
-    "fees": _gap,
+    "fees": _fees,
     "licences": _licences,
     "open_doors": _document,
     "sealed": _sealed,
@@ -221,6 +246,6 @@ RUNNING: dict[str, Running] = {
     "hardware": _hardware,
     "retention": _retention,
     "destroyed": _destroyed,
-    "restores": _gap,
+    "restores": _published("restores"),
     "turns": _turns,
 }

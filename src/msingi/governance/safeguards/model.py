@@ -15,13 +15,15 @@ class Verdict(StrEnum):
 
 
 class Check(Struct, frozen=True):
-    """One piece of evidence: a sentence with its figure, and the door or page that shows it."""
+    """One piece of evidence: a sentence with its figure, and the door or page that shows it. `duty` says what the
+    operator must do where it does not hold and no software can do it."""
 
     check: str
     verdict: Verdict
     figure: str
     says: str
     where: str
+    duty: str = ""
 
 
 class Principle(Struct, frozen=True):

@@ -67,7 +67,24 @@ def _told(reasons: Sequence[Reason]) -> tuple[str, ...]:
     return tuple(f"{r.field} {r.level} {r.bits:+.1f}" for r in reasons)
 
 
-def _with_each_other(secret: bytes, traits: dict[str, Traits]) -> list[FilePair]:
+async def records_of(stack: Stack, rows: Iterable[Row]) -> tuple[list[Record], list[tuple[str, Refusal]]]:
+    """The rows of a file as records to compare among themselves, and those that cannot be read; asks the register
+    nothing."""
+    traits: dict[str, Traits] = {}
+    faults: list[tuple[str, Refusal]] = []
+    for row in rows:
+        try:
+            if row.order is None:
+                raise row.fault or Malformed("An empty row.", field="row", rule="order")
+            if row.key in traits:
+                raise Malformed("A row key stands twice.", field="row", rule="one-row-per-key")
+            traits[row.key] = (await enrolment.prepare(stack, row.order)).traits
+        except Refusal as refusal:
+            faults.append((row.key, refusal))
+    return _records(stack.keys.mac("blind"), traits), faults
+
+
+def _records(secret: bytes, traits: dict[str, Traits]) -> list[Record]:
     law = scoring.weights()
     names = {row: blocking.name_keys(secret, t) for row, t in traits.items()}
     bearers = Counter(key for found in names.values() for key in found.values())
@@ -77,8 +94,12 @@ def _with_each_other(secret: bytes, traits: dict[str, Traits]) -> list[FilePair]
     }
     keys = {row: blocking.search_keys(secret, t) for row, t in traits.items()}
     worth = linkage.keys_worth(Counter(key for found in keys.values() for key in found))
-    records = [Record(row, t, tuple(k for k in keys[row] if k in worth), rarity[row]) for row, t in traits.items()]
-    bound, made = law.threshold(len(traits)), []
+    return [Record(row, t, tuple(k for k in keys[row] if k in worth), rarity[row]) for row, t in traits.items()]
+
+
+def _with_each_other(secret: bytes, traits: dict[str, Traits]) -> list[FilePair]:
+    records, bound, made = _records(secret, traits), scoring.weights().threshold(len(traits)), []
+    rarity = {record.key: record.rarity for record in records}
     for pair in linkage.compare(records, bound - linkage.SLACK_BITS):
         reasons = scoring.reasons(traits[pair.one], traits[pair.other], rarity[pair.one])
         if (bits := scoring.bits(reasons)) >= bound:

@@ -179,6 +179,30 @@ def row(record: Record) -> dict[str, Any]:
     return {"key": record.key, "search_keys": list(record.search_keys), **texts, **sounds, **plain, **rarity}
 
 
+def model(dialect: str, people: float = 1_000_000) -> dict[str, Any]:
+    """All that another machine needs to weigh pairs as this one does: the functions to make, the settings of Splink, a
+    pair's bits as an expression over Splink's answer, and the bits from which `people` records are alike."""
+    return {
+        "functions": prelude(dialect),
+        "settings": settings(dialect, people),
+        "bits": _bounded(),
+        "least_bits": round(weights().threshold(people), 2),
+    }
+
+
+def write_table(records: Sequence[Record], path: str) -> None:
+    """The records as a Parquet file with the columns that the settings use. It holds names in clear.
+
+    Raises LinkageMissing unless pyarrow is installed (the extra `duplicates`).
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise LinkageMissing() from None
+    parquet.write_table(pyarrow.Table.from_pylist([row(record) for record in records]), path)
+
+
 def compare(records: Sequence[Record], least_bits: float, threads: int = 1) -> list[Pair]:
     """Every pair of records that shares a search key and reaches `least_bits`, the most alike first.
 

@@ -12,8 +12,8 @@ from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
+from msingi.payments import charges, orders, parties
 from msingi.payments import errors as ledger_errors
-from msingi.payments import orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import emv, looking, paying, rules, store, tariff
@@ -243,7 +243,10 @@ async def pay_merchant(stack: Stack, ctx: Context, order: Purchase) -> Receipt:
         payer=parties.own_name(stack, ctx),
         payee=shop.merchant.name,
     )
-    return await paying.post(stack, [paid])
+    charging = charges.of(stack)
+    if charging is None:
+        return await paying.post(stack, [paid])
+    return paying.receipt_of(*await charging.sell(paid, shop.account))
 
 
 def alias_of(stack: Stack, typed: str) -> Alias | None:

@@ -102,3 +102,19 @@ class BankNotOpen(Conflict):
     code = "payments.bank-not-open"
     title = "The bank does not offer this yet"
     remedy = "Ask the bank to open its account of fees; nothing was taken from you."
+
+
+class OverTellerLimit(Conflict):
+    """A teller pays out so much to whoever shows a card: above it the customer says so with two factors."""
+
+    code = "payments.over-teller-limit"
+    title = "The teller may not pay out that much"
+    remedy = "Pay out less, or let the customer ask for the cash with the own sign-in, and pay it against the code."
+
+
+class NotAtTheCounter(Conflict):
+    """Accounts of several people, of children, of institutions are not paid out of at the counter by a card alone."""
+
+    code = "payments.not-at-the-counter"
+    title = "This account is not paid out of at the counter"
+    remedy = "Let its holders pay on their own pages, where all who must sign do so."

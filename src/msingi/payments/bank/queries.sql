@@ -188,3 +188,29 @@ WHERE j.status = 1 AND j.kind IN (1, 3, 7) AND j.at >= t.since ORDER BY j.seq, o
 -- name: move_float
 -- An agency's cash moves through another account of its agent from now on.
 UPDATE payments.merchant SET account_id = $3 WHERE code = $1 AND account_id = $2 AND closed_at IS NULL
+
+-- name: till_of
+-- The drawer of a teller: an account of the bank with the teller's label.
+SELECT account_id FROM payments.institution_account
+WHERE institution = $1 AND kind = 'float' AND label = $2 AND currency = $3 ORDER BY opened_at LIMIT 1
+
+-- name: last_count
+-- When a drawer was last counted, and what was in it.
+SELECT at, counted FROM payments.till_count WHERE till = $1 ORDER BY at DESC LIMIT 1
+
+-- name: add_count
+-- A drawer was counted.
+INSERT INTO payments.till_count (till, at, staff, expected, counted) VALUES ($1, $2, $3, $4, $5)
+
+-- name: read_again
+-- Make a shard's writer read again before its next batch is kept; the fence's new epoch.
+UPDATE payments.shard SET epoch = epoch + 1 WHERE shard = $1 RETURNING epoch
+
+-- name: set_tier
+-- An open account of a person stands in another tier.
+UPDATE payments.account SET tier = $3 WHERE shard = $1 AND id = $2 AND tier > 0 AND flags & 17 = 1
+
+-- name: note_changed
+-- What the writer must read again, though nothing restricts it.
+INSERT INTO payments.sleeper (shard, account_id, epoch) VALUES ($1, $2, $3)
+ON CONFLICT (shard, account_id) DO UPDATE SET epoch = excluded.epoch

@@ -7,7 +7,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import parties
+from msingi.payments import parties, shards
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import rules, store, tariff
@@ -44,12 +44,13 @@ async def booked(
     start, end = rules.instants(period, zone)
     stop = min(end, ctx.at + INSTANT)  # what is booked while we read belongs to the next statement
     async with stack.db.transaction(permit) as tx:
-        held = await accounts.accounts(tx, person, ctx.actor.institution)
+        held = await shards.accounts(stack, tx, person, ctx.actor.institution)
         own = next((a for a in held if ledger_rules.id_of(a.number) == account), None)
         if own is None:
             raise NoSuchAccount()
-        opening = await accounts.balance_at(tx, account, start.astimezone(UTC) - INSTANT)
-        entries = await store.entries_between(tx, account, start, stop, MAX_ENTRIES + 1)
+        async with shards.beside(stack, account, permit, tx) as near:
+            opening = await accounts.balance_at(near, account, start.astimezone(UTC) - INSTANT)
+            entries = await store.entries_between(near, account, start, stop, MAX_ENTRIES + 1)
         log.append(tx, permit, subject=person, detail={"what": "statement", "entries": len(entries)})
     if len(entries) > MAX_ENTRIES:
         raise StatementTooLong(most_entries=MAX_ENTRIES)

@@ -42,15 +42,37 @@ class Shared(Strict, frozen=True, kw_only=True):
     guardian_day_minor: int
 
 
+class Dormant(Strict, frozen=True, kw_only=True):
+    """When the law calls an account dormant, and what becomes of it; `law` names the law in the country's languages.
+
+    An account of one of `kinds` is dormant after `after_months` without an act of its customer; the customer is told
+    `warn_days` before. After `hand_over_years` of it, the money is handed to the account (of kind trust) of the
+    institution `authority`. An act is whatever the customer ordered: any debit but those with a code of `bank_debits`
+    (what the bank takes, or repeats, by itself), and credits with a code of `own_credits` (cash paid in).
+    """
+
+    law: Text
+    kinds: list[str]
+    after_months: int
+    warn_days: int
+    hand_over_years: int
+    authority: str
+    bank_debits: list[str]
+    own_credits: list[str]
+
+
 class Tariff(Strict, frozen=True, kw_only=True):
     """The bank of a country. `institution` keeps the accounts and earns the fees; `qr_domain` names the scheme in
-    square codes; `categories` are the kinds of shops by their ISO 18245 code."""
+    square codes; `categories` are the kinds of shops by their ISO 18245 code. `teller_alone_minor` is what a teller
+    pays out at a branch to a customer who shows a card; above it, the customer asks for it with the own sign-in."""
 
     institution: str
     qr_domain: str
     categories: dict[str, Text]
     agents: Agents
     shared: Shared
+    dormant: Dormant | None = None
+    teller_alone_minor: int = 0
 
 
 class TariffWrong(ProfileWrong):
@@ -84,11 +106,29 @@ def read(profile: Profile) -> Tariff:
     shared = tariff.shared
     if not (1 <= shared.invitation_days <= 90 and 1 <= shared.proposal_days <= 90):
         faults.append("shared: invitations and proposals last 1 to 90 days")
+    if tariff.teller_alone_minor < 0:
+        faults.append("teller_alone_minor: not below zero")
     if shared.guardian_day_minor < 0:
         faults.append("shared.guardian_day_minor: not below zero")
+    faults += _dormant_faults(tariff, profile)
     if faults:
         raise TariffWrong([f"bank.toml: {fault}" for fault in faults])
     return tariff
+
+
+def _dormant_faults(tariff: Tariff, profile: Profile) -> list[str]:
+    law, faults = tariff.dormant, []
+    if law is None:
+        return []
+    if law.authority not in {m.code for m in profile.institutions}:
+        faults.append("dormant.authority: names no institution of the country")
+    if not set(law.kinds) <= {"wallet", "current", "savings", "joint"}:
+        faults.append("dormant.kinds: wallet, current, savings, joint")
+    if not (1 <= law.after_months <= 600 and 1 <= law.hand_over_years <= 100):
+        faults.append("dormant: after_months is 1 to 600, hand_over_years 1 to 100")
+    if not 1 <= law.warn_days <= 28 * law.after_months:
+        faults.append("dormant.warn_days: at least a day, and shorter than after_months")
+    return faults + [f"dormant.law: lacks the language {lang}" for lang in profile.languages if lang not in law.law]
 
 
 def _agent_faults(tariff: Tariff) -> list[str]:

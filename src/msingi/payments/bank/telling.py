@@ -104,16 +104,17 @@ def _said(stack: Stack, row: Row) -> dict[str, str]:
         return {}
     currency = stack.profile.currency
     blanks = {
-        "amount": _money(stack, row["amount"], row["currency"]),
+        "amount": written(stack, row["amount"], row["currency"]),
         "name": row["name"] or rules.masked_number(rules.number_of(row["other"])),
         "ref": str(row["id"])[:8],
-        "balance": _money(stack, row["after"], currency.code),
+        "balance": written(stack, row["after"], currency.code),
     }
     more = ("balance",) if row["balance"] else ()
     return {tongue: "".join(t[part] for part in (kind, *more)).format(**blanks) for tongue, t in texts().items()}
 
 
-def _money(stack: Stack, minor: int, code: str) -> str:
+def written(stack: Stack, minor: int, code: str) -> str:
+    """An amount as people of the country write it."""
     profile = stack.profile
     if code != profile.currency.code:
         return f"{minor} {code}"

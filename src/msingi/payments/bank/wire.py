@@ -15,6 +15,7 @@ from msingi.payments.model import Entry
 
 CAMT_053: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 CSV_HEAD: Final = ("booked", "transfer", "other_side", "reference", "kind", "amount", "balance", "currency")
+RETURNED: Final = {"UNCL": "NOAS"}  # ISO 20022 ExternalReturnReason1Code: no answer from the customer
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -164,6 +165,9 @@ def _entry(xml: _Writer, entry: Entry, statement: Booked) -> None:
             if entry.reference:
                 with xml.within("RmtInf"):
                     xml.leaf("Ustrd", entry.reference[:140])
+            if entry.code in RETURNED:
+                with xml.within("RtrInf", "Rsn"):
+                    xml.leaf("Cd", RETURNED[entry.code])
 
 
 def _moment(at: datetime) -> str:

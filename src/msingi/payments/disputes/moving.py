@@ -8,7 +8,7 @@ from msingi.kernel.db import Row
 from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, ledger, orders
+from msingi.payments import charges, errors, homes, ledger, orders
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.disputes import rules, store
@@ -90,6 +90,9 @@ async def pay_back(stack: Stack, permit: policy.Permit, row: Row, amount: int, w
             await store.try_again(tx, id_, attempt)
             log.append(tx, permit, subject=_told(permit, row), detail={"what": "nothing was paid back"})
         raise
+    known = charges.of(stack)
+    if amount and known is not None:
+        await known.paid_back(await _original(stack, row), amount)
 
 
 def _told(permit: policy.Permit, row: Row) -> PersonId | None:

@@ -7,11 +7,12 @@ import msgspec
 from msingi.countries import Profile, ProfileWrong
 from msingi.kernel.stack import Stack
 from msingi.payments.products.errors import NoSuchProduct
-from msingi.payments.products.model import Catalogue, Product
+from msingi.payments.products.model import Catalogue, Charge, Product
 from msingi.payments.products.rules import YEARS
 
 KEY = "payments.products.catalogue"
 KINDS = ("wallet", "current", "savings")
+SHOPS = "merchant"
 MAX_RATE_BP = 5_000
 
 
@@ -28,8 +29,8 @@ def of(stack: Stack) -> Catalogue:
 
 
 def product(stack: Stack, code: str) -> Product:
-    """One product. Raises NoSuchProduct."""
-    found = next((one for one in of(stack).products if one.code == code), None)
+    """One product that people choose. Raises NoSuchProduct."""
+    found = next((one for one in of(stack).products if one.code == code and not one.standard), None)
     if found is None:
         raise NoSuchProduct()
     return found
@@ -45,6 +46,13 @@ def read(profile: Profile) -> Catalogue:
         raise CatalogueWrong([f"products.toml: {wrong}"]) from None
     codes = [one.code for one in found.products]
     faults = ["no two products have the same code"] if len(set(codes)) < len(codes) else []
+    kinds = [one.kind for one in found.products if one.standard]
+    faults += ["no two standard products have the same kind"] if len(set(kinds)) < len(kinds) else []
+    tax = found.tax
+    if tax is not None and tax.institution not in {m.code for m in profile.institutions}:
+        faults.append("tax.institution: names no institution of the country")
+    if tax is not None and (not 0 <= tax.rate_bp <= 10_000 or any(lang not in tax.name for lang in profile.languages)):
+        faults.append("tax: a rate between 0 and 10000, and a name in each language")
     for one in found.products:
         faults += [f"{one.code}: {fault}" for fault in _faults(one, found.announce_days, profile.languages)]
     if faults:
@@ -54,7 +62,7 @@ def read(profile: Profile) -> Catalogue:
 
 def _faults(one: Product, announce_days: int, languages: list[str]) -> list[str]:
     faults = [f"lacks the language {lang}" for lang in languages if lang not in one.name or lang not in one.text]
-    if one.kind not in KINDS:
+    if one.kind not in KINDS and not (one.standard and one.kind == SHOPS):
         faults.append(f"kind: one of {', '.join(KINDS)}")
     if not one.terms:
         faults.append("terms: at least one")
@@ -73,4 +81,21 @@ def _faults(one: Product, announce_days: int, languages: list[str]) -> list[str]
             faults.append(f"terms of {terms.begins}: rates lie between 0 and {MAX_RATE_BP} hundredths of a percent")
         if terms.monthly_fee_minor < 0 or terms.minimum_minor < 0:
             faults.append(f"terms of {terms.begins}: no amount is below zero")
+        for name, charge in (("transfers", terms.transfers), ("sales", terms.sales)):
+            if charge is not None:
+                faults += [f"terms of {terms.begins}: {name}: {fault}" for fault in _charge_faults(charge)]
+        if one.standard and (terms.monthly_fee_minor or any(band.rate_bp for band in terms.bands)):
+            faults.append(f"terms of {terms.begins}: a standard product charges payments, and nothing else")
+    return faults
+
+
+def _charge_faults(charge: Charge) -> list[str]:
+    limits = [band.up_to_minor for band in charge.bands]
+    faults = []
+    if not limits or limits[0] <= 0 or limits != sorted(set(limits)):
+        faults.append("the limits of the bands rise from above zero")
+    if any(min(band.fee_minor, band.most_minor) < 0 or not 0 <= band.rate_bp <= MAX_RATE_BP for band in charge.bands):
+        faults.append(f"no amount is below zero, and no share above {MAX_RATE_BP}")
+    if not 0 <= charge.free_per_month <= 10_000:
+        faults.append("free_per_month is 0 to 10000")
     return faults

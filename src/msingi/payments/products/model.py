@@ -14,6 +14,33 @@ class Band(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rate_bp: int
 
 
+class FeeBand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a payment up to an amount costs: a fixed part and a share (hundredths of a percent), at most `most_minor`
+    (0: without a bound), in minor units."""
+
+    up_to_minor: int
+    fee_minor: int = 0
+    rate_bp: int = 0
+    most_minor: int = 0
+
+
+class Charge(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What payments cost: so many a month are free, then by band. `returned`: a payment that is paid back in full gives
+    its fee back."""
+
+    bands: tuple[FeeBand, ...]
+    free_per_month: int = 0
+    returned: bool = True
+
+
+class Tax(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The tax on fees, in hundredths of a percent, for the account with the label `tax` of an institution."""
+
+    name: Text
+    rate_bp: int
+    institution: str
+
+
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds from a day on, announced on another. The monthly fee is charged for a month in which the balance was
     below `minimum_minor` at the end of some day (0: each month)."""
@@ -24,16 +51,20 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bands: tuple[Band, ...]
     monthly_fee_minor: int = 0
     minimum_minor: int = 0
+    transfers: Charge | None = None
+    sales: Charge | None = None
 
 
 class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A product: `kind` is the kind of account (wallet, current, savings); `terms` in the order of their days."""
+    """A product: `kind` is the kind of account (wallet, current, savings); `terms` in the order of their days. A
+    `standard` one is never chosen: its charges hold for accounts of its kind without a product (merchant: shops)."""
 
     code: str
     kind: str
     name: Text
     text: Text
     terms: tuple[Terms, ...]
+    standard: bool = False
 
 
 class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +73,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     version: str
     announce_days: int
     products: tuple[Product, ...]
+    tax: Tax | None = None
 
 
 class OwnProduct(Struct, frozen=True, kw_only=True):

@@ -69,13 +69,14 @@ async def open_programme(stack: Stack, ctx: Context, order: ProgrammeOrder) -> P
         made = Programme(
             *(uuid7(), ctx.actor.institution, order.code, order.name.strip(), ledger_rules.number_of(payer)),
             *(holder["currency"], order.amount_minor, order.eligibility, 0, _who(ctx), ctx.at),
+            *(None, order.claim_days, order.warn_days),
         )
         if holder["currency"] != stack.profile.currency.code:
             raise Malformed("Programmes pay in the country's currency.", field="payer", rule="known-currency")
         if not await store.add_programme(tx, made, payer):
             known = await store.programme_by_code(tx, ctx.actor.institution, order.code)
             assert known is not None
-            same = ("name", "payer", "amount_minor", "eligibility")
+            same = ("name", "payer", "amount_minor", "eligibility", "claim_days", "warn_days")
             if any(getattr(known, part) != getattr(made, part) for part in same):
                 raise errors.ProgrammeCodeTaken(programme=order.code)
             made = known

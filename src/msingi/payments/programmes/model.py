@@ -47,7 +47,9 @@ class Why(StrEnum):
 class ProgrammeOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """A programme to open: paid out of `payer` (an account number), `amount_minor` to each person in each cycle.
 
-    `code` (2-12 capital letters, digits, hyphens) is the institution's own, once; `name` is what people read.
+    `code` (2-12 capital letters, digits, hyphens) is the institution's own, once; `name` is what people read. What
+    nobody has collected `claim_days` after its cycle ended goes back (0: never), and whoever it is for is told
+    `warn_days` before.
     """
 
     code: str
@@ -55,6 +57,8 @@ class ProgrammeOrder(Struct, frozen=True, forbid_unknown_fields=True):
     payer: str
     amount_minor: int
     eligibility: Eligibility = Eligibility()
+    claim_days: int = 0
+    warn_days: int = 14
 
 
 class Programme(Struct, frozen=True):
@@ -72,6 +76,17 @@ class Programme(Struct, frozen=True):
     opened_by: str
     opened_at: datetime
     closed_at: datetime | None = None
+    claim_days: int = 0
+    warn_days: int = 14
+
+
+class Uncollected(Struct, frozen=True):
+    """A payment that its receiver was told of: it goes back at `returns_at` unless she keeps it or uses the account."""
+
+    programme: str
+    amount_minor: int
+    currency: str
+    returns_at: datetime
 
 
 class Taken(Struct, frozen=True):

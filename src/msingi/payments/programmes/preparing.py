@@ -34,7 +34,8 @@ class Judged(Struct, frozen=True):
     why: Why | None
 
 
-def _job(institution: str) -> Context:
+def job(institution: str) -> Context:
+    """The context in which the stack itself works for an institution's programmes."""
     return context(Actor(Kind.JOB, JOB, institution, frozenset(), 2), "social-protection", "public-task", channel="job")
 
 
@@ -47,7 +48,7 @@ async def judged(
     Judged where the record is: a machine that runs the payments alone learns the answer, not the facts. Somebody who
     is unknown, erased or out of use is not in use.
     """
-    found = await _read(stack, _job(ctx.actor.institution), people)
+    found = await _read(stack, job(ctx.actor.institution), people)
     told = {}
     for person in people:
         record = found.get(person)
@@ -79,7 +80,7 @@ async def prepare(stack: Stack, file_id: UUID) -> int:
 
     Safe to repeat and to run twice at once: each part is one transaction that holds the cycle.
     """
-    permit = policy.decide(_job(""), "payments.prepare-cycle", policy.ANYONE)
+    permit = policy.decide(job(""), "payments.prepare-cycle", policy.ANYONE)
     checked = 0
     while True:
         async with stack.db.transaction(permit) as tx:
@@ -97,7 +98,7 @@ async def prepare(stack: Stack, file_id: UUID) -> int:
 
 
 async def _check(stack: Stack, cycle: OpenCycle, people: list[PersonId]) -> Checked:
-    known = await judged(stack, _job(cycle.institution), people, cycle.eligibility, cycle.on)
+    known = await judged(stack, job(cycle.institution), people, cycle.eligibility, cycle.on)
     words = f"{cycle.name} {cycle.label}"
     found, lines = Checked(), []
     for person in people:

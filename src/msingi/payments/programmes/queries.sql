@@ -1,8 +1,8 @@
 -- name: add_programme
 -- Open a programme, unless the institution has one of this code.
 INSERT INTO payments.programme (programme_id, institution, code, name, payer, currency, amount, eligibility, opened_by,
-  opened_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (institution, code) DO NOTHING
+  opened_at, claim_days, warn_days)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (institution, code) DO NOTHING
 
 -- name: programme
 -- A programme by its id.
@@ -148,3 +148,61 @@ WHERE f.id = $1 AND f.state = 'preparing'
 -- The one block of the file holds all its lines.
 UPDATE payments.payment_block b SET lines = f.lines FROM payments.payment_file f
 WHERE b.file_id = $1 AND f.id = $1
+
+-- name: unlooked
+-- Cycles whose payments may be uncollected and were not all looked at: paid so long ago that people are to be told.
+SELECT c.file_id, c.looked_line, p.name, p.claim_days, p.warn_days, f.finished_at, f.currency, f.lines
+FROM payments.cycle c JOIN payments.programme p ON p.programme_id = c.programme_id
+JOIN payments.payment_file f ON f.id = c.file_id
+WHERE c.ready AND NOT c.looked AND p.claim_days > 0 AND f.state = 'finished'
+  AND f.finished_at + make_interval(days => p.claim_days - p.warn_days) <= $1 ORDER BY c.opened_at LIMIT 10
+
+-- name: untouched
+-- Of some lines of a cycle: those paid into an account that has never paid anything out, with their people.
+SELECT d.line, d.person_id, l.amount, l.transfer_id, j.credit
+FROM payments.cycle_line d
+JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line AND l.status = 1
+JOIN payments.transfer_id_seen t ON t.id = l.transfer_id
+JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+WHERE d.file_id = $1 AND d.line > $2 AND d.line <= $3 AND NOT EXISTS (
+  SELECT FROM payments.journal_seen o WHERE o.debit = j.credit AND o.status = 1 AND o.code <> 'UNCL')
+ORDER BY d.line
+
+-- name: looked_at
+-- How far a cycle's payments were looked at.
+UPDATE payments.cycle SET looked_line = $2, looked = $3 WHERE file_id = $1
+
+-- name: add_uncollected
+-- Payments that people are told of.
+INSERT INTO payments.uncollected
+  (person_id, file_id, line, account_id, transfer_id, amount, currency, programme, told_at, returns_at)
+SELECT u.person, $1, u.line, u.account, u.transfer, u.amount, $7, $8, $9, $10
+FROM unnest($2::uuid[], $3::int[], $4::bigint[], $5::uuid[], $6::bigint[]) AS u (person, line, account, transfer, amount)
+ON CONFLICT DO NOTHING
+
+-- name: own_uncollected
+-- What a person was told of and can still keep.
+SELECT * FROM payments.uncollected WHERE person_id = $1 AND state = 'told' ORDER BY returns_at, file_id, line LIMIT 50
+
+-- name: keep_uncollected
+-- A person keeps what she was told of.
+UPDATE payments.uncollected SET state = 'kept' WHERE person_id = $1 AND state = 'told'
+
+-- name: overdue
+-- Payments that people were told of, and that go back now.
+SELECT u.*, EXISTS (
+  SELECT FROM payments.journal_seen o WHERE o.debit = u.account_id AND o.status = 1 AND o.code <> 'UNCL') AS used
+FROM payments.uncollected u WHERE u.state IN ('told', 'returning') AND u.returns_at <= $1 ORDER BY u.returns_at LIMIT $2
+
+-- name: end_uncollected
+-- How a payment that was told of has ended.
+UPDATE payments.uncollected SET state = $4 WHERE person_id = $1 AND file_id = $2 AND line = $3 AND state = 'returning'
+
+-- name: begin_return
+-- A payment that was told of is being ended: its holder keeps it no more by a word.
+UPDATE payments.uncollected SET state = 'returning'
+WHERE person_id = $1 AND file_id = $2 AND line = $3 AND state IN ('told', 'returning')
+
+-- name: add_returned
+-- A line that was paid has gone back.
+INSERT INTO payments.returned_line (file_id, line, transfer_id, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING

@@ -10,6 +10,7 @@ from msingi.payments.programmes.model import Eligibility, Facts, ProgrammeOrder,
 CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{1,11}")
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,15}")
 OLDEST = 150
+LEAST_CLAIM_DAYS, MOST_CLAIM_DAYS, LEAST_WARN_DAYS = 30, 730, 7
 SEXES = ("female", "male", "other")
 
 
@@ -67,6 +68,12 @@ def check_order(order: ProgrammeOrder, most_minor: int) -> None:
         raise Malformed("A name has 1 to 60 printable characters.", field="name", rule="length<=60")
     if not 0 < order.amount_minor <= most_minor:
         raise Malformed("The amount is above zero.", field="amount_minor", rule=f"1..{most_minor}")
+    if order.claim_days and not LEAST_CLAIM_DAYS <= order.claim_days <= MOST_CLAIM_DAYS:
+        rule = f"0 or {LEAST_CLAIM_DAYS}..{MOST_CLAIM_DAYS}"
+        raise Malformed("People have a month to two years to collect.", field="claim_days", rule=rule)
+    if not LEAST_WARN_DAYS <= order.warn_days <= LEAST_CLAIM_DAYS:
+        rule = f"{LEAST_WARN_DAYS}..{LEAST_CLAIM_DAYS}"
+        raise Malformed("People are told a week to a month before.", field="warn_days", rule=rule)
 
 
 def check_label(label: str) -> str:

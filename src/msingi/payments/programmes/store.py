@@ -44,6 +44,8 @@ def _programme(row: Row, people: int) -> Programme:
         row["opened_by"],
         row["opened_at"],
         row["closed_at"],
+        row["claim_days"],
+        row["warn_days"],
     )
 
 
@@ -54,7 +56,7 @@ async def add_programme(tx: Tx, made: Programme, payer: int) -> bool:
         await tx.do(
             Q.add_programme,
             *(made.programme_id, made.institution, made.code, made.name, payer, made.currency, made.amount_minor),
-            *(rules, made.opened_by, made.opened_at),
+            *(rules, made.opened_by, made.opened_at, made.claim_days, made.warn_days),
         )
         == 1
     )

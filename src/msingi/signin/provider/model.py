@@ -60,7 +60,7 @@ class Flow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A sign-in under way. It travels sealed through the browser, bound to the device cookie.
 
     `begun_at` and `expires_at` are Unix times; `who` is set once a PIN was right, `challenge_id` and the
-    `tail` of the phone number once a code was sent.
+    `tail` of the phone number once a code was sent; `untold` where nobody may learn whether one was.
     """
 
     asked: Asked
@@ -71,6 +71,7 @@ class Flow(Struct, frozen=True, kw_only=True, omit_defaults=True):
     who: Who | None = None
     challenge_id: UUID | None = None
     tail: str = ""
+    untold: int = 0
 
 
 class Terms(Struct, frozen=True, kw_only=True):
