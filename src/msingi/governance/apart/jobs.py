@@ -10,7 +10,7 @@ from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 
 logger = logging.getLogger("msingi.governance")
-LOOK_S = 5.0
+LOOK_S = 1.0
 RETENTION_EVERY_S = 3600.0
 
 

@@ -6,7 +6,7 @@ from msingi.governance.apart.model import Errand, Order, Receipt, What
 from msingi.governance.keeping.model import Erased, Hold
 from msingi.kernel.log import leaf
 
-FIRST_S = 5.0
+FIRST_S = 2.0
 LONGEST_S = 6 * 3600.0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from msingi.countries import RTL
 from msingi.governance.keeping.rules import instant
 from msingi.governance.processing import reading
 from msingi.governance.processing.model import Assessment, Risk
@@ -75,7 +76,8 @@ def _check(name: str, measured: dict[str, checks.Found], language: str) -> Check
     verdict, figure = measured[name]
     said = sentences()[name]
     duty = duties().get(name, {}) if verdict in (Verdict.FAILS, Verdict.MISSING) else {}
-    says = said.get(language, said["en"]).format(figure=figure)
+    shown = f"\u2066{figure}\u2069" if language in RTL else figure  # a date keeps its order among Arabic words
+    says = said.get(language, said["en"]).format(figure=shown)
     return Check(name, verdict, figure, says, said["where"], duty.get(language, duty.get("en", "")))
 
 
