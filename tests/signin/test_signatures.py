@@ -1,5 +1,7 @@
 """The short way to verify an ES256 signature accepts nothing that the library refuses, and all that it accepts."""
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -8,8 +10,11 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 from joserfc.jws import JWSRegistry
+from tests.signin.test_wallets import wla
 
 from msingi.signin import wire
+from msingi.signin.wallets import rules
+from msingi.signin.wallets.errors import WalletKeyWrong
 
 KEY, OTHER, EDWARDS = ECKey.generate_key("P-256"), ECKey.generate_key("P-256"), OKPKey.generate_key("Ed25519")
 LARGER = ECKey.generate_key("P-384")
@@ -93,3 +98,14 @@ def test_no_change_of_any_place_is_accepted(data):
         assert not short or library
         assert not short or changed.rpartition(".")[0] == token.rpartition(".")[0]
         assert not short
+
+
+def test_law_3_every_byte_of_what_a_wallet_signed_counts():
+    key = ECKey.generate_key("P-256")
+    jwks, now = [rules.read_key(key.as_dict(private=False))], time.time()
+    token = wla(key, "123")
+    assert rules.verify(token, jwks, "123", (), "link", now) == 0
+    for place in range(len(token)):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        with pytest.raises(WalletKeyWrong):
+            rules.verify(changed, jwks, "123", (), "link", now)

@@ -19,7 +19,7 @@ from msingi.kernel.errors import NotPermitted
 from msingi.signin import acts as signin
 from msingi.signin.model import Client, Profile
 from msingi.signin.wallets import acts, rules
-from msingi.signin.wallets.errors import WalletKeyTaken, WalletKeyWrong, WalletNotBound
+from msingi.signin.wallets.errors import WalletKeyTaken, WalletNotBound
 from msingi.signin.wallets.model import BIND, SEND, Binding
 
 AUD = "esignet-binding"
@@ -30,7 +30,6 @@ _people = iter(
         ("Upendo", "Chuwa", date(2001, 7, 19)),
         ("Fatma", "Abdallah", date(1959, 5, 23)),
         ("Godlisten", "Mrema", date(1994, 9, 8)),
-        ("Winfrida", "Ndunguru", date(1978, 12, 27)),
     ]
 )
 
@@ -99,6 +98,7 @@ async def desk(site, provider):
 async def bind(desk, sms, person, key: Any, *, door: str = "binding/", with_pin: str = "", code: str = "", **more: Any):
     asked = {"individualId": person.number, "otpChannels": ["email", "phone"]}
     if not code:
+        await sms.stack.outbox.drain(sms.stack)  # so that the code is the newest message
         sent = await desk.server.post(f"{door}binding-otp", asked)
         assert sent["errors"] == [] and sent["response"] == {"maskedEmail": None, "maskedMobile": "XXXXXXXXX"}
     proofs = [otp(code or await sms.code(person.phone))] + ([pin(with_pin)] if with_pin else [])
@@ -288,7 +288,6 @@ async def test_a_code_for_binding_dies_after_five_wrong_tries_and_a_wrong_pin_bi
     for _ in range(5):
         assert fault(await bind(desk, sms, holder, key, code=guess)) == "invalid_auth_challenge"
     assert fault(await bind(desk, sms, holder, key, code=code)) == "invalid_auth_challenge", "the code is dead"
-    # A new one binds: strangers' guesses locked nobody out.
     assert (await bind(desk, sms, holder, key))["errors"] == []
 
 
@@ -333,7 +332,6 @@ async def test_the_owner_sees_and_removes_wallets_and_a_recovery_removes_all(des
     _, mine = await linked(desk, acrValues=ONE)
     said = signs(wla(key, holder.number, "EdDSA"))
     assert fault(await on_the_wallet(desk, holder, mine, said)) == "auth_failed"
-    # A new key of the same software replaces the old one; a recovery removes it, and for three days none is bound.
     assert (await bind(desk, sms, holder, ECKey.generate_key("P-256")))["errors"] == []
     assert (await bind(desk, sms, holder, ECKey.generate_key("P-256")))["errors"] == []
     own = ctx_of(Kind.PERSON, str(holder.person_id), purpose="identity-proofing", basis="contract")
@@ -386,12 +384,16 @@ async def test_access_verify_wallet(stack, bound, ctx_of):
         await acts.prove(stack, no, person.number, wla(key, person.number), "link", "The shop")
 
 
-def test_law_3_every_byte_of_what_a_wallet_signed_counts():
-    key = ECKey.generate_key("P-256")
-    jwks, now = [rules.read_key(key.as_dict(private=False))], time.time()
-    token = wla(key, "123")
-    assert rules.verify(token, jwks, "123", (), "link", now) == 0
-    for place in range(len(token)):
-        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
-        with pytest.raises(WalletKeyWrong):
-            rules.verify(changed, jwks, "123", (), "link", now)
+async def test_rubbish_at_the_doors_of_binding_is_refused_and_never_a_bug(site, desk):
+    odd = [None, [], {}, 7, "x\0", "9" * 3000, {"kty": "RSA", "n": 5, "e": []}, [{"authFactorType": ["OTP"]}], [None]]
+    names = ("individualId", "otpChannels", "challengeList", "publicKey", "format", "authFactorType")
+    for door in ("binding/binding-otp", "binding/wallet-binding"):
+        for value in odd:
+            said = await desk.server.post(door, dict.fromkeys(names, value))
+            assert said["errors"] and said["errors"][0]["errorCode"].islower()
+        for body in (b"", b"[]", b"{", b"\xff", b'{"request":[]}'):
+            got = await site.http.post(f"{V1}/{door}", content=body, headers=desk.server.headers)
+            assert got.status_code == 200 and got.json()["errors"], body
+    for key in ("{", "e30", "=", {"kty": "OKP", "crv": "X25519", "x": "AA"}, {"kty": "EC", "crv": "P-256", "x": "AA"}):
+        with pytest.raises(ValueError):
+            rules.read_key(key)

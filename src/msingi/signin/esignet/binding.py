@@ -43,7 +43,7 @@ def read(asked: dict[str, Any]) -> Binding:
         raise Fault("invalid_challenge_list", "the OTP that binding-otp sent, and the PIN if the key may stand alone")
     for each in listed:
         kind = each.get("authFactorType") if isinstance(each, dict) else None
-        if kind not in BEFORE or proofs[BEFORE[kind]]:
+        if not isinstance(kind, str) or kind not in BEFORE or proofs[BEFORE[kind]]:
             raise Fault("invalid_auth_factor_type", "OTP, and PIN, each once")
         if each.get("format") not in FORMATS:
             raise Fault("unsupported_challenge_format", f"the format is one of {', '.join(FORMATS)}")
@@ -65,7 +65,8 @@ async def binding_otp(request: WebRequest) -> Response[dict[str, Any]]:
     ctx = await _ctx(request)
 
     async def step(asked: Said) -> Said:
-        if CHANNELS[0] not in (asked.get("otpChannels") or ()):
+        wanted = asked.get("otpChannels")
+        if not isinstance(wanted, list) or CHANNELS[0] not in wanted:
             raise Fault("invalid_otp_channel", f"codes are sent to: {', '.join(CHANNELS)}")
         individual = reading.text(asked, "individualId", "invalid_identifier")
         try:
