@@ -1,5 +1,7 @@
 """Every page in a real browser, by day and by night, on a small screen: contrast, targets, no sideways scroll."""
 
+from pathlib import Path
+
 import pytest
 from tests.portal import fixtures
 
@@ -7,6 +9,8 @@ from msingi.countries import load
 from msingi.portal import page
 
 SETS = (("taifa", "en"), ("taifa", "sw"), ("wahat", "ar"), ("wahat", "fr"))
+AXE = Path(__file__).parents[1] / "js" / "node_modules" / "axe-core" / "axe.min.js"
+AXED = ("overview.wahat.ar", "money.taifa.sw", "accesses.wahat.fr", "enrol.taifa.sw", "duplicate.wahat.ar")
 NARROW = {"width": 320, "height": 640}  # WCAG 2.2, 1.4.10 (reflow)
 
 # For every element with text of its own: the contrast of the colours as they are painted, WCAG 2.2, 1.4.3.
@@ -113,3 +117,17 @@ def test_the_focus_is_visible_wherever_it_stands(browser, gallery):
         places.add(place)
         assert width >= 2 and style == "solid", place
     assert len(places) >= 10
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no npm packages here")
+def test_axe_finds_nothing_on_the_pages_that_are_used_most(browser, gallery):
+    """axe-core (Deque), all its rules but contrast, which is looked at above on every page, by day and by night."""
+    seen, rules = browser.new_page(viewport=NARROW), AXE.read_text("utf-8")
+    for name in AXED:
+        seen.goto(next(file for file in gallery if file.stem == name).as_uri())
+        seen.evaluate(rules)
+        found = seen.evaluate("() => axe.run({rules: {'color-contrast': {enabled: false}}}).then(r => r.violations)")
+        assert not found, "\n".join(f"{name}: {v['id']} {v['nodes'][0]['html'][:200]}" for v in found)
+    seen.goto("data:text/html,<html><body><img src='x'><input></body></html>")  # it finds what is there to be found
+    seen.evaluate(rules)
+    assert seen.evaluate("() => axe.run().then(r => r.violations.map(v => v.id))") and seen.close() is None

@@ -33,8 +33,6 @@ WRONG = (
     2**64 + 5,
     10**40,
     1.5,
-    "100",
-    "1e3",
     "٣",
     True,
     None,
@@ -84,7 +82,12 @@ async def test_attack_negative_and_huge_amounts(stack, source, as_caller):
         "/holds": {"payer": mine.number, "payee": payee, "currency": "TZS", "timeout_s": 60},
         "/cash": {"agent": "1234567"},
         "/bills": {"account": mine.number, "title": "x"},
-        "/standing": {"payer": mine.number, "payee": his.number, "every": "month", "first_day": str(date.today())},
+        "/standing-orders": {
+            "payer": mine.number,
+            "payee": his.number,
+            "every": "month",
+            "first_day": str(date.today()),
+        },
     }
     for path, body in doors.items():
         for n, amount in enumerate(WRONG):

@@ -199,7 +199,8 @@ async def test_a_bill_is_inquired_about_and_paid_once(doors, stack):
     assert got.balance_minor == 700
     missing = await doors.post("/billTransferRequests", json=body | {"billId": "123"}, headers=as_bank)
     assert missing.status_code == 400 and missing.json()["status"] == "RJC"
-    assert (await doors.post("/billTransferRequests", json={}, headers=as_bank)).status_code == 400
+    empty = await doors.post("/billTransferRequests", json={}, headers=as_bank)
+    assert empty.status_code == 400 and empty.json()["responseCode"] == "01" and empty.json()["reason"]
 
 
 async def test_the_own_doors_of_vouchers(doors, stack, ready):

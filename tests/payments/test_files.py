@@ -1,11 +1,13 @@
 """Payment files from upload to report: four eyes, line by line, resumable, nobody twice."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from lxml import etree
 from tests.payments import kit, official
 
+from msingi.kernel import web
 from msingi.kernel.context import Actor, Kind, context
 from msingi.kernel.errors import DifferentContent, Malformed, NotFound, NotPermitted, Outage
 from msingi.payments import acts, audit, errors, files, jobs, rules, wire, working
@@ -218,6 +220,27 @@ async def test_access_status_report(stack, source, people):
         await files.status_report(stack, STRANGER, kept.file_id)
     for report in (etree.tostring(first), raw):
         official.schema("pain.002.001.10").assertValid(etree.fromstring(report))
+
+
+async def test_the_report_leaves_in_pieces_and_refusals_before_the_first(stack, source, people, client, monkeypatch):
+    """Its memory does not grow with the file; and who may not have it gets a refusal, not half an answer."""
+    kept = await files.upload_payment_file(
+        stack, CLERK, kit.pain_001(source.number, lines_for(people[:3]), message="REP-2")
+    )
+    monkeypatch.setattr(files.report, "LINES_A_PIECE", 1)
+    pieces = [piece async for piece in files.report_pieces(stack, CLERK, kept.file_id)]
+    assert len(pieces) == 4 and all(pieces)
+    official.schema("pain.002.001.10").assertValid(etree.fromstring(b"".join(pieces)))
+
+    async def known(_stack, _request):
+        return CLERK.actor
+
+    monkeypatch.setattr(web, "_authenticators", [known])
+    sent = await client.get(f"/v1/payments/files/{kept.file_id}/pain.002")
+    assert sent.status_code == 200 and sent.headers["content-type"].startswith("application/xml")
+    assert [e.text for e in etree.fromstring(sent.content).iter("{*}OrgnlEndToEndId")] == ["E1", "E2", "E3"]
+    missing = await client.get(f"/v1/payments/files/{uuid4()}/pain.002")
+    assert missing.status_code == 404 and missing.json()["code"] == "payments.no-such-file"
 
 
 async def test_a_new_wallet_leads_to_the_phone_and_the_masked_name_is_all_a_payer_sees(stack, source):

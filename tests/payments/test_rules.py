@@ -246,3 +246,21 @@ def test_law_11_reversals_never_pay_back_more_than_was_paid(paid, backs):
         assert ending.reason == (Reason.NONE if back <= left else Reason.OVER_ORIGINAL)
         left -= back if not ending.reason else 0
     assert book.posted[1] == 100 - left and book.posted[2] == 500 + left
+
+
+@given(st.lists(st.integers(1, 9), unique=True, max_size=9).map(sorted), st.integers(0, 4))
+@settings(max_examples=60)
+def test_accounts_taken_page_by_page_are_those_taken_one_by_one(indexes, cut):
+    rows = [(i << 8 | 3, i * 5, i, -i, i + 1, i, 1 + i % 2, 1 + 2 * (i % 2), -i, "AB"[i % 2] * 3) for i in indexes]
+    one, many = Book(3, TIERS), Book(3, TIERS)
+    for row in rows:
+        one.put(*row)
+    many.put_many(rows[:cut])
+    many.put_many(rows[cut:])
+    columns = "owner posted reserved incoming floor spent day tier flags".split()
+    assert all(getattr(one, name) == getattr(many, name) for name in columns)
+    named = [{number: code for code, number in book.currencies.items()} for book in (one, many)]
+    for row in rows:
+        assert [names[book.currency[row[0] >> 8]] for names, book in zip(named, (one, many), strict=True)] == [
+            row[9]
+        ] * 2

@@ -1,6 +1,8 @@
 """The laws of the ledger at their edges: the last value that is allowed, the first that is not, which comes first."""
 
 import hashlib
+import hmac
+import struct
 from uuid import UUID
 
 import pytest
@@ -207,3 +209,14 @@ def test_what_strangers_see():
     assert rules.masked("asha", "mrema") == "A. M." and rules.masked(" ", "mrema") == "M."
     assert rules.masked("", "") == "?" and rules.masked("  asha", "") == "A."
     assert rules.masked_number("1234567890123") == "\u2022\u2022\u2022\u20220123"
+
+
+def test_ids_and_references_are_what_their_descriptions_say():
+    """Recomputed from the descriptions alone, for enough keys that every bit of the fixed ones shows."""
+    for n in range(40):
+        hashed = hashlib.sha256(b"msingi/transfer\0bill\0k%d" % n).digest()[:16]
+        number = int.from_bytes(hashed) & ~(0xF << 76 | 0b11 << 62 | 0xFF) | 8 << 76 | 0b10 << 62 | 5
+        assert rules.transfer_id("bill", f"k{n}", 5) == UUID(int=number)
+        keyed = hmac.new(b"secret", b"payments.owner\0person:%d" % n, "sha256").digest()
+        (wanted,) = struct.unpack(">q", keyed[:8])
+        assert rules.owner_ref.__wrapped__(b"secret", f"person:{n}") == wanted

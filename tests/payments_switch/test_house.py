@@ -11,6 +11,7 @@ from tests.payments import kit as people
 from tests.payments_switch import kit
 
 from msingi.cli import cli
+from msingi.kernel import web
 from msingi.kernel.context import Kind, job_context
 from msingi.kernel.errors import NotPermitted, TooMany
 from msingi.payments import acts as ledger_acts
@@ -192,3 +193,50 @@ async def test_the_command_lists_and_proposes_and_approves_nothing(
     assert (await deciding.decide(stack, officer, waits[fresh], True)).token
     with pytest.raises(NotPermitted):
         await deciding.decide(stack, job_context("operator"), waits[other.name], True)
+
+
+async def test_the_operators_doors_take_two_officers(stack, client, other, monkeypatch):
+    """Over HTTP: propose, be refused alone, be approved by a colleague; strange requests name the rule."""
+    acting = []
+
+    async def known(_stack, _request):
+        return acting[-1]
+
+    monkeypatch.setattr(web, "_authenticators", [known])
+
+    async def ask(who, method, path, body=None, **headers):
+        acting.append(people.as_staff("central-banker", "treasurer", id=who, institution="benki-kuu").actor)
+        return await client.request(method, f"/v1/{path}", json=body, headers=headers)
+
+    code, fresh = stack.profile.currency.code, f"fresh-{uuid4().hex[:6]}"
+    at = f"switch/participants/{fresh}"
+    joins = {"fsp": fresh, "institution": "i", "name": "Fresh", "key": other.public, "endpoint": "https://f.example"}
+    steps = (
+        ("POST", "switch/participants", joins | {"currencies": [code]}, {}),
+        ("POST", f"{at}/{code}/cover", {"amount_minor": 900}, {"Idempotency-Key": "in-1"}),
+        ("PUT", f"{at}/{code}/limit", {"limit_minor": 500}, {}),
+        ("POST", f"{at}/{code}/withdrawals", {"amount_minor": 100}, {"Idempotency-Key": "out-1"}),
+        ("PATCH", at, {"active": True}, {}),
+    )
+    for method, path, body, headers in steps:
+        made = await ask("one", method, path, body, **headers)
+        assert made.status_code == 202, (path, made.text)
+        decision = f"switch/proposals/{made.json()['id']}/decision"
+        alone = await ask("one", "POST", decision, {"approve": True})
+        assert (alone.status_code, alone.json()["code"]) == (409, "payments.switch-own-proposal")
+        done = await ask("two", "POST", decision, {"approve": True})
+        assert done.status_code == 200 and done.json()["proposal"]["state"] == "approved", done.text
+    standing = (await ask("one", "GET", f"{at}/{code}")).json()
+    assert (standing["cover_minor"], standing["limit_minor"], standing["low"]) == (800, 500, False)
+    stopped = await ask("one", "POST", f"{at}/suspension")
+    assert stopped.status_code == 200 and stopped.json()["active"] is False
+    assert (await ask("one", "GET", "switch/proposals")).status_code == 200
+    for strange in ("nonsense", "%00", "٣", "a" * 60):
+        assert (await ask("two", "POST", f"switch/proposals/{strange}/decision", {"approve": True})).status_code in (
+            400,
+            404,
+        )
+        assert (await ask("one", "PUT", f"{at}/{strange}/limit", {"limit_minor": 1})).status_code == 400
+        assert (await ask("one", "PATCH", f"switch/participants/{strange}", {"active": True})).status_code in (400, 404)
+        assert (await ask("one", "GET", f"payments/accounts/{strange}/sub-accounts")).status_code in (400, 404)
+    assert (await ask("one", "PATCH", at, {})).status_code == 400

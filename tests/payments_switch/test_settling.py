@@ -318,9 +318,6 @@ async def test_without_a_signature_only_a_sandbox_believes_the_network(stack, cl
     await trusted.stop()
 
 
-# Four eyes.
-
-
 @pytest.fixture
 def officers(ctx_of):
     """Two officers who come through a door, as they do outside of tests."""
@@ -347,7 +344,9 @@ async def test_access_propose(stack, officers, clerk, three):
         (Wanted(What.JOIN, "fresh", "i", "Fresh", "no key", "https://fsp.example"), errors.BadKey),
         (Wanted(What.JOIN, "fresh", "i", "Fresh", three[0].public, "ftp://fsp.example"), Malformed),
         (Wanted(What.JOIN, "fresh", "i", "F", three[0].public, "https://f.example", ("XXX",)), errors.BadCurrency),
+        (Wanted(What.JOIN, "fresh", "i\0", "F", three[0].public, "https://f.example"), Malformed),
         (Wanted(What.CHANGE, three[0].name, key="no key"), errors.BadKey),
+        (Wanted(What.CHANGE, three[0].name), Malformed),
     ):
         with pytest.raises(why):
             await deciding.propose(stack, one, wrong)

@@ -33,7 +33,8 @@ from msingi.signin import acts as signin
 
 SUITE = Path(os.environ.get("GOVSTACK", "/nowhere"))
 PERSON = "05a5eecd-8b70-480d-9662-b2e63e4bafdb"
-RESET = """const {Before} = require('@cucumber/cucumber');
+RESET = """const {Before, setDefaultTimeout} = require('@cucumber/cucumber');
+setDefaultTimeout(60000);
 require('pactum').request.setDefaultTimeout(15000);  // what its scenarios call timely; its client gives up after three
 Before(async () => { await fetch('http://localhost:3333/__next'); });
 """

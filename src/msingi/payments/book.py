@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import heappop, heappush
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from msingi.kernel.errors import DifferentContent
@@ -105,6 +106,26 @@ class Book:
         self.flags[index] = flags
         self.owner[index] = owner
         self.currency[index] = self.currencies.setdefault(currency, len(self.currencies))
+
+    def put_many(self, rows: Sequence[Sequence[Any]]) -> None:
+        """As `put` for each of `rows`, column by column where they are the next accounts in order: at the start of a
+        writer all are."""
+        start = len(self.flags) or 1
+        if not rows or [row[0] >> SHARD_BITS for row in rows] != list(range(start, start + len(rows))):
+            for row in rows:
+                self.put(*row)
+            return
+        if not self.flags:
+            self.put(self.shard, 0, 0, 0, 0, 0, 0, 0, 0, rows[0][9])  # the place 0, which is nobody's
+        _, posted, reserved, floor, spent, day, tier, flags, owner, currency = zip(*rows, strict=True)
+        for column, values in (
+            *((self.posted, posted), (self.reserved, reserved), (self.floor, floor), (self.spent, spent)),
+            *((self.day, day), (self.tier, tier), (self.flags, flags), (self.owner, owner)),
+        ):
+            column.extend(values)
+        self.incoming.frombytes(bytes(8 * len(rows)))
+        codes = self.currencies
+        self.currency.extend([codes.setdefault(code, len(codes)) for code in currency])
 
     def holder_of(self, index: int) -> int | None:
         """The reference of an account's holder; None for one that the book has not met."""

@@ -241,6 +241,11 @@ async def _all_lines(stack: Stack, tx: store.Tx, file_id: UUID, first: int, coun
 @crossing("payments", "portal")
 async def status_report(stack: Stack, ctx: Context, file_id: str) -> bytes:
     """The pain.002.001.10 report on a file as it stands now. Raises NoSuchFile."""
+    return b"".join([piece async for piece in report_pieces(stack, ctx, file_id)])
+
+
+async def report_pieces(stack: Stack, ctx: Context, file_id: str) -> AsyncIterator[bytes]:
+    """The same report, piece by piece, for files of any size. Raises NoSuchFile with the first piece."""
     permit, wanted, _ = await _own(stack, ctx, "payments.read-file", file_id)
     async with stack.db.transaction(permit) as tx:
         details = await store_files.details(tx, wanted)
@@ -251,6 +256,6 @@ async def status_report(stack: Stack, ctx: Context, file_id: str) -> bytes:
             for b in await store_files.blocks(tx, wanted)
         ]
         log.append(tx, permit, detail={"what": "status report on a payment file"})
-        return await report.write_report(
-            found, details["message_at"], _currency(stack, found.currency), blocks, uuid7().hex, clock.now()
-        )
+        said = found, details["message_at"], _currency(stack, found.currency), blocks, uuid7().hex, clock.now()
+        async for piece in report.report_pieces(*said):
+            yield piece

@@ -1,6 +1,6 @@
 """The status report on a payment file: ISO 20022 pain.002.001.10, every line with its outcome."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -15,17 +15,19 @@ PAIN_002 = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 # ISO 20022 external codes: settled on the creditor's account's side, rejected, still pending, some of each.
 STATUS = {"paid": "ACSC", "rejected": "RJCT", "waiting": "PDNG"}
 WORDS_MAX = 105
+LINES_A_PIECE = 500
 
 
-async def write_report(
+async def report_pieces(
     file: PaymentFile,
     message_at: str,
     currency: Currency,
     blocks: Sequence[tuple[str, AsyncIterable[FileLine]]],
     message_id: str,
     at: datetime,
-) -> bytes:
-    """The report as XML, streamed line by line; `blocks` are (PmtInfId, its lines in order)."""
+) -> AsyncIterator[bytes]:
+    """The report as XML, piece by piece, so that a million lines need no more memory than some hundred; `blocks` are
+    (PmtInfId, its lines in order)."""
     out = BytesIO()
     with etree.xmlfile(out, encoding="UTF-8") as xml:
         xml.write_declaration()
@@ -37,9 +39,22 @@ async def write_report(
             for block_id, lines in blocks:
                 with xml.element("OrgnlPmtInfAndSts"):
                     _leaf(xml, "OrgnlPmtInfId", block_id)
+                    written = 0
                     async for line in lines:
                         _transaction(xml, line)
-    return out.getvalue()
+                        written += 1
+                        if written % LINES_A_PIECE == 0:
+                            xml.flush()
+                            yield _taken(out)
+    yield _taken(out)
+
+
+def _taken(out: BytesIO) -> bytes:
+    """What was written since the last time."""
+    piece = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    return piece
 
 
 def group_status(file: PaymentFile) -> str:

@@ -4,12 +4,14 @@ Amounts in JSON are whole minor units of the named currency (`amount_minor`). A 
 (as in draft-ietf-httpapi-idempotency-key-header): the same key again answers the first receipt.
 """
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Router, get, post
 from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from litestar.response import Stream
 from msgspec import Meta, Struct
 
 from msingi.kernel import web
@@ -175,11 +177,24 @@ async def payment_file(
 
 
 @get("/files/{file_id:str}/pain.002", opt={"gives": ("application/xml",)})
-async def report(request: AnyRequest, file_id: str) -> Response[bytes]:
+async def report(request: AnyRequest, file_id: str) -> Stream:
     """The status report on a file as it stands: ISO 20022 pain.002.001.10. 404 payments.no-such-file."""
     ctx = await _filing(request)
-    raw = await files.status_report(web.stack(request), ctx, _uuid(file_id, NoSuchFile()))
-    return Response(raw, media_type="application/xml")
+    pieces = _aside(files.report_pieces(web.stack(request), ctx, _uuid(file_id, NoSuchFile())))
+    first = await anext(pieces)  # whatever is refused is refused here; the rest waits aside, and no transaction with it
+    return Stream(_whole(first, pieces), media_type="application/xml")
+
+
+async def _aside(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with spooled(pieces) as ready:
+        async for piece in ready:
+            yield piece
+
+
+async def _whole(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 def _alias(body: AliasBody) -> m.Alias:

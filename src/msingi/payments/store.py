@@ -73,7 +73,7 @@ async def load(tx: Tx, book: Book) -> None:
     last = -1
     while True:
         page = await tx.rows(Q.accounts_page, book.shard, last, PAGE)
-        _put(book, page)
+        book.put_many(page)
         if len(page) < PAGE:
             break
         last = page[-1]["id"]

@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.params import FromPath
 from msgspec import Struct
+from msgspec.structs import replace
 
 from msingi.kernel.errors import NotPermitted, Refusal
 from msingi.kernel.ids import PersonId, token
@@ -250,6 +251,10 @@ async def slip(request: WebRequest, transfer_id: FromPath[str]) -> Response[byte
     return seen.download(raw, "application/pdf", f"receipt-{found.transfer_id[:8]}.pdf")
 
 
+def _count_form(seen: Visit) -> m.Form:
+    return m.Form((replace(amount_field(seen), label=seen.say("teller.counted")),))
+
+
 async def _day(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
     say = seen.say
     found = await teller.day(seen.stack, seen.ctx("payment", "contract"))
@@ -270,7 +275,7 @@ async def _day(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
             Fact(label=say("teller.expected"), money=money(expected), strong=True),
         ),
     )  # fmt: skip
-    return seen.page("person/ask.html", view, area="staff", here="teller", form=form or m.Form((amount_field(seen),)))
+    return seen.page("person/ask.html", view, area="staff", here="teller", form=form or _count_form(seen))
 
 
 @get(f"{HERE}/day")
@@ -283,7 +288,7 @@ async def day(request: WebRequest) -> Response[bytes]:
 async def count(request: WebRequest) -> Response[bytes]:
     """Keep what was counted. A drawer with nothing in it is written 0."""
     seen = await visit_as_staff(request, OFFICER)
-    form = rules.filled(m.Form((amount_field(seen),)), seen.fields)
+    form = rules.filled(_count_form(seen), seen.fields)
     empty = form.value("amount").strip() == "0"
     if not seen.in_other_language and not empty:
         form = rules.judged(form, seen.say, {"amount": amount_judge(seen)})

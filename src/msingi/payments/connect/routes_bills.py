@@ -9,7 +9,7 @@ from litestar.params import HeaderParameter, PathParameter, QueryParameter
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
-from msingi.kernel.errors import Malformed, Refusal
+from msingi.kernel.errors import Malformed, Outage, Refusal
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as ledger
 from msingi.payments.bank import asking
@@ -96,6 +96,13 @@ async def _account(stack: Stack, ctx: Context, label: str) -> str:
     if not held:
         raise NoPayerAccount()
     return next((a.number for a in held if label and a.label == label), held[0].number)
+
+
+def dialect(ending: Refusal | Outage, request_id: str) -> tuple[Any, str]:
+    """A refusal as problem details, and as the specification's answer beside it."""
+    told, _ = web.problem(ending, request_id)
+    words = f"{told.get('title', '')} {told.get('detail', '')}".strip()[:200]
+    return told | {"responseCode": NOT_TAKEN, "reason": words or "refused", "requestId": ""}, "application/json"
 
 
 router = Router("/", route_handlers=[inquire, pay], tags=["payments"], request_max_body_size=64 * 1024)

@@ -50,6 +50,8 @@ async def _possible(stack: Stack, wanted: Wanted) -> None:
         if wanted.fsp in book.fsps:
             raise errors.FspExists()
         acts.checked(wanted.endpoint, wanted.name)
+        if not 0 < len(wanted.institution) <= 32 or not wanted.institution.isprintable():
+            raise Malformed("An institution's code has 1 to 32 characters.", field="institution", rule="length<=32")
         jws.public_key(wanted.key)
         for code in wanted.currencies:
             rules.settled_in(book.currencies, code)
@@ -63,6 +65,8 @@ async def _possible(stack: Stack, wanted: Wanted) -> None:
         if (wanted.fsp, wanted.currency) not in book.accounts:
             raise errors.BadCurrency(currency=wanted.currency[:3])
         return
+    if not wanted.key and not wanted.endpoint and wanted.active is None:
+        raise Malformed("Nothing would change.", field="active", rule="key|endpoint|active")
     if wanted.key:
         jws.public_key(wanted.key)
     if wanted.endpoint:
