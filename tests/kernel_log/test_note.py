@@ -4,6 +4,7 @@ import base64
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -197,3 +198,37 @@ def test_every_flipped_byte_of_a_signed_checkpoint_is_refused():
             bad = good[:at] + bytes([good[at] ^ change]) + good[at + 1 :]
             with pytest.raises(NoteBroken):
                 note.check(bad, [LOG_KEY])
+
+
+def test_what_an_ml_dsa_cosignature_signs_byte_by_byte():
+    """tlog-cosignature: label, then names with their lengths, the time, the range of the subtree, and its root."""
+    message = note.subtree_message("witness.example/w1", 1_700_000_000, "log.example", 70_000, b"r" * 32)
+    assert message == (
+        b"subtree/v1\n\x00" + b"\x12witness.example/w1" + bytes.fromhex("000000006553f100") + b"\x0blog.example"
+        + bytes(8) + bytes.fromhex("0000000000011170") + b"r" * 32
+    )  # fmt: skip
+    for name, log in (("a", "b"), ("a" * 255, "b" * 255)):
+        made = note.subtree_message(name, 1, log, 1, b"r" * 32)
+        assert made[12] == len(name) and made[12 + 1 + len(name) + 8] == len(log)
+    for name, log in (("", "b"), ("a", ""), ("a" * 256, "b"), ("a", "b" * 256), ("é" * 128, "b")):
+        with pytest.raises(NoteBroken):
+            note.subtree_message(name, 1, log, 1, b"r" * 32)
+
+
+def test_an_ml_dsa_cosignature_is_made_and_checked_here():
+    key = MLDSA44PrivateKey.generate()
+    made = note.cosign_ml_dsa(str(POINT), "witness.example/w1", key, 1_700_000_000)
+    known = Vkey("witness.example/w1", note.ML_DSA, key.public_key().public_bytes_raw())
+    assert made.blob[:8] == bytes.fromhex("000000006553f100") and made.key_id == known.key_id
+    assert note.check_signature(str(POINT), made, known).at_s == 1_700_000_000
+    with pytest.raises(WrongSignature):
+        note.check_signature(str(Checkpoint(NAME, 6, b"r" * 32)), made, known)
+
+
+def test_numbers_end_where_trees_end():
+    assert note.number(str(note.MAX_TREE_SIZE), "size") == note.MAX_TREE_SIZE == 2**63 - 1
+    with pytest.raises(NoteBroken):
+        note.number(str(note.MAX_TREE_SIZE + 1), "size")
+    for wrong in ("YQ", "YR==", "Y Q==", "é"):
+        with pytest.raises(NoteBroken):
+            note.unb64(wrong, "a hash")
