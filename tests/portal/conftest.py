@@ -69,8 +69,8 @@ class Surfer:
         await self.open("/sign-in")
         await self.send("/signin/pin", login=login, pin=pin)
         await self.stack.outbox.drain(self.stack)
-        newest = (await self.http.get("/sandbox/sms", params={"to": phone})).json()[0]["text"]
-        code = re.search(r"\b(\d{6})\b", newest)
+        sent = (await self.http.get("/sandbox/sms", params={"to": phone})).json()
+        code = next(filter(None, (re.search(r"\b(\d{6})\b", message["text"]) for message in sent)), None)
         assert code
         await self.send("/signin/code", code=code[1])
         assert self.answer.status_code == 200, self.text

@@ -99,11 +99,10 @@ class Visitor:
         """The newest one-time code that the simulated gateway sent to a telephone (sandbox only)."""
         for _ in range(100):
             messages = await self.messages(phone)
-            if len(messages) > after:
-                for message in sorted(messages, key=lambda m: str(m.get("at", "")), reverse=True):
-                    found = _CODE.search(message["text"])
-                    if found:
-                        return found[1]
+            fresh = sorted(messages, key=lambda m: str(m.get("at", "")), reverse=True)[: max(0, len(messages) - after)]
+            for found in (_CODE.search(message["text"]) for message in fresh):
+                if found:
+                    return found[1]
             await asyncio.sleep(0.1)
         raise click.ClickException("the simulated gateway sent no code; is this stack a sandbox?")
 
