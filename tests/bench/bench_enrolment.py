@@ -306,7 +306,7 @@ async def main() -> None:
                 return
             stack = await Stack.open(settings, as_app(server.url), PROFILE)
             app.load_policies()
-            app._settle_memory()  # as the server does
+            app.settle_memory()  # as the server does
             search = enrolment._compare = Search()
             owner = await asyncpg.connect(server.url)
             for batch in (100, 1):
