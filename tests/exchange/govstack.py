@@ -1,9 +1,9 @@
 """Three of GovStack's suites against this stack: `GOVSTACK=<folder> BEHAVE=<its behave> pytest <this file>`.
 
 The folder holds clones of bb-information-mediator, bb-digital-registries (`npm i` in test/openAPI) and bb-consent. It
-is not part of `make test`, because the suites are foreign code that is fetched for the run. Their fixtures are made real:
-the four providers that the first one names offer a service each, the second one's registers are those that a sandbox
-fills, and the third one, which speaks HTTPS only, gets a certificate of its own. A stub passes all three: a low bar.
+is not part of `make test`, because the suites are foreign code that is fetched for the run. Their fixtures are made
+real: the four providers that the first one names offer a service each, the second one's registers are those that a
+sandbox fills, and the third one, which speaks HTTPS only, gets a certificate. A stub passes all three: a low bar.
 """
 
 import asyncio
