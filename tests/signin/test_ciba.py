@@ -18,7 +18,7 @@ from msingi.kernel.errors import NotFound, NotPermitted
 from msingi.kernel.ids import uuid7
 from msingi.signin import acts as signin
 from msingi.signin.ciba import acts, rules
-from msingi.signin.ciba.model import GRANT, MOST_OPEN, Decision
+from msingi.signin.ciba.model import GRANT, Decision
 from msingi.signin.provider.acts import client_context
 
 DOOR = "/oauth/bc-authorize"
@@ -195,11 +195,12 @@ async def test_a_foreign_form_decides_nothing(site, juma, asha):
     assert forged.status_code == 400
 
 
-async def test_an_institution_cannot_pester(site, zuri):
+async def test_an_institution_cannot_pester(site, zuri, monkeypatch):
     """What is heard of it stands in test_lockout.py; here, that nobody's number is taken like somebody's."""
+    monkeypatch.setattr(acts, "MOST_OPEN", 8)
     for asked in (wish(zuri), wish(zuri, login_hint="222222222222")):
-        codes = [(await site.party("shop").post(DOOR, asked, dpop=None)).status_code for _ in range(MOST_OPEN + 1)]
-        assert codes == [200] * MOST_OPEN + [429]
+        codes = [(await site.party("shop").post(DOOR, asked, dpop=None)).status_code for _ in range(9)]
+        assert codes == [200] * 8 + [429]
 
 
 async def test_access_ask_and_decide(stack, rehema, ctx_of, keys):

@@ -166,11 +166,8 @@ async def test_staff_are_not_turned_away_and_nobody_learns_who_is_staff(stack, s
     await guess(stack, browser.http, officer.staff_id)
     await guess(stack, browser.http, "officer-9")
     first, seen = browser.field("flow"), {}
-    for name, login, typed in (
-        ("right", "officer-1", PIN),
-        ("wrong", "officer-1", WRONG),
-        ("nobody", "officer-9", PIN),
-    ):
+    tries = {"right": ("officer-1", PIN), "wrong": ("officer-1", WRONG), "nobody": ("officer-9", PIN)}
+    for name, (login, typed) in tries.items():
         await stack.outbox.drain(stack)
         before, form = len(sms.sent), {"flow": first, "login": login, "pin": typed}
         got = await browser.http.post("/signin/pin", data=form, headers={"Origin": browser.origin})

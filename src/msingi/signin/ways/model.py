@@ -7,7 +7,7 @@ from msgspec import Struct
 from msingi.kernel.tally import Limit
 from msingi.signin.limits import Way
 
-TOLD = Limit("signin.closed: messages to one person about one institution", 1, 86_400)
+TOLD = Limit("signin.closed: one person's ways to one institution, in a day", 20, 86_400)  # the operator hears of 20
 
 
 class ClosedWay(Struct, frozen=True):
