@@ -54,6 +54,7 @@ ROOMS = (
     "payments.circles",
     "payments.programmes",
     "payments.reconciling",
+    "payments.seizures",
     "payments.rates",
     "payments.switch",
     "payments.vouchers",
