@@ -138,8 +138,10 @@ def _offer_person(owner: str) -> None:
         answer,
         _described(
             _says(
-                "Facts about a person from the identity register", "Taarifa za mtu kutoka daftari la utambulisho",
-                "Données d’une personne tirées du registre d’identité", "بيانات شخص من سجل الهوية",
+                "Facts about a person from the identity register",
+                "Taarifa za mtu kutoka daftari la utambulisho",
+                "Données d’une personne tirées du registre d’identité",
+                "بيانات شخص من سجل الهوية",
             ),
             {
                 name: {"type": "string", "x-title": dict(zip(("en", "sw", "fr", "ar"), labels, strict=True))}
@@ -294,8 +296,10 @@ def offer_shown(stack: Stack) -> None:
         answer,
         _described(
             _says(
-                "What a person shows from a wallet", "Anachoonyesha mtu kutoka pochi yake",
-                "Ce qu’une personne montre de son portefeuille", "ما يظهره الشخص من محفظته",
+                "What a person shows from a wallet",
+                "Anachoonyesha mtu kutoka pochi yake",
+                "Ce qu’une personne montre de son portefeuille",
+                "ما يظهره الشخص من محفظته",
             ),
             {f: {"type": "string"} for f in fields},
         ),

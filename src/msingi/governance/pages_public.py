@@ -79,7 +79,7 @@ class ProcessingPage(msgspec.Struct, frozen=True):
 
 
 class Level(msgspec.Struct, frozen=True):
-    """One way of counting the cases of a quarter: its name, and the rows (name in words, count) large enough to show."""
+    """One way of counting the cases of a quarter: its name, the rows large enough to show, the others by name."""
 
     title: str
     rows: tuple[tuple[str, int], ...]

@@ -69,7 +69,9 @@ async def of_month(request: WebRequest) -> Response[bytes]:
     view = Listed(
         title=seen.say("fees.title"), back="/me/money", back_label=seen.say("menu.money"), lead=seen.say("fees.lead"),
         facts=facts, begin=tuple(begin), note=seen.say("fees.note"),
-        sections=(Section(title=seen.words.month(month), items=tuple(items), empty=seen.say("fees.none")), *_shop(seen)),
+        sections=(
+            Section(title=seen.words.month(month), items=tuple(items), empty=seen.say("fees.none")), *_shop(seen),
+        ),
     )  # fmt: skip
     return seen.page("person/listed.html", view, area="person", here="money")
 
