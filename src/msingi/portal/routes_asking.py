@@ -140,8 +140,8 @@ async def check(request: WebRequest, reference: FromPath[str]) -> Response[bytes
             Fact(label=seen.say("bill.who"), text=found.name, strong=True), *_facts(seen, found), *_costs(seen, fee),
         ),
         action="/me/money/bills/pay", hidden=(("reference", found.reference), ("fee", str(fee))),
-        confirm=seen.say("shop.confirm"), stop="/me/money/bills", stop_label=seen.say("send.stop"), back="/me/money/bills",
-        back_label=seen.say("bill.title"),
+        confirm=seen.say("shop.confirm"), stop="/me/money/bills", stop_label=seen.say("send.stop"),
+        back="/me/money/bills", back_label=seen.say("bill.title"),
     )  # fmt: skip
     return seen.page("person/check.html", view, area="person", here="money")
 
