@@ -52,6 +52,7 @@ ROOMS = (
     "payments.fees",
     "payments.connect",
     "payments.groups",
+    "payments.circles",
     "payments.programmes",
     "payments.reconciling",
     "payments.rates",
