@@ -58,8 +58,8 @@ def _array(values: Sequence[Any]) -> str:
 
 
 def listed(values: Sequence[Any]) -> str:
-    """Many UUIDs, bytes or whole numbers as one text, for a parameter that says `$1::text::uuid[]`: to have the driver look at
-    each of them costs ten times as much."""
+    """Many UUIDs, bytes or whole numbers as one text, for a parameter that says `$1::text::uuid[]`: to have the driver
+    look at each of them costs ten times as much."""
     if values and isinstance(values[0], UUID):
         return "{" + ",".join([f"{one.int:032x}" for one in values]) + "}"
     if values and isinstance(values[0], bytes):
