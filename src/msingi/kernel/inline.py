@@ -12,9 +12,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
+
 from msingi.kernel.errors import Malformed
 
 _PARAMETER = re.compile(r"\$([1-9][0-9]?)\b")
+_IDS = (UUID, DriverUUID)
+_REPEATED = (type(None), datetime)  # columns of a batch that often say the same in each row
 _LINE_COMMENT = re.compile(r"--[^\n]*")
 
 
@@ -43,8 +47,10 @@ def _array(values: Sequence[Any]) -> str:
     kind = type(values[0]) if len(values) == 1 or len(set(map(type, values))) == 1 else None
     if kind is bytes:  # an element is "\\x..." to the array's reader, and each backslash twice in the literal
         return "E'{\"" + '","'.join(["\\\\\\\\x" + one.hex() for one in values]) + "\"}'"
-    if kind is UUID:
-        return "'{" + ",".join([f"{one.int:032x}" for one in values]) + "}'"
+    if kind in _IDS:
+        return "'{" + ",".join([one.hex for one in values]) + "}'"
+    if len(values) > 1 and kind in _REPEATED and values.count(values[0]) == len(values):
+        return "'{" + ",".join([_element(values[0])] * len(values)) + "}'"
     if kind is str:
         joined = '","'.join(values)
         if joined.count('"') == 2 * len(values) - 2 and "\\" not in joined:
@@ -58,7 +64,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bytes):
         return "\\x" + value.hex()
     if isinstance(value, UUID):
-        return f"{value.int:032x}"
+        return value.hex
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"a {type(value).__name__} has no literal")
@@ -69,7 +75,8 @@ _LITERALS: dict[type, Callable[[Any], str]] = {
     list: _array,
     tuple: _array,
     bytes: lambda value: f"E'\\\\x{value.hex()}'",
-    UUID: lambda value: f"'{value.int:032x}'",
+    UUID: lambda value: f"'{value.hex}'",
+    DriverUUID: lambda value: f"'{value.hex}'",
     datetime: lambda value: f"'{value.isoformat()}'",
     int: lambda value: str(value) if value >= 0 else f"({value})",
     bool: lambda value: "true" if value else "false",
@@ -78,7 +85,8 @@ _LITERALS: dict[type, Callable[[Any], str]] = {
 _BARE: dict[type, Callable[[Any], str]] = {
     datetime: lambda value: f'"{value.isoformat()}"',
     int: str,
-    UUID: lambda value: f"{value.int:032x}",
+    UUID: lambda value: value.hex,
+    DriverUUID: lambda value: value.hex,
     bool: lambda value: "t" if value else "f",
     type(None): lambda _: "NULL",
     bytes: lambda value: f'"\\\\x{value.hex()}"',

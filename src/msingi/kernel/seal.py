@@ -4,7 +4,6 @@ A person's key (32 bytes) is wrapped by the keystore; content is AES-256-GCM wit
 label as associated data (NIST SP 800-38D), so that a blob cannot be moved to another place.
 """
 
-import os
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msingi.kernel import sql
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Erased, Outage
-from msingi.kernel.ids import PersonId
+from msingi.kernel.ids import PersonId, random_bytes
 from msingi.kernel.keys import Keystore
 
 Q = sql.load(__name__)
@@ -148,7 +147,7 @@ class Seals:
 
 
 def _encrypt(key: AESGCM, plaintext: bytes, label: str) -> bytes:
-    nonce = os.urandom(12)
+    nonce = random_bytes(12)
     return nonce + key.encrypt(nonce, plaintext, label.encode())
 
 

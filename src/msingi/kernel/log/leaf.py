@@ -1,15 +1,15 @@
 """What an act leaves: salted commitments in its own transaction, and sealed records for the people concerned."""
 
 import hashlib
-import os
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 
 from msingi.kernel import sql
-from msingi.kernel.ids import PersonId, RecordId, uuid7
+from msingi.kernel.ids import PersonId, RecordId, random_bytes, uuid7
 
 if TYPE_CHECKING:
     from msingi.kernel.db import Tx
@@ -81,6 +81,18 @@ def tree_hash(commitments: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+_told: tuple[datetime | None, str] = (None, "")
+
+
+def _moment(at: datetime) -> str:
+    """An instant as records tell it (RFC 3339), to the millisecond; the acts of a batch have one in common."""
+    global _told
+    last = _told
+    if last[0] is not at:
+        last = _told = at, at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return last[1]
+
+
 def append(
     tx: "Tx",
     permit: "Permit",
@@ -100,7 +112,7 @@ def append(
     record = Record(
         record_id=str(record_id),
         act=permit.act,
-        at=ctx.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=_moment(ctx.at),
         actor_kind=actor.kind,
         actor="" if actor.kind == "person" and str(subject) != actor.id else (actor.name or actor.id),
         institution=actor.institution,
@@ -109,7 +121,7 @@ def append(
         request_id=ctx.request_id,
         detail=detail or {},
     )
-    salt = os.urandom(SALT_BYTES)
+    salt = random_bytes(SALT_BYTES)
     staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), salt, veil_id)
     staged.asker, staged.why = actor.institution, ctx.purpose
     tx.staged.append(staged)
