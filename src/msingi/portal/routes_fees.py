@@ -61,7 +61,7 @@ async def of_month(request: WebRequest) -> Response[bytes]:
         )
     before = (date.fromisoformat(f"{month}-01") - timedelta(days=1)).strftime("%Y-%m")
     number = purse.account.number if purse else ""
-    begin = [Choice(label=before, href=f"/me/money/fees?account={number}&month={before}")]
+    begin = [Choice(label=seen.words.month(before), href=f"/me/money/fees?account={number}&month={before}")]
     begin += [
         Choice(label=one.label or seen.say("money.account_wallet"), href=f"/me/money/fees?account={one.account.number}")
         for one in purses
@@ -70,7 +70,9 @@ async def of_month(request: WebRequest) -> Response[bytes]:
     view = Listed(
         title=seen.say("fees.title"), back="/me/money", back_label=seen.say("menu.money"), lead=seen.say("fees.lead"),
         facts=facts, begin=tuple(begin), note=seen.say("fees.note"),
-        sections=(Section(title=month, items=tuple(items), empty=seen.say("fees.none")), *_shop(seen)),
+        sections=(
+            Section(title=seen.words.month(month), items=tuple(items), empty=seen.say("fees.none")), *_shop(seen),
+        ),
     )  # fmt: skip
     return seen.page("person/listed.html", view, area="person", here="money")
 
