@@ -307,3 +307,13 @@ async def settle_move(tx: Tx, m: Move, transfer_id: UUID) -> None:
     """The transfer was posted: what was put in can be given to vouchers. Once, however often it is said."""
     if await tx.do(Q.settle_move, m.scheme_id, m.key, transfer_id) == 1 and not m.is_return:
         await tx.do(Q.put_in, m.scheme_id, m.amount)
+
+
+async def waiting_paper(tx: Tx, scheme_id: UUID, after: str, now: datetime, limit: int) -> list[Row]:
+    """Vouchers that wait to be handed out on paper: serial, category, amount, expires_at."""
+    return await tx.rows(Q.waiting_paper, scheme_id, after, now, limit)
+
+
+async def redemptions(tx: Tx, scheme_id: UUID, before: datetime, limit: int) -> list[Row]:
+    """What shops took of a scheme's vouchers: serial, shop, amount, begun_at."""
+    return await tx.rows(Q.redemptions, scheme_id, before, limit)
