@@ -1,6 +1,7 @@
 """Pages of an office that gives vouchers: schemes, money in by a second official, issuing, a sheet to print, handing
 out, shops, what was taken, closing."""
 
+from datetime import datetime
 from uuid import UUID
 
 from litestar import Response, get, post
@@ -94,7 +95,7 @@ async def scheme(request: WebRequest, scheme: FromPath[str]) -> Response[bytes]:
     told = views_givers.SchemeSeen(
         scheme=await acts.scheme(stack, ctx, wanted), shops=await acts.approved_shops(stack, ctx, wanted),
         vouchers=listed.vouchers, after=listed.next_after, taken=await printing.redemptions(stack, ctx, wanted),
-        moves=await funding.moves(stack, ctx, wanted, 20),
+        moves=await funding.moves(stack, ctx, wanted, 20), waiting=await printing.waiting(stack, ctx, wanted),
     )  # fmt: skip
     view = views_givers.scheme(seen, told, seen.actor.roles)
     return seen.page("person/listed.html", view, area="staff", here="givers")
@@ -102,17 +103,34 @@ async def scheme(request: WebRequest, scheme: FromPath[str]) -> Response[bytes]:
 
 @get(f"{HOME}/{{scheme:str}}/sheet.pdf")
 async def sheet(request: WebRequest, scheme: FromPath[str]) -> Response[bytes]:
-    """The vouchers that wait, to be printed and cut; the next sheet by `?after=` the last serial number."""
+    """The vouchers of one issue that wait, to be printed and cut."""
     seen = await visit_as_staff(request, "payment-clerk")
     ctx, wanted = seen.ctx(*PURPOSE), _id(scheme)
     one = await acts.scheme(seen.stack, ctx, wanted)
-    after = request.query_params.get("after", "")[:25]
-    found = await printing.print_vouchers(seen.stack, ctx, wanted, after=after)
+    issue = _instant(request.query_params.get("issue", ""))
+    found = await printing.print_vouchers(seen.stack, ctx, wanted, issue) if issue else []
     if not found:
         return seen.go(f"{HOME}/{wanted}", "givers.said_nothing")
     giver = parties.institution_name(seen.stack, one.institution)
     raw = voucher_paper.document(seen, one, giver, found)
     return seen.download(raw, "application/pdf", f"vouchers-{one.code.lower()}-{found[0].serial}.pdf")
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text[:40])
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+@post(f"{HOME}/{{scheme:str}}/hand", status_code=303)
+async def hand(request: WebRequest, scheme: FromPath[str]) -> Response[bytes]:
+    """Hand out the vouchers of one issue: from now on they can be spent."""
+    seen = await visit_as_staff(request, "payment-clerk")
+    wanted, issue = _id(scheme), _instant(seen.fields.get("issue", ""))
+    done = await printing.hand_out(seen.stack, seen.ctx(*PURPOSE), wanted, issue) if issue else 0
+    return seen.go(f"{HOME}/{wanted}", "givers.said_handed" if done else "givers.said_nothing")
 
 
 def _task_page(seen: Visit, one: Scheme, task: str, form: m.Form) -> Response[bytes]:
@@ -185,16 +203,8 @@ async def _done(seen: Visit, one: Scheme, task: str, form: m.Form) -> str:
     if task == "close":
         await funding.close_scheme(stack, ctx, one.scheme_id)
         return "closed"
-    if task == "cancel":
-        (ended,) = await acts.cancel_vouchers(stack, ctx, [form.value("first")])
-        return "cancelled" if ended.done else "nothing"
-    first, last = form.value("first"), form.value("last")
-    page = await acts.vouchers(stack, ctx, one.scheme_id, after=f"{int(first) - 1:0{len(first)}d}", limit=acts.MAX_PAGE)
-    serials = [v.serial for v in page.vouchers if first <= v.serial <= last and v.state == "waiting"]
-    if not serials:
-        return "nothing"
-    await acts.activate_vouchers(stack, ctx, serials)
-    return "handed"
+    (ended,) = await acts.cancel_vouchers(stack, ctx, [form.value("first").replace(" ", "")])
+    return "cancelled" if ended.done else "nothing"
 
 
 def _wanted(seen: Visit, form: m.Form, key: str) -> list[VoucherOrder]:
@@ -209,4 +219,4 @@ def _wanted(seen: Visit, form: m.Form, key: str) -> list[VoucherOrder]:
     return [VoucherOrder(f"{key}-{n}", amount, group) for n in range(1, count + 1)]
 
 
-doors = [home, new, begin, scheme, sheet, ask, do]
+doors = [home, new, begin, scheme, sheet, hand, ask, do]

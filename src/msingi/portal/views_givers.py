@@ -1,11 +1,12 @@
 """From a voucher scheme to the pages of the office that gives it: pure, one function per page."""
 
 from decimal import Decimal
+from urllib.parse import quote
 
 from msgspec import Struct
 
 from msingi.kernel.money import Money
-from msingi.payments.vouchers.model import Redemption, Scheme, ShopOrder, State, Voucher
+from msingi.payments.vouchers.model import Redemption, Scheme, ShopOrder, State, Voucher, Waiting
 from msingi.payments.vouchers.store import Move
 from msingi.portal import model as m
 from msingi.portal import rules
@@ -15,7 +16,7 @@ from msingi.portal.routes_money import amount_field
 from msingi.portal.visit import Visit
 
 HOME = "/staff/vouchers"
-CLERK_TASKS, BOSS_TASKS = ("issue", "hand", "cancel"), ("fund", "shop", "close")
+CLERK_TASKS, BOSS_TASKS = ("issue", "cancel"), ("fund", "shop", "close")
 TASKS = {**dict.fromkeys(CLERK_TASKS, "payment-clerk"), **dict.fromkeys(BOSS_TASKS, "payment-approver")}
 
 
@@ -27,6 +28,7 @@ class SchemeSeen(Struct, frozen=True, kw_only=True):
     vouchers: list[Voucher]
     after: str
     taken: list[Redemption]
+    waiting: list[Waiting]
     moves: list[Move]
 
 
@@ -66,8 +68,6 @@ def scheme(seen: Visit, told: SchemeSeen, roles: frozenset[str]) -> Listed:
     at = f"{HOME}/{one.scheme_id}"
     tasks = [t for t, role in TASKS.items() if role in roles and one.closed_at is None]
     begin = [Choice(label=say(f"givers.{t}"), href=f"{at}/{t}", strong=t in ("issue", "fund")) for t in tasks]
-    if "payment-clerk" in roles:
-        begin.insert(1, Choice(label=say("givers.sheet"), href=f"{at}/sheet.pdf"))
     if told.after:
         begin.append(Choice(label=say("givers.older"), href=f"{at}?after={told.after}"))
     return Listed(
@@ -82,6 +82,10 @@ def scheme(seen: Visit, told: SchemeSeen, roles: frozenset[str]) -> Listed:
             Fact(label=say("givers.days"), text=str(one.days)),
         ),
         sections=(
+            Section(
+                title=say("givers.waiting"),
+                items=tuple(_waiting(seen, one, w, clerk="payment-clerk" in roles) for w in told.waiting),
+            ),
             Section(
                 title=say("givers.vouchers"), items=tuple(_voucher(seen, one, v) for v in told.vouchers),
                 empty=say("givers.no_vouchers"), close=True,
@@ -111,6 +115,25 @@ def scheme(seen: Visit, told: SchemeSeen, roles: frozenset[str]) -> Listed:
                 ),
             ),
         ),
+    )  # fmt: skip
+
+
+def _waiting(seen: Visit, one: Scheme, found: Waiting, *, clerk: bool) -> Item:
+    """Vouchers of one issue: to be printed, and handed out."""
+    say, at, issue = seen.say, f"{HOME}/{one.scheme_id}", found.issued_at.isoformat()
+    choices = []
+    if clerk and found.paper:
+        href = f"{at}/sheet.pdf?issue={quote(issue)}"
+        choices.append(Choice(label=say("givers.sheet"), href=href))
+    if clerk:
+        choices.append(Choice(label=say("givers.hand"), action=f"{at}/hand", hidden=(("issue", issue),), strong=True))
+    return Item(
+        title=say("givers.issue_of", count=found.vouchers),
+        facts=(
+            Fact(label=say("givers.issued"), at=found.issued_at),
+            _worth(seen, "send.amount", found.amount_minor, one),
+        ),
+        choices=tuple(choices),
     )  # fmt: skip
 
 
@@ -159,7 +182,6 @@ def task_form(seen: Visit, one: Scheme, task: str) -> m.Form:
             m.Field(name="people", label=say("givers.people"), kind="file", hint=say("givers.people_hint"),
                     optional=True, accept=".txt,.csv,text/plain,text/csv"),
         ),
-        "hand": (serial("first", "givers.first"), serial("last", "givers.last")),
         "cancel": (serial("first", "givers.serial"),),
         "shop": (
             m.Field(name="shop", label=say("givers.shop_number"), kind="number", longest=20, autocomplete="off"),

@@ -120,6 +120,15 @@ class Printed(Struct, frozen=True):
     expires_at: datetime
 
 
+class Waiting(Struct, frozen=True):
+    """Vouchers of a scheme that were issued together and wait to be handed out; `paper` of them are nobody's yet."""
+
+    issued_at: datetime
+    vouchers: int
+    amount_minor: int
+    paper: int
+
+
 class Redemption(Struct, frozen=True):
     """What a shop took of a voucher of a scheme; minor units of the scheme's currency."""
 

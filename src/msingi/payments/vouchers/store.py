@@ -309,9 +309,19 @@ async def settle_move(tx: Tx, m: Move, transfer_id: UUID) -> None:
         await tx.do(Q.put_in, m.scheme_id, m.amount)
 
 
-async def waiting_paper(tx: Tx, scheme_id: UUID, after: str, now: datetime, limit: int) -> list[Row]:
-    """Vouchers that wait to be handed out on paper: serial, category, amount, expires_at."""
-    return await tx.rows(Q.waiting_paper, scheme_id, after, now, limit)
+async def waiting_paper(tx: Tx, scheme_id: UUID, issued_at: datetime, now: datetime, limit: int) -> list[Row]:
+    """Vouchers of one issue that wait to be handed out on paper: serial, category, amount, expires_at."""
+    return await tx.rows(Q.waiting_paper, scheme_id, issued_at, now, limit)
+
+
+async def issues(tx: Tx, scheme_id: UUID, now: datetime, limit: int) -> list[Row]:
+    """What was issued together and waits to be handed out: issued_at, vouchers, amount, paper."""
+    return await tx.rows(Q.issues, scheme_id, now, limit)
+
+
+async def serials_of_issue(tx: Tx, scheme_id: UUID, issued_at: datetime, limit: int) -> list[str]:
+    """The vouchers of one issue that wait to be handed out."""
+    return [row["serial"] for row in await tx.rows(Q.serials_of_issue, scheme_id, issued_at, limit)]
 
 
 async def redemptions(tx: Tx, scheme_id: UUID, before: datetime, limit: int) -> list[Row]:
