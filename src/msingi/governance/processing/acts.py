@@ -58,6 +58,7 @@ def _kept(purpose: str, register: dict[str, Kept]) -> tuple[dict[str, Any], ...]
                 "table": table.table,
                 "columns": [c.name for c in columns],
                 "sealed": sum(c.hidden for c in columns),
+                "in_clear": {c.name: c.clear for c in columns if c.clear},
                 "room_says": columns[0].keep,
                 "days": known.days if known else None,
                 "destroyed_by": known.how.value if known else "nobody: not registered",
