@@ -10,7 +10,7 @@ from msingi.kernel import web
 from msingi.kernel.context import Context
 from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import abroad, outside
+from msingi.payments.switch import abroad, outside, provider
 
 AnyRequest = Request[Any, Any, Any]
 Currency = Annotated[str, Meta(min_length=3, max_length=3)]
@@ -96,8 +96,31 @@ async def pay_abroad(request: AnyRequest, data: JSONBody[PayAbroadBody], key: Ke
     return await abroad.pay_abroad(web.stack(request), await _paying(request), data.account, data.quote, key)
 
 
+class PayConvertedBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An offer by way of an exchange provider that is accepted, and the own account that pays."""
+
+    account: Annotated[str, Meta(min_length=1, max_length=24)]
+    offer: provider.Converted
+
+
+@post("/offers/exchange", status_code=200)
+async def offers_exchange(request: AnyRequest, data: JSONBody[AbroadBody]) -> provider.Converted:
+    """What a payment by way of an exchange provider of the switch costs: the best of those who convert; rate, charge,
+    what arrives, until when. 400, 401, 403, 404, 503."""
+    wanted = data.to, data.currency, data.amount_minor, data.side
+    return await provider.ask(web.stack(request), await _paying(request), *wanted)
+
+
+@post("/payments/exchange", status_code=200)
+async def pay_exchange(request: AnyRequest, data: JSONBody[PayConvertedBody], key: Key) -> outside.Sent:
+    """Pay what was offered by way of an exchange provider, once. 400, 401, 403, 404, 409, 503."""
+    return await provider.pay(web.stack(request), await _paying(request), data.account, data.offer, key)
+
+
 routers = [
     Router(
-        "/v1/payments/outside", route_handlers=[find, offers, pay_outside, offers_abroad, pay_abroad], tags=["payments"]
+        "/v1/payments/outside",
+        route_handlers=[find, offers, pay_outside, offers_abroad, pay_abroad, offers_exchange, pay_exchange],
+        tags=["payments"],
     ),
 ]
