@@ -51,6 +51,7 @@ ROOMS = (
     "payments.fees",
     "payments.connect",
     "payments.groups",
+    "payments.circles",
     "payments.programmes",
     "payments.reconciling",
     "payments.rates",

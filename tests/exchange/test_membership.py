@@ -15,6 +15,7 @@ from msingi.exchange import client, registry
 from msingi.exchange.errors import BadCall, BadKey, InstitutionExists, InstitutionUnknown, RightExceedsOffer
 from msingi.exchange.membership import acts, rules, wire
 from msingi.exchange.membership.errors import (
+    AddressNotNamed,
     AlreadyDecided,
     ApplicationUnknown,
     DescriptionWrong,
@@ -189,6 +190,8 @@ async def test_access_describe_offer(stack, ctx_of):
     with pytest.raises(NotPermitted):
         await acts.describe_offer(stack, governor(ctx_of, ("data-steward",), "hospitali"), offer_order())
     made = await acts.describe_offer(stack, steward, offer_order(level="answers within a second, all day"))
+    with pytest.raises(AddressNotNamed):  # law 6
+        await acts.describe_offer(stack, steward, offer_order(url="http://127.0.0.1:5432/"))
     assert made.fields == ("sky", "wind_kmh") and made.title["en"] == "Weather of a place"
     found = await exchange.catalogue(stack, words="weather")
     assert "place-weather" in [o.service for o in found] and found[0].openapi
@@ -236,6 +239,16 @@ async def test_access_ask_right(stack, ctx_of):
     technician = named(ctx_of, "tech", ("exchange-operator",), "benki")
     with pytest.raises(NotPermitted):
         await acts.ask_right(stack, named(ctx_of, "tech", ("exchange-operator",), "hospitali"), ask())
+    for subsystem in (BANK, HOSPITAL):  # software asks for itself, and for no other
+        itself = ctx_of(
+            Kind.CLIENT, subsystem, institution=subsystem.split("/")[1], purpose="data-exchange",
+            basis="legal-obligation",
+        )  # fmt: skip
+        if subsystem == BANK:
+            assert (await acts.ask_right(stack, itself, ask(days=2))).asked_by == BANK
+        else:
+            with pytest.raises(NotPermitted):
+                await acts.ask_right(stack, itself, ask())
     made = await acts.ask_right(stack, technician, ask())
     assert (made.state, made.owner) == (State.WAITING, OWNER)
     with pytest.raises(RightExceedsOffer):
@@ -280,6 +293,19 @@ async def test_the_doors_say_it_too(stack, client):
     assert (await client.post("/v1/exchange/applications", content=b"{")).status_code == 400
     assert (await client.post("/v1/exchange/own-keys", json={})).status_code == 401
     assert (await client.post("/v1/exchange/descriptions", json={})).status_code in (400, 401)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.from_regex(r"[a-z]{1,5}(:[0-9]{1,3})?", fullmatch=True), st.sampled_from(["", "a@", "x.", "%61"]))
+def test_law_6_only_hosts_that_the_operator_named(host, before):
+    rules.address_named(f"https://{host}/any/{before}", ("", "other", f" {host.upper()} "))
+    rules.address_named("", ())
+    for url, named in (
+        (f"http://{host}/", (host + "x", "")),
+        (f"http://{before}{host}/", () if not before else (host,)),
+    ):
+        with pytest.raises(AddressNotNamed):
+            rules.address_named(url, named)
 
 
 @settings(max_examples=60, deadline=None)

@@ -35,7 +35,9 @@ def join() -> None:
     """Join an exchange as an institution: make a key, apply, and ask. It takes minutes, and no server.
 
     msingi join apply makes a key, keeps it here, and asks the governing authority; msingi join status waits for its
-    answer; msingi join ask asks a service; msingi join roll changes the key. The key never leaves this machine.
+    answer; msingi join right asks the owner of a service for a right to it, and msingi join ask asks the service;
+    msingi join offer describes a service of one's own; msingi join roll changes the key, which never leaves this
+    machine.
     """
 
 
@@ -77,8 +79,12 @@ def _sent(known: dict[str, Any], method: str, path: str, body: Any = None, key: 
 def _told(answer: httpx.Response) -> Any:
     found = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     if answer.status_code >= 400:
-        parts = [found.get("title"), found.get("detail"), found.get("remedy")]
-        raise click.ClickException(" ".join(p for p in parts if p) or f"{answer.status_code}: {answer.text[:200]}")
+        field = found.get("field")
+        parts = [found.get("title"), f"{field}:" if field else "", found.get("detail"), found.get("remedy")]
+        raise click.ClickException(
+            ". ".join(p.rstrip(".") for p in parts if p).replace(":. ", ": ")
+            or f"{answer.status_code}: {answer.text[:200]}"
+        )
     return found
 
 
@@ -141,6 +147,91 @@ def status(folder: Path, wait: int) -> None:
     click.echo(f"{known['client']}: {found['state']}{': ' + found['because'] if found['because'] else ''}")
     if found["state"] != "approved":
         raise click.exceptions.Exit(3 if found["state"] == "waiting" else 1)
+
+
+@join.command()
+@folder_option
+@click.argument("service")
+@click.option("--purpose", required=True, help="For what; see the catalogue.")
+@click.option("--basis", required=True, help="The legal basis: consent, contract, legal-obligation, public-task ...")
+@click.option("--law", required=True, help="The law and article that it rests on.")
+@click.option("--fields", required=True, help="Only the fields that are needed, separated by commas.")
+@click.option("--why", required=True, help="Why they are needed, in a sentence; everybody can read it.")
+@click.option("--days", type=click.IntRange(1, 3650), default=365, show_default=True, help="For how long.")
+@click.option("--by-number", is_flag=True, help="Ask by identity number, too, not only by your own pseudonyms.")
+@click.option("--wait", type=int, default=0, help="Wait for the owner's decision, at most so many seconds.")
+def right(folder: Path, service: str, purpose: str, basis: str, law: str, fields: str, why: str, days: int,
+          by_number: bool, wait: int) -> None:  # fmt: skip
+    """Ask the owner of SERVICE for a right to it. Exit code 0 when it is granted, 3 while it waits.
+
+    The same command again asks no second time: it says how the first request stands. After a refusal it asks anew.
+    """
+    known = _kept(folder)
+    order = {
+        "client": known["client"].partition("/")[2], "service": service.rsplit("/", 1)[-1], "purpose": purpose,
+        "basis": basis, "law": law, "fields": fields.replace(",", " ").split(), "reason": why, "days": days,
+        "by_number": by_number,
+    }  # fmt: skip
+    until, name = time.monotonic() + wait, json.dumps(order, sort_keys=True)
+    number = known.get("asked", {}).get(name)
+    if number is None:
+        number = _sent(known, "POST", "/v1/exchange/right-requests", order)["request"]
+        _remember(folder, known, name, number)
+    while (asked := _asked(known, number))["state"] == "waiting":
+        if time.monotonic() >= until:
+            click.echo(f"{service}: the owner has not decided yet. The same command says how it stands.")
+            raise click.exceptions.Exit(3)
+        time.sleep(min(2.0, max(0.0, until - time.monotonic())))
+    click.echo(f"{service}: {asked['state']}{': ' + asked['because'] if asked['because'] else ''}")
+    if asked["state"] != "approved":
+        _remember(folder, known, name, None)
+        raise click.exceptions.Exit(1)
+    click.echo(f"Fields: {' '.join(asked['order']['fields'])}. Until {asked['until']}.")
+    if asked["until"] <= clock.now().isoformat():
+        _remember(folder, known, name, None)
+
+
+def _remember(folder: Path, known: dict[str, Any], name: str, number: str | None) -> None:
+    """Keep the number of a request that was sent; with None forget it, so that the same can be asked anew."""
+    asked = known.get("asked", {}) | {name: number}
+    _keep(folder, known | {"asked": {k: v for k, v in asked.items() if v}})
+
+
+def _asked(known: dict[str, Any], number: str) -> dict[str, Any]:
+    """How a request stands, by the public list. Raises click.ClickException where it is not in it."""
+    url, before = f"{known['exchange']}/v1/exchange/right-requests", ""
+    while True:
+        params = {"institution": known["client"].split("/")[2], "limit": 200, "before": before}
+        page = _told(httpx.get(url, params=params, timeout=30, trust_env=False))
+        for one in page:
+            if one["request"] == number:
+                return one
+        if not page:
+            raise click.ClickException(f"{known['exchange']} knows no request {number}.")
+        before = page[-1]["request"]
+
+
+@join.command()
+@folder_option
+@click.argument("service")
+@click.argument("description", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--purposes", required=True, help="For what it may be asked, separated by commas.")
+@click.option("--bases", required=True, help="On which legal bases, separated by commas.")
+@click.option("--url", default="", help="Where it answers; the operator must have named its host.")
+@click.option("--level", default="", help="What you promise, in words: '99 % of answers within two seconds'.")
+@click.option("--about-nobody", is_flag=True, help="It is asked about no person.")
+def offer(folder: Path, service: str, description: Path, purposes: str, bases: str, url: str, level: str,
+          about_nobody: bool) -> None:  # fmt: skip
+    """Offer a service of one's own by its OpenAPI 3 description (JSON or YAML); again: describe it anew."""
+    known = _kept(folder)
+    order = {
+        "service": service, "owner": known["client"].partition("/")[2], "openapi": description.read_text("utf-8"),
+        "purposes": purposes.replace(",", " ").split(), "bases": bases.replace(",", " ").split(), "url": url,
+        "level": level, "about_person": not about_nobody,
+    }  # fmt: skip
+    made = _sent(known, "POST", "/v1/exchange/descriptions", order)
+    click.echo(f"{known['client']}/{made['service']} is offered, with the fields {' '.join(made['fields'])}.")
+    click.echo(f"Everybody sees it at {known['exchange']}/exchange/offers/{made['service']}")
 
 
 @join.command()

@@ -49,6 +49,14 @@ class BadCall(ExchangeRefusal):
     xroad = "Client.BadRequest"
 
 
+class BadOrder(BadCall):
+    """An application, a description, or a request for a right has a field that cannot be taken as it is written."""
+
+    code = "exchange.bad-order"
+    title = "A field cannot be taken as it is written"
+    remedy = "Correct the field that is named, as the rule says, and send it again."
+
+
 class MessageTooLarge(ExchangeRefusal):
     """The body of the message is larger than this exchange accepts."""
 

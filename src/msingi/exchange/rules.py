@@ -14,6 +14,7 @@ from msgspec import Struct
 from msingi.consent.errors import ConsentMissing
 from msingi.exchange.errors import (
     BadCall,
+    BadOrder,
     BasisUnclear,
     NoRight,
     NotStanding,
@@ -91,53 +92,55 @@ def endpoint_allowed(endpoints: Iterable[str], method: str, path: str) -> bool:
 
 
 def check_offer(entry: Offer) -> None:
-    """A service says what it offers, to which purposes, on which legal bases. Raises BadCall naming the field."""
+    """A service says what it offers, to which purposes, on which legal bases. Raises BadOrder naming the field."""
     member_parts(entry.owner, 3, "owner")
     if not CODE.fullmatch(entry.service):
-        raise BadCall("a service code is 2 to 63 lower-case letters, digits and hyphens", field="service")
+        raise BadOrder("a service code is 2 to 63 lower-case letters, digits and hyphens", field="service")
     if not entry.fields or not all(FIELD.fullmatch(name) for name in entry.fields):
-        raise BadCall("a service lists its fields", field="fields")
+        raise BadOrder("a service lists its fields", field="fields")
     if not set(entry.purposes) <= PURPOSES or not entry.purposes:
-        raise BadCall("a service lists purposes that are known", field="purposes")
+        raise BadOrder("a service lists purposes that are known", field="purposes")
     if not set(entry.bases) <= BASES or not entry.bases:
-        raise BadCall("a service lists legal bases that are known", field="bases")
+        raise BadOrder("a service lists legal bases that are known", field="bases")
     for name, question in entry.questions.items():
         _check_question(name, question, entry)
     if entry.document and entry.fields != (entry.document,):
-        raise BadCall("a service that answers with a document has that one field", field="document")
+        raise BadOrder("a service that answers with a document has that one field", field="document")
 
 
 def questions_of(description: dict[str, Any]) -> dict[str, Question]:
-    """The yes/no questions that an OpenAPI description tells in `x-questions`. Raises BadCall."""
+    """The yes/no questions that an OpenAPI description tells in `x-questions`. Raises BadOrder."""
     try:
         return msgspec.convert(description.get("x-questions", {}), dict[str, Question])
     except msgspec.ValidationError as wrong:
-        raise BadCall(f"x-questions: {wrong}", field="x-questions") from None
+        raise BadOrder(f"x-questions: {wrong}", field="x-questions") from None
 
 
 def _check_question(name: str, question: Question, entry: Offer) -> None:
     if not FIELD.fullmatch(name) or "." in name or not FIELD.fullmatch(question.field) or _within(name, entry.fields):
-        raise BadCall("a question has a name of its own, and the name of the field that it looks at", field="questions")
+        raise BadOrder(
+            "a question has a name of its own, and the name of the field that it looks at", field="questions"
+        )
     if entry.document:
-        raise BadCall("a document is not asked questions", field="questions")
+        raise BadOrder("a document is not asked questions", field="questions")
     if question.test in (Check.AGE_AT_LEAST, Check.AGE_UNDER) and (
         question.asked or not isinstance(question.value, int)
     ):
-        raise BadCall("an age is a number that the service sets, or it could be found by asking", field="questions")
+        raise BadOrder("an age is a number that the service sets, or it could be found by asking", field="questions")
     if question.asked and question.test is not Check.EQUALS:
-        raise BadCall("a value is asked for only to be compared as equal", field="questions")
+        raise BadOrder("a value is asked for only to be compared as equal", field="questions")
 
 
 def check_right(order: RightOrder, service: Offer) -> None:
     """A right gives nothing that its service does not offer (law 6).
 
-    Raises RightExceedsOffer, or BadCall for an endpoint or field that is not written as one.
+    Raises RightExceedsOffer, or BadOrder for an endpoint or field that is not written as one.
     """
     for endpoint in order.endpoints:
         if not re.fullmatch(r"(?:\*|[A-Z]+) /[^ ]*", endpoint):
-            raise BadCall("an endpoint is a method (or *), a space, and a path", field="endpoints")
+            raise BadOrder("an endpoint is a method (or *), a space, and a path", field="endpoints")
     if not order.fields or not order.endpoints or not order.law.strip():
-        raise BadCall("a right names its fields, its endpoints and the law it rests on", field="fields")
+        raise BadOrder("a right names its fields, its endpoints and the law it rests on", field="fields")
     if order.purpose not in service.purposes:
         raise RightExceedsOffer("the service is not offered for this purpose", purpose=order.purpose)
     if order.basis not in service.bases:

@@ -42,6 +42,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Bearer key between this stack and the matcher, shown by each to the other."""
     abis_certificate: str = ""
     """PEM file with the matcher's certificate (RSA), to which the records that it fetches are encrypted."""
+    service_hosts: str = ""
+    """Hosts (with port) where services that members describe may answer, separated by commas; empty: only the
+    governing authority describes services that answer at an address."""
     callback_hosts: str = ""
     """Hosts (with port) to which the exchange may send events of subscribers, separated by commas; empty: none."""
     metrics: bool = False

@@ -10,6 +10,8 @@ Laws
    in between.
 5. Ask, then have: a right that was asked for is granted by the owner of the service or the authority, never wider than
    it was asked for, and it ends on the day that was granted.
+6. Addresses: the exchange asks a service at an address only if its operator named the host, or the governing authority
+   described the service.
 
 Standards
 OpenAPI 3.0 and 3.1 (descriptions of services); RFC 9421 (proof of possession); RFC 8037 and RFC 7638 (keys and their

@@ -205,15 +205,23 @@ def _own_software(ctx: Context) -> bool:
     return ctx.actor.kind == "client" and len(parts) == 3 and parts[1] == ctx.actor.institution
 
 
+def _own(ctx: Context, subsystem: str, name: str) -> dict[str, bool]:
+    """Whether a subsystem is the actor itself, and whether it is of the actor's institution. Raises BadCall."""
+    institution = member_parts(subsystem, 3, name)[1]
+    itself = _own_software(ctx) and ctx.actor.id == subsystem
+    return {"own_subsystem": itself, "own_institution": institution == ctx.actor.institution}
+
+
 async def describe_offer(stack: Stack, ctx: Context, order: OfferOrder) -> Offer:
     """Offer a service by its OpenAPI description, or describe it anew.
 
-    Raises DescriptionWrong naming the place, BadCall, InstitutionUnknown, InstitutionExists for another's code.
+    Raises DescriptionWrong naming the place, BadCall, AddressNotNamed, InstitutionUnknown, InstitutionExists for
+    another's code.
     """
-    institution = member_parts(order.owner, 3, "owner")[1]
-    own = institution == ctx.actor.institution
-    permit = policy.decide(ctx, "exchange.describe_offer", policy.NOBODY, own_institution=own)
+    permit = policy.decide(ctx, "exchange.describe_offer", policy.NOBODY, **_own(ctx, order.owner, "owner"))
     offer = rules.offer_of(order, wire.description(order.openapi))
+    if "governing-authority" not in ctx.actor.roles:
+        rules.address_named(offer.url, stack.settings.service_hosts.split(","))
     async with stack.db.transaction(permit) as tx:
         if await exchange.institution_of(tx, order.owner) is None:
             raise InstitutionUnknown("the owner's software is not registered")
@@ -228,9 +236,7 @@ async def describe_offer(stack: Stack, ctx: Context, order: OfferOrder) -> Offer
 
 async def ask_right(stack: Stack, ctx: Context, order: AskRight) -> RightAsked:
     """Ask the owner of a service for a right (law 5). Raises OfferUnknown, InstitutionUnknown, RightExceedsOffer."""
-    institution = member_parts(order.client, 3, "client")[1]
-    own = institution == ctx.actor.institution
-    permit = policy.decide(ctx, "exchange.ask_right", policy.NOBODY, own_institution=own)
+    permit = policy.decide(ctx, "exchange.ask_right", policy.NOBODY, **_own(ctx, order.client, "client"))
     async with stack.db.transaction(permit) as tx:
         offer = await exchange.offer_by_code(tx, order.service)
         if offer is None or not offer.active:

@@ -51,6 +51,16 @@ class DescriptionWrong(ExchangeRefusal):
     remedy = "Correct the place that is named; a validator for OpenAPI shows the same."
 
 
+class AddressNotNamed(ExchangeRefusal):
+    """The exchange asks services only at addresses that its operator has named: otherwise any member could let it
+    knock at doors inside."""
+
+    code = "exchange.address-not-named"
+    status = 400
+    title = "The exchange does not ask at this address"
+    remedy = "Ask the operator to name its host in MSINGI_SERVICE_HOSTS, or the authority to describe the service."
+
+
 class KeyNotOwn(ExchangeRefusal):
     """A key is rolled over by a message that the software's own present key signed."""
 

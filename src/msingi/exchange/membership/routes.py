@@ -150,7 +150,8 @@ async def stop_own_key(request: AnyRequest, kid: str) -> None:
 
 @post("/descriptions", status_code=201)
 async def describe(request: AnyRequest, data: m.OfferOrder) -> Offer:
-    """Offer a service by its OpenAPI description (3.0 or 3.1, JSON or YAML). 400, 403, 404, 409."""
+    """Offer a service by its OpenAPI description (3.0 or 3.1, JSON or YAML): an institution's data steward, or the
+    software itself, by a signed request. 400, 403, 404, 409."""
     return await acts.describe_offer(web.stack(request), await _governing(request), data)
 
 
@@ -174,7 +175,8 @@ async def requests(
 
 @post("/right-requests", status_code=201)
 async def ask_right(request: AnyRequest, data: m.AskRight) -> m.RightAsked:
-    """Ask the owner of a service for a right for one's own software. 400, 403, 404, 409."""
+    """Ask the owner of a service for a right: an officer of the institution, or the software itself, by a signed
+    request. 400, 403, 404, 409."""
     return await acts.ask_right(web.stack(request), await _governing(request), data)
 
 

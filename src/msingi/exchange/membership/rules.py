@@ -4,12 +4,19 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from msingi.exchange import rules as exchange
-from msingi.exchange.errors import BadCall
-from msingi.exchange.membership.errors import AlreadyDecided, DescriptionWrong, ReasonMissing, SecondEyes
+from msingi.exchange.errors import BadOrder
+from msingi.exchange.membership.errors import (
+    AddressNotNamed,
+    AlreadyDecided,
+    DescriptionWrong,
+    ReasonMissing,
+    SecondEyes,
+)
 from msingi.exchange.membership.model import Application, ApplyOrder, AskRight, OfferOrder, RightAsked, State
 from msingi.exchange.model import Offer, RightOrder, ServiceCode
 
@@ -20,20 +27,20 @@ RESERVED = frozenset(("api", "pub", "pull"))  # words of the paths of publish/su
 
 
 def checked(order: ApplyOrder) -> str:
-    """The subsystem identifier that an application asks for. Raises BadCall naming the field."""
+    """The subsystem identifier that an application asks for. Raises BadOrder naming the field."""
     if not MEMBER_CODE.fullmatch(order.institution):
-        raise BadCall("2 to 41 lower-case letters, digits and hyphens", field="institution")
+        raise BadOrder("2 to 41 lower-case letters, digits and hyphens", field="institution")
     if not MEMBER_CLASS.fullmatch(order.member_class):
-        raise BadCall("2 to 8 capital letters, such as GOV, COM or NGO", field="member_class")
+        raise BadOrder("2 to 8 capital letters, such as GOV, COM or NGO", field="member_class")
     if not exchange.IDENTIFIER.fullmatch(order.subsystem):
-        raise BadCall("letters, digits, '_', '.' and '-'", field="subsystem")
+        raise BadOrder("letters, digits, '_', '.' and '-'", field="subsystem")
     names = [text for text in order.name.values() if text.strip()]
     if not names or len(names) != len(order.name) or any(len(text) > 200 for text in names):
-        raise BadCall("the institution's name by language, at most 200 characters each", field="name")
+        raise BadOrder("the institution's name by language, at most 200 characters each", field="name")
     if not 5 <= len(order.contact.strip()) <= MOST_TEXT:
-        raise BadCall("how the authority reaches the institution: an e-mail address or a telephone", field="contact")
+        raise BadOrder("how the authority reaches the institution: an e-mail address or a telephone", field="contact")
     if len(order.law) > MOST_TEXT:
-        raise BadCall(f"at most {MOST_TEXT} characters", field="law")
+        raise BadOrder(f"at most {MOST_TEXT} characters", field="law")
     return f"{order.member_class}/{order.institution}/{order.subsystem}"
 
 
@@ -58,11 +65,18 @@ def reinstatable(suspended_by: str, by: str) -> None:
         raise SecondEyes("who suspended an institution does not reinstate it")
 
 
+def address_named(url: str, hosts: Iterable[str]) -> None:
+    """A service answers at an address whose host the operator named (law 6). Raises AddressNotNamed."""
+    host = urlsplit(url).netloc.lower()
+    if url and ("@" in host or host not in {named.strip().lower() for named in hosts if named.strip()}):
+        raise AddressNotNamed("the operator has not named this host", field="url")
+
+
 def check_ask(order: AskRight, offer: Offer) -> None:
-    """A request asks for nothing that the service does not offer. Raises BadCall, RightExceedsOffer."""
+    """A request asks for nothing that the service does not offer. Raises BadOrder, RightExceedsOffer."""
     reason(order.reason)
     if not 1 <= order.days <= MOST_DAYS:
-        raise BadCall(f"1 to {MOST_DAYS}", field="days")
+        raise BadOrder(f"1 to {MOST_DAYS}", field="days")
     exchange.check_right(right_of(order), offer)
 
 
@@ -79,7 +93,7 @@ def answered(
 ) -> RightAsked:
     """The request after its decision: granted for the days and at most the fields that were asked (laws 3, 5).
 
-    Raises AlreadyDecided, SecondEyes, BadCall.
+    Raises AlreadyDecided, SecondEyes, BadOrder.
     """
     if asked.state is not State.WAITING:
         raise AlreadyDecided(state=asked.state.value)
@@ -87,7 +101,7 @@ def answered(
         raise SecondEyes("who asked for a right does not grant it")
     beyond = set(fields) - set(asked.order.fields)
     if beyond:
-        raise BadCall("never more than was asked for: " + " ".join(sorted(beyond)), field="fields")
+        raise BadOrder("never more than was asked for: " + " ".join(sorted(beyond)), field="fields")
     order = replace(asked.order, fields=fields) if fields else asked.order
     until = at + timedelta(days=order.days) if yes else None
     state = State.APPROVED if yes else State.DECLINED
@@ -97,7 +111,7 @@ def answered(
 
 
 def offer_of(order: OfferOrder, description: Any) -> Offer:
-    """The service that a parsed OpenAPI document describes. Raises DescriptionWrong naming the place, BadCall.
+    """The service that a parsed OpenAPI document describes. Raises DescriptionWrong naming the place, BadOrder.
 
     The fields are those of `order`, or else the properties of the first successful JSON answer.
     """
@@ -113,14 +127,14 @@ def offer_of(order: OfferOrder, description: Any) -> Offer:
     if not isinstance(paths, dict) or not paths or not all(str(p).startswith("/") for p in paths):
         raise DescriptionWrong("at least one path, each begins with a slash", field="paths", rule="/...")
     if order.service in RESERVED:
-        raise BadCall("this word is reserved", field="service")
+        raise BadOrder("this word is reserved", field="service")
     fields = order.fields or tuple(_answered_fields(description, paths))
     if not fields:
         raise DescriptionWrong(
             "name the fields: no answer 2xx with application/json lists properties", field="paths", rule="properties"
         )
     if order.url and not re.fullmatch(r"https?://[^\s?#]+", order.url):
-        raise BadCall("an http or https address without query", field="url")
+        raise BadOrder("an http or https address without query", field="url")
     if order.level:
         description = description | {"x-service-level": order.level[:MOST_TEXT]}
     made = Offer(
