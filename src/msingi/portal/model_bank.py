@@ -102,7 +102,7 @@ class DeskLine(Struct, frozen=True, kw_only=True):
 
 
 class DeskPage(Struct, frozen=True, kw_only=True):
-    """A form to begin something, and the list of what there is; perhaps a second list, and ways to other pages (address and label)."""
+    """A form to begin something, and the list of what there is; perhaps a second list, and ways elsewhere."""
 
     asking: Asking
     list_title: str
