@@ -28,6 +28,7 @@ from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
 OFFICER, REGISTRAR, JUDGE, OPERATOR = "enrolment-officer", "registrar", "adjudicator", "operator"
 DESK: Final = (OFFICER, REGISTRAR, JUDGE)
+CARD_ROLES: Final = ("card-officer", REGISTRAR)
 
 
 class Chosen(Struct, frozen=True, array_like=True):
@@ -224,6 +225,8 @@ async def _person(seen: Visit, person_id: PersonId, good: str = "") -> Response[
         Press("/staff/person/change", say(f"counter.do_{verb}"), {"who": who, "verb": verb})
         for verb in changes.possible(person.status, seen.actor.roles)
     )
+    if seen.actor.roles & set(CARD_ROLES):
+        presses = (Press("/staff/person/cards", say("counter.cards"), {"who": who}), *presses)
     sections = [
         Section(say("counter.known"), facts=(
             (say("counter.state"), say(f"counter.status_{person.status.value}")),
