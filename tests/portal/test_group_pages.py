@@ -7,6 +7,7 @@ from tests.portal.conftest import _person
 from msingi.kernel import clock
 from msingi.kernel.context import job_context
 from msingi.payments import acts as payments
+from msingi.portal import views_circles
 from msingi.portal.views_groups import HOME
 
 
@@ -65,3 +66,40 @@ async def test_five_found_a_group_pay_in_and_lend(stack, town, surf):
     assert (await asha.open(f"{at}/nothing")).status_code == 404
     stranger = await surf().sign_in(others[2].number, others[2].phone)
     assert (await stranger.open(f"{HOME}/nobodys")).status_code == 404
+
+
+async def test_three_take_turns(stack, town, surf):
+    """A rotating group on the pages: founded, accepted by all, paid, turned, and left."""
+    home = views_circles.HOME
+    third = await _person(stack, "Mwajuma", "Kinyonga", "+255712000017")
+    asha = await surf().sign_in(town.asha.number, town.asha.phone)
+    await asha.open(f"{home}/new")
+    first = (clock.now() + timedelta(days=9)).date()
+    typed = {
+        "name": "Upatu wa soko", "founder": "Mama Asha", "amount": "1,000", "every": "week", "order": "agreed",
+        "first_day": f"{first.day}", "first_month": f"{first.month}", "first_year": f"{first.year}",
+    }  # fmt: skip
+    named = {"name1": "Baraka", "who1": town.baraka.number, "name2": "Mwajuma", "who2": third.number}
+    await asha.send(f"{home}/new", **typed, turn="9", **named)
+    assert asha.answer.status_code == 422 and "not so many turns" in asha.text
+    await asha.send(f"{home}/new", **typed, turn="2", **named)
+    assert "The group is founded." in asha.text and "Baraka → Mama Asha → Mwajuma" in asha.text
+    at = asha.path.partition("?")[0]
+    for who in (town.baraka, third):
+        one = await surf().sign_in(who.number, who.phone)
+        await one.open(home)
+        assert "Upatu wa soko" in one.text
+        await one.press(f"{at}/answer", accept="yes")
+    assert "You belong to the group." in one.text
+    await asha.open(f"{at}/pay")
+    await asha.send(f"{at}/pay", place="2", round="2")
+    assert asha.answer.status_code == 422 and "Nothing is to be paid for this turn." in asha.text
+    await asha.send(f"{at}/pay", place="2", round="0")
+    assert "It is paid." in asha.text and "Has paid" in asha.text
+    await asha.open(f"{at}/pay")
+    await asha.send(f"{at}/pay", place="3", round="1")  # the cash of the third
+    assert "the turn is paid out" in asha.text and "2,000" in asha.text
+    await one.open(f"{at}/leave")
+    await one.send(f"{at}/leave")
+    assert "You have left the group." in one.text
+    assert (await asha.open(f"{at}/nothing")).status_code == 404

@@ -15,7 +15,7 @@ from msingi.credentials import factor, picture
 from msingi.credentials.model import Reason
 from msingi.identity import acts as identity
 from msingi.kernel.context import Actor, Kind, context, job_context
-from msingi.signin import acts, factors, limits
+from msingi.signin import acts, factors, limits, untold
 from msingi.signin.model import PIN_TRIES, Verdict
 
 __all__ = ["zawadi"]  # fixture, imported by name
@@ -136,6 +136,7 @@ async def test_a_pin_that_is_tried_on_many_people_is_not_enough_alone_and_locks_
 async def test_a_locked_network_turns_nobody_away_it_only_tells_no_more(stack, site, juma, sms, monkeypatch):
     """Whoever shares a network with somebody could else close it to them (law 2)."""
     monkeypatch.setattr(acts, "ANSWER_FLOOR_S", 0.0)
+    monkeypatch.setattr(untold, "FLOOR_S", 0.0)
     browser = site.browser()
     await browser.open("/signin/passkeys")
     first = browser.field("flow")

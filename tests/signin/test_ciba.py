@@ -195,12 +195,12 @@ async def test_a_foreign_form_decides_nothing(site, juma, asha):
     assert forged.status_code == 400
 
 
-async def test_an_institution_cannot_pester(site, zuri):
-    codes = [(await site.party("shop").post(DOOR, wish(zuri), dpop=None)).status_code for _ in range(7)]
-    assert codes == [200] * 6 + [429]
-    nobody = wish(zuri, login_hint="222222222222")
-    codes = [(await site.party("shop").post(DOOR, nobody, dpop=None)).status_code for _ in range(7)]
-    assert codes == [200] * 6 + [429]
+async def test_an_institution_cannot_pester(site, zuri, monkeypatch):
+    """What is heard of it stands in test_lockout.py; here, that nobody's number is taken like somebody's."""
+    monkeypatch.setattr(acts, "MOST_OPEN", 8)
+    for asked in (wish(zuri), wish(zuri, login_hint="222222222222")):
+        codes = [(await site.party("shop").post(DOOR, asked, dpop=None)).status_code for _ in range(9)]
+        assert codes == [200] * 8 + [429]
 
 
 async def test_access_ask_and_decide(stack, rehema, ctx_of, keys):

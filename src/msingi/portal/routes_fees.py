@@ -29,7 +29,8 @@ def _item(seen: Visit, one: Charged) -> Item:
     facts.append(Fact(label=say("fees.product"), text=seen.of(product.name) if product else one.product))
     facts.append(Fact(label=say("fees.since"), day=one.begins))
     state = "fees.returned" if one.state == "returned" else "fees.was_free" if one.free else ""
-    kind = "fees.sale" if one.kind is Kind.SALE else "fees.payment"
+    kinds = {Kind.SALE: "fees.sale", Kind.STANDING: "standing.title", Kind.BILL: "fees.bill"}
+    kind = kinds.get(one.kind, "fees.payment")
     return Item(
         title=f"{say(kind)} {one.transfer_id[-8:]}", facts=(Fact(label=say("statement.day"), at=one.at), *facts),
         state=say(state) if state else "", choices=(

@@ -23,6 +23,9 @@ Laws
    stand in nobody else's way.
 11. An account given back at a centre tells its owner on every known phone, and does nothing weighty for three days.
 
+12. A way from an institution to a person that closed after too many tries is told to that person, who opens it again
+   with two factors, or at a centre: no stranger who knows a number shuts its holder out (`ways`).
+
 Standards: OpenID Connect Core 1.0, RP-Initiated and Back-Channel Logout 1.0, CIBA 1.0 (poll), RFC 6749, 7009
 (revocation), 7523 (client assertions), 7636 (PKCE), 7662 (introspection), 8414 (metadata), 9068 (JWT access tokens),
 9101 (signed requests), 9126 (PAR), 9207 (`iss`), 9396 (authorization details), 9449 (DPoP, with nonces), FAPI 2.0

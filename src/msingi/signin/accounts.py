@@ -14,13 +14,14 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.log import leaf
 from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.stack import Stack
-from msingi.signin import rules, store, wire
+from msingi.signin import limits, rules, store, wire
 from msingi.signin.clients import client, remembered
 from msingi.signin.errors import CoolingOff, OwnAccount, SameHand
 from msingi.signin.model import Client, ClientProposal, NewStaff, Recovered, StaffLine
 from msingi.signin.passkeys import store as passkeys
 from msingi.signin.provider import rsakeys
 from msingi.signin.wallets import store as wallets
+from msingi.signin.ways import store as ways
 
 
 async def _keep_pin(stack: Stack, tx: Tx, account: PersonId, pin: str) -> None:
@@ -42,9 +43,9 @@ async def set_pin(stack: Stack, ctx: Context, person_id: PersonId, pin: str) -> 
 async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, checks: tuple[str, ...]) -> datetime:
     """Give somebody back their account at a centre, after an officer's checks; until when they must take it slowly.
 
-    The person types a new PIN; passkeys, wallet keys, known devices and open sign-ins end, and every phone that is
-    known hears of it. For three days nothing weighty can be approved (`check_not_recovering`), so that the owner can
-    still object.
+    The person types a new PIN; passkeys, wallet keys, known devices and open sign-ins end, every phone that is known
+    hears of it, and no lock that earlier tries put on the account stands any longer. For three days nothing weighty can
+    be approved (`check_not_recovering`), so that the owner can still object.
     `checks` are at least two of `model.CHECKS`. Raises PinNotAcceptable, ChecksMissing.
     """
     rules.check_new_pin(pin)
@@ -57,6 +58,8 @@ async def recover(stack: Stack, ctx: Context, person_id: PersonId, pin: str, che
         await passkeys.remove_all(tx, person_id)
         await wallets.remove_all(tx, person_id)
         await store.forget_devices(tx, person_id)
+        places = [limits.new_devices(stack, person_id), *limits.ways_to(stack, person_id, await ways.institutions(tx))]
+        await ways.open_all(tx, places)
         ended = await store.end_everything(tx, person_id, ctx.at)
         await store.put_recovery(tx, person_id, ctx.actor.institution, checks, ctx.at, until)
         if phone := person.demographics.phone:

@@ -6,13 +6,11 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-import msgspec
-
 from msingi.identity import acts as identity
 from msingi.identity.model import Person, Status
 from msingi.kernel import log, policy
 from msingi.kernel.context import ANYBODY, Context, Kind, context, job_context
-from msingi.kernel.db import Row, Tx
+from msingi.kernel.db import Tx
 from msingi.kernel.errors import Erased, NotFound, Refusal
 from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.log import leaf
@@ -39,16 +37,21 @@ from msingi.signin.errors import AccessDenied, NoPhone, TooManyTries
 from msingi.signin.model import (
     CODE_TRIES,
     CODE_TTL_S,
+    Closed,
     DeviceAdded,
     PinResult,
     Place,
     Proved,
-    Session,
-    SignedOut,
-    StaffAccount,
     Verdict,
     Who,
 )
+from msingi.signin.sessions import end_everything as end_everything
+from msingi.signin.sessions import end_session as end_session
+from msingi.signin.sessions import is_self as is_self
+from msingi.signin.sessions import list_sessions as list_sessions
+from msingi.signin.sessions import live_session as live_session
+from msingi.signin.sessions import load_who, open_session, staff_account
+from msingi.signin.sessions import still_live as still_live
 
 ANSWER_FLOOR_S = 0.25
 
@@ -68,11 +71,6 @@ def is_staff_login(login: str) -> bool:
     return rules.is_staff_login(login)
 
 
-def is_self(ctx: Context, account: PersonId) -> bool:
-    """Whether a member of staff acts on their own account."""
-    return ctx.actor.kind is Kind.STAFF and rules.staff_account_id(ctx.actor.id) == account
-
-
 async def find_account(stack: Stack, login: str, ctx: Context) -> PersonId | None:
     """Whose account is meant by a number, a phone number or a staff id; None for nobody's and for one out of use."""
     if rules.is_staff_login(login):
@@ -83,34 +81,6 @@ async def find_account(stack: Stack, login: str, ctx: Context) -> PersonId | Non
         except Refusal:
             continue
     return None
-
-
-async def load_who(stack: Stack, tx: Tx, account: PersonId | None, login: str) -> Who | None:
-    """The account behind a login, with a member of staff's roles; None if staff with this id do not exist."""
-    if account is None or not rules.is_staff_login(login):
-        return None if account is None else Who(account)
-    found = await staff_account(stack, tx, account)
-    if found is None:
-        return None
-    return Who(account, found.staff_id, found.institution, found.roles, found.name)
-
-
-async def staff_account(stack: Stack, tx: Tx, account: PersonId) -> StaffAccount | None:
-    """A staff account with its name and phone unsealed."""
-    row = await store.staff(tx, account)
-    if row is None:
-        return None
-    name, phone = msgspec.json.decode(
-        await stack.seal.unseal(tx, account, row["sealed"], "signin.staff"), type=tuple[str, str]
-    )
-    return StaffAccount(
-        account_id=account,
-        staff_id=row["staff_id"],
-        institution=row["institution"],
-        roles=frozenset(row["roles"]),
-        name=name,
-        phone=phone,
-    )
 
 
 async def pin_is_right(stack: Stack, tx: Tx, account: PersonId | None, pin: str) -> bool:
@@ -143,13 +113,15 @@ async def verify_pin(
     one_factor: bool = False,
     card: PersonId | None = None,
     untold: bool = False,
+    held: tuple[PersonId | None, str] = (None, ""),
 ) -> PinResult:
     """One attempt with a PIN. With `one_factor`, a right one opens a session at once.
 
     `card` is whose card was shown instead of a login; it counts as that person's tries and as no second factor,
     because a printed code can be copied. A wrong PIN, an unknown number and an account without PIN end alike, after
     the same time (law 1). While one PIN is tried on many people, it alone signs nobody in on a new device. With
-    `untold`, a person on a new device in a locked network gets that verdict, and the caller tells nobody (law 2).
+    `untold`, whoever comes on a new device in a locked network gets that verdict, and the caller tells nobody (law 2).
+    `held` is whose phone or wallet was proved just before, and which: tries count there, as on a known device.
     """
     begun = asyncio.get_running_loop().time()
     login = rules.tidy_login(login[:100])
@@ -158,29 +130,26 @@ async def verify_pin(
     async with stack.db.transaction(permit) as tx:
         who = await load_who(stack, tx, account, login)
         subject = None if who is None else who.person_id
-        known = who is not None and await store.device_known(tx, who.person_id, place.device_hash, ctx.at)
-        key = stack.keys.blind(
-            rules.place_key(str(subject or login), place.device_hash if known else None, place.network)
-        )
-        tries = await store.open_place(tx, key, ctx.at)
-        network = None if known else limits.network_place(stack, place, ctx.at)
-        wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at))
-        result = PinResult(Verdict.LOCKED, retry_after_s=wait_s or 0)
-        if result.retry_after_s and untold and not known and not rules.is_staff_login(login):
-            right = await pin_is_right(stack, tx, subject, pin)
-            result = PinResult(Verdict.UNTOLD, who if right else None)
-        elif not result.retry_after_s:
-            if await pin_is_right(stack, tx, subject, pin):
-                alone = one_factor and (known or not await limits.is_sprayed(stack, tx, pin, ctx.at))
-                cookie = await _open_session(stack, tx, ctx, who, ("pin",), place) if who and alone else ""
-                result = PinResult(Verdict.RIGHT, who, cookie=cookie)
-                await store.forget_place(tx, key)
-            else:
-                result = PinResult(Verdict.WRONG)
-                await store.count_failure(tx, key, rules.after_failure(tries, ctx.at))
-                if network:
-                    await store.add_failure(tx, network, ctx.at)
-                    await limits.count_spray(stack, tx, pin, ctx.at)
+        device = held[1].encode() if subject is not None and subject == held[0] else b""
+        if subject is not None and not device and await store.device_known(tx, subject, place.device_hash, ctx.at):
+            device = place.device_hash
+        key = stack.keys.blind(rules.place_key(str(subject or login), device or None, place.network))
+        tries = await limits.open_pin(tx, subject, key, ctx.at)
+        network = None if device else limits.network_place(stack, place, ctx.at)
+        wait_s = rules.locked_s(tries, ctx.at) or (network and await limits.network_wait_s(tx, network, ctx.at)) or 0
+        if wait_s and (device or not untold):
+            result = PinResult(Verdict.LOCKED, retry_after_s=wait_s)
+        elif not await pin_is_right(stack, tx, subject, pin):
+            result = PinResult(Verdict.UNTOLD if wait_s else Verdict.WRONG)
+        elif wait_s:
+            result = PinResult(Verdict.UNTOLD, who)
+        else:
+            alone = one_factor and (device or not await limits.is_sprayed(stack, tx, pin, ctx.at))
+            cookie = await open_session(stack, tx, ctx, who, ("pin",), place) if who and alone else ""
+            result = PinResult(Verdict.RIGHT, who, cookie=cookie)
+            await store.forget_place(tx, key)
+        if result.verdict is Verdict.WRONG:
+            await _count_wrong(stack, tx, ctx, who, (key, tries, network), pin, via)
         log.append(
             tx,
             permit,
@@ -189,13 +158,28 @@ async def verify_pin(
             detail={
                 "result": result.verdict,
                 "to": via,
-                "device": "known" if known else "new",
+                "device": "known" if device else "new",
                 "by": "card" if card else "login",
             },
         )
     if result.verdict is not Verdict.RIGHT:
         await asyncio.sleep(max(0.0, begun + ANSWER_FLOOR_S - asyncio.get_running_loop().time()))
     return result
+
+
+async def _count_wrong(
+    stack: Stack, tx: Tx, ctx: Context, who: Who | None, at: tuple[bytes, rules.Tries, bytes | None], pin: str, via: str
+) -> None:
+    """Count a wrong PIN where it was tried; its owner hears of it when that closes the place."""
+    key, tries, network = at
+    after = rules.after_failure(tries, ctx.at)
+    await store.count_failure(tx, key, after)
+    if network:
+        await store.add_failure(tx, network, ctx.at)
+        await limits.count_spray(stack, tx, pin, ctx.at)
+    if who is not None and (closed_s := rules.locked_s(after, ctx.at)):
+        closed = Closed(person_id=who.person_id, how="pin", via=via, wait_s=closed_s, staff=bool(who.staff_id))
+        await stack.outbox.emit(tx, Closed.kind, closed)
 
 
 async def active_person(stack: Stack, person_id: PersonId, ctx: Context) -> Person | None:
@@ -233,7 +217,12 @@ async def send_code(
             account = await staff_account(stack, tx, who.person_id)
             phone = account.phone if account else ""
         key = await limits.code_place(stack, tx, who.person_id, bound_to, place, ctx.at)
-        wait = await limits.take_code(tx, key, ctx.at)
+        taken = await limits.take_code(tx, key, ctx.at)
+        wait = taken.wait_s
+        if taken.closed_s and place:
+            by = ctx.actor.institution
+            closed = Closed(person_id=who.person_id, how="way", via=via, by=by, wait_s=taken.closed_s)
+            await stack.outbox.emit(tx, Closed.kind, closed)
         if not wait:
             code = f"{secrets.randbelow(10**6):06d}"
             hashed = stack.keys.blind(f"signin.code|{challenge_id}|{code}")
@@ -248,16 +237,17 @@ async def send_code(
 
 
 async def try_code(
-    stack: Stack, tx: Tx, ctx: Context, who: PersonId, challenge: UUID, bound_to: bytes, code: str
+    stack: Stack, tx: Tx, ctx: Context, who: PersonId, challenge: UUID, bound_to: bytes, code: str, *, use: bool = True
 ) -> Verdict:
-    """Count and judge one answer to a one-time code (law 3)."""
+    """Count and judge one answer to a one-time code (law 3); without `use` a right one works once more."""
     sent = await store.try_challenge(tx, who, challenge, bound_to)
     if sent is None or sent["used_at"] or sent["expires_at"] <= ctx.at or sent["tries"] > CODE_TRIES:
         return Verdict.EXPIRED
     digits = "".join(c for c in code[:32] if c.isdigit())
     if not wire.same(sent["code_hash"], stack.keys.blind(f"signin.code|{challenge}|{digits}")):
         return Verdict.WRONG
-    await store.use_challenge(tx, who, challenge, ctx.at)
+    if use:
+        await store.use_challenge(tx, who, challenge, ctx.at)
     return Verdict.RIGHT
 
 
@@ -269,8 +259,11 @@ async def verify_code(
     cookie = ""
     async with stack.db.transaction(permit) as tx:
         verdict = await try_code(stack, tx, ctx, who.person_id, challenge, place.device_hash, code)
+        if verdict is Verdict.RIGHT and who.staff_id:  # with the roles of now; a closed account gets nowhere
+            staff = await load_who(stack, tx, who.person_id, who.staff_id)
+            who, verdict = staff or who, verdict if staff else Verdict.EXPIRED
         if verdict is Verdict.RIGHT:
-            cookie = await _open_session(stack, tx, ctx, who, ("pin", "otp"), place)
+            cookie = await open_session(stack, tx, ctx, who, ("pin", "otp"), place)
             key = await limits.code_place(stack, tx, who.person_id, place.device_hash, "", ctx.at)
             await store.forget_place(tx, key)
             await _know_device(stack, tx, who.person_id, place, ctx)
@@ -294,7 +287,7 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
         raise AccessDenied(rule="identity in use")
     permit = policy.decide(ctx, "signin.verify-factor", proved.person_id)
     async with stack.db.transaction(permit) as tx:
-        cookie = await _open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
+        cookie = await open_session(stack, tx, ctx, Who(proved.person_id), proved.methods, place, proved.factors)
         if proved.factors > 1:
             await _know_device(stack, tx, proved.person_id, place, ctx)
         detail: leaf.Detail = {
@@ -305,84 +298,3 @@ async def accept_factor(stack: Stack, ctx: Context, proved: Proved, place: Place
         }
         log.append(tx, permit, subject=proved.person_id, detail=detail)
     return cookie
-
-
-async def _open_session(
-    stack: Stack, tx: Tx, ctx: Context, who: Who, methods: tuple[str, ...], place: Place, factors: int = 0
-) -> str:
-    """Open a session and give the sealed cookie that names it; each method counts as a factor unless told."""
-    secret = os.urandom(32)
-    session = Session(
-        person_id=who.person_id,
-        session_id=uuid7(),
-        factors=factors or len(methods),
-        methods=methods,
-        proved_at=ctx.at,
-        seen_at=ctx.at,
-        expires_at=ctx.at + timedelta(seconds=rules.ABSOLUTE_S),
-        agent=rules.device_name(place.agent),
-    )
-    await store.put_session(tx, session, wire.secret_hash(secret))
-    pointer = wire.Pointer(who.person_id, session.session_id, secret, who.staff_id, who.institution)
-    return wire.seal(stack.seal, "session", pointer)
-
-
-async def live_session(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer) -> Session | None:
-    """The session that a cookie names, if it still holds; marks it as used. Staff roles are read afresh."""
-    return await still_live(stack, tx, ctx, pointer, await store.session(tx, pointer.person_id, pointer.item_id))
-
-
-async def still_live(stack: Stack, tx: Tx, ctx: Context, pointer: wire.Pointer, row: Row | None) -> Session | None:
-    """The session in `row`, which `pointer` names, if it still holds; as `live_session`."""
-    if row is None or not wire.same(row["secret_hash"], wire.secret_hash(pointer.secret)):
-        return None
-    if not rules.session_is_live(ctx.at, row["seen_at"], row["expires_at"]):
-        return None
-    more = {}
-    if pointer.staff_id:
-        account = await staff_account(stack, tx, pointer.person_id)
-        if account is None:
-            return None
-        more = {f: getattr(account, f) for f in ("staff_id", "institution", "roles", "name")}
-    if ctx.at - row["seen_at"] > timedelta(seconds=rules.TOUCH_S):
-        await store.touch_session(tx, pointer.person_id, pointer.item_id, ctx.at)
-    return msgspec.convert({**row, "person_id": pointer.person_id, **more}, Session)
-
-
-async def list_sessions(stack: Stack, ctx: Context, account: PersonId) -> list[Session]:
-    """Where one is signed in, newest first."""
-    permit = policy.decide(ctx, "signin.list-sessions", account, self=is_self(ctx, account))
-    async with stack.db.transaction(permit) as tx:
-        found = await store.live_sessions(tx, account, ctx.at)
-        log.append(tx, permit, subject=account, detail={"sessions": len(found)})
-    return found
-
-
-async def end_session(stack: Stack, ctx: Context, account: PersonId, session_id: UUID) -> bool:
-    """End one of one's own sessions and all tokens that came out of it; False if it was not open."""
-    permit = policy.decide(ctx, "signin.end-session", account, self=is_self(ctx, account))
-    async with stack.db.transaction(permit) as tx:
-        ended = await store.end_session(tx, account, session_id, ctx.at)
-        if ended:
-            staff_id = ctx.actor.id if ctx.actor.kind is Kind.STAFF else ""
-            await _tell_clients(stack, tx, account, staff_id, session_id)
-        log.append(tx, permit, subject=account, detail={"ended": ended})
-    return ended
-
-
-async def _tell_clients(
-    stack: Stack, tx: Tx, account: PersonId, staff_id: str = "", session_id: UUID | None = None
-) -> None:
-    """Let the software that signed somebody in hear that this ended (OpenID Connect Back-Channel Logout 1.0)."""
-    for client_id in await store.clients_to_tell(tx, account, session_id):
-        await stack.outbox.emit(tx, "signin.signed-out", SignedOut(client_id, account, staff_id, session_id))
-
-
-async def end_everything(stack: Stack, ctx: Context, person_id: PersonId) -> int:
-    """End all sessions and tokens of somebody whose identity is out of use; the number of sessions that were open."""
-    permit = policy.decide(ctx, "signin.end-everything", person_id)
-    async with stack.db.transaction(permit) as tx:
-        ended = await store.end_everything(tx, person_id, ctx.at)
-        await _tell_clients(stack, tx, person_id)
-        log.append(tx, permit, subject=person_id, detail={"sessions": ended})
-    return ended

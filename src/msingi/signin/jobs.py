@@ -15,8 +15,10 @@ from msingi.signin import acts, store
 from msingi.signin.ciba import store as requests
 from msingi.signin.ciba.routes import offer as offer_approvals
 from msingi.signin.esignet import store as logins
+from msingi.signin.model import Closed
 from msingi.signin.passkeys.routes import offer as offer_passkeys
 from msingi.signin.provider import goodbye
+from msingi.signin.ways import acts as ways
 
 logger = logging.getLogger("msingi.signin")
 PAUSE_S = 3600
@@ -50,6 +52,6 @@ async def end_everything(stack: Stack, payload: bytes) -> None:
         await acts.end_everything(stack, job_context("signin"), news.person_id)
 
 
-doers = {StatusChanged.kind: end_everything, "signin.signed-out": goodbye.tell}
+doers = {StatusChanged.kind: end_everything, "signin.signed-out": goodbye.tell, Closed.kind: ways.tell}
 loops = [sweep_for_ever]
 starts = [offer_approvals, offer_passkeys]

@@ -4,7 +4,7 @@ import base64
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -257,6 +257,23 @@ class Recovered(Struct, frozen=True):
 
     person_id: PersonId
     until: datetime
+
+
+class Closed(Struct, frozen=True, kw_only=True):
+    """Event `signin.closed`: after too many tries with somebody's account a place is closed for `wait_s` seconds.
+
+    `how`: "pin" where wrong PINs were typed; "way" where the way of the institution `by` to them is closed; "quiet"
+    where its requests are kept without a message. `via` is the software's name, if not all of the institution's;
+    `staff` says whose account it is.
+    """
+
+    kind: ClassVar[str] = "signin.closed"
+    person_id: PersonId
+    how: str
+    wait_s: int
+    via: str = ""
+    by: str = ""
+    staff: bool = False
 
 
 class DeviceAdded(Struct, frozen=True):

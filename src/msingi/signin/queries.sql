@@ -60,6 +60,10 @@ ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = n
 -- The sealed PIN hashes of accounts.
 SELECT person_id, sealed FROM signin.factor WHERE person_id = ANY ($1::uuid[]) AND kind = 'pin'
 
+-- name: pin_set_at
+-- When the PIN of an account was set.
+SELECT set_at FROM signin.factor WHERE person_id = $1 AND kind = 'pin'
+
 -- name: device_known
 -- Whether somebody has signed in on this device before; remembers the visit.
 UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 RETURNING known_at

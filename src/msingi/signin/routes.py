@@ -30,6 +30,7 @@ from msingi.signin.provider import routes as provider_routes
 from msingi.signin.provider.model import Flow
 from msingi.signin.provider.wire import oauth_dialect
 from msingi.signin.rules import is_client_id, staff_account_id
+from msingi.signin.ways import routes as ways
 from msingi.signin.wire import b64, say, secret_hash
 
 
@@ -92,7 +93,7 @@ async def pin(request: WebRequest) -> Response[Any]:
     typed = _one(fields, "pin")
     result = await acts.verify_pin(stack, ctx, login, typed, place, client.name, one_factor=alone, untold=True)
     if result.verdict is Verdict.UNTOLD:
-        going = await untold.sent(request, going, client, result.who)
+        going = await untold.sent(request, going, client, result.who, login)
         return page.go(flow.step("/code", flow.sealed(request, going)))
     if result.who is not None:
         if result.cookie:
@@ -343,12 +344,13 @@ pages = Router(
         *esignet.pages,
         *passkeys.pages,
         *cards.pages,
+        *ways.pages,
     ],
     exception_handlers=PAGE_ENDINGS,
     request_max_body_size=flow.FORM,
 )
 doors = Router("/", route_handlers=[list_sessions, end_session, list_agreements, withdraw, recover])
-routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors, esignet.doors]
+routers = [pages, doors, provider_routes.doors, bearer.doors, answers.doors, ciba.doors, esignet.doors, ways.doors]
 dialects = {
     "/oauth": oauth_dialect,
     "/v1/esignet": esignet.esignet_dialect,

@@ -132,6 +132,11 @@ async def pins(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, bytes]:
     return {PersonId(row["person_id"]): row["sealed"] for row in await tx.rows(Q.pins_of, list(person_ids))}
 
 
+async def pin_set_at(tx: Tx, person_id: PersonId) -> datetime | None:
+    """When the PIN of an account was set; None if it has none."""
+    return await tx.value(Q.pin_set_at, person_id)
+
+
 async def device_known(tx: Tx, person_id: PersonId, device_hash: bytes, now: datetime) -> bool:
     """Whether this person has signed in on this device before."""
     return await tx.value(Q.device_known, person_id, device_hash, now) is not None

@@ -18,6 +18,7 @@ from msingi.signin.errors import NoPhone, TooManyTries
 from msingi.signin.model import Client, Verdict, Who
 from msingi.signin.page import WebRequest
 from msingi.signin.provider.model import Flow
+from msingi.signin.rules import is_staff_login, tidy_login
 
 FLOOR_S = 0.5
 REAL, EMPTY = 1, 2
@@ -33,19 +34,27 @@ class Floor:
         await asyncio.sleep(max(0.0, self._begun + FLOOR_S - asyncio.get_running_loop().time()))
 
 
-async def sent(request: WebRequest, going: Flow, client: Client, who: Who | None) -> Flow:
-    """The sign-in at the step of the code, which left only for `who`; of the same length for nobody."""
+async def sent(request: WebRequest, going: Flow, client: Client, who: Who | None, login: str = "") -> Flow:
+    """The sign-in at the step of the code, which left only for `who`; of the same length for nobody.
+
+    `login` is what was typed: staff go on under their staff id, whether it exists or not.
+    """
+    staff_id = tidy_login(login) if login and is_staff_login(login) else ""
     async with Floor():
         found = None
         with suppress(NoPhone, TooManyTries):  # these would tell that the PIN was right
             found = await flow.with_code(request, going, client, who) if who else None
-        empty = replace(going, who=Who(PersonId(uuid7())), challenge_id=uuid7())
-        return replace(found or empty, tail="", untold=REAL if found else EMPTY)
+        known = found.who if found else None
+        # What more is known of somebody would show in the length.
+        whose = Who(known.person_id if known else PersonId(uuid7()), staff_id)
+        challenge_id = (found and found.challenge_id) or uuid7()
+        return replace(going, who=whose, challenge_id=challenge_id, tail="", untold=REAL if found else EMPTY)
 
 
 async def again(request: WebRequest, going: Flow, client: Client) -> Flow:
     """Another code, if one was sent."""
-    return await sent(request, going, client, going.who if going.untold == REAL else None)
+    who = going.who if going.untold == REAL else None
+    return await sent(request, going, client, who, going.who.staff_id if going.who else "")
 
 
 async def tried(request: WebRequest, going: Flow, client: Client, code: str) -> tuple[Verdict, str]:

@@ -50,8 +50,9 @@ async def _count_nobody(stack: Stack, ctx: Context, question: Question) -> None:
     """Count a code that was sent to nobody like one that was sent. Raises TooManyTries, as for somebody."""
     permit = policy.decide(ctx, "signin.send-answer-code", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
-        key = stack.keys.blind(f"signin.sms|nobody|{limits.nobody(question)}|{ctx.actor.institution}")
-        wait_s = await limits.take_code(tx, key, ctx.at)
+        whom = f"nobody|{limits.nobody(question)}"
+        key = limits.way_key(stack, limits.Way.CODES, whom, ctx.actor.institution)
+        wait_s = (await limits.take_code(tx, key, ctx.at)).wait_s
         log.append(tx, permit, detail={"result": "locked" if wait_s else "sent"})
     if wait_s:
         raise TooManyTries(retry_after_s=wait_s)

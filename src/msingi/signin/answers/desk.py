@@ -25,7 +25,7 @@ from msingi.signin import acts as signin
 from msingi.signin import limits, rules, wire
 from msingi.signin.answers import store
 from msingi.signin.errors import FlowLost, TooManyTries
-from msingi.signin.model import CODE_TRIES, Alarm, AlarmRaised, Question
+from msingi.signin.model import CODE_TRIES, Alarm, AlarmRaised, Closed, Question
 from msingi.signin.rules import Tries
 from msingi.signin.together import Together
 
@@ -118,8 +118,8 @@ def _case(stack: Stack, asked: Asked, known: Matched) -> _Case:
         asked.ctx, "signin.answer", policy.NOBODY if person_id is None else person_id, each=question.each
     )
     named = str(person_id or limits.nobody(question))
-    place = f"institution:{asked.ctx.actor.institution}"
-    secret, facts = (stack.keys.blind(rules.place_key(named, None, f"{place}{kind}")) for kind in ("", "|facts"))
+    ways = (limits.Way.SECRETS, limits.Way.FACTS)
+    secret, facts = (limits.way_key(stack, way, named, asked.ctx.actor.institution) for way in ways)
     case = _Case(asked, permit, person_id, known.so, secret, facts)
     if question.code:
         case.secret_right = False
@@ -142,7 +142,7 @@ async def _round(stack: Stack, cases: list[_Case]) -> None:
         for case in cases:
             case.wait_s = _wait_s(case, counters, windows, at)
         await _prove(stack, tx, [case for case in cases if not case.wait_s], at)
-        await _count(tx, cases, counters, at)
+        await _count(stack, tx, cases, counters, at)
         await _watch(stack, tx, cases, windows, at)
         for case in cases:
             _leave(tx, case)
@@ -196,7 +196,7 @@ def _code_fits(stack: Stack, case: _Case, sent: Row | None, at: datetime) -> boo
     return wire.same(sent["code_hash"], stack.keys.blind(f"signin.code|{case.challenge}|{digits}"))
 
 
-async def _count(tx: Tx, cases: list[_Case], counters: dict[bytes, Tries], at: datetime) -> None:
+async def _count(stack: Stack, tx: Tx, cases: list[_Case], counters: dict[bytes, Tries], at: datetime) -> None:
     wrong: dict[bytes, Tries] = {}
     cleared = []
     for case in (c for c in cases if not c.wait_s):
@@ -209,6 +209,11 @@ async def _count(tx: Tx, cases: list[_Case], counters: dict[bytes, Tries], at: d
                 cleared.append(case.secret)
         if question.said is not None and (nobody or not all(case.so.values())):
             wrong[case.facts] = rules.after_failure(counters.get(case.facts), at)
+        closed_s = max((rules.locked_s(wrong[p], at) for p in (case.secret, case.facts) if p in wrong), default=0)
+        if closed_s and case.person_id is not None:  # they hear of it, and open the way again if they need it
+            by = case.asked.ctx.actor.institution
+            closed = Closed(person_id=case.person_id, how="way", by=by, wait_s=closed_s)
+            await stack.outbox.emit(tx, Closed.kind, closed)
     if wrong:
         await store.write_places(tx, wrong)
     if cleared:

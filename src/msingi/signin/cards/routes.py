@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from msingi.kernel import web
 from msingi.kernel.errors import Malformed, NotFound, Refusal
 from msingi.kernel.stack import Stack
-from msingi.signin import acts, factors, flow, page
+from msingi.signin import acts, factors, flow, page, untold
 from msingi.signin.model import Verdict
 from msingi.signin.page import WebRequest
 from msingi.signin.provider.model import Flow
@@ -64,11 +64,15 @@ async def card_answer(request: WebRequest) -> Response[Any]:
         return _shown(request, going, lang, client.name, say(fault, lang), 422)
     ctx = acts.proving(web.request_id(request))
     whose = await factors.of(stack).holder(stack, ctx, text)
-    # Nobody's card is tried like somebody's: same work, same time, same answer, and counted against this network.
+    # Nobody's card is tried like somebody's: same work, same time, same answer, counted by itself and by this network.
+    nobody = "" if whose else f"card:{stack.keys.blind(f'signin.card|{text}').hex()[:32]}"
     result = await acts.verify_pin(
-        stack, ctx, "card:unknown" if whose is None else "", str(fields.get("pin", "")), page.place_of(request),
-        client.name, one_factor=going.asked.factors == 1, card=whose,
+        stack, ctx, nobody, str(fields.get("pin", "")), page.place_of(request),
+        client.name, one_factor=going.asked.factors == 1, card=whose, untold=True,
     )  # fmt: skip
+    if result.verdict is Verdict.UNTOLD:  # nobody is turned away, and nobody told whether the PIN was right
+        going = await untold.sent(request, going, client, result.who)
+        return page.go(flow.step("/code", flow.sealed(request, going)))
     if result.who is not None:
         if result.cookie:
             cookie = page.cookie(stack, page.SESSION, result.cookie)

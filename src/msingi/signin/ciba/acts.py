@@ -16,9 +16,9 @@ from msingi.signin import acts as signin
 from msingi.signin import limits, wire
 from msingi.signin import store as counters
 from msingi.signin.ciba import rules, store
-from msingi.signin.ciba.model import Accepted, Decision, Pointer, Waiting, Wish
+from msingi.signin.ciba.model import MOST_OPEN, MOST_TOLD, Accepted, Decision, Pointer, Waiting, Wish
 from msingi.signin.errors import FlowLost, InvalidGrant, SlowDown, TooManyTries
-from msingi.signin.model import Client
+from msingi.signin.model import Client, Closed
 from msingi.signin.provider import acts as provider
 from msingi.signin.provider.extend import TokenAsk
 from msingi.signin.provider.model import Once, Terms, Tokens
@@ -27,7 +27,7 @@ from msingi.signin.provider.onces import claim_once
 
 def _place(stack: Stack, client: Client, named: str) -> bytes:
     """Where an institution's requests to a person are counted, until one is approved."""
-    return stack.keys.blind(f"signin.ciba|{client.institution}|{named}")
+    return limits.way_key(stack, limits.Way.REQUESTS, named, client.institution)
 
 
 async def ask(
@@ -41,8 +41,8 @@ async def ask(
 ) -> Accepted:
     """Put a request before a person, and tell them by SMS. Nobody's request waits and runs out (law 2).
 
-    `hint` is what named nobody. Raises TooManyTries once six of this institution's requests to the person were not
-    approved (law 3).
+    `hint` is what named nobody. After six requests of this institution that were not approved, further ones are kept
+    without a message (law 3); after sixty, TooManyTries is raised until the person opens the way, or for a while.
     """
     known = person_id is not None
     about = person_id if person_id is not None else PersonId(uuid7())
@@ -55,12 +55,17 @@ async def ask(
     async with stack.db.transaction(permit) as tx:
         await claim_once(tx, onces)
         key = _place(stack, client, str(about) if known else f"nobody|{limits.digits(hint)}")
-        wait_s = await limits.take_code(tx, key, ctx.at)
+        taken = await limits.take_code(tx, key, ctx.at, MOST_OPEN)
+        wait_s, quiet = taken.wait_s, taken.tries > MOST_TOLD
+        if known and (taken.closed_s or taken.tries == MOST_TOLD + 1):
+            how, by = "way" if taken.closed_s else "quiet", client.institution
+            closed = Closed(person_id=about, how=how, via=client.name, by=by, wait_s=taken.closed_s)
+            await stack.outbox.emit(tx, Closed.kind, closed)
         if not wait_s:
             until = ctx.at + timedelta(seconds=wish.lives_s)
             hashed = wire.secret_hash(secret)
             await store.put_request(tx, about, request_id, client.client_id, hashed, wish, ctx.at, until)
-            if phone:
+            if phone and not quiet:
                 parts = {
                     "client": client.name,
                     "message": wish.message,
@@ -68,7 +73,7 @@ async def ask(
                 }
                 text = wire.say("sms_request", language, **parts)
                 await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, text, "approval"))
-        detail = rules.described(client, wish) | {"result": "locked" if wait_s else "asked"}
+        detail = rules.described(client, wish) | {"result": "locked" if wait_s else "kept" if quiet else "asked"}
         log.append(tx, permit, subject=about if known and not wait_s else None, detail=detail)
     if wait_s:
         raise TooManyTries(retry_after_s=wait_s)

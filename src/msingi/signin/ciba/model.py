@@ -12,6 +12,8 @@ INTERVAL_S = 5
 EXPIRES_S = 300
 LONGEST_S = 600
 MESSAGE_LONGEST = 100
+MOST_TOLD = 6  # requests of one institution, not approved, that a person is sent a message about
+MOST_OPEN = 60  # those that are kept
 
 
 class Wish(Struct, frozen=True, kw_only=True, omit_defaults=True):

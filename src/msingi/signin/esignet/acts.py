@@ -6,17 +6,19 @@ provider: what stops a guesser or a thief there, stops them here.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
+from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import store as agreements
-from msingi.signin import wire
-from msingi.signin.errors import FlowLost, TooManyTries
+from msingi.signin import untold, wire
+from msingi.signin.errors import FlowLost, NoPhone, TooManyTries
 from msingi.signin.esignet import reading, store
 from msingi.signin.esignet.model import LINK_TTL_S, LINKED_TTL_S, Chosen, Link, Login
 from msingi.signin.esignet.rules import Fault
@@ -95,12 +97,18 @@ async def send_code(
     if not wire.same(login.named, stack.keys.blind(f"signin.login|{individual}")):
         raise Fault("invalid_identifier", "not the number whose PIN was right")
     text = ("sms_signin", lang, client.name)
-    try:
-        challenge_id, tail = await signin.send_code(stack, ctx, who, bound_to, "", text)
-    except TooManyTries as locked:
-        raise Fault(
-            "send_otp_failed", f"too many codes; again in {locked.facts.get('retry_after_s')} seconds"
-        ) from None
+    challenge_id, tail = uuid7(), ""
+    if login.flow.untold:
+        async with untold.Floor():
+            with suppress(NoPhone, TooManyTries):  # these would tell that the PIN was right
+                if login.flow.untold == untold.REAL:
+                    challenge_id, _ = await signin.send_code(stack, ctx, who, bound_to, "", text)
+    else:
+        try:
+            challenge_id, tail = await signin.send_code(stack, ctx, who, bound_to, "", text)
+        except TooManyTries as locked:
+            wait_s = locked.facts.get("retry_after_s")
+            raise Fault("send_otp_failed", f"too many codes; again in {wait_s} seconds") from None
 
     def sent(was: Login) -> Login:
         flow = msgspec.structs.replace(check_open(was).flow, challenge_id=challenge_id, tail=tail)
@@ -168,7 +176,9 @@ async def link_code(stack: Stack, ctx: Context, key: bytes, device_hash: bytes) 
     def offered(login: Login) -> Login:
         if check_open(login).flow.device_hash != device_hash or login.session:
             raise Fault("invalid_transaction_id", "a sign-in of this browser that nobody has finished")
-        flow = msgspec.structs.replace(login.flow, who=None, challenge_id=None) if login.by_link else login.flow
+        flow = login.flow
+        if login.by_link:
+            flow = msgspec.structs.replace(flow, who=None, challenge_id=None, untold=0)
         # What was proved on a device that was linked before is not the next one's.
         new = {"link": wire.secret_hash(secret), "link_until": until, "linked_at": 0, "signed": None, "flow": flow}
         return msgspec.structs.replace(login, **new)

@@ -4,13 +4,15 @@ Each proof is an act of sign-in or of its wallets; here they are only put togeth
 does not decide about, and a wallet signs on the linked device alone: there it is its owner who holds it.
 """
 
+from contextlib import nullcontext
+
 import msgspec
 
 from msingi.kernel.context import Context
-from msingi.kernel.ids import PersonId
+from msingi.kernel.ids import PersonId, uuid7
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
-from msingi.signin import wire
+from msingi.signin import untold, wire
 from msingi.signin.errors import AccessDenied, FlowLost
 from msingi.signin.esignet.acts import check_open, follow, known_to
 from msingi.signin.esignet.model import Login, Said
@@ -52,6 +54,8 @@ async def prove(stack: Stack, ctx: Context, login: Login, one: Try) -> Login:
         if session:
             return await _proven(stack, ctx, one, session)
     who = known_to(login, one.by_link)
+    if holder is not None and login.flow.untold:
+        who = None  # whether that PIN was right is told to nobody, and so not to a wallet either
     if holder is not None and who is not None:
         if holder != who.person_id:
             raise Fault("invalid_identifier", "the wallet is another person's")
@@ -59,8 +63,11 @@ async def prove(stack: Stack, ctx: Context, login: Login, one: Try) -> Login:
     if holder is not None and alone and wanted == 1:
         return await _accepted(stack, ctx, one, Proved(holder, wallets.METHODS, 1))
     if who is None or "OTP" not in said.answers:
-        raise Fault("invalid_no_of_challenges", _more(who, holder))
+        raise Fault("invalid_no_of_challenges", _UNTOLD if login.flow.untold and who else _more(who, holder))
     return await _by_code(stack, ctx, login, one, who)
+
+
+_UNTOLD = "ask for a code at send-otp, and send it as OTP: it leaves only if number and PIN were right"
 
 
 def _more(who: Who | None, holder: PersonId | None) -> str:
@@ -85,7 +92,9 @@ async def _by_wallet(stack: Stack, ctx: Context, login: Login, one: Try) -> tupl
 
     def signed(was: Login) -> Login:
         # The PIN that was typed in the browser is not the linked device's.
-        flow = check_open(was).flow if was.by_link else replace(check_open(was).flow, who=None, challenge_id=None)
+        flow = check_open(was).flow
+        if not was.by_link:
+            flow = replace(flow, who=None, challenge_id=None, untold=0)
         return replace(was, flow=flow, signed=proved.person_id, by_link=True)
 
     return await follow(stack, ctx, one.key, "wallet signed", signed), alone
@@ -94,17 +103,23 @@ async def _by_wallet(stack: Stack, ctx: Context, login: Login, one: Try) -> tupl
 async def _by_pin(stack: Stack, ctx: Context, login: Login, one: Try, *, one_factor: bool) -> tuple[Login, str]:
     """The sign-in once the PIN was right, and the session that it opened where it is enough."""
     pin, named = one.said.answers["PIN"], one.said.individual
-    result = await signin.verify_pin(stack, ctx, named, pin, one.place, one.client.name, one_factor=one_factor)
+    holder = login.signed if one.by_link else None
+    result = await signin.verify_pin(
+        stack, ctx, named, pin, one.place, one.client.name,
+        one_factor=one_factor, untold=holder is None, held=(holder, "wallet"),
+    )  # fmt: skip
     if result.verdict is Verdict.LOCKED:
         raise Fault("individual_id_blocked", f"too many tries; again in {result.retry_after_s} seconds")
-    if result.who is None:
+    hidden = result.verdict is Verdict.UNTOLD
+    if result.who is None and not hidden:
         raise Fault("auth_failed", "the number or the PIN is wrong")
     if result.cookie:
         return login, result.cookie
-    who = result.who
+    mark = (untold.REAL if result.who else untold.EMPTY) if hidden else 0
+    who = result.who or Who(PersonId(uuid7()))
 
     def knows(was: Login) -> Login:
-        flow = replace(check_open(was).flow, who=who, challenge_id=None, tail="")
+        flow = replace(check_open(was).flow, who=who, challenge_id=None, tail="", untold=mark)
         return replace(was, flow=flow, named=_named(stack, one), by_link=one.by_link)
 
     return await follow(stack, ctx, one.key, "PIN right", knows), ""
@@ -117,7 +132,10 @@ async def _by_code(stack: Stack, ctx: Context, login: Login, one: Try, who: Who)
     if challenge is None:
         raise Fault("auth_failed", "no code was sent: ask for one at send-otp")
     code = one.said.answers["OTP"]
-    verdict, session = await signin.verify_code(stack, ctx, who, challenge, code, one.place, one.client.name)
+    async with untold.Floor() if login.flow.untold else nullcontext():
+        verdict, session = Verdict.WRONG, ""
+        if login.flow.untold != untold.EMPTY:
+            verdict, session = await signin.verify_code(stack, ctx, who, challenge, code, one.place, one.client.name)
     if verdict is not Verdict.RIGHT:
         raise Fault("auth_failed", "the code is wrong, or too old")
     return await _proven(stack, ctx, one, session)
@@ -135,7 +153,7 @@ async def _proven(stack: Stack, ctx: Context, one: Try, session: str) -> Login:
     def proven(login: Login) -> Login:
         if login.session:
             raise Fault("invalid_transaction_id", "somebody signed in here meanwhile")
-        flow = replace(check_open(login).flow, who=None, challenge_id=None, tail="")
+        flow = replace(check_open(login).flow, who=None, challenge_id=None, tail="", untold=0)
         return replace(login, flow=flow, session=session, by_link=one.by_link, signed=None)
 
     return await follow(stack, ctx, one.key, "proven", proven)

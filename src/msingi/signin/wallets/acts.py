@@ -35,7 +35,7 @@ def _bound_to(ctx: Context) -> bytes:
 
 
 def _place(ctx: Context) -> str:
-    return f"wallets of institution:{ctx.actor.institution}"
+    return limits.wallets_of(ctx.actor.institution)
 
 
 async def _account(stack: Stack, individual: str) -> PersonId | None:
@@ -71,8 +71,9 @@ async def send_binding_code(stack: Stack, ctx: Context, individual: str) -> None
 async def _count_nobody(stack: Stack, ctx: Context, individual: str) -> None:
     permit = policy.decide(ctx, "signin.send-binding-code", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
-        key = stack.keys.blind(f"signin.sms|nobody|{limits.digits(individual)}|{_place(ctx)}")
-        wait_s = await limits.take_code(tx, key, ctx.at)
+        whom = f"nobody|{limits.digits(individual)}"
+        key = limits.way_key(stack, limits.Way.WALLET_CODES, whom, ctx.actor.institution)
+        wait_s = (await limits.take_code(tx, key, ctx.at)).wait_s
         log.append(tx, permit, detail={"result": "locked" if wait_s else "sent"})
     if wait_s:
         raise TooManyTries(retry_after_s=wait_s)
@@ -92,7 +93,7 @@ async def bind_wallet(stack: Stack, ctx: Context, order: Binding) -> Bound:
         if await kept.is_taken(tx, until_of(mark)[0]):
             raise WalletKeyTaken()
     person_id = await _account(stack, order.individual)
-    by_pin = await _pin_is_right(stack, ctx, order, client)
+    by_pin = await _pin_is_right(stack, ctx, person_id, order, client)
     person = None if person_id is None else await signin.active_person(stack, person_id, signin.own_work())
     if person_id is None or person is None or by_pin is False:
         await _until(begun)
@@ -124,23 +125,37 @@ async def bind_wallet(stack: Stack, ctx: Context, order: Binding) -> Bound:
     return await _certified(stack, ctx, person_id, key)
 
 
-async def _pin_is_right(stack: Stack, ctx: Context, order: Binding, client: Client) -> bool | None:
-    """None where no PIN was typed. Raises TooManyTries."""
+async def _pin_is_right(
+    stack: Stack, ctx: Context, person_id: PersonId | None, order: Binding, client: Client
+) -> bool | None:
+    """None where no PIN was typed. Raises TooManyTries.
+
+    The PIN is looked at only if the code was right: whoever has not the phone learns nothing of the PIN, and cannot
+    close this wallet to its owner (law 6).
+    """
     if not order.pin:
         return None
-    place = Place(_bound_to(ctx), _place(ctx))
-    proving = signin.proving(ctx.request_id)
-    result = await signin.verify_pin(stack, proving, order.individual, order.pin, place, client.name)
+    if person_id is None:
+        return False
+    permit = policy.decide(ctx, "signin.bind-wallet", person_id)
+    async with stack.db.transaction(permit) as tx:
+        verdict = await _try_code(stack, tx, ctx, person_id, order.code, use=False)
+        log.append(tx, permit, subject=person_id, detail={"to": client.name, "result": f"code {verdict}"})
+    if verdict is not Verdict.RIGHT:
+        return False
+    place, proving = Place(_bound_to(ctx), _place(ctx)), signin.proving(ctx.request_id)
+    held = (person_id, _place(ctx))
+    result = await signin.verify_pin(stack, proving, order.individual, order.pin, place, client.name, held=held)
     if result.verdict is Verdict.LOCKED:
         raise TooManyTries(retry_after_s=result.retry_after_s)
     return result.verdict is Verdict.RIGHT
 
 
-async def _try_code(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId, code: str) -> Verdict:
+async def _try_code(stack: Stack, tx: Tx, ctx: Context, person_id: PersonId, code: str, *, use: bool = True) -> Verdict:
     challenge = await kept.newest_code(tx, person_id, _bound_to(ctx))
     if challenge is None:
         return Verdict.EXPIRED
-    return await signin.try_code(stack, tx, ctx, person_id, challenge, _bound_to(ctx), code)
+    return await signin.try_code(stack, tx, ctx, person_id, challenge, _bound_to(ctx), code, use=use)
 
 
 async def _tell(stack: Stack, tx: Tx, person: Person, client: Client) -> None:
