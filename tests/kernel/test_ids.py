@@ -1,32 +1,11 @@
-"""Identifiers and the random bytes that they are made of."""
+"""Identifiers."""
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import msgspec
-import pytest
 
 from msingi.kernel import ids
 from msingi.kernel.inline import literal
-
-
-def test_random_bytes_are_given_once() -> None:
-    """To no two callers, in whatever thread, and not again in a child of this program."""
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda _: ids.random_bytes(12), range(2_000)))
-    assert len(set(found)) == 2_000 and {len(one) for one in found} == {12}
-    ids.random_bytes(1)  # so that blocks are waiting, which a child would inherit
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writer, b"".join(ids.random_bytes(64) for _ in range(16)))
-        os._exit(0)
-    os.waitpid(child, 0)
-    there = os.read(reader, 64 * 16)
-    assert all(ids.random_bytes(64) not in there for _ in range(16))
-    with pytest.raises(ValueError, match="64"):
-        ids.random_bytes(65)
 
 
 def test_ids_are_uuids_like_any_other() -> None:
