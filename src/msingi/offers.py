@@ -137,7 +137,12 @@ def _offer_person(owner: str) -> None:
         owner,
         answer,
         _described(
-            "Facts about a person from the identity register",
+            _says(
+                "Facts about a person from the identity register",
+                "Taarifa za mtu kutoka daftari la utambulisho",
+                "Données d’une personne tirées du registre d’identité",
+                "بيانات شخص من سجل الهوية",
+            ),
             {
                 name: {"type": "string", "x-title": dict(zip(("en", "sw", "fr", "ar"), labels, strict=True))}
                 for name, labels in PERSON_LABELS.items()
@@ -167,7 +172,15 @@ def _offer_changes(owner: str) -> None:
         "identity-changes",
         owner,
         answer,
-        _described("That the identity of somebody whom an institution relies on has changed", {"change": {}}),
+        _described(
+            _says(
+                "That the identity of somebody whom an institution relies on has changed",
+                "Kwamba utambulisho wa mtu anayetegemewa na taasisi umebadilika",
+                "Que l’identité d’une personne suivie par une institution a changé",
+                "أن هوية شخص تعتمد عليه مؤسسة قد تغيرت",
+            ),
+            {"change": {}},
+        ),
         fields=("change",),
         purposes=("identity-proofing", "payment", "social-protection", "health-care", "fraud-prevention"),
         bases=("contract", "legal-obligation", "public-task", "consent"),
@@ -201,7 +214,12 @@ def _offer_asking(owner: str) -> None:
         owner,
         answer,
         _described(
-            "Asks a person for a consent to a data agreement of the asking institution's own; the person decides",
+            _says(
+                "Asks a person for a consent to a data agreement of the asking institution's own; the person decides",
+                "Humwomba mtu ridhaa kwa makubaliano ya data ya taasisi inayouliza; mtu ndiye anayeamua",
+                "Demande à une personne son accord sur les données de l’institution ; la personne décide",
+                "يطلب من شخص موافقته على اتفاق بيانات للمؤسسة السائلة؛ والشخص هو من يقرر",
+            ),
             {name: {"type": "string"} for name in ("request", "lapses_at", "subject")},
             "post",
         ),
@@ -231,7 +249,15 @@ def _offer_summary(owner: str, provider: str) -> None:
         "patient-summary",
         owner,
         answer,
-        _described("International Patient Summary of a person, a FHIR R4 document", {}),
+        _described(
+            _says(
+                "International Patient Summary of a person, a FHIR R4 document",
+                "Muhtasari wa kimataifa wa afya ya mtu, hati ya FHIR R4",
+                "Résumé médical international d’une personne, un document FHIR R4",
+                "الملخص الصحي الدولي لشخص، وثيقة FHIR R4",
+            ),
+            {},
+        ),
         fields=("summary",),
         purposes=("health-care",),
         bases=("consent",),
@@ -268,7 +294,15 @@ def offer_shown(stack: Stack) -> None:
         SHOWN,
         owner,
         answer,
-        _described("What a person shows from a wallet", {f: {"type": "string"} for f in fields}),
+        _described(
+            _says(
+                "What a person shows from a wallet",
+                "Anachoonyesha mtu kutoka pochi yake",
+                "Ce qu’une personne montre de son portefeuille",
+                "ما يظهره الشخص من محفظته",
+            ),
+            {f: {"type": "string"} for f in fields},
+        ),
         fields=fields,
         purposes=("identity-proofing", "payment", "social-protection", "health-care", "public-service"),
         bases=("consent", "contract", "legal-obligation", "public-task"),
@@ -283,12 +317,17 @@ def offer_shown(stack: Stack) -> None:
     presentation.register_rights(stack, right_to_see)
 
 
-def _described(title: str, properties: dict[str, Any], method: str = "get") -> dict[str, Any]:
+def _says(en: str, sw: str, fr: str, ar: str) -> dict[str, str]:
+    return {"en": en, "sw": sw, "fr": fr, "ar": ar}
+
+
+def _described(said: dict[str, str], properties: dict[str, Any], method: str = "get") -> dict[str, Any]:
+    title = said["en"]
     answer = {"description": title, "content": {"application/json": {"schema": {"properties": properties}}}}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1"},
-        "paths": {"/": {method: {"summary": title, "responses": {"200": answer}}}},
+        "paths": {"/": {method: {"summary": title, "x-title": said, "responses": {"200": answer}}}},
     }
 
 

@@ -80,6 +80,11 @@ class Problem(Struct, frozen=True):
     about: str
     remedy: str
 
+    @property
+    def room(self) -> str:
+        """The building block that says it; a reason of all of them stands under `every`."""
+        return self.code.partition(".")[0] if "." in self.code else "every"
+
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     name = schema.get("$ref", "").rpartition("/")[2]

@@ -234,7 +234,9 @@ async def measured(
 ) -> None:
     """Enrol for a while, `batch` people a transaction, and print what it took."""
     ctx = job_context("bench", "identity-registration", "legal-obligation")
-    backend, trips = await stack.db._pool.fetchval("SELECT pg_backend_pid()"), 0
+    trips = 0
+    async with stack.db.glance() as link:  # the one that is lent again and again; to ask the pool for it waits for ever
+        backend = await link.fetchval("SELECT pg_backend_pid()")
     came = await owner.fetchval("SELECT count(*) FROM kernel.once")
     coming, source = orders(people, came), f"bench-{came}"
     took: list[float] = []

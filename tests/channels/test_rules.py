@@ -24,6 +24,12 @@ LONG = {
     "day": "21/11",
     "who": "Zahanati ya Mwembeni",
     "list": "1 Kiswahili\n2 English",
+    "saved": "TSh 9,999,999",
+    "owes": "TSh 9,999,999",
+    "whose": "Mwanahamisi Juma",
+    "price": "TSh 9,999,999",
+    "signed": "2",
+    "needed": "3",
 }
 
 

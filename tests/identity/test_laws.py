@@ -241,13 +241,13 @@ people = st.builds(
 def test_whoever_is_passed_over_early_would_not_have_been_held(one, other, given_, family, bound):
     rarity = {"given": given_, "family": family}
     if scoring.bits(scoring.reasons(one, other, rarity)) >= bound:
-        assert scoring.may_reach(one, other, rarity, bound)
+        assert scoring.sieve(one, rarity, bound)(other)
 
 
 def test_a_stranger_with_the_same_sound_of_the_name_is_passed_over_early():
     stranger = _traits("Mariamu", "Ngonyani", "1951-03-30", line="Mtaa wa Uhuru 12", locality="Songea")
-    assert not scoring.may_reach(KNOWN, stranger, {"given": -6.0, "family": -6.0}, 20.0)
-    assert scoring.may_reach(KNOWN, KNOWN, {}, scoring.weights().most_bits)
+    assert not scoring.sieve(KNOWN, {"given": -6.0, "family": -6.0}, 20.0)(stranger)
+    assert scoring.sieve(KNOWN, {}, scoring.weights().most_bits)(KNOWN)
 
 
 def picture(size: tuple[int, int] = (480, 640), form: str = "JPEG", mode: str = "RGB") -> bytes:

@@ -18,9 +18,11 @@ from msingi.payments import acts as ledger
 from msingi.payments import audit, charges, errors, holding
 from msingi.payments import rules as ledger_rules
 from msingi.payments.bank import acts as bank
-from msingi.payments.bank.model import MerchantOrder, Purchase
+from msingi.payments.bank import asking, standing
+from msingi.payments.bank.model import BillOrder, MerchantOrder, Purchase, StandingOrder
 from msingi.payments.fees import acts, rules, taking
 from msingi.payments.fees.errors import FeeChanged
+from msingi.payments.fees.model import Kind
 from msingi.payments.model import AccountKind, Alias, TransferOrder
 from msingi.payments.products import acts as products
 from msingi.payments.products import catalogue
@@ -40,10 +42,16 @@ CHARGE = Charge(
     free_per_month=1, bands=(FeeBand(up_to_minor=1_000, fee_minor=20), FeeBand(up_to_minor=LARGEST, rate_bp=100))
 )
 SALES = Charge(bands=(FeeBand(up_to_minor=500), FeeBand(up_to_minor=LARGEST, rate_bp=200, most_minor=70)))
+STANDING = Charge(free_per_month=1, bands=(FeeBand(up_to_minor=LARGEST, fee_minor=30),))
+BILLS = Charge(bands=(FeeBand(up_to_minor=LARGEST, fee_minor=40),))
 MADE = catalogue.Catalogue(
     version="t", announce_days=0, tax=Tax(name={"en": "Excise"}, rate_bp=1_000, institution="hazina"),
     products=(
         Product(code="current", kind="current", name={"en": "C"}, text={}, terms=terms(transfers=CHARGE)),
+        Product(
+            code="full", kind="current", name={"en": "F"}, text={},
+            terms=terms(transfers=CHARGE, standing=STANDING, bills=BILLS, own_free=True),
+        ),
         Product(code="shop", kind="merchant", name={"en": "S"}, text={}, terms=terms(sales=SALES), standard=True),
     ),
 )  # fmt: skip
@@ -99,10 +107,10 @@ async def earned(stack):
     return found
 
 
-async def payer(stack, source, amount):
+async def payer(stack, source, amount, product="current"):
     """Somebody with a current account and money, known to pay fees."""
     who = await kit.enrolled(stack)
-    own = await products.open_product(stack, kit.as_person(who.id), "current")
+    own = await products.open_product(stack, kit.as_person(who.id), product)
     if amount:
         await ledger.ledger.post(stack, [kit.order(stack, "institution:hazina", source.number, own.account, amount)])
     acts.taking(stack)._loaded = taking.EVER
@@ -247,6 +255,57 @@ async def test_what_broke_off_is_settled_by_what_the_ledger_says(stack, source, 
     month = f"{clock.now() + timedelta(hours=3):%Y-%m}"
     assert [one.fee_minor for one in await acts.fees_of_month(stack, ctx, own, month)] == [20, 0]
     assert await balance(stack, who, own) == 1_000 - 200 - 22
+
+
+async def test_law_1_a_bill_costs_what_was_shown(stack, source):
+    (who, own), before = await payer(stack, source, 10_000, "full"), await earned(stack)
+    asker = await kit.enrolled(stack)
+    till = await kit.wallet(stack, asker.id)
+    ctx, asking_for = kit.as_person(who), BillOrder(key="b", account=till.number, amount_minor=900, title="Maji")
+    bill = await asking.make_bill(stack, kit.as_person(asker.id), asking_for)
+    shown = await acts.quote_fee(stack, ctx, own, 900, kind=Kind.BILL)
+    assert (shown.fee_minor, shown.tax_minor) == (40, 4)
+    with pytest.raises(FeeChanged):
+        await asking.pay_bill(stack, ctx, bill.reference, own, 43)
+    assert await balance(stack, who, own) == 10_000
+    paid = await asking.pay_bill(stack, ctx, bill.reference, own, 44)
+    assert paid == await asking.pay_bill(stack, ctx, bill.reference, own, 44)
+    assert await balance(stack, who, own) == 10_000 - 944
+    assert [b - a for a, b in zip(before, await earned(stack), strict=True)] == [40, 4]
+    (line,) = await acts.fees_of_month(stack, ctx, own, f"{clock.now():%Y-%m}")
+    assert (line.kind, line.fee_minor, line.amount_minor) == (Kind.BILL, 40, 900)
+    with pytest.raises(Malformed):
+        await acts.quote_fee(stack, ctx, own, 900, kind=Kind.SALE)
+
+
+async def test_law_1_a_standing_order_costs_what_was_shown_or_is_not_paid(stack, source):
+    (who, own), to = await payer(stack, source, 10_000, "full"), await payee(stack)
+    ctx, day = kit.as_person(who), standing._today(stack)
+    shown = await acts.quote_fee(stack, ctx, own, 500, kind=Kind.STANDING)
+    assert (shown.total_minor, shown.free_left) == (33, 0)  # the full price, whatever is free on the day
+    plan = StandingOrder(key="s", payer=own, payee=to, amount_minor=500, every="week", first_day=day, fee_minor=33)
+    made = await standing.make_standing(stack, ctx, plan)
+    cheap = await standing.make_standing(stack, ctx, structs.replace(plan, key="t", fee_minor=32, amount_minor=700))
+    await standing.run_standing(stack, standing.job(), day)
+    await standing.run_standing(stack, standing.job(), day + timedelta(days=7))
+    assert await balance(stack, who, own) in (10_000 - 500 - 533, 10_000 - 500 - 533 - 700)  # one of them was free
+    found = {one.standing_id: one.last_result for one in await standing.own_standing(stack, ctx)}
+    assert found == {made.standing_id: "paid", cheap.standing_id: "payments.fee-changed"}
+
+
+async def test_between_own_accounts_nothing_is_charged_and_nothing_is_shown(stack, source):
+    (who, own), to = await payer(stack, source, 10_000, "full"), await payee(stack)
+    ctx = kit.as_person(who)
+    second = await kit.wallet(stack, who)
+    for n in range(2):
+        shown = await acts.quote_fee(stack, ctx, own, 2_000, payee=second.number)
+        assert (shown.total_minor, shown.product) == (0, "")
+        await ledger.transfer(stack, ctx, order(own, second.number, 2_000, f"own{n}", 0))
+    assert await balance(stack, who, own) == 6_000
+    assert (await acts.quote_fee(stack, ctx, own, 2_000, payee=to)).free_left == 1  # somebody else's: as any other
+    await ledger.transfer(stack, ctx, order(own, to, 2_000, "free", 0))
+    with pytest.raises(FeeChanged):
+        await ledger.transfer(stack, ctx, order(own, to, 2_000, "paid", 0))
 
 
 async def test_access_quote_fee(stack, source):

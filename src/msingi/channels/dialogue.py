@@ -7,14 +7,14 @@ phone line (the gateway is authenticated), so line and PIN together are two fact
 import tomllib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import cast
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from msingi.channels import rules
+from msingi.channels import dialogue_groups, rules
 from msingi.channels.model import Choice, Dial, Dialogue, Screen, Step
 from msingi.consent import acts as consent
 from msingi.kernel import money
@@ -97,7 +97,7 @@ class Talk:
         said = self.dial.said
         if self.lost:
             return self.end("gone")
-        if said is None or said == "00" or (said == "0" and self.state.step not in (Step.CONFIRM, Step.PIN)):
+        if said is None or said == "00" or (said == "0" and self.state.step not in (Step.CONFIRM, Step.PIN, Step.SURE)):
             return self.menu()
         steps: dict[Step, Callable[[str], Awaitable[tuple[Dialogue, Screen]]]] = {
             Step.MENU: self._menu,
@@ -107,6 +107,10 @@ class Talk:
             Step.CONFIRM: self._confirm,
             Step.TONGUE: self._tongue,
             Step.WHICH: self._which,
+            Step.GROUP: partial(dialogue_groups.chosen, self),
+            Step.TASK: partial(dialogue_groups.task, self),
+            Step.NUMBER: partial(dialogue_groups.number, self),
+            Step.SURE: partial(dialogue_groups.sure, self),
         }
         return await steps[self.state.step](said)
 
@@ -141,21 +145,37 @@ class Talk:
             return await self._accesses()
         if state.choice == Choice.COMPLAIN:
             return await self._complain()
+        if state.choice == Choice.GROUPS:
+            return await dialogue_groups.begin(self)
         account = await self._account()
         if account is None:
             return self.end("no_account")
         if state.choice == Choice.SEND:
             return self.ask("to", replace(state, payer=account.number))
-        return self.end("balance", amount=self._amount_text(account.balance_minor))
+        return self.end("balance", amount=self.amount_text(account.balance_minor))
 
     async def _account(self) -> Account | None:
         found = await payments.accounts(self.stack, self.ctx("subject-access", "legal-obligation"))
         own = [a for a in found if a.currency == self.stack.profile.currency.code]
         return next((a for a in own if a.is_default), own[0] if own else None)
 
-    def _amount_text(self, minor: int) -> str:
+    def amount_text(self, minor: int) -> str:
+        """An amount as written in the country."""
         profile = self.stack.profile
         return money.format(minor, profile.currency, profile.group_separator, profile.decimal_point)
+
+    def minor_of(self, said: str) -> int:
+        """The minor units that somebody typed; 0 for what is no amount."""
+        profile = self.stack.profile
+        try:
+            return money.parse(said.replace(" ", "").replace(profile.decimal_point, "."), profile.currency)
+        except Malformed:
+            return 0
+
+    def once(self, what: str) -> str:
+        """The dialogue's own key: the network may repeat an answer, and it still counts once (law 7)."""
+        session = f"{self.dial.session_id}|{self.dial.phone}|{self.state.turn}"
+        return self.stack.keys.blind(f"channels.{what}|{session}").hex()[:40]
 
     async def _others(self) -> list[tuple[str, str]]:
         """The newest times that others looked: the record's id and the line that tells of it."""
@@ -183,12 +203,8 @@ class Talk:
         ctx, me = self.ctx("redress", "legal-obligation"), PersonId(UUID(self.state.person))
         if said.isdecimal() and len(said) == 1 and 1 <= int(said) <= len(self.state.lines):
             open_case = cast("OpenCase", self.stack.local[COMPLAIN])
-            # The key is the dialogue's own: the network may repeat the answer, and it is still one complaint.
-            key = self.stack.keys.blind(
-                f"channels.case|{self.dial.session_id}|{self.dial.phone}|{self.state.turn}"
-            ).hex()
             record = UUID(self.state.lines[int(said) - 1])
-            reference, due = await open_case(self.stack, ctx, me, record, key[:40], self.state.language)
+            reference, due = await open_case(self.stack, ctx, me, record, self.once("case"), self.state.language)
             return self.end("complained", receipt=reference, day=f"{self._local(due):%d/%m/%Y}")
         case_of = cast("CaseOf", self.stack.local[CASE_OF])
         try:
@@ -224,11 +240,7 @@ class Talk:
         return self.ask("amount", replace(self.state, step=Step.AMOUNT, to=phone, payee=payee.name), name=payee.name)
 
     async def _amount(self, said: str) -> tuple[Dialogue, Screen]:
-        profile = self.stack.profile
-        try:
-            minor = money.parse(said.replace(" ", "").replace(profile.decimal_point, "."), profile.currency)
-        except Malformed:
-            minor = 0
+        minor = self.minor_of(said)
         if minor <= 0:
             return self.ask("amount_wrong", self.state)
         try:
@@ -236,21 +248,19 @@ class Talk:
         except AmountOutOfRange:
             return self.ask("amount_wrong", self.state)
         after = replace(self.state, step=Step.CONFIRM, amount_minor=minor, fee_minor=cost.total_minor)
-        words = {"amount": self._amount_text(minor), "name": self.state.payee}
+        words = {"amount": self.amount_text(minor), "name": self.state.payee}
         if cost.total_minor:
-            return self.ask("confirm_fee", after, fee=self._amount_text(cost.total_minor), **words)
+            return self.ask("confirm_fee", after, fee=self.amount_text(cost.total_minor), **words)
         return self.ask("confirm", after, **words)
 
     async def _confirm(self, said: str) -> tuple[Dialogue, Screen]:
         state = self.state
         if said != "1":
             return self.end("not_sent")
-        # The key is the dialogue's own: the network may repeat the answer, and it still pays once (law 7).
-        key = self.stack.keys.blind(f"channels.pay|{self.dial.session_id}|{self.dial.phone}|{state.turn}").hex()[:40]
+        payee, currency = Alias("phone", state.to), self.stack.profile.currency.code
         order = TransferOrder(
-            key, state.payer, Alias("phone", state.to), state.amount_minor, self.stack.profile.currency.code,
-            fee_minor=state.fee_minor,
-        )  # fmt: skip
+            self.once("pay"), state.payer, payee, state.amount_minor, currency, fee_minor=state.fee_minor
+        )
         try:
             paid = await payments.transfer(self.stack, self.ctx("payment", "contract"), order)
         except InsufficientFunds:
@@ -259,9 +269,9 @@ class Talk:
             return self.end("refused", why=self.say("over_limit"))
         return self.end(
             "sent",
-            amount=self._amount_text(paid.amount_minor),
+            amount=self.amount_text(paid.amount_minor),
             name=paid.to,
-            balance=self._amount_text(paid.balance_minor),
+            balance=self.amount_text(paid.balance_minor),
             receipt=paid.transfer_id[-8:],
         )
 

@@ -46,6 +46,10 @@ class Step(StrEnum):
     CONFIRM = "confirm"
     TONGUE = "tongue"
     WHICH = "which"
+    GROUP = "group"
+    TASK = "task"
+    NUMBER = "number"
+    SURE = "sure"
     OVER = "over"
 
 
@@ -57,13 +61,16 @@ class Choice(StrEnum):
     ACCESSES = "3"
     TONGUE = "4"
     COMPLAIN = "5"
+    GROUPS = "6"
 
 
 class Dialogue(Struct, frozen=True):
     """The state of one dialogue; sealed while it waits. `person` is set once the PIN was right (law 6).
 
     `amount_minor` (and `fee_minor`, what sending it costs) is in minor units of the country's currency; `turn` counts
-    the answers so far; `lines` are the records of who looked that can be complained about.
+    the answers so far; `lines` are the records of who looked that can be complained about, or the groups to choose
+    from; `body` is the chosen group, `allowed` what can be done in it, `task` what is being done, and `wish` what it is
+    about (a number of shares, a debt, a payment to vote on).
     """
 
     step: Step = Step.MENU
@@ -77,6 +84,10 @@ class Dialogue(Struct, frozen=True):
     fee_minor: int = 0
     turn: int = 0
     lines: tuple[str, ...] = ()
+    body: str = ""
+    allowed: tuple[str, ...] = ()
+    task: str = ""
+    wish: str = ""
 
 
 class Screen(Struct, frozen=True):

@@ -113,4 +113,6 @@ def chosen(state: Dialogue, said: str) -> Dialogue:
 
 def after_pin(choice: str) -> Step:
     """The step that a choice leads to, once the person is known; OVER where the answer follows at once."""
-    return {Choice.SEND: Step.PHONE, Choice.COMPLAIN: Step.WHICH}.get(Choice(choice), Step.OVER)
+    return {Choice.SEND: Step.PHONE, Choice.COMPLAIN: Step.WHICH, Choice.GROUPS: Step.GROUP}.get(
+        Choice(choice), Step.OVER
+    )

@@ -15,7 +15,9 @@ from msingi.governance.safeguards import acts as safeguards
 from msingi.governance.safeguards.model import Report
 from msingi.governance.views import institution
 from msingi.kernel import web
+from msingi.kernel.context import Kind
 from msingi.kernel.stack import Stack
+from msingi.portal import blocks
 from msingi.portal.trouble import HANDLERS
 from msingi.portal.visit import Visit, WebRequest, visit
 
@@ -76,18 +78,56 @@ class ProcessingPage(msgspec.Struct, frozen=True):
     kept: dict[str, Kept]
 
 
-class RedressPage(msgspec.Struct, frozen=True):
-    """Figures of cases: per quarter, rows of level, name in words, and count or nothing."""
+class Level(msgspec.Struct, frozen=True):
+    """One way of counting the cases of a quarter: its name, the rows large enough to show, the others by name."""
 
-    quarters: list[tuple[str, list[tuple[str, str, int | None]]]]
+    title: str
+    rows: tuple[tuple[str, int], ...]
+    small: tuple[str, ...]
+
+
+class RedressPage(msgspec.Struct, frozen=True):
+    """Figures of cases, quarter by quarter."""
+
+    quarters: list[tuple[str, list[Level]]]
     threshold: int
+
+
+class SafeguardsPage(msgspec.Struct, frozen=True):
+    """The report, and for each check where this reader may see what it speaks of: an address, empty for none."""
+
+    report: Report
+    ways: dict[str, str]
+
+
+# A check names the door for programs; people are shown the page that says the same.
+PAGES = {
+    "/v1/governance/processing": "/processing",
+    "/v1/governance/law": "/processing",
+    "/v1/governance/keeping": "/processing",
+    "/v1/governance/assessment": "/processing#risks",
+    "/v1/governance/figures": "/redress",
+    "/me/copy.zip": "/me/rights",
+}
+
+
+def _way(seen: Visit, where: str) -> str:
+    """The page that shows it, where this reader may open it: nobody is led to a refusal."""
+    shown, kind = PAGES.get(where, where), seen.actor.kind
+    if shown.startswith("/me"):
+        return "" if kind is Kind.STAFF else shown
+    if shown.startswith("/staff"):
+        return shown if any(item.href == shown for item in blocks.menu_of(seen.actor)) else ""
+    return shown
 
 
 @get("/safeguards")
 async def safeguards_page(request: WebRequest) -> Response[bytes]:
     """The 18 principles, each with its evidence, or what is missing."""
     seen = await visit(request)
-    return seen.page("governance/safeguards.html", await safeguards.report(seen.stack, seen.lang))
+    report = await safeguards.report(seen.stack, seen.lang)
+    ways = {c.where: _way(seen, c.where) for one in report.principles for c in one.checks}
+    return seen.page("governance/safeguards.html", SafeguardsPage(report, ways))
 
 
 @get("/processing")
@@ -108,12 +148,18 @@ def _named(seen: Visit, level: str, name: str) -> str:
     return seen.say(f"governance.{'outcome' if level == 'ending' else level}_{name}")
 
 
+def _level(seen: Visit, level: str, names: dict[str, int | None]) -> Level:
+    rows = tuple((_named(seen, level, n), c) for n, c in names.items() if c is not None)
+    small = tuple(_named(seen, level, n) for n, c in names.items() if c is None)
+    return Level(seen.say(f"governance.by_{level}"), rows, small)
+
+
 @get("/redress")
 async def redress_page(request: WebRequest) -> Response[bytes]:
     """How requests and complaints end, by quarter; small numbers are not shown."""
     seen = await visit(request)
     quarters = [
-        (f.period, [(level, _named(seen, level, n), c) for level, names in f.levels.items() for n, c in names.items()])
+        (f.period, [_level(seen, level, names) for level, names in f.levels.items()])
         for f in await figures.published(seen.stack)
     ]
     return seen.page("governance/redress.html", RedressPage(quarters, figures.THRESHOLD))

@@ -39,7 +39,7 @@ from msingi.kernel.stack import Stack
 VERSION, NUMBER, PHOTO = "identity.version", "identity.number", "identity.photo"
 GUARDIANS = {LinkKind.GUARDIAN: GuardianKind.KIN, LinkKind.MOTHER: GuardianKind.PARENT}
 STRIPES = 1024
-COMPARED = 20
+COMPARED = 12
 SHOWN = 10
 
 
@@ -178,7 +178,7 @@ async def _compare(
     asked = await store.search(tx, [prepared.keys for prepared in batch], COMPARED, names, phones)
     counts = asked.bearers
     people = sum(counts.get(key, 0) for key in totals)
-    found = await _known(tx, stack, batch, asked.candidates)
+    found = await unsealed(tx, stack, asked.candidates, len(batch))
     seen: dict[int, list[int]] = {}
     alike = []
     for place, prepared in enumerate(batch):
@@ -187,7 +187,8 @@ async def _compare(
         alike.append(_alike(prepared, found[place] + others, counts, people + place))
         for key in prepared.keys:
             seen.setdefault(key, []).append(place)
-    return alike, asked.phones
+    merged = await store.merged(tx, {c.person_id for candidates in alike for c in candidates})
+    return [_standing(candidates, merged) for candidates in alike], asked.phones
 
 
 async def alike_in_register(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> list[tuple[Candidate, ...]]:
@@ -196,38 +197,45 @@ async def alike_in_register(tx: Tx, stack: Stack, batch: Sequence[Prepared]) -> 
     return [tuple(c for c in found if c.person_id not in own) for found in (await _compare(tx, stack, batch))[0]]
 
 
-async def _known(
-    tx: Tx, stack: Stack, batch: Sequence[Prepared], rows: Sequence[Row]
-) -> list[list[tuple[PersonId, Demographics]]]:
-    """For each of the batch, the records in the register that share keys with it, and for whom they speak: a merged
-    one for whom it merged into. Those whose key was erased are no longer there."""
-    found: list[list[tuple[PersonId, Demographics]]] = [[] for _ in batch]
-    stack.seal.take(tx, {PersonId(row["person_id"]): bytes(row["wrapped"]) for row in rows})
-    unsealed: dict[PersonId, Demographics] = {}
+async def unsealed(tx: Tx, stack: Stack, rows: Sequence[Row], places: int) -> list[list[tuple[PersonId, Demographics]]]:
+    """For each place of a search the records that it found; those whose key was erased are no longer there."""
+    found: list[list[tuple[PersonId, Demographics]]] = [[] for _ in range(places)]
+    stack.seal.take(tx, {row["person_id"]: row["wrapped"] for row in rows})
+    known: dict[PersonId, Demographics] = {}
     for row in rows:
-        person_id = PersonId(row["person_id"])
-        if person_id not in unsealed:
-            unsealed[person_id] = await unseal_version(tx, stack, person_id, row["sealed"])
-        found[row["place"]].append((PersonId(row["merged_into"] or person_id), unsealed[person_id]))
+        person_id = row["person_id"]
+        if person_id not in known:
+            known[person_id] = await unseal_version(tx, stack, person_id, row["sealed"])
+        found[row["place"]].append((person_id, known[person_id]))
     return found
 
 
 def _alike(
     prepared: Prepared, others: Sequence[tuple[PersonId, Demographics]], counts: Mapping[int, int], people: int
 ) -> tuple[Candidate, ...]:
-    """Those of `others` who reach the threshold, each once, the most alike first."""
+    """The records of `others` that reach the threshold."""
     law = scoring.weights()
     rarity = {part: law.rarity(counts.get(key, 0), people) for part, key in prepared.name_keys.items()}
     bound = law.threshold(people)
-    best: dict[PersonId, Candidate] = {}
+    may_reach = scoring.sieve(prepared.traits, rarity, bound)
+    alike = []
     for person_id, person in others:
-        if not scoring.may_reach(prepared.traits, blocking.own_traits(person), rarity, bound):
+        if not may_reach(blocking.own_traits(person)):
             continue  # as with most of those who share a key
         reasons = scoring.reasons(prepared.traits, blocking.traits(person), rarity)
         bits = scoring.bits(reasons)
-        if bits >= bound and (person_id not in best or bits > best[person_id].bits):
-            best[person_id] = Candidate(person_id, bits, reasons)
-    return tuple(sorted(best.values(), key=lambda found: -found.bits))
+        if bits >= bound:
+            alike.append(Candidate(person_id, bits, reasons))
+    return tuple(alike)
+
+
+def _standing(found: Sequence[Candidate], merged: Mapping[PersonId, PersonId]) -> tuple[Candidate, ...]:
+    """For whom records speak, a merged one for whom it merged into: each person once, the most alike first."""
+    best: dict[PersonId, Candidate] = {}
+    for candidate in sorted(found, key=lambda c: -c.bits):
+        person_id = merged.get(candidate.person_id, candidate.person_id)
+        best.setdefault(person_id, msgspec.structs.replace(candidate, person_id=person_id))
+    return tuple(best.values())
 
 
 async def issue_numbers(tx: Tx, stack: Stack, person_ids: Sequence[PersonId], at: datetime) -> dict[PersonId, str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from msingi.identity import blocking, scoring, store
-from msingi.identity.enrolment import COMPARED, unseal_version
+from msingi.identity.enrolment import COMPARED, unsealed
 from msingi.identity.model import Birth, Demographics, Name
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
@@ -35,20 +35,17 @@ async def alike_to(stack: Stack, ctx: Context, asked: Sequence[Asked]) -> list[l
     keys = [blocking.search_keys(secret, traits) if traits.birth else [] for traits in wanted]
     found: list[dict[PersonId, float]] = [{} for _ in asked]
     async with stack.db.transaction(permit) as tx:
-        rows = await store.candidates(tx, keys, COMPARED)
-        sealed = {PersonId(row["person_id"]): row["sealed"] for row in rows}
-        await stack.seal.fetch(tx, sealed)
-        known = {
-            person_id: blocking.traits(await unseal_version(tx, stack, person_id, version))
-            for person_id, version in sealed.items()
-            if person_id in tx.person_keys
-        }
-        for row in rows:
-            person_id = PersonId(row["person_id"])
-            if person_id in known:
-                bits = scoring.bits(scoring.reasons(wanted[row["place"]], known[person_id]))
-                stands_for = PersonId(row["merged_into"] or person_id)
-                best = found[row["place"]]
-                best[stands_for] = max(bits, best.get(stands_for, bits))
+        rows = (await store.search(tx, keys, COMPARED, (), ())).candidates
+        for place, known in enumerate(await unsealed(tx, stack, rows, len(asked))):
+            for person_id, person in known:
+                found[place][person_id] = scoring.bits(scoring.reasons(wanted[place], blocking.traits(person)))
+        merged = await store.merged(tx, {person_id for alike in found for person_id in alike})
         log.append(tx, permit, detail={"what": "names of a list compared", "names": len(asked)})
-    return [sorted(best.items(), key=lambda one: -one[1]) for best in found]
+    told = []
+    for alike in found:
+        best: dict[PersonId, float] = {}
+        for person_id, bits in alike.items():
+            stands_for = merged.get(person_id, person_id)
+            best[stands_for] = max(bits, best.get(stands_for, bits))
+        told.append(sorted(best.items(), key=lambda one: -one[1]))
+    return told

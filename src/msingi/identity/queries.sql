@@ -4,46 +4,34 @@
 SELECT count(pg_advisory_xact_lock(7211, stripe)), set_config('enable_seqscan', 'off', true)
 FROM (SELECT unnest($1::int[]) AS stripe) AS s
 
--- name: candidates
--- For each row of a batch, the people who share most of its search keys, at most $3, with their newest version.
-WITH hit AS (
-  SELECT u.place, k.person_id, count(*) AS shared
-  FROM unnest($1::bigint[], $2::int[]) AS u (key, place)
-  CROSS JOIN LATERAL (SELECT s.person_id FROM identity.search_key s WHERE s.key = u.key LIMIT 200) AS k
-  GROUP BY 1, 2
-), best AS (
-  SELECT place, person_id, row_number() OVER (PARTITION BY place ORDER BY shared DESC, person_id) AS standing FROM hit
-)
-SELECT b.place, b.person_id, p.merged_into, v.sealed
-FROM best b
-CROSS JOIN LATERAL (SELECT r.merged_into FROM identity.person r WHERE r.person_id = b.person_id LIMIT 1) AS p
-CROSS JOIN LATERAL (
-  SELECT n.sealed FROM identity.version n WHERE n.person_id = b.person_id ORDER BY n.valid_from DESC LIMIT 1) AS v
-WHERE b.standing <= $3
-
 -- name: search
--- All that an enrolment asks the register, in one round trip: for each row of a batch the people who share most of its
+-- All that an enrolment asks the register, in one round trip: for each row of a batch the people who share its rarest
 -- search keys, at most $3, with their newest version and their wrapped key; how many people bear each of the names $4;
--- and which of the phones $5 find somebody.
-WITH hit AS (
-  SELECT u.place, k.person_id, count(*) AS shared
+-- and which of the phones $5 find somebody. A shared key weighs by how few people have it (in bits, as in a register of
+-- a million): whoever shares one with hundreds stands behind whoever shares one with nobody else.
+WITH met AS (
+  SELECT u.place, k.person_id, count(*) OVER (PARTITION BY u.place, u.key) AS bearers
   FROM unnest($1::bigint[], $2::int[]) AS u (key, place)
   CROSS JOIN LATERAL (SELECT s.person_id FROM identity.search_key s WHERE s.key = u.key LIMIT 200) AS k
-  GROUP BY 1, 2
+), hit AS (
+  SELECT place, person_id, sum(20 - 1.4427 * ln(bearers::float8)) AS weight FROM met GROUP BY 1, 2
 ), best AS (
-  SELECT place, person_id, row_number() OVER (PARTITION BY place ORDER BY shared DESC, person_id) AS standing FROM hit
+  SELECT place, person_id, row_number() OVER (PARTITION BY place ORDER BY weight DESC, person_id) AS standing FROM hit
 )
-SELECT b.place, b.person_id, p.merged_into, v.sealed, w.wrapped, NULL::bigint AS name, NULL::bigint AS people
+SELECT b.place, b.person_id, v.sealed, w.wrapped, NULL::bigint AS name, NULL::bigint AS people
 FROM best b
-CROSS JOIN LATERAL (SELECT r.merged_into FROM identity.person r WHERE r.person_id = b.person_id LIMIT 1) AS p
 CROSS JOIN LATERAL (
   SELECT n.sealed FROM identity.version n WHERE n.person_id = b.person_id ORDER BY n.valid_from DESC LIMIT 1) AS v
 CROSS JOIN LATERAL (SELECT k.wrapped FROM kernel.person_key k WHERE k.person_id = b.person_id LIMIT 1) AS w
 WHERE b.standing <= $3
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, c.key, c.people FROM identity.name_count c WHERE c.key = ANY ($4::bigint[])
+SELECT NULL, NULL, NULL, NULL, c.key, c.people FROM identity.name_count c WHERE c.key = ANY ($4::bigint[])
 UNION ALL
-SELECT NULL, f.person_id, NULL, f.phone_key, NULL, NULL, NULL FROM identity.phone f WHERE f.phone_key = ANY ($5::bytea[])
+SELECT NULL, f.person_id, f.phone_key, NULL, NULL, NULL FROM identity.phone f WHERE f.phone_key = ANY ($5::bytea[])
+
+-- name: merged
+-- Which of these records were merged, and into whom.
+SELECT person_id, merged_into FROM identity.person WHERE person_id = ANY ($1::uuid[]) AND merged_into IS NOT NULL
 
 -- name: name_counts
 -- How many people bear each of these names (or count under these keys of the total).

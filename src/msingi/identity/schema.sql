@@ -378,7 +378,7 @@ BEGIN
   INSERT INTO identity.version (person_id, valid_from, reason, sealed)
   SELECT p, add_people.at, add_people.reason, v FROM unnest(people, versions) AS u (p, v);
   INSERT INTO identity.search_key (key, person_id)
-  SELECT k, p FROM unnest(keys, key_people) AS u (k, p) ON CONFLICT DO NOTHING;
+  SELECT k, p FROM unnest(keys, key_people) AS u (k, p);
   INSERT INTO identity.name_count AS n (key, people)
   SELECT k, c FROM unnest(names, counts) AS u (k, c)
   ON CONFLICT (key) DO UPDATE SET people = n.people + excluded.people;

@@ -7,7 +7,7 @@ probability among records of one person and u among records of two.
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -186,7 +186,24 @@ def bits(found: tuple[Reason, ...]) -> float:
     return round(person + min(max(contact, law.contact_least_bits), law.contact_most_bits), 2)
 
 
-def may_reach(one: Traits, other: Traits, rarity: Mapping[str, float], bound: float) -> bool:
-    """Whether the evidence can come to `bound`, whatever phone and address say: they are not looked at."""
-    person = sum(_weight(field, level, rarity) for field, level in _person_levels(one, other).items() if level)
-    return round(person + weights().contact_most_bits, 2) >= bound
+def sieve(one: Traits, rarity: Mapping[str, float], bound: float) -> Callable[[Traits], bool]:
+    """Says of others whether the evidence with `one` can come to `bound`, whatever phone and address say: they are not
+    looked at. What is known before any name is compared rules most strangers out."""
+    law = weights()
+    given, family, order, sex = (
+        tuple(_weight(field, level, rarity) if level else 0.0 for level in range(len(LEVELS)))
+        for field in ("given", "family", "order", "sex")
+    )
+    most_of_names = max(given) + max(family) + max(order)
+    least = bound - law.contact_most_bits - 0.005  # what `bits` rounds up to it counts as well
+
+    def may_reach(other: Traits) -> bool:
+        person = sum(_weight(f, level, rarity) for f, level in birth_levels(one.birth, other.birth).items() if level)
+        if one.sex and other.sex:
+            person += sex[SAME if one.sex == other.sex else DIFFERENT]
+        if person + most_of_names < least:
+            return False
+        names = _names(one, other)
+        return person + given[names["given"]] + family[names["family"]] + order[names["order"]] >= least
+
+    return may_reach

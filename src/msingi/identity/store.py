@@ -43,7 +43,7 @@ class NewPerson(msgspec.Struct):
 
 
 class Found(msgspec.Struct):
-    """What a search found: rows (place, person_id, merged_into, sealed, wrapped), bearers by name, phones in use."""
+    """What a search found: rows (place, person_id, sealed, wrapped), bearers by name, phones in use."""
 
     candidates: list[Row]
     bearers: dict[int, int]
@@ -61,8 +61,9 @@ async def lock_stripes(tx: Tx, stripes: Iterable[int]) -> None:
 async def search(
     tx: Tx, keys_by_place: Sequence[Sequence[int]], most: int, names: Iterable[int], phones: Sequence[bytes]
 ) -> Found:
-    """What the register knows: who shares most keys with each place of a batch, bearers of names, phones in use."""
-    keys, places = _flat(keys_by_place)
+    """What the register knows: who shares the rarest keys with each place, bearers of names, phones in use."""
+    keys = [key for keys in keys_by_place for key in keys]
+    places = [place for place, keys in enumerate(keys_by_place) for _ in keys]
     found = Found([], {}, set())
     for row in await tx.rows(Q.search, keys, places, most, list(set(names)), phones):
         if row["place"] is not None:
@@ -74,14 +75,10 @@ async def search(
     return found
 
 
-async def candidates(tx: Tx, keys_by_place: Sequence[Sequence[int]], most: int) -> list[Row]:
-    """Rows (place, person_id, merged_into, sealed) of those who share most keys with each place of a batch."""
-    return await tx.rows(Q.candidates, *_flat(keys_by_place), most)
-
-
-def _flat(keys_by_place: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-    keys = [key for keys in keys_by_place for key in keys]
-    return keys, [place for place, keys in enumerate(keys_by_place) for _ in keys]
+async def merged(tx: Tx, person_ids: Iterable[PersonId]) -> dict[PersonId, PersonId]:
+    """Which of these records were merged, and into whom."""
+    wanted = list(person_ids)
+    return {row["person_id"]: row["merged_into"] for row in await tx.rows(Q.merged, wanted)} if wanted else {}
 
 
 async def name_counts(tx: Tx, keys: Iterable[int]) -> dict[int, int]:

@@ -104,7 +104,8 @@ class FigureLine(Struct, frozen=True):
 
 
 class Indicator(Struct, frozen=True):
-    """A published indicator in words, with its figures; `published` is None before the first edition."""
+    """A published indicator in words, with its figures; `published` is None before the first edition, `nation` empty
+    where the whole country's figure is withheld."""
 
     code: str
     title: str

@@ -49,7 +49,7 @@ def _environment(rooms: tuple[str, ...]) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         auto_reload=False,
     )
-    for name in ("amount", "day", "clock", "moment", "spaced", "count", "typed"):
+    for name in ("amount", "day", "month", "clock", "moment", "spaced", "count", "typed"):
         made.filters[name] = _in_manner(name)
     return made
 
@@ -114,6 +114,10 @@ class Manner:
     def day(self, value: date | datetime) -> Markup:
         """A date in words."""
         return Markup("<bdi>{}</bdi>").format(self.words.day(value, self.zone))
+
+    def month(self, value: str) -> Markup:
+        """A month, written YYYY-MM, in words."""
+        return Markup("<bdi>{}</bdi>").format(self.words.month(value))
 
     def typed(self, value: str) -> Markup:
         """A date as somebody typed it, year-month-day, as far as it goes: in words once the day is known."""

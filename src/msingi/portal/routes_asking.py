@@ -15,6 +15,9 @@ from msingi.payments.bank import asking, standing
 from msingi.payments.bank.errors import BillEnded, NoSuchBill
 from msingi.payments.bank.model import Bill, BillOrder, Standing, StandingOrder
 from msingi.payments.errors import NoSuchAccount, TransferRejected
+from msingi.payments.fees import acts as fees
+from msingi.payments.fees.errors import FeeChanged
+from msingi.payments.fees.model import Kind
 from msingi.portal import model as m
 from msingi.portal import page, rules, session, views
 from msingi.portal.errors import StaleForm
@@ -24,7 +27,10 @@ from msingi.portal.routes_shop import why_not
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 
 OWN = 20
-RESULTS = {"payments.insufficient-funds": "send.too_little", "payments.over-limit": "send.over_limit"}
+RESULTS = {
+    "payments.insufficient-funds": "send.too_little", "payments.over-limit": "send.over_limit",
+    "payments.fee-changed": "standing.fee_changed",
+}  # fmt: skip
 
 
 class Plan(Struct, frozen=True, array_like=True):
@@ -39,6 +45,7 @@ class Plan(Struct, frozen=True, array_like=True):
     every: str
     first: str
     note: str
+    fee_minor: int = 0
 
 
 def _spaced(reference: str) -> str:
@@ -125,14 +132,29 @@ async def check(request: WebRequest, reference: FromPath[str]) -> Response[bytes
     """Who asks, for what, and how much. Nothing is paid yet."""
     seen = await visit_as_person(request)
     found = await asking.see_bill(seen.stack, seen.ctx("payment", "contract"), reference)
+    account = await account_of(seen)
+    fee = await _cost(seen, account.number, found.amount_minor, Kind.BILL) if account else 0
     view = Checking(
         title=seen.say("bill.check"), lead=seen.say("bill.check_lead"),
-        facts=(Fact(label=seen.say("bill.who"), text=found.name, strong=True), *_facts(seen, found)),
-        action="/me/money/bills/pay", hidden=(("reference", found.reference),), confirm=seen.say("shop.confirm"),
-        stop="/me/money/bills", stop_label=seen.say("send.stop"), back="/me/money/bills",
-        back_label=seen.say("bill.title"),
+        facts=(
+            Fact(label=seen.say("bill.who"), text=found.name, strong=True), *_facts(seen, found), *_costs(seen, fee),
+        ),
+        action="/me/money/bills/pay", hidden=(("reference", found.reference), ("fee", str(fee))),
+        confirm=seen.say("shop.confirm"), stop="/me/money/bills", stop_label=seen.say("send.stop"),
+        back="/me/money/bills", back_label=seen.say("bill.title"),
     )  # fmt: skip
     return seen.page("person/check.html", view, area="person", here="money")
+
+
+async def _cost(seen: Visit, payer: str, minor: int, kind: Kind) -> int:
+    """What paying a bill, or a day of a standing order, costs: fee and tax."""
+    ctx = seen.ctx("payment", "contract")
+    return (await fees.quote_fee(seen.stack, ctx, payer, minor, kind=kind)).total_minor
+
+
+def _costs(seen: Visit, fee: int) -> tuple[Fact, ...]:
+    currency = seen.stack.profile.currency.code
+    return (Fact(label=seen.say("send.fee"), money=Money(fee, currency), strong=True),) if fee else ()
 
 
 @post("/me/money/bills/pay", status_code=303)
@@ -144,7 +166,12 @@ async def pay(request: WebRequest) -> Response[bytes]:
         return seen.go("/me/money")
     ctx, reference = seen.ctx("payment", "contract"), seen.fields.get("reference", "")
     try:
-        paid = await asking.pay_bill(seen.stack, ctx, reference, account.number)
+        fee = seen.fields.get("fee", "")
+        agreed = int(fee) if fee.isdecimal() and len(fee) < 16 else 0  # what the page showed
+        paid = await asking.pay_bill(seen.stack, ctx, reference, account.number, agreed)
+    except FeeChanged:
+        told = seen.say("bill.fee_changed")
+        return await _bills_page(seen, rules.with_wrong(_reference_form(seen), "reference", told))
     except BillEnded:
         return await _bills_page(seen, rules.with_wrong(_reference_form(seen), "reference", seen.say("bill.over")))
     except TransferRejected as refused:
@@ -243,6 +270,7 @@ def _plan_line(seen: Visit, plan: Standing) -> DeskLine:
         Fact(label=seen.say("send.amount"), money=Money(plan.amount_minor, plan.currency), strong=True),
         Fact(label=seen.say("standing.every"), text=seen.say(f"standing.{plan.every}")),
     ]
+    facts += _costs(seen, plan.fee_minor or 0)
     if plan.due:
         facts.append(Fact(label=seen.say("standing.next"), day=plan.due))
     if plan.last_result:
@@ -300,9 +328,10 @@ async def plan(request: WebRequest) -> Response[bytes]:
         raise
     except Refusal:
         return await _plans_page(seen, rules.with_wrong(form, "payee", seen.say("send.nobody")))
+    fee = await _cost(seen, account.number, amount_in(seen, form), Kind.STANDING)
     ready = Plan(
         seen.session.sid, token(18), account.number, payee.alias.value, payee.name, amount_in(seen, form),
-        form.value("every"), rules.iso_date(form.value("first")), form.value("note"),
+        form.value("every"), rules.iso_date(form.value("first")), form.value("note"), fee,
     )  # fmt: skip
     return seen.go(f"/me/money/standing/check?plan={session.seal(seen.stack, 'plan', ready)}")
 
@@ -330,7 +359,7 @@ async def check_plan(request: WebRequest) -> Response[bytes]:
         facts=(
             Fact(label=seen.say("send.to_name"), text=found.name, strong=True),
             Fact(label=seen.say("send.to_phone"), text=found.payee),
-            Fact(label=seen.say("send.amount"), money=amount, strong=True),
+            Fact(label=seen.say("send.amount"), money=amount, strong=True), *_costs(seen, found.fee_minor),
             Fact(label=seen.say("standing.every"), text=seen.say(f"standing.{found.every}")),
             Fact(label=seen.say("standing.first"), day=date.fromisoformat(found.first)),
         ),
@@ -348,7 +377,7 @@ async def confirm_plan(request: WebRequest) -> Response[bytes]:
     found = _plan(seen, seen.fields.get("plan", ""))
     order = StandingOrder(
         key=found.key, payer=found.payer, payee=found.payee, amount_minor=found.amount_minor, every=found.every,
-        first_day=date.fromisoformat(found.first), reference=found.note,
+        first_day=date.fromisoformat(found.first), reference=found.note, fee_minor=found.fee_minor,
     )  # fmt: skip
     await standing.make_standing(seen.stack, seen.ctx("payment", "contract"), order)
     return seen.go("/me/money/standing", "standing.said_made")

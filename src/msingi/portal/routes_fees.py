@@ -29,7 +29,8 @@ def _item(seen: Visit, one: Charged) -> Item:
     facts.append(Fact(label=say("fees.product"), text=seen.of(product.name) if product else one.product))
     facts.append(Fact(label=say("fees.since"), day=one.begins))
     state = "fees.returned" if one.state == "returned" else "fees.was_free" if one.free else ""
-    kind = "fees.sale" if one.kind is Kind.SALE else "fees.payment"
+    kinds = {Kind.SALE: "fees.sale", Kind.STANDING: "standing.title", Kind.BILL: "fees.bill"}
+    kind = kinds.get(one.kind, "fees.payment")
     return Item(
         title=f"{say(kind)} {one.transfer_id[-8:]}", facts=(Fact(label=say("statement.day"), at=one.at), *facts),
         state=say(state) if state else "", choices=(
@@ -60,7 +61,7 @@ async def of_month(request: WebRequest) -> Response[bytes]:
         )
     before = (date.fromisoformat(f"{month}-01") - timedelta(days=1)).strftime("%Y-%m")
     number = purse.account.number if purse else ""
-    begin = [Choice(label=before, href=f"/me/money/fees?account={number}&month={before}")]
+    begin = [Choice(label=seen.words.month(before), href=f"/me/money/fees?account={number}&month={before}")]
     begin += [
         Choice(label=one.label or seen.say("money.account_wallet"), href=f"/me/money/fees?account={one.account.number}")
         for one in purses
@@ -69,7 +70,9 @@ async def of_month(request: WebRequest) -> Response[bytes]:
     view = Listed(
         title=seen.say("fees.title"), back="/me/money", back_label=seen.say("menu.money"), lead=seen.say("fees.lead"),
         facts=facts, begin=tuple(begin), note=seen.say("fees.note"),
-        sections=(Section(title=month, items=tuple(items), empty=seen.say("fees.none")), *_shop(seen)),
+        sections=(
+            Section(title=seen.words.month(month), items=tuple(items), empty=seen.say("fees.none")), *_shop(seen),
+        ),
     )  # fmt: skip
     return seen.page("person/listed.html", view, area="person", here="money")
 

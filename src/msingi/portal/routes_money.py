@@ -209,7 +209,7 @@ async def find(request: WebRequest) -> Response[bytes]:
         return _send_page(seen, purse, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     assert seen.session is not None
     whom = payee.alias.kind, payee.alias.value, payee.name
-    fee = await _fee(seen, account.number, payee.alias.kind, minor)
+    fee = await _fee(seen, account.number, payee.alias, minor)
     if minor + fee > account.available_minor:
         return _send_page(seen, purse, rules.with_wrong(form, "amount", seen.say("send.too_little")))
     order = Order(seen.session.sid, token(18), account.number, *whom, minor, form.value("note"), purse.label, fee)
@@ -217,11 +217,12 @@ async def find(request: WebRequest) -> Response[bytes]:
     return seen.go(f"/me/money/send/check?order={session.seal(seen.stack, 'order', order)}")
 
 
-async def _fee(seen: Visit, payer: str, kind: str, minor: int) -> int:
+async def _fee(seen: Visit, payer: str, to: Alias, minor: int) -> int:
     """What a payment costs, fee and tax; a payment to a shop costs its payer nothing."""
-    if kind == "merchant":
+    if to.kind == "merchant":
         return 0
-    return (await fees.quote_fee(seen.stack, seen.ctx("payment", "contract"), payer, minor)).total_minor
+    ctx, account = seen.ctx("payment", "contract"), to.value if to.kind == "account" else ""
+    return (await fees.quote_fee(seen.stack, ctx, payer, minor, payee=account)).total_minor
 
 
 async def _elsewhere(seen: Visit, purse: Purse, form: m.Form) -> Response[bytes]:

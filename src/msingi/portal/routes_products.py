@@ -84,7 +84,7 @@ def _percent(seen: Visit, rate_bp: int) -> str:
 def _terms(seen: Visit, terms: Terms) -> tuple[Fact, ...]:
     """Terms as lines to be read."""
     currency, say = seen.stack.profile.currency.code, seen.say
-    facts = []
+    facts: list[Fact] = []
     for place, band in enumerate(terms.bands):
         label = say("product.rate_from", amount=_plain(seen, band.from_minor)) if place else say("product.rate")
         facts.append(Fact(label=label, text=_percent(seen, band.rate_bp)))
@@ -94,7 +94,13 @@ def _terms(seen: Visit, terms: Terms) -> tuple[Fact, ...]:
             facts.append(Fact(label=say("product.minimum"), money=Money(terms.minimum_minor, currency)))
     else:
         facts.append(Fact(label=say("product.fee"), text=say("product.free")))
-    return (*facts, *charge_facts(seen, terms.transfers))
+    facts += charge_facts(seen, terms.transfers)
+    for charge, word in ((terms.standing, "fees.of_standing"), (terms.bills, "fees.of_bills")):
+        if charge is not None:
+            facts += [Fact(label=say(word)), *charge_facts(seen, charge)]
+    if terms.own_free:
+        facts.append(Fact(label=say("fees.own"), text=say("product.free")))
+    return tuple(facts)
 
 
 def charge_facts(seen: Visit, charge: Charge | None) -> tuple[Fact, ...]:

@@ -331,6 +331,6 @@ def _indicator(
     whole = (
         f"{written(nation.percent, ' %')} ± {written(nation.margin, '')}"
         if nation and nation.percent is not None
-        else "–"
+        else ""
     )
     return m.Indicator(indicator.code, *said, edition.at.date(), epsilon, whole, lines)

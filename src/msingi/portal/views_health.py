@@ -1,5 +1,6 @@
 """From an International Patient Summary to the words of a page: pure, and forgiving of what a clinic left out."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -16,6 +17,7 @@ SECTIONS = {
     "8716-3": "vital-signs",
 }  # LOINC codes of the IPS sections, in the order in which they are shown
 SHOWN_LINES = 60
+_TAG = re.compile(r" \([a-z /]{4,30}\)$")  # the semantic tag of a SNOMED CT name: "Fish (substance)"
 
 
 def health(document: Mapping[str, Any]) -> m.HealthPage:
@@ -74,7 +76,8 @@ def _health_line(resource: Mapping[str, Any], by_name: Mapping[str, Any], by_url
 
 def _concept(concept: Mapping[str, Any]) -> str:
     coding = next(iter(concept.get("coding", ())), {})
-    return str(concept.get("text") or coding.get("display") or coding.get("code") or "")
+    told = str(concept.get("text") or coding.get("display") or coding.get("code") or "")
+    return _TAG.sub("", told) or told
 
 
 def _quantity(resource: Mapping[str, Any]) -> str:

@@ -63,11 +63,18 @@ class Described(Struct, frozen=True):
     document: str
     path: str
     command: str
+    labels: dict[str, str]  # of the fields that it tells, by name
+
+
+def field(words: Words, name: str) -> str:
+    """What a field is called that the portal knows; else nothing."""
+    key = f"field.{name}"
+    return words.plain(key) if words.has(key) else ""
 
 
 def described(profile: Profile, lang: str, words: Words, offer: Offer) -> Described:
     """The description of a service in the reader's language, as far as it is given in it."""
-    reader = _Reader(offer.openapi, profile, lang)
+    reader = _Reader(offer.openapi, profile, words)
     about = _dict(offer.openapi.get("info"))
     purpose = offer.purposes[0] if offer.purposes else "data-exchange"
     person = "/{person}" if offer.about_person else ""
@@ -79,6 +86,7 @@ def described(profile: Profile, lang: str, words: Words, offer: Offer) -> Descri
         offer.media_type if offer.document else "",
         f"/r1/{profile.alpha2}/{offer.owner}/{offer.service}{person}",
         f"{command}{' PERSON' if offer.about_person else ''} --purpose {purpose}",
+        {name: reader.labels.get(name) or field(words, name) or name for name in offer.fields},
     )  # fmt: skip
 
 
@@ -104,8 +112,8 @@ def _dict(value: Any) -> dict[str, Any]:
 class _Reader:
     """Reads one description."""
 
-    def __init__(self, document: dict[str, Any], profile: Profile, lang: str) -> None:
-        self.document, self.profile, self.lang = document, profile, lang
+    def __init__(self, document: dict[str, Any], profile: Profile, words: Words) -> None:
+        self.document, self.profile, self.words, self.lang = document, profile, words, words.language
         self.labels: dict[str, str] = {}  # of fields, once they were read
         self.read = list(self._operations())
 
@@ -190,7 +198,8 @@ class _Reader:
             found += self._fields(self.found(part), place, above, within)
         for name, raw in _dict(schema.get("properties")).items():
             one = self.found(raw)
-            whole, label = above + str(name), self.label(one)
+            whole = above + str(name)
+            label = self.label(one) or field(self.words, whole)
             self.labels[whole] = label or whole
             kind, many = self._kind(one)
             must = name in (required or [])

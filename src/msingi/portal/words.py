@@ -8,6 +8,7 @@ import re
 import tomllib
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
+from html import unescape
 from importlib.resources import files
 from typing import Any
 
@@ -71,7 +72,7 @@ class Words:
         said = str(self.say(key, **blanks))
         if self.language in RTL:
             said = _ISOLATED.sub("\u2066\\1\u2069", said)
-        return re.sub(r"</?bdi[^>]*>", "", said)
+        return unescape(re.sub(r"</?bdi[^>]*>", "", said))
 
     def has(self, key: str) -> bool:
         """Whether there is a text with this name."""
@@ -83,6 +84,14 @@ class Words:
         months = self.entries["language.months"]
         month = months[local.month - 1] if isinstance(months, list) else str(local.month)
         return self.say("language.day", d=local.day, month=month, y=local.year)
+
+    def month(self, text: str) -> str:
+        """A month (YYYY-MM) in words: March 2026. What is no month stays as it is."""
+        year, _, number = text.partition("-")
+        months = self.entries["language.months"]
+        if not (year.isdecimal() and number.isdecimal() and 1 <= int(number) <= len(months)):
+            return text
+        return f"{months[int(number) - 1]} {year}" if isinstance(months, list) else text
 
     def clock(self, at: datetime, zone: tzinfo = UTC) -> Markup:
         """The time of day."""

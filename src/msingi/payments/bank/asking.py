@@ -27,6 +27,7 @@ from msingi.payments import store as accounts
 from msingi.payments.bank import acts, paying, rules, store_asking
 from msingi.payments.bank.errors import BillEnded, NoSuchBill, NotYours
 from msingi.payments.bank.model import Bill, BillOrder
+from msingi.payments.fees.errors import FeeChanged
 from msingi.payments.model import Receipt
 
 MISSES = Limit("payments.bill-misses", most=10, window_s=600)
@@ -131,10 +132,13 @@ async def _open(stack: Stack, ctx: Context, reference: str) -> store_asking.Owed
 
 
 @crossing("payments", "portal")
-async def pay_bill(stack: Stack, ctx: Context, reference: str, payer: str) -> Receipt:
+async def pay_bill(
+    stack: Stack, ctx: Context, reference: str, payer: str, fee_minor: int | None = None
+) -> Receipt:  # fmt: skip
     """Pay a bill out of an own account (its number). Repeated by the same payer, it gives the first receipt.
 
-    Raises NoSuchBill, BillEnded where somebody else paid it or it is over, or the ledger's reason.
+    `fee_minor` is what the payer was told that it costs, and the most that it may (None: whatever the terms say).
+    Raises NoSuchBill, BillEnded where somebody else paid it or it is over, FeeChanged, or the ledger's reason.
     """
     owed = await _open(stack, ctx, reference)
     if owed.state not in ("open", "paid") or (owed.state == "open" and owed.expires_at <= ctx.at):
@@ -152,8 +156,8 @@ async def pay_bill(stack: Stack, ctx: Context, reference: str, payer: str) -> Re
         reference=f"{owed.reference} {owed.title}"[:140], payer=parties.own_name(stack, ctx), payee=owed.name,
     )  # fmt: skip
     try:
-        receipt = await paying.post(stack, [paid])
-    except (ledger_errors.TransferRejected, ledger_errors.NoSuchAccount):
+        receipt = await paying.post_charged(stack, paid, fee_minor)
+    except (ledger_errors.TransferRejected, ledger_errors.NoSuchAccount, FeeChanged):
         async with stack.db.transaction(who.permit) as tx:
             await store_asking.try_again(tx, owed)
             log.append(tx, who.permit, subject=who.person, detail={"what": "bill not paid"})

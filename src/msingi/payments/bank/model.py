@@ -182,7 +182,8 @@ class Bill(Struct, frozen=True, kw_only=True):
 
 class StandingOrder(Struct, frozen=True, kw_only=True):
     """A payment to be repeated each `every` ("week" or "month") from `first_day` to `last_day` (None: until stopped),
-    to whomever `payee` means (as typed: phone, number, account, shop)."""
+    to whomever `payee` means (as typed: phone, number, account, shop). `fee_minor` is what the payer was shown that
+    each day costs: a day that would cost more is not paid (None: whatever the terms say)."""
 
     key: str
     payer: str
@@ -192,6 +193,7 @@ class StandingOrder(Struct, frozen=True, kw_only=True):
     first_day: date
     last_day: date | None = None
     reference: str = ""
+    fee_minor: int | None = None
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -206,3 +208,4 @@ class Standing(Struct, frozen=True, kw_only=True):
     due: date | None
     reference: str = ""
     last_result: str = ""
+    fee_minor: int | None = None

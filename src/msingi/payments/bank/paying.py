@@ -9,7 +9,7 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.ids import PersonId
 from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
-from msingi.payments import book, errors, ledger, orders, parties, rules
+from msingi.payments import book, charges, errors, ledger, orders, parties, rules
 from msingi.payments.batch import Ending
 from msingi.payments.groups import mandates
 from msingi.payments.model import Order, Outcome, Receipt
@@ -48,6 +48,17 @@ async def post(stack: Stack, chain: list[Order]) -> Receipt:
     """Post a chain of linked orders, all or nothing; the receipt of the first. Raises the reason of a rejection."""
     endings = await (ledger.post_linked(stack, chain) if len(chain) > 1 else ledger.post(stack, chain))
     return receipt_of(chain[0], errors.check(endings)[0])
+
+
+async def post_charged(stack: Stack, order: Order, agreed_minor: int | None) -> Receipt:
+    """Post a payment together with what its payer's product charges for it, all or none; its receipt.
+
+    Raises FeeChanged where it would cost more than `agreed_minor`, and the reason of a rejection.
+    """
+    charging = charges.of(stack)
+    if charging is not None and charging.concerned(order, agreed_minor):
+        return receipt_of(order, await charging.pay(order, agreed_minor))
+    return await post(stack, [order])
 
 
 def receipt_of(order: Order, outcome: Ending, *, balance: int | None = None) -> Receipt:

@@ -131,19 +131,20 @@ UPDATE payments.bill SET state = $2, paid_at = $3 WHERE reference = $1 AND state
 -- name: add_standing
 -- Keep an order that repeats.
 INSERT INTO payments.standing_order
-  (person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11)
+  (person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due,
+   fee)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $11, $13)
 
 -- name: standing_of_person
 -- The orders of a person that repeat, the newest first.
 SELECT person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due,
-  last_result
+  last_result, fee
 FROM payments.standing_order WHERE person_id = $1 ORDER BY id DESC LIMIT 100
 
 -- name: standing_due
 -- Orders whose day has come.
 SELECT person_id, id, payer, payee, own_name, name, amount, currency, reference, every, first_day, last_day, due,
-  last_result
+  last_result, fee
 FROM payments.standing_order WHERE due <= $1 ORDER BY due, id LIMIT $2
 
 -- name: standing_done

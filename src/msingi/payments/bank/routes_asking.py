@@ -30,9 +30,10 @@ class BillBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PayBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Out of which own account a bill is paid."""
+    """Out of which own account a bill is paid, and what was shown that paying costs (none: whatever the terms say)."""
 
     payer: Annotated[str, Meta(max_length=24)]
+    fee_minor: Annotated[int, Meta(ge=0)] | None = None
 
 
 class StandingBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,6 +46,7 @@ class StandingBody(Struct, frozen=True, forbid_unknown_fields=True):
     first_day: date
     last_day: date | None = None
     reference: Annotated[str, Meta(max_length=100)] = ""
+    fee_minor: Annotated[int, Meta(ge=0)] | None = None
 
 
 @post("/bills")
@@ -86,7 +88,8 @@ async def see_bill(request: AnyRequest, reference: Reference) -> Bill:
 @post("/bills/{reference:str}/payment", status_code=200)
 async def pay_bill(request: AnyRequest, reference: Reference, data: JSONBody[PayBody]) -> m.Receipt:
     """Pay a bill, once, whoever asks how often. 404, 409 payments.bill-ended or the ledger's reason."""
-    return await asking.pay_bill(web.stack(request), await paying_context(request), reference, data.payer)
+    stack, ctx = web.stack(request), await paying_context(request)
+    return await asking.pay_bill(stack, ctx, reference, data.payer, data.fee_minor)
 
 
 @post("/bills/{reference:str}/refusal", status_code=200)
@@ -106,7 +109,7 @@ async def make_standing(request: AnyRequest, data: JSONBody[StandingBody], key: 
     """Order a payment that repeats. 400, 403, 404."""
     order = StandingOrder(
         key=key, payer=data.payer, payee=data.payee, amount_minor=data.amount_minor, every=data.every,
-        first_day=data.first_day, last_day=data.last_day, reference=data.reference,
+        first_day=data.first_day, last_day=data.last_day, reference=data.reference, fee_minor=data.fee_minor,
     )  # fmt: skip
     return await standing.make_standing(web.stack(request), await paying_context(request), order)
 

@@ -94,6 +94,7 @@ CREATE TABLE IF NOT EXISTS payments.standing_order (
   last_day date,
   due date,                               -- the next day; none once it is over
   last_result text NOT NULL DEFAULT '',   -- paid, or the code of the reason
+  fee bigint,                             -- what the payer was shown that a day costs
   PRIMARY KEY (person_id, id)
 );
 SELECT kernel.wall('payments', 'standing_order', 'person_id');

@@ -52,6 +52,7 @@ async def make_standing(stack: Stack, ctx: Context, order: StandingOrder) -> Sta
             own_name=parties.own_name(stack, ctx), name=name, amount=order.amount_minor,
             currency=stack.profile.currency.code, reference=order.reference, every=order.every,
             first_day=order.first_day, last_day=order.last_day, due=order.first_day,
+            fee=order.fee_minor,
         )  # fmt: skip
         await store_asking.add_standing(tx, kept)
         log.append(tx, who.permit, subject=who.person, detail={"what": "standing order", "every": order.every})
@@ -78,7 +79,7 @@ async def payee_of(stack: Stack, ctx: Context, typed: str) -> tuple[int, str]:
 def _shown(kept: store_asking.Standing) -> Standing:
     return Standing(
         standing_id=str(kept.id), name=kept.name, amount_minor=kept.amount, currency=kept.currency, every=kept.every,
-        due=kept.due, reference=kept.reference, last_result=kept.last_result,
+        due=kept.due, reference=kept.reference, last_result=kept.last_result, fee_minor=kept.fee,
     )  # fmt: skip
 
 
@@ -141,7 +142,7 @@ async def _run(stack: Stack, kept: store_asking.Standing) -> None:
         reference=kept.reference, payer=kept.own_name, payee=kept.name,
     )  # fmt: skip
     try:
-        await paying.post(stack, [paid])
+        await paying.post_charged(stack, paid, kept.fee)
     except Refusal as refused:
         result = result if result != "paid" else refused.code
     after: date | None = rules.next_day(kept.due, kept.every, kept.first_day)

@@ -49,6 +49,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     last_day: date | None
     due: date | None
     last_result: str = ""
+    fee: int | None = None
 
 
 async def bill_place(tx: Tx) -> int:
@@ -134,6 +135,7 @@ async def add_standing(tx: Tx, s: Standing) -> None:
         s.every,
         s.first_day,
         s.last_day,
+        s.fee,
     )
 
 

@@ -80,7 +80,7 @@ async def found_circle(stack: Stack, ctx: Context, order: CircleOrder) -> str:
     return str(body_id)
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def answer_circle(stack: Stack, ctx: Context, body_id: str, accept: bool) -> None:
     """Accept a place in a rotating group, or decline it, which ends the group. The last to accept begins it: the lot is
     drawn if it was agreed so, and the pot is opened.
@@ -142,7 +142,7 @@ async def leave_circle(stack: Stack, ctx: Context, body_id: str) -> None:
             log.append(tx, permit, subject=seat.person_id, detail={"what": "member left a rotating group"})
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def own_circles(stack: Stack, ctx: Context) -> list[Circle]:
     """The rotating groups that the actor belongs to or is invited to."""
     me = parties.person_of(ctx)
@@ -153,7 +153,7 @@ async def own_circles(stack: Stack, ctx: Context) -> list[Circle]:
     return [await see_circle(stack, ctx, str(one)) for one in ids]
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def see_circle(stack: Stack, ctx: Context, body_id: str) -> Circle:
     """One rotating group of the actor's, brought into line with the ledger first (law 6). Raises NoSuchCircle."""
     me = parties.person_of(ctx)

@@ -77,7 +77,7 @@ async def settled(
     return sorted([*found, *changed], key=lambda d: (d.round, d.person_id.bytes)), waiting
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def pay_turn(stack: Stack, ctx: Context, order: TurnPayment) -> PaidIn:
     """Pay a contribution out of the own wallet, for oneself or another member: into the pot, or, if the turn is paid
     out already, to whose turn it was (law 4). The last contribution of a round pays it out.

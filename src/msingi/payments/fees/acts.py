@@ -41,16 +41,24 @@ async def _own(stack: Stack, tx: accounts.Tx, person: PersonId, account: int) ->
 
 
 @crossing("payments", "portal", "channels")
-async def quote_fee(stack: Stack, ctx: Context, payer: str, amount_minor: int) -> FeeQuote:
+async def quote_fee(
+    stack: Stack, ctx: Context, payer: str, amount_minor: int, *, kind: Kind = Kind.TRANSFER, payee: str = ""
+) -> FeeQuote:
     """What a payment out of an own account (or of a child's) would cost now, and by which terms: show it before.
+
+    `payee` is the number of the paid account, where it is one of the actor's own; any other makes no difference.
 
     Raises NoSuchAccount, AmountOutOfRange, BankNotOpen.
     """
     check_amount(amount_minor)
+    if kind is Kind.SALE:
+        raise Malformed("A sale costs its shop, not its payer.", field="kind", rule="transfer, standing, bill")
+    credit = ledger.id_of(payee) if payee else None
     person, account = parties.person_of(ctx), ledger.id_of(payer)
     permit = policy.decide(ctx, "payments.quote-fee", person)
     async with stack.db.transaction(permit) as tx:
         mine = await _own(stack, tx, person, account)
+        credit = credit if credit is not None and await _own(stack, tx, person, credit) else None
         log.append(tx, permit, subject=person, detail={"what": "fee of a payment asked for"})
     if not mine:
         asked = policy.decide(job(), "payments.charge-fee", policy.ANYONE)
@@ -59,7 +67,7 @@ async def quote_fee(stack: Stack, ctx: Context, payer: str, amount_minor: int) -
             log.append(tx, asked, subject=child, detail={"what": "right to pay looked up"})
         if child is None or not await mandates.is_guardian(stack, child, person):
             raise ledger_errors.NoSuchAccount(party="payer")
-    return await taking(stack).quote(account, Kind.TRANSFER, amount_minor)
+    return await taking(stack).quote(account, kind, amount_minor, credit)
 
 
 @crossing("payments", "portal")

@@ -8,10 +8,13 @@ from msgspec import Struct
 
 
 class Kind(StrEnum):
-    """What is charged: a payment to anybody, out of the payer's account; a sale, out of the shop's."""
+    """What is charged: a payment to anybody, a standing order or a bill, out of the payer's account; a sale, out of the
+    shop's."""
 
     TRANSFER = "transfer"
     SALE = "sale"
+    STANDING = "standing"
+    BILL = "bill"
 
 
 class FeeQuote(Struct, frozen=True, kw_only=True):

@@ -9,17 +9,21 @@ from msingi.kernel import web
 from msingi.payments import rules
 from msingi.payments.bank.doors import AnyRequest, paying_context
 from msingi.payments.fees import acts
-from msingi.payments.fees.model import Charged, FeeQuote
+from msingi.payments.fees.model import Charged, FeeQuote, Kind
 
 Payer = Annotated[str, QueryParameter(min_length=13, max_length=24, description="The account that would pay.")]
 Amount = Annotated[int, QueryParameter(ge=1, le=rules.MAX_AMOUNT_MINOR, description="Minor units.")]
+Payee = Annotated[str, QueryParameter(max_length=24, description="The paid account, where it is an own one.")]
 Month = Annotated[str, QueryParameter(min_length=7, max_length=7, description="YYYY-MM, by the country's calendar.")]
 
 
 @get("/quote")
-async def quote(request: AnyRequest, payer: Payer, amount_minor: Amount) -> FeeQuote:
+async def quote(
+    request: AnyRequest, payer: Payer, amount_minor: Amount, payee: Payee = "", kind: Kind = Kind.TRANSFER
+) -> FeeQuote:
     """What a payment would cost: send its total as `fee_minor` with the payment. 400, 404, 409."""
-    return await acts.quote_fee(web.stack(request), await paying_context(request), payer, amount_minor)
+    stack, ctx = web.stack(request), await paying_context(request)
+    return await acts.quote_fee(stack, ctx, payer, amount_minor, kind=kind, payee=payee)
 
 
 @get("")

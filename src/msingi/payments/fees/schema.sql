@@ -17,7 +17,7 @@ SELECT kernel.wall('payments', 'fee_month', NULL);
 CREATE TABLE IF NOT EXISTS payments.fee (
   account_id bigint NOT NULL,             -- personal: payment, keep 10 years (who pays the fee)
   transfer_id uuid NOT NULL,
-  kind text NOT NULL,                     -- transfer, sale
+  kind text NOT NULL,                     -- transfer, sale, standing, bill
   month text NOT NULL,
   amount bigint NOT NULL,                 -- personal: payment, keep 10 years
   fee bigint NOT NULL,                    -- personal: payment, keep 10 years

@@ -33,7 +33,7 @@ from msingi.payments.products.rules import month_of, terms_on
 
 JOB = "payments-fees"
 CODE, TAX = "FEE", "TAX"
-CHARGED = "P2P"
+KINDS = {"P2P": Kind.TRANSFER, "STDO": Kind.STANDING, "BILL": Kind.BILL}  # by the code of the payment
 KNOWN_FOR = timedelta(seconds=60)
 OVERLAP = timedelta(minutes=5)
 BROKEN_OFF = timedelta(minutes=10)
@@ -52,7 +52,9 @@ def _local(stack: Stack, at: datetime) -> date:
 
 def charge_of(terms: Terms, kind: Kind) -> Charge | None:
     """What terms charge for a kind of payment."""
-    return terms.transfers if kind is Kind.TRANSFER else terms.sales
+    return {
+        Kind.TRANSFER: terms.transfers, Kind.SALE: terms.sales, Kind.STANDING: terms.standing, Kind.BILL: terms.bills,
+    }[kind]  # fmt: skip
 
 
 class Taking:
@@ -61,7 +63,7 @@ class Taking:
     def __init__(self, stack: Stack) -> None:
         self._stack, self._known, self._loaded = stack, set[int](), EVER
         found = catalogue.of(stack).products
-        charging = [one for one in found if any(terms.transfers for terms in one.terms)]
+        charging = [one for one in found if any(charge_of(t, kind) for t in one.terms for kind in KINDS.values())]
         self._products = [one.code for one in charging if not one.standard]
         self._everybody = any(one.standard for one in charging)
         self._any, self._learning = bool(charging), asyncio.Lock()
@@ -69,7 +71,7 @@ class Taking:
     def concerned(self, order: Order, agreed_minor: int | None) -> bool:
         """Whether a payment may cost something: its account is known to, its payer was told so, or it is time to ask
         again which accounts do."""
-        if not self._any or order.code != CHARGED or order.kind != Movement.POST:
+        if not self._any or order.code not in KINDS or order.kind != Movement.POST:
             return False
         if agreed_minor is not None or self._everybody or order.debit in self._known:
             return True
@@ -93,7 +95,7 @@ class Taking:
         await self._learn()
         due = None
         if agreed_minor is not None or self._everybody or order.debit in self._known:
-            due = await self.fix(order, order.debit, Kind.TRANSFER, agreed_minor)
+            due = await self.fix(order, order.debit, KINDS[order.code], agreed_minor)
         if due is None or not due.fee:
             (ending,) = await ledger.post(self._stack, (order,))
         else:
@@ -130,15 +132,18 @@ class Taking:
         await self._ended(due, taken)
         return order, ending
 
-    async def quote(self, account: int, kind: Kind, amount_minor: int) -> FeeQuote:
-        """What a payment out of an account would cost now. Raises AmountOutOfRange, BankNotOpen."""
+    async def quote(self, account: int, kind: Kind, amount_minor: int, credit: int | None = None) -> FeeQuote:
+        """What a payment out of an account (to `credit`, where that is known) would cost now. A standing order is shown
+        at its full price, for the free ones of its days are not known yet. Raises AmountOutOfRange, BankNotOpen."""
         currency, now = self._stack.profile.currency.code, clock.now()
         product, terms, charge = await self._terms(account, kind, _local(self._stack, now))
-        if product is None or terms is None or charge is None:
+        own = terms is not None and await self._own(terms, kind, account, credit)
+        if product is None or terms is None or charge is None or own:
             return FeeQuote(kind=kind, amount_minor=amount_minor, fee_minor=0, tax_minor=0, currency=currency)
         month = month_of(_local(self._stack, now))
         async with self._stack.db.reading("payments") as tx:
-            left = max(0, charge.free_per_month - await store.used(tx, account, month, kind))
+            used = await store.used(tx, account, month, kind)
+        left = 0 if kind is Kind.STANDING else max(0, charge.free_per_month - used)
         band = rules.band_of(charge, amount_minor)
         fee = 0 if left else rules.fee_of(band, amount_minor)
         if fee:
@@ -157,7 +162,7 @@ class Taking:
     ) -> tuple[Product | None, Terms | None, Charge | None]:  # fmt: skip
         """The terms that hold for an account on a day: its product's, or the standard ones of its kind."""
         found, code = catalogue.of(self._stack).products, None
-        if kind is Kind.TRANSFER:
+        if kind is not Kind.SALE:
             permit = policy.decide(job(), "payments.charge-fee", policy.ANYONE)
             async with self._stack.db.transaction(permit) as tx:
                 code = await store.product_of(tx, account)
@@ -174,6 +179,19 @@ class Taking:
             terms = None
         return (wanted[0], terms, charge_of(terms, kind)) if terms else (None, None, None)
 
+    async def _own(self, terms: Terms, kind: Kind, debit: int, credit: int | None) -> bool:
+        """Whether a payment stays with one holder, and its terms let that be free."""
+        if not terms.own_free or credit is None or kind not in (Kind.TRANSFER, Kind.STANDING):
+            return False
+        holders: list[int | None] = []
+        for account in (debit, credit):
+            known = ledger.holder_of(self._stack, account)
+            if known is None:
+                async with homes.home(self._stack, ledger_rules.shard_of(account)).db.reading("payments") as near:
+                    known = await accounts.holder_ref_of(near, account)
+            holders.append(known)
+        return holders[0] is not None and holders[0] == holders[1]
+
     async def fix(self, order: Order, account: int, kind: Kind, agreed_minor: int | None) -> Due | None:
         """Write down what a payment costs, once; None where no terms charge it. Raises FeeChanged, BankNotOpen."""
         permit = policy.decide(job(), "payments.charge-fee", policy.ANYONE)
@@ -184,6 +202,8 @@ class Taking:
         now = clock.now()
         product, terms, charge = await self._terms(account, kind, _local(self._stack, now))
         if product is None or terms is None or charge is None:
+            return None
+        if await self._own(terms, kind, account, order.credit):
             return None
         band, month = rules.band_of(charge, order.amount), month_of(_local(self._stack, now))
         full = rules.fee_of(band, order.amount)
@@ -226,7 +246,7 @@ class Taking:
     async def _legs(self, order: Order, due: Due, owner: int) -> list[Order]:
         """The orders of fee and tax, out of the account that pays them."""
         fees, taxes = await self._where(due.currency)
-        permit = order.permit if due.kind is Kind.TRANSFER and order.permit else _permit()
+        permit = order.permit if due.kind is not Kind.SALE and order.permit else _permit()
         by = orders.By(permit, owner, _scope(due))
         said = {
             "reference": due.product,

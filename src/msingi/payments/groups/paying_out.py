@@ -21,7 +21,7 @@ from msingi.payments.groups.model import Kept, KeptGroup, KeptMember, PayOut, Pr
 CODES = {payout.LOAN: "LOAN", payout.AID: "AIDP", payout.EXPENSE: "EXPN", payout.SHARE_OUT: "SHRE"}
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def propose_payout(stack: Stack, ctx: Context, order: PayOut) -> Proposal:
     """Ask for a loan (any member for oneself, a keeper of a key for any), or propose aid or an expense (keepers only).
 

@@ -126,7 +126,7 @@ async def begun(
     return body, group, (await store.signers(tx, [wanted]))[wanted], members, mine
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def answer_group(stack: Stack, ctx: Context, body_id: str, accept: bool) -> None:
     """Join a group that one was named in, or decline; for a keeper of a key also the key. The last key opens the pot.
 
@@ -157,7 +157,7 @@ async def answer_group(stack: Stack, ctx: Context, body_id: str, accept: bool) -
             log.append(tx, permit, subject=member.person_id, detail={"what": "member answered", "accepted": accept})
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def contribute(stack: Stack, ctx: Context, order: Contribution) -> int:
     """Pay shares and social fund out of the own wallet, for oneself or another member; the minor units paid.
 
@@ -230,7 +230,7 @@ async def wallet_of(stack: Stack, ctx: Context) -> int:
     raise ledger_errors.NoSuchAccount(party="payer")
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def repay(stack: Stack, ctx: Context, key: str, body_id: str, debt_id: str, amount_minor: int) -> None:
     """Pay a loan back, or a fine, in whole or in part, out of the own wallet; any member may, for any other.
 

@@ -14,7 +14,7 @@ from msingi.payments.groups.model import Debt, Group, GroupMember, KeptDebt, Kep
 LINES = 30
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def own_groups(stack: Stack, ctx: Context) -> list[Group]:
     """The groups that the actor belongs to or is invited to."""
     me = parties.person_of(ctx)
@@ -25,7 +25,7 @@ async def own_groups(stack: Stack, ctx: Context) -> list[Group]:
     return [await see_group(stack, ctx, str(one)) for one in ids]
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def see_group(stack: Stack, ctx: Context, body_id: str) -> Group:
     """One group of the actor's, brought into line with the ledger first (law 8). Raises NoSuchGroup."""
     me = parties.person_of(ctx)

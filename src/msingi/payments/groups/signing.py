@@ -72,7 +72,7 @@ async def keep(stack: Stack, ctx: Context, permit: Permit, kept: Kept, signers: 
     return await _sign(stack, ctx, kept.body_id, kept.proposal_id, None)
 
 
-@crossing("payments", "portal")
+@crossing("payments", "portal", "channels")
 async def sign(stack: Stack, ctx: Context, body_id: str, proposal_id: str, agrees: bool = True) -> Proposal:
     """Sign a payment that waits, or refuse it, which ends it for all. The last signature pays (law 2).
 

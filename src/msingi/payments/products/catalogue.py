@@ -14,6 +14,7 @@ KEY = "payments.products.catalogue"
 KINDS = ("wallet", "current", "savings")
 SHOPS = "merchant"
 MAX_RATE_BP = 5_000
+CHARGES = ("transfers", "sales", "standing", "bills")  # members of terms
 
 
 class CatalogueWrong(ProfileWrong):
@@ -81,7 +82,8 @@ def _faults(one: Product, announce_days: int, languages: list[str]) -> list[str]
             faults.append(f"terms of {terms.begins}: rates lie between 0 and {MAX_RATE_BP} hundredths of a percent")
         if terms.monthly_fee_minor < 0 or terms.minimum_minor < 0:
             faults.append(f"terms of {terms.begins}: no amount is below zero")
-        for name, charge in (("transfers", terms.transfers), ("sales", terms.sales)):
+        for name in CHARGES:
+            charge: Charge | None = getattr(terms, name)
             if charge is not None:
                 faults += [f"terms of {terms.begins}: {name}: {fault}" for fault in _charge_faults(charge)]
         if one.standard and (terms.monthly_fee_minor or any(band.rate_bp for band in terms.bands)):

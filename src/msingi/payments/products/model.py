@@ -43,7 +43,8 @@ class Tax(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What holds from a day on, announced on another. The monthly fee is charged for a month in which the balance was
-    below `minimum_minor` at the end of some day (0: each month)."""
+    below `minimum_minor` at the end of some day (0: each month). Payments cost by kind: `transfers`, `sales` (of a
+    shop), `standing` orders, `bills`; with `own_free` none that go to another account of the same holder."""
 
     begins: date
     announced: date
@@ -53,6 +54,9 @@ class Terms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     minimum_minor: int = 0
     transfers: Charge | None = None
     sales: Charge | None = None
+    standing: Charge | None = None
+    bills: Charge | None = None
+    own_free: bool = False
 
 
 class Product(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
