@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -81,6 +82,18 @@ def tree_hash(commitments: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+_told: tuple[datetime | None, str] = (None, "")
+
+
+def _moment(at: datetime) -> str:
+    """An instant as records tell it (RFC 3339), to the millisecond; the acts of a batch have one in common."""
+    global _told
+    last = _told
+    if last[0] is not at:
+        last = _told = at, at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return last[1]
+
+
 def append(
     tx: "Tx",
     permit: "Permit",
@@ -121,7 +134,7 @@ def _record(permit: "Permit", record_id: str, subject: PersonId | None, detail: 
     return Record(
         record_id=record_id,
         act=permit.act,
-        at=ctx.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=_moment(ctx.at),
         actor_kind=actor.kind,
         actor="" if actor.kind == "person" and str(subject) != actor.id else (actor.name or actor.id),
         institution=actor.institution,
