@@ -204,7 +204,7 @@ CREATE TABLE IF NOT EXISTS signin.passkey (
   passkey_id bytea NOT NULL,   -- personal: identity-proofing, keep until removed
   public_key bytea NOT NULL,   -- personal: identity-proofing, keep until removed
   sign_count bigint NOT NULL,
-  name text NOT NULL,          -- personal: identity-proofing, keep until removed
+  name bytea NOT NULL,         -- personal: identity-proofing, keep until removed (sealed)
   made_at timestamptz NOT NULL,
   seen_at timestamptz NOT NULL,
   PRIMARY KEY (person_id, passkey_id)
@@ -258,7 +258,7 @@ SELECT kernel.wall('signin', 'provider_key', NULL);
 CREATE TABLE IF NOT EXISTS signin.wallet_key (
   person_id uuid NOT NULL,
   client_id text NOT NULL,     -- personal: identity-proofing, keep until removed
-  name text NOT NULL,          -- personal: identity-proofing, keep until removed
+  name text NOT NULL,          -- personal: identity-proofing, keep until removed (in clear: what the software is called)
   public_key jsonb NOT NULL,   -- personal: identity-proofing, keep until removed
   by_pin boolean NOT NULL,
   made_at timestamptz NOT NULL,
