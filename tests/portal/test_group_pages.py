@@ -83,7 +83,8 @@ async def test_three_take_turns(stack, town, surf):
     await asha.send(f"{home}/new", **typed, turn="9", **named)
     assert asha.answer.status_code == 422 and "not so many turns" in asha.text
     await asha.send(f"{home}/new", **typed, turn="2", **named)
-    assert "The group is founded." in asha.text and "Baraka → Mama Asha → Mwajuma" in asha.text
+    assert "The group is founded." in asha.text
+    assert "\u20681. Baraka\u2069 · \u20682. Mama Asha\u2069 · \u20683. Mwajuma\u2069" in asha.text
     at = asha.path.partition("?")[0]
     for who in (town.baraka, third):
         one = await surf().sign_in(who.number, who.phone)

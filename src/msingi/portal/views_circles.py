@@ -35,7 +35,9 @@ def overview(seen: Visit, found: list[Circle]) -> Listed:
 
 def _agreed(seen: Visit, one: Circle) -> tuple[Fact, ...]:
     say, names = seen.say, sorted(one.seats, key=lambda s: (s.turn, s.place))
-    order = say("circle.by_lot") if one.by_lot and not one.seed else " → ".join(s.name for s in names)
+    # Numbered, and each isolated: an arrow would point the wrong way between names written from right to left.
+    turns = " · ".join(f"\u2068{turn}. {s.name}\u2069" for turn, s in enumerate(names, 1))
+    order = say("circle.by_lot") if one.by_lot and not one.seed else turns
     return (
         Fact(label=say("circle.amount"), money=Money(one.amount_minor, one.currency), strong=True),
         Fact(label=say("circle.every"), text=say(f"circle.every_{one.every}")),
