@@ -55,6 +55,7 @@ ROOMS = (
     "payments.circles",
     "payments.programmes",
     "payments.reconciling",
+    "payments.seizures",
     "payments.rates",
     "payments.switch",
     "payments.vouchers",

@@ -1,14 +1,18 @@
 """A switch with two participants, and the switch's books looked at from outside."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+from msgspec.structs import replace
 from tests.payments_switch.fsp import Participant, Reply, payee
 
+from msingi.kernel import clock
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import acts, desk, moving, post, roll, settling, store
+from msingi.payments import writer
+from msingi.payments.switch import acts, deciding, desk, moving, post, roll, settling, store
 from msingi.payments.switch.model import Proof, Settlement, Speaks, Standing
 
 Stepper = Callable[[], Awaitable[None]]
@@ -34,6 +38,34 @@ async def participant(
     if limit:
         await settling.set_limit(stack, setup(), name, currency, limit)
     return made
+
+
+async def settles(stack: Stack, name: str, code: str, cover: int) -> None:
+    """A participant settles in one more currency, with cover and a limit as high."""
+    await acts.open_accounts(stack, setup(), name, code)
+    await settling.bring_cover(stack, setup(), name, code, cover, f"first-{name}-{code}")
+    await settling.set_limit(stack, setup(), name, code, cover)
+
+
+def approved(ctx: Context) -> Context:
+    """The circumstances in which a second officer has approved."""
+    return replace(ctx, channel=deciding.CHANNEL)
+
+
+def later(monkeypatch: Any, seconds: float) -> None:
+    """Let the clock be so much later from now on, counted from the real time."""
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+async def swept(stack: Stack) -> None:
+    """Let the ledger free the holds whose time is over."""
+    await writer.of(stack, 0).expire()
+
+
+async def known(stack: Stack, id_: str) -> Any:
+    """A transfer or conversion as the database has it; None if nothing was kept of it."""
+    async with stack.db.reading("payments") as tx:
+        return await store.transfer(tx, id_)
 
 
 async def currency(stack: Stack, code: str = "USD", digits: int = 2, settlement: Settlement = Settlement.NET) -> None:

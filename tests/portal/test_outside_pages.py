@@ -80,6 +80,28 @@ async def test_somebody_at_a_neighbouring_bank_is_paid_from_the_ordinary_page(st
     assert await balance(stack, town.asha.id) == (before[0] - 4_000, before[1] - 4_000)
 
 
+async def test_what_the_house_does_not_deal_in_is_converted_by_a_provider_of_the_switch(stack, town, banks, asha):
+    """Rate, charge and what arrives are shown, and are what happens; the provider stands between the two banks."""
+    before = await balance(stack, town.asha.id)
+    await asha.open("/me/money/outside")
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+" + banks["sim-farther"])
+    assert "sim-farther" in asha.text and "What they receive, in USD" in asha.text
+    await asha.send("/me/money/outside/amount", amount="10000", side="send")
+    for words in ("Check before you send", "Exchanged by", "sim-near", "1 TZS = 0.00037903", "Fee of the exchange"):
+        assert words in asha.text, words
+    assert "3.74" in asha.text  # 10,000 - 80 at 0.00038 is 3.76; half a percent of it is 0.02
+    assert await balance(stack, town.asha.id) == before
+    await asha.send("/me/money/outside/confirm")
+    assert "The money has arrived at the other bank" in asha.text
+    assert await balance(stack, town.asha.id) == (before[0] - 10_000, before[1] - 10_000)
+    await asha.open("/me/money/outside")
+    await asha.send("/me/money/outside", kind="MSISDN", whom="+" + banks["sim-farther"])
+    await asha.send("/me/money/outside/amount", amount="2", side="receive")
+    assert "Exchanged by" in asha.text
+    await asha.send("/me/money/outside/confirm")
+    assert "The money has arrived at the other bank" in asha.text
+
+
 async def test_a_payment_abroad_shows_rate_fees_and_what_arrives_and_then_does_just_that(stack, town, banks, asha):
     before = await balance(stack, town.asha.id)
     await asha.open("/me/money/outside")

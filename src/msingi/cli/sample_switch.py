@@ -1,11 +1,13 @@
 """The switch of a sample country: our bank takes part, two simulated banks join, and there is a rate between them."""
 
 import csv
+from collections.abc import Iterator
 from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from msingi.kernel import clock
 from msingi.kernel.context import job_context
@@ -13,12 +15,13 @@ from msingi.kernel.stack import Stack
 from msingi.payments.rates import acts as rates
 from msingi.payments.rates.model import RateOrder
 from msingi.payments.rates.renewing import renew_sample
-from msingi.payments.switch import acts, house, jws, neighbour, roll, settling
+from msingi.payments.switch import acts, house, jws, neighbour, providing, roll, settling
+from msingi.payments.switch.model import Pair
 
-OURS, NEAR, FAR = "our-bank", "sim-near", "sim-abroad"
+OURS, NEAR, FAR, FARTHER = "our-bank", "sim-near", "sim-abroad", "sim-farther"
 MONTH = timedelta(days=30)
 COVER, FAR_COVER = 10**9, 10**8
-FAR_NUMBER = "99977700011"  # no country has the code 999
+FAR_NUMBER, FARTHER_NUMBER = "99977700011", "99977700022"  # no country has the code 999
 
 
 async def join_switch(stack: Stack, bank: str) -> dict[str, Any]:
@@ -37,8 +40,13 @@ async def join_switch(stack: Stack, bank: str) -> dict[str, Any]:
         there = orders[0].target
         await house.settle_in(stack, setup, OURS, there, 2, FAR_COVER)
         wanted.append((FAR, there, 2, 100, FAR_NUMBER))
+    exchange = next(_rows(stack, "exchange.csv"), None)
+    if exchange:
+        wanted.append((FARTHER, exchange["target"], 2, 50, FARTHER_NUMBER))
     known = {plan.fsp: plan for plan in neighbour.plans(stack.settings.home)}
     made = [known.get(one[0]) or await _joined(stack, *one) for one in wanted]
+    if exchange:
+        made[0] = await _converts(stack, made[0], exchange)
     _keep(stack, made)
     if orders:
         for _, code, digits, _, _ in wanted:
@@ -52,9 +60,6 @@ async def join_switch(stack: Stack, bank: str) -> dict[str, Any]:
 
 def _rates(stack: Stack) -> list[RateOrder]:
     """The rates that the country's profile ships, valid for a month from now; none where it ships none."""
-    file = files("msingi.countries") / stack.profile.code / "rates.csv"
-    if not file.is_file():
-        return []
     now = clock.now() - timedelta(minutes=1)
     return [
         RateOrder(
@@ -62,8 +67,25 @@ def _rates(stack: Stack) -> list[RateOrder]:
             fee_minor=int(row["fee_minor"]), fee_bp=int(row["fee_bp"]), least_minor=int(row["least_minor"]),
             most_minor=int(row["most_minor"]),
         )
-        for row in csv.DictReader(file.read_text("utf-8").splitlines())
+        for row in _rows(stack, "rates.csv")
     ]  # fmt: skip
+
+
+def _rows(stack: Stack, name: str) -> Iterator[dict[str, str]]:
+    """The rows of a table that the country's profile ships; none where it ships none."""
+    file = files("msingi.countries") / stack.profile.code / name
+    yield from csv.DictReader(file.read_text("utf-8").splitlines()) if file.is_file() else ()
+
+
+async def _converts(stack: Stack, plan: neighbour.Plan, row: dict[str, str]) -> neighbour.Plan:
+    """The simulated bank of this country is an exchange provider too, into a currency that the house does not deal in:
+    with cover there, and at a rate of its own."""
+    setup, target = job_context("setup"), row["target"]
+    await acts.open_accounts(stack, setup, plan.fsp, target)
+    await settling.bring_cover(stack, setup, plan.fsp, target, FAR_COVER, f"first-{plan.fsp}-{target}")
+    await settling.set_limit(stack, setup, plan.fsp, target, FAR_COVER)
+    await providing.change_pair(stack, setup, Pair(plan.fsp, plan.currency, target), active=True)
+    return replace(plan, target=target, rate=row["rate"], charge_bp=int(row["charge_bp"]))
 
 
 async def _joined(stack: Stack, fsp: str, code: str, digits: int, fee_bp: int, number: str) -> neighbour.Plan:

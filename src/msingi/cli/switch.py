@@ -28,6 +28,7 @@ def switch() -> None:
         --key mobile-1.pem --endpoint https://mobile.example/fspiop --currency TZS
     msingi switch cover mobile-1 TZS 5000000
     msingi switch limit mobile-1 TZS 4000000
+    msingi switch convert mobile-1 TZS USD
     msingi switch waiting
     """
 
@@ -62,6 +63,8 @@ def members(home: Path, after: str) -> None:
                 for name, minor in zip(("cover", "limit", "owes", "under way"), amounts, strict=True)
             ]
             click.echo(f"  {now.currency}  {', '.join(told)}{'  CLOSE TO ITS LIMIT' if now.low else ''}")
+        for pair in one.pairs:
+            click.echo(f"  converts {pair.source} into {pair.target}")
     if len(found) == 100:
         click.echo(f"There may be more: --after {found[-1].fsp}")
 
@@ -79,6 +82,8 @@ def waiting(home: Path) -> None:
 def _line(one: "Proposal") -> str:
     wanted = one.wanted
     amount = f"{wanted.currency} {wanted.amount_minor} (minor units)" if wanted.currency else wanted.name
+    if wanted.target:
+        amount = f"{wanted.currency} into {wanted.target}"
     return f"{one.id}  {wanted.what:10} {wanted.fsp:24} {amount}  by {one.proposed_by}"
 
 
@@ -150,3 +155,17 @@ def limit(home: Path, fsp: str, currency: str, amount: str) -> None:
 def withdraw(home: Path, fsp: str, currency: str, amount: str) -> None:
     """Propose to pay cover out that no limit rests on."""
     _amount(home, "withdrawal", fsp, currency, amount)
+
+
+@switch.command()
+@home_option
+@click.argument("fsp")
+@click.argument("source")
+@click.argument("target")
+def convert(home: Path, fsp: str, source: str, target: str) -> None:
+    """Propose that a participant converts SOURCE into TARGET, at rates of its own; it settles in both already."""
+    from msingi.payments.switch import deciding
+    from msingi.payments.switch.model import Wanted, What
+
+    wanted = Wanted(What.CONVERT, fsp, currency=source.upper(), target=target.upper())
+    _proposed(_work(home, lambda stack, ctx: deciding.propose(stack, ctx, wanted)))

@@ -222,6 +222,8 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (241, 'payments.circle_seat', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (242, 'payments.circle_round', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (243, 'payments.circle_due', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
+  (244, 'payments.seizure', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (245, 'payments.seizure_part', 'payment', 3650, 'book', '', '', 'true', '', '', true),
   (112, 'payments.beneficiary', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (113, 'payments.cycle_line', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),

@@ -30,6 +30,7 @@ class MemberPage(Struct, frozen=True, kw_only=True):
     facts: tuple[Fact, ...]
     standings: tuple[tuple[str, tuple[Fact, ...]], ...]
     key: str
+    pairs: tuple[tuple[str, str], ...] = ()  # from which currency into which it converts
 
 
 class WindowPage(Struct, frozen=True):

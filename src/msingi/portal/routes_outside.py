@@ -22,8 +22,8 @@ from msingi.payments.rates.errors import (
     QuoteUsed,
 )
 from msingi.payments.rates.model import Side
-from msingi.payments.switch import abroad, outside
-from msingi.payments.switch.errors import BadCurrency, SwitchRefusal, UnknownFsp, UnknownParty
+from msingi.payments.switch import abroad, outside, provider
+from msingi.payments.switch.errors import BadCurrency, Expired, SwitchRefusal, UnknownFsp, UnknownParty
 from msingi.portal import model as m
 from msingi.portal import rules, session
 from msingi.portal.errors import StaleForm
@@ -46,7 +46,7 @@ class Meant(Struct, frozen=True, array_like=True):
 
 class Order(Struct, frozen=True, array_like=True):
     """A payment that waits for confirmation; `key` pays once. `offer` is for the country's own currency, `quote` the
-    number of an offer in another one."""
+    number of an offer in another one, `converted` an offer by way of an exchange provider."""
 
     sid: str
     key: str
@@ -58,6 +58,7 @@ class Order(Struct, frozen=True, array_like=True):
     currency: str = ""
     digits: int = 0
     receive_minor: int = 0
+    converted: provider.Converted | None = None
 
 
 def _unsealed(seen: Visit, name: str, kind: type[Any]) -> Any:
@@ -130,9 +131,8 @@ async def find(request: WebRequest) -> Response[bytes]:
     """Ask the switch whose customer that is, and what their bank calls them."""
     seen = await visit_as_person(request)
     form = _find_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return _find_page(seen, form)
     kind = form.value("kind") if form.value("kind") in KINDS else "MSISDN"
     try:
@@ -253,7 +253,13 @@ def _why(seen: Visit, refused: Refusal) -> str:
         return seen.say("abroad.limits", least=least, most=most)
     known: tuple[tuple[type[Refusal], str], ...] = (
         *((NoRate, "no_rate"), (NoPosition, "no_rate"), (PositionFull, "no_cover"), (BadCurrency, "no_currency")),
-        *((QuoteExpired, "expired"), (QuoteUsed, "expired"), (NoSuchQuote, "expired"), (UnknownParty, "refused")),
+        *(
+            (Expired, "expired"),
+            (QuoteExpired, "expired"),
+            (QuoteUsed, "expired"),
+            (NoSuchQuote, "expired"),
+            (UnknownParty, "refused"),
+        ),
     )
     return seen.say("abroad." + next((key for kind, key in known if isinstance(refused, kind)), "refused"))
 
@@ -273,7 +279,10 @@ async def _offered(
         )
         until = datetime.fromisoformat(made.valid_until)
         return replace(order, amount_minor=made.send_minor, offer=made, receive_minor=made.receive_minor), facts, until
-    got = await abroad.ask_abroad(seen.stack, ctx, found.to, code, minor, side)
+    try:
+        got = await abroad.ask_abroad(seen.stack, ctx, found.to, code, minor, side)
+    except (NoRate, NoPosition, BadCurrency):  # the house does not deal in it: somebody else at the switch may
+        return _converted(seen, order, await provider.ask(seen.stack, ctx, found.to, code, minor, side))
     quote, there = got.quote, Currency(code, got.digits, "", code)
     rate = f"1 {home.code} = {quote.rate} {code}"
     facts = (
@@ -287,6 +296,24 @@ async def _offered(
     )
     order = replace(
         order, amount_minor=quote.total_minor, quote=quote.id, currency=code, digits=got.digits,
+        receive_minor=got.receive_minor,
+    )  # fmt: skip
+    return order, facts, got.valid_until
+
+
+def _converted(seen: Visit, order: Order, got: provider.Converted) -> tuple[Order, tuple[Fact, ...], datetime]:
+    """An offer by way of an exchange provider: whose rate it is, what it takes, and what arrives."""
+    home, there = seen.stack.profile.currency, Currency(got.currency, got.digits, "", got.currency)
+    facts = (
+        Fact(label=seen.say("abroad.leaves"), money=Money(got.send_minor, home.code), strong=True),
+        Fact(label=seen.say("abroad.provider"), text=got.provider),
+        Fact(label=seen.say("abroad.provider_fee"), money=Money(got.charge_minor, home.code)),
+        Fact(label=seen.say("abroad.rate"), text=f"1 {home.code} = {got.rate} {got.currency}"),
+        Fact(label=seen.say("abroad.their_fee"), text=written(got.their_fee_minor, there)),
+        Fact(label=seen.say("abroad.arrives"), text=written(got.receive_minor, there), strong=True),
+    )
+    order = replace(
+        order, amount_minor=got.send_minor, converted=got, currency=got.currency, digits=got.digits,
         receive_minor=got.receive_minor,
     )  # fmt: skip
     return order, facts, got.valid_until
@@ -312,6 +339,8 @@ async def confirm(request: WebRequest) -> Response[bytes]:
     try:
         if order.offer is not None:
             await outside.pay_outside(seen.stack, ctx, order.payer, order.offer, order.key)
+        elif order.converted is not None:
+            await provider.pay(seen.stack, ctx, order.payer, order.converted, order.key)
         else:
             await abroad.pay_abroad(seen.stack, ctx, order.payer, order.quote, order.key)
     except Outage:

@@ -10,7 +10,7 @@ from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.money import Currency, plain
 from msingi.kernel.money import format as written
-from msingi.payments.switch import acts, deciding, settling
+from msingi.payments.switch import acts, deciding, providing, settling
 from msingi.payments.switch.errors import (
     BadCurrency,
     BadKey,
@@ -22,7 +22,7 @@ from msingi.payments.switch.errors import (
     UnknownFsp,
     WindowNotReady,
 )
-from msingi.payments.switch.model import Member, Proposal, Report, Standing, Wanted, What, Window, WindowState
+from msingi.payments.switch.model import Member, Pair, Proposal, Report, Standing, Wanted, What, Window, WindowState
 from msingi.portal import model as m
 from msingi.portal import rules
 from msingi.portal.model_bank import Asking, DeskLine, Fact
@@ -44,7 +44,11 @@ def _standing(seen: Visit, one: Standing, digits: dict[str, int]) -> tuple[Fact,
         ("reserved", one.reserved_minor),
     )
     return tuple(
-        Fact(label=f"{one.currency} · {seen.say(f'switch.{name}')}", text=_money(minor, one.currency, digits))
+        Fact(
+            label=f"{one.currency} · {seen.say(f'switch.{name}')}",
+            text=_money(minor, one.currency, digits),
+            figure=True,
+        )
         for name, minor in amounts
     )
 
@@ -78,7 +82,9 @@ def _proposal(seen: Visit, one: Proposal, digits: dict[str, int]) -> Waiting:
     wanted, words = one.wanted, [("institution", one.wanted.institution), ("title", one.wanted.name)]
     words += [("endpoint", wanted.endpoint), ("currencies", ", ".join(wanted.currencies))]
     facts = [Fact(label=seen.say(f"switch.{label}"), text=text) for label, text in words if text]
-    if wanted.currency:
+    if wanted.what is What.CONVERT:
+        facts.append(Fact(label=seen.say("switch.converts"), text=f"{wanted.currency} → {wanted.target}", strong=True))
+    elif wanted.currency:
         money = _money(wanted.amount_minor, wanted.currency, digits)
         facts.append(Fact(label=wanted.currency, text=money, strong=True))
     facts.append(Fact(label=seen.say("switch.proposed_by"), text=one.proposed_by.partition(":")[2]))
@@ -137,9 +143,8 @@ async def join(request: WebRequest) -> Response[bytes]:
     """Propose that a participant joins with its public key; a colleague approves it."""
     seen = await visit_as_staff(request, OPERATOR)
     form, ctx = _join_form(seen), seen.ctx("operations", "public-task")
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return await _desk(seen, form)
     key = seen.files.get("key", b"").decode("ascii", "replace")
     codes = form.value("currencies").upper().replace(",", " ").split()
@@ -215,10 +220,12 @@ async def _member_page(seen: Visit, one: Member, form: m.Form | None = None) -> 
     ]
     if not one.ours:
         facts.append(Fact(label=seen.say("switch.endpoint"), text=one.endpoint))
+    facts += [Fact(label=seen.say("switch.converts"), text=f"{pair.source} → {pair.target}") for pair in one.pairs]
     standings = tuple((s.currency, _standing(seen, s, one.digits)) for s in one.standings)
     view = MemberPage(
         fsp=one.fsp, name=one.name, active=one.active, runs=runs and not one.ours, facts=tuple(facts),
         standings=standings, key=seen.fields.get("key") or token(18),
+        pairs=tuple((pair.source, pair.target) for pair in one.pairs),
     )  # fmt: skip
     shown = (form or _amount_form(seen, one)) if runs else m.Form(())
     return seen.page("staff/switch_member.html", view, area="staff", here="switch", form=shown)
@@ -242,9 +249,8 @@ async def change_amounts(request: WebRequest, fsp: FromPath[str]) -> Response[by
     def judge(text: str) -> str:
         return rules.amount_wrong(text, currency, profile.group_separator, profile.decimal_point, seen.say)
 
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": judge})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": judge})
+    if again:
         return await _member_page(seen, one, form)
     minor = rules.amount_minor(form.value("amount"), currency, profile.group_separator, profile.decimal_point)
     key = seen.fields.get("key") or token(18)
@@ -266,6 +272,22 @@ async def switch_active(request: WebRequest, fsp: FromPath[str]) -> Response[byt
         return seen.go(HERE, "switch.said_proposed")
     await acts.change(seen.stack, ctx, fsp, active=False)
     return seen.go(f"{HERE}/{fsp}", "switch.said_done")
+
+
+@post(f"{HERE}/{{fsp:str}}/conversions", status_code=303)
+async def change_pair(request: WebRequest, fsp: FromPath[str]) -> Response[bytes]:
+    """Propose that a participant converts one currency into another; or end it at once."""
+    seen = await visit_as_staff(request, OPERATOR)
+    ctx, one = seen.ctx("operations", "public-task"), await _found(seen, fsp)
+    source, target = (seen.fields.get(name, "")[:3] for name in ("source", "target"))
+    try:
+        if seen.fields.get("stops") == "yes":
+            await providing.change_pair(seen.stack, ctx, Pair(one.fsp, source, target), active=False)
+            return seen.go(f"{HERE}/{fsp}", "switch.said_done")
+        await deciding.propose(seen.stack, ctx, Wanted(What.CONVERT, one.fsp, currency=source, target=target))
+    except (BadCurrency, BadSyntax):
+        return seen.go(f"{HERE}/{fsp}", "switch.said_no_pair")
+    return seen.go(HERE, "switch.said_proposed")
 
 
 async def _report(seen: Visit, number: int) -> Report:
@@ -341,4 +363,4 @@ async def settle(request: WebRequest) -> Response[bytes]:
     return seen.go(HERE, "switch.said_settled")
 
 
-doors = [desk, join, decide, member, change_amounts, switch_active, window, window_file, close, settle]
+doors = [desk, join, decide, member, change_amounts, switch_active, change_pair, window, window_file, close, settle]

@@ -12,5 +12,5 @@ Laws
 
 Standards
 ISO 4217 (currencies); World Bank and CPMI general principles for remittances (price, rate and what arrives are told
-before confirmation); FSPIOP API 2.0 `FxConversion` (how `payments.switch` tells these quotes to other participants).
+before confirmation). Conversion by other participants of the switch: `payments.switch`, law 9.
 """

@@ -10,8 +10,11 @@ Laws
 6. Only whom a request was sent to can answer it; a message counts only with its sender's own signature.
 7. What was acknowledged is sent on, again and again until it is taken or its time is over, also after a crash.
 8. Settlement of a window moves exactly what its transfers owe: net amounts sum to zero in each currency.
+9. A conversion ends with the transfer that decides it: the exchange provider is paid in one currency in the same moment
+   in which it pays in the other, or neither happens. Nobody's position but the provider's pays what it promised.
 
 Standards
-FSPIOP API 1.1 (Open API for FSP Interoperability: API definition, JSON binding rules, signature 1.1); RFC 7515 (JWS);
+FSPIOP API 1.1 (Open API for FSP Interoperability: API definition, JSON binding rules, signature 1.1), of API 2.0 the
+ISO 20022 flavour and currency conversion (services/FXP, fxQuotes, fxTransfers); RFC 7515 (JWS);
 Interledger condition and fulfilment (SHA-256); the Mojaloop hub's operation API (participants, limits, windows).
 """

@@ -158,6 +158,7 @@ async def participants(stack: Stack, ctx: Context, after: str = "", limit: int =
         names = {f.fsp for f in found}
         held = [a for a in await store.accounts(tx) if a.fsp in names]
         digits = {c.currency: c.digits for c in await store.currencies(tx)}
+        pairs = await store.pairs(tx)
         stands: dict[str, list[Standing]] = {}
         for account in held:
             stands.setdefault(account.fsp, []).append(await store.standing(tx, account))
@@ -165,7 +166,7 @@ async def participants(stack: Stack, ctx: Context, after: str = "", limit: int =
     return [
         Member(
             *(f.fsp, f.institution, f.name, f.endpoint, f.active, f.endpoint == post.INSIDE, f.joined_at),
-            *(tuple(stands.get(f.fsp, ())), digits),
+            *(tuple(stands.get(f.fsp, ())), digits, tuple(pair for pair in pairs if pair.fsp == f.fsp)),
         )
         for f in found
     ]

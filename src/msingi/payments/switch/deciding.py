@@ -1,4 +1,4 @@
-"""Four eyes over the switch: one officer proposes who joins, and how cover and limits change; another one decides.
+"""Four eyes over the switch: one officer proposes who joins or converts, and how limits change; another one decides.
 
 What was proposed is carried out in the name of whoever approved it, with the channel "four-eyes", without which the
 policy lets no officer do it. Only to suspend a participant one officer is enough.
@@ -14,8 +14,8 @@ from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 from msingi.payments import rules as ledger_rules
-from msingi.payments.switch import acts, errors, jws, roll, rules, settling, store
-from msingi.payments.switch.model import Decided, Proposal, ProposalState, Standing, Wanted, What
+from msingi.payments.switch import acts, errors, jws, providing, roll, rules, settling, store
+from msingi.payments.switch.model import Decided, Pair, Proposal, ProposalState, Standing, Wanted, What
 
 CHANNEL = "four-eyes"
 MOST_WAITING = 200
@@ -55,22 +55,29 @@ async def _possible(stack: Stack, wanted: Wanted) -> None:
         jws.public_key(wanted.key)
         for code in wanted.currencies:
             rules.settled_in(book.currencies, code)
-        return
+        return None
     if wanted.fsp not in book.fsps:
         raise errors.UnknownFsp(party="fsp")
+    if wanted.what is What.CONVERT:
+        return providing.possible(_pair(wanted), book.fsps.values(), book.accounts.values())
     if wanted.what in AMOUNTS:
         least = 0 if wanted.what is What.LIMIT else 1
         if not least <= wanted.amount_minor <= ledger_rules.MAX_AMOUNT_MINOR:
             raise Malformed("The amount is out of range.", field="amount_minor", rule=f"{least}..10^15")
         if (wanted.fsp, wanted.currency) not in book.accounts:
             raise errors.BadCurrency(currency=wanted.currency[:3])
-        return
+        return None
     if not wanted.key and not wanted.endpoint and wanted.active is None:
         raise Malformed("Nothing would change.", field="active", rule="key|endpoint|active")
     if wanted.key:
         jws.public_key(wanted.key)
     if wanted.endpoint:
         acts.checked(wanted.endpoint, wanted.fsp)
+    return None
+
+
+def _pair(wanted: Wanted) -> Pair:
+    return Pair(wanted.fsp, wanted.currency, wanted.target)
 
 
 async def proposals(stack: Stack, ctx: Context) -> list[Proposal]:
@@ -125,6 +132,9 @@ async def _amount(stack: Stack, ctx: Context, found: Proposal) -> Standing:
 
 async def _membership(stack: Stack, ctx: Context, one: Wanted) -> str:
     """Carry out a join or a change; the token of a new participant."""
+    if one.what is What.CONVERT:
+        await providing.change_pair(stack, ctx, _pair(one), active=True)
+        return ""
     if one.what is What.CHANGE:
         await acts.change(stack, ctx, one.fsp, endpoint=one.endpoint or None, key=one.key or None, active=one.active)
         return ""

@@ -6,7 +6,7 @@ A message is acknowledged only after the commit that holds what it began or ende
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import job_context
+from msingi.kernel.db import Tx
 from msingi.kernel.errors import Outage
 from msingi.kernel.log.leaf import tree_hash
 from msingi.kernel.stack import Stack
@@ -32,13 +33,16 @@ IN_HAND = timedelta(seconds=20)  # so long this program tries a letter by itself
 class Slip(Struct, gc=False):
     """What one message leaves: what it begins, what it ends, letters to send, letters that were taken.
 
-    `record` is what the log's batch root covers: who did what, under which permit.
+    `record` is what the log's batch root covers: who did what, under which permit. `promised` is a conversion that the
+    exchange provider has fulfilled, `besides` one that ends with the transfer that decided it.
     """
 
     record: bytes
     talk: Talk | None = None
     begun: Transfer | None = None
     ended: Transfer | None = None
+    promised: Transfer | None = None
+    besides: Transfer | None = None
     letters: Sequence[Letter] = ()
     taken: Sequence[UUID] = ()
 
@@ -58,7 +62,7 @@ class Desk:
         self._later: asyncio.TimerHandle | None = None
 
     async def keep(self, slip: Slip) -> bool:
-        """Keep a slip; True once it is durable, False if what it begins or ends had begun or ended before.
+        """Keep a slip; True once it is durable, False if what it begins, promises or ends had been so before.
 
         Then nothing of it was kept, its letters neither. Raises Outage when the database does not answer.
         """
@@ -118,17 +122,19 @@ class Desk:
         """Commit a batch; for each slip whether it was new."""
         now = clock.now()
         talks = {(s.talk.resource, s.talk.id): s for s in reversed(slips) if s.talk}
-        begun = {s.begun.id: s for s in reversed(slips) if s.begun}
         ended = {s.ended.id: s for s in reversed(slips) if s.ended}
         permit = policy.decide(job_context(JOB, "payment", "contract"), "payments.switch-keep", policy.NOBODY)
         async with self._stack.db.transaction(permit) as tx:
             new_talks = await store.begin_talks(tx, [s.talk for s in talks.values() if s.talk], now) if talks else set()
+            begun = {s.begun.id: s for s in reversed(slips) if s.begun and _first(s, talks, new_talks)}
             new = await store.begin_transfers(tx, [s.begun for s in begun.values() if s.begun]) if begun else set()
-            over = await store.end_transfers(tx, [s.ended for s in ended.values() if s.ended]) if ended else set()
+            over = await store.end_transfers(tx, _both(ended.values())) if ended else set()
+            sure = await _linked(tx, [s.begun for s in begun.values() if s.begun and s.begun.id in new], slips)
             kept = [
-                (not s.talk or (talks[s.talk.resource, s.talk.id] is s and (s.talk.resource, s.talk.id) in new_talks))
+                _first(s, talks, new_talks)
                 and (not s.begun or (begun[s.begun.id] is s and s.begun.id in new))
                 and (not s.ended or (ended[s.ended.id] is s and s.ended.id in over))
+                and (not s.promised or s.promised.id in sure)
                 for s in slips
             ]
             letters = [letter for s, yes in zip(slips, kept, strict=True) if yes for letter in s.letters]
@@ -146,6 +152,28 @@ class Desk:
             else:
                 tx.release(permit)
         return kept
+
+
+def _both(ended: Iterable[Slip]) -> list[Transfer]:
+    """What ends: transfers, and the conversions behind them."""
+    return [one for s in ended for one in (s.ended, s.besides) if one is not None]
+
+
+def _first(slip: Slip, talks: dict[tuple[str, str], Slip], new: set[tuple[str, str]]) -> bool:
+    """Whether the request that a slip begins is new; one that begins none is."""
+    if slip.talk is None:
+        return True
+    key = slip.talk.resource, slip.talk.id
+    return talks[key] is slip and key in new
+
+
+async def _linked(tx: Tx, begun: Sequence[Transfer], slips: Sequence[Slip]) -> set[str]:
+    """Keep promises of conversions, and let conversions wait for what decides them; the ids promised now."""
+    deciding = [one for one in begun if one.funder]
+    if deciding:
+        await store.prolong(tx, deciding)
+    promised = {s.promised.id: s.promised for s in slips if s.promised}
+    return await store.promise(tx, list(promised.values())) if promised else set()
 
 
 def _fail(waiting: Sequence[_Waiting], failure: Exception) -> None:

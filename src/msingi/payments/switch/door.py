@@ -12,7 +12,20 @@ from msingi.kernel.errors import Refusal, TooLarge
 from msingi.kernel.ids import token
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import desk, errors, iso, jws, moving, post, roll, rules, sending, talking, wire
+from msingi.payments.switch import (
+    conversions,
+    desk,
+    errors,
+    iso,
+    jws,
+    moving,
+    post,
+    roll,
+    rules,
+    sending,
+    talking,
+    wire,
+)
 from msingi.payments.switch.model import Fsp, Message
 from msingi.payments.switch.roll import Roll
 
@@ -20,7 +33,7 @@ logger = logging.getLogger("msingi.switch")
 CHANNEL = "fspiop"
 RESOURCES = (
     *("parties", "participants", "quotes", "transfers", "bulkQuotes", "bulkTransfers"),
-    *("transactionRequests", "authorizations", "transactions"),
+    *("transactionRequests", "authorizations", "transactions", *rules.CONVERSION),
 )
 Verb = Callable[[Stack, Context, Message], Awaitable[None]]
 
@@ -122,7 +135,10 @@ async def _fail(stack: Stack, book: Roll, ctx: Context, message: Message, refuse
     logger.info("refused", extra={"code": refused.code})
 
 
-_IDS = ("quoteId", "transferId", "bulkQuoteId", "bulkTransferId", "transactionRequestId", "requestId")
+_IDS = (
+    *("quoteId", "transferId", "bulkQuoteId", "bulkTransferId", "transactionRequestId", "requestId"),
+    *("conversionRequestId", "commitRequestId"),
+)
 
 
 def _verb(message: Message, flavour: str) -> Verb:
@@ -141,9 +157,15 @@ def _verb(message: Message, flavour: str) -> Verb:
             return found
     elif resource in ("transfers", "bulkTransfers"):
         return _transfer_verb(method, resource, rest, failure, flavour)
+    elif resource == "services" and method == "GET" and rest:
+        return conversions.who_converts
+    elif resource == conversions.CONVERSIONS:
+        found = conversions.verb(method, rest)
+        if found is not None:
+            return found
     elif resource in talking.ANSWERS:
         if method == "POST" and not rest:
-            return _ask(resource, flavour)
+            return conversions.quote if resource == conversions.QUOTES else _ask(resource, flavour)
         if method == "GET" and len(rest) == 1:
             return lambda s, c, m: talking.question(s, c, m, resource, rest[0])
         if method == "PUT" and rest:

@@ -123,6 +123,24 @@ class Expired(SwitchRefusal, Conflict):
     fspiop = "3303"
 
 
+class NotPromised(SwitchRefusal, Conflict):
+    """The transfer is paid with what a conversion brings, and the exchange provider has not fulfilled it yet."""
+
+    code = "payments.switch-not-promised"
+    title = "The conversion is not promised yet"
+    remedy = "Wait for PUT /fxTransfers with the provider's fulfilment, then send the transfer."
+    fspiop = "3100"
+
+
+class NotConverted(SwitchRefusal):
+    """The participant does not convert these two currencies at this switch, or does not settle in both now."""
+
+    code = "payments.switch-not-converted"
+    title = "This participant does not convert these currencies"
+    remedy = "Ask GET /services/FXP/{source}/{target} who does."
+    fspiop = "5106"
+
+
 class NoLiquidity(SwitchRefusal, Conflict):
     """The payer's participant may not owe this much more: its limit, or its cover, is used up."""
 

@@ -103,6 +103,10 @@ async def receive(stack: Stack, letter: Letter) -> None:
     path = urlsplit(letter.path).path
     if path.startswith("/transfers/") and letter.method == "PUT" and await _ours(stack, path.split("/")[2]):
         await ended(stack, path.split("/")[2], paid=not path.endswith("/error"))
+    if path.startswith("/fxTransfers/") and path.endswith("/error"):
+        from msingi.payments.switch import provider
+
+        await provider.conversion_ended(stack, path.split("/")[2])
     waiter = _waiters(stack).pop(path.removesuffix("/error"), None) if letter.method == "PUT" else None
     body = msgspec.json.decode(letter.body) if letter.body else {}
     if waiter is not None and not waiter.done():

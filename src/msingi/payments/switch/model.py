@@ -68,6 +68,14 @@ class FspAccount(Struct, frozen=True):
     active: bool
 
 
+class Pair(Struct, frozen=True):
+    """A conversion that a participant offers: it takes `source`, and pays `target` for it, at a rate of its own."""
+
+    fsp: str
+    source: str
+    target: str
+
+
 class Standing(Struct, frozen=True):
     """How a participant stands in a currency, in minor units.
 
@@ -97,13 +105,15 @@ class Member(Struct, frozen=True):
     joined_at: datetime
     standings: tuple[Standing, ...]
     digits: dict[str, int]
+    pairs: tuple[Pair, ...] = ()
 
 
 class What(StrEnum):
-    """What an officer proposes: that somebody joins, or changes; that cover arrived, or is paid out; another limit."""
+    """What an officer proposes: that somebody joins, changes or converts; cover that came or is paid out; a limit."""
 
     JOIN = "join"
     CHANGE = "change"
+    CONVERT = "convert"
     COVER = "cover"
     WITHDRAWAL = "withdrawal"
     LIMIT = "limit"
@@ -127,6 +137,7 @@ class Wanted(Struct, frozen=True):
     currency: str = ""
     amount_minor: int = 0
     active: bool | None = None
+    target: str = ""
 
 
 class ProposalState(StrEnum):
@@ -177,7 +188,9 @@ class Transfer(Struct, frozen=True):
     """A transfer between two participants: what was ordered, and the ledger's hold that stands for it.
 
     `parts` are the transfers of a bulk, which share one hold; `resource` and `flavour`
-    say under which name and in which form it came.
+    say under which name and in which form it came. A conversion is a transfer of the source currency to the exchange
+    provider, for `target_minor` of another one; it is `linked` to the transfer that decides it, and that one to it.
+    `funder` is whose position pays, where it is not the payer's: the provider's.
     """
 
     id: str
@@ -196,6 +209,10 @@ class Transfer(Struct, frozen=True):
     fulfilment: str = ""
     completed_at: datetime | None = None
     settled_minor: int = 0
+    funder: str = ""
+    linked: str = ""
+    target_currency: str = ""
+    target_minor: int = 0
 
     @property
     def version(self) -> str:

@@ -16,23 +16,18 @@ from msingi.kernel.errors import DifferentContent, Refusal
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
-from msingi.payments import ledger, orders, parties
+from msingi.payments import ledger, orders
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as ledger_store
 from msingi.payments.batch import Ending
 from msingi.payments.model import Reason
-from msingi.payments.switch import desk, errors, post, roll, rules, sending, store, translating, wire
+from msingi.payments.switch import desk, errors, linking, post, roll, rules, sending, store, translating, wire
+from msingi.payments.switch.linking import CODE, SCOPE, holder
 from msingi.payments.switch.model import Message, Part, SettledCurrency, State, Transfer
 
-SCOPE, CODE = "switch", "FSPI"
-TRANSFERS, BULK = "transfers", "bulkTransfers"
+TRANSFERS, BULK = linking.TRANSFERS, "bulkTransfers"
 RECENT = 20_000
 SWEEP = 200
-
-
-def holder(stack: Stack, fsp: str) -> int:
-    """The ledger's reference of the switch accounts of a participant: nobody but the switch may debit them."""
-    return parties.institution_ref(stack, f"switch/{fsp}")
 
 
 def _known(stack: Stack) -> dict[str, Transfer]:
@@ -81,23 +76,30 @@ async def prepare(stack: Stack, ctx: Context, message: Message, wanted: wire.Wan
     transfer = _ordered(message, wanted, currency, resource)
     for name, field in ((wanted.payer, "payerFsp"), (wanted.payee, "payeeFsp")):
         book.active(name, field)
-    debit = book.money(wanted.payer, currency, "payerFsp")
-    credit = book.money(wanted.payee, currency, "payeeFsp")
-    if wanted.payer == wanted.payee:
-        raise errors.BadSyntax("Payer and payee are one participant.", field="payeeFsp", rule="payee!=payer")
     if transfer.id in _known(stack):
         return await _again(stack, transfer)
+    behind, known = await linking.behind(stack, book, transfer)
+    if behind is not None:
+        if known:
+            return await _again(stack, transfer)
+        rules.decides(transfer, behind)
+        transfer = replace(transfer, funder=behind.payee, linked=behind.id)
+    pays = transfer.funder or wanted.payer
+    debit = book.money(pays, currency, "payerFsp")
+    credit = book.money(wanted.payee, currency, "payeeFsp")
+    if wanted.payee in (wanted.payer, pays):
+        raise errors.BadSyntax("Payer and payee are one participant.", field="payeeFsp", rule="payee!=payer")
     left_s = rules.hold_s(transfer.expires_at, clock.now())
     letter = sending.passed(book, message, wanted.payee, transfer.expires_at, transfer.id)
-    by = orders.By(permit, holder(stack, wanted.payer), SCOPE)
+    by = orders.By(permit, holder(stack, pays), SCOPE)
     # A key of its own for each try: what a try that was never acknowledged reserved, the ledger frees by itself.
     hold = orders.reserve(
         by, f"{wanted.id}/{uuid7()}", debit, credit, transfer.amount_minor, transfer.currency, CODE, timeout_s=left_s
     )
     (ending,) = await ledger.post(stack, [hold])
-    _reserved(ending)
+    reserved(ending)
     transfer = replace(transfer, hold=hold.id)
-    slip = desk.Slip(_record("reserved", transfer), begun=transfer, letters=(letter,))
+    slip = desk.Slip(record("reserved", transfer), begun=transfer, letters=(letter,))
     if await desk.of(stack).keep(slip):
         _remember(stack, transfer)
         return post.of(stack).send([letter])
@@ -124,7 +126,7 @@ def _ordered(message: Message, wanted: wire.Wanted, currency: SettledCurrency, r
     )
 
 
-def _reserved(ending: Ending) -> None:
+def reserved(ending: Ending) -> None:
     """Raises the reason why nothing could be reserved."""
     if isinstance(ending, Refusal):
         changed = isinstance(ending, DifferentContent)
@@ -135,7 +137,7 @@ def _reserved(ending: Ending) -> None:
         raise ledger_errors.refusal(ending.reason)
 
 
-def _record(what: str, transfer: Transfer) -> bytes:
+def record(what: str, transfer: Transfer) -> bytes:
     """What the log's batch root covers of a step of a transfer."""
     return msgspec.json.encode(
         {
@@ -147,6 +149,7 @@ def _record(what: str, transfer: Transfer) -> bytes:
             "currency": transfer.currency,
             "amount_minor": transfer.amount_minor,
             "settled_minor": transfer.settled_minor,
+            "with": transfer.linked,
         },
         order="sorted",
     )
@@ -158,7 +161,7 @@ async def _again(stack: Stack, wanted: Transfer) -> None:
     if first.hash != wanted.hash:
         raise errors.Modified(field="transferId", rule="same-id-same-content")
     if first.state is not State.RESERVED:
-        await _tell(stack, first, first.payer)
+        await answer(stack, first, first.payer)
 
 
 async def fulfil(
@@ -183,21 +186,23 @@ async def fulfil(
     if transfer.state is State.ABORTED or transfer.expires_at <= clock.now():
         raise errors.Expired(field="expiration", rule="in-time")
     if not amount:
-        return await _end(stack, permit, transfer, [_on(book, message, transfer)], State.ABORTED)
-    by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
+        return await end(stack, permit, transfer, [_on(book, message, transfer)], State.ABORTED)
+    behind = await linking.of(stack, transfer)
+    by = orders.By(permit, holder(stack, transfer.funder or transfer.payer), SCOPE)
     done = orders.commit(by, f"{transfer.id}/done", transfer.hold, amount, transfer.currency, CODE, reference=words)
-    (ending,) = await ledger.post(stack, [done])
-    if isinstance(ending, Refusal):
-        raise errors.Modified(field="fulfilment", rule="same-id-same-content")
-    if ending.reason:
-        raise errors.Expired(field="expiration", rule="in-time")
+    for ending in await ledger.post_linked(stack, [*linking.paid(stack, permit, behind), done]):
+        if isinstance(ending, Refusal):
+            raise errors.Modified(field="fulfilment", rule="same-id-same-content")
+        if ending.reason:
+            raise errors.Expired(field="expiration", rule="in-time")
     ended = replace(transfer, state=State.COMMITTED, fulfilment=words, completed_at=clock.now(), settled_minor=amount)
     letters = [_on(book, message, transfer)]
     if not final:
         told = {"completedTimestamp": rules.told(clock.now()), "transferState": "COMMITTED"}
         path = f"/{resource}/{transfer.id}"
         letters.append(sending.own(book, transfer.payee, "PATCH", path, told, transfer.version, until=_surely()))
-    await _ended(stack, ended, letters)
+    besides, more = linking.ended(book, behind, State.COMMITTED)
+    await _ended(stack, ended, [*letters, *more], besides)
 
 
 def _on(book: roll.Roll, message: Message, transfer: Transfer) -> sending.Letter:
@@ -209,8 +214,10 @@ def _surely() -> datetime:
     return clock.now() + sending.SURELY
 
 
-async def _ended(stack: Stack, ended: Transfer, letters: Sequence[sending.Letter]) -> None:
-    slip = desk.Slip(_record(ended.state.name.lower(), ended), ended=ended, letters=letters)
+async def _ended(
+    stack: Stack, ended: Transfer, letters: Sequence[sending.Letter], besides: Transfer | None = None
+) -> None:
+    slip = desk.Slip(record(ended.state.name.lower(), ended), ended=ended, besides=besides, letters=letters)
     if await desk.of(stack).keep(slip):
         _remember(stack, ended)
         post.of(stack).send(letters)
@@ -218,16 +225,19 @@ async def _ended(stack: Stack, ended: Transfer, letters: Sequence[sending.Letter
         _known(stack).pop(ended.id, None)
 
 
-async def _end(
+async def end(
     stack: Stack, permit: policy.Permit, transfer: Transfer, letters: Sequence[sending.Letter], state: State
 ) -> None:
-    """Free what was reserved and end the transfer so. Raises Expired if it was committed meanwhile."""
-    by = orders.By(permit, holder(stack, transfer.payer), SCOPE)
-    void = orders.void(by, f"{transfer.hold}/void", transfer.hold, transfer.currency, CODE)
-    (ending,) = await ledger.post(stack, [void])
+    """Free what was reserved and end the transfer so, with the conversion behind it, which is freed first: then nothing
+    can commit either. Raises Expired if it was committed meanwhile."""
+    behind = await linking.of(stack, transfer)
+    if behind is not None:
+        await ledger.post(stack, linking.freed(stack, permit, behind))
+    (ending,) = await ledger.post(stack, linking.freed(stack, permit, transfer))
     if not isinstance(ending, Refusal) and ending.reason and await _paid(stack, transfer) is not None:
         raise errors.Expired("It was committed.", field="ID", rule="reserved")
-    await _ended(stack, replace(transfer, state=state, completed_at=clock.now()), letters)
+    besides, more = linking.ended(await roll.of(stack), behind, state)
+    await _ended(stack, replace(transfer, state=state, completed_at=clock.now()), [*letters, *more], besides)
 
 
 async def abort(stack: Stack, ctx: Context, message: Message, id_: str, resource: str) -> None:
@@ -240,7 +250,7 @@ async def abort(stack: Stack, ctx: Context, message: Message, id_: str, resource
         return
     if transfer.state is State.COMMITTED:
         raise errors.Expired("It was committed.", field="ID", rule="reserved")
-    await _end(stack, permit, transfer, [_on(await roll.of(stack), message, transfer)], State.ABORTED)
+    await end(stack, permit, transfer, [_on(await roll.of(stack), message, transfer)], State.ABORTED)
 
 
 async def progress(stack: Stack, ctx: Context, message: Message, id_: str, resource: str) -> None:
@@ -250,7 +260,7 @@ async def progress(stack: Stack, ctx: Context, message: Message, id_: str, resou
     if message.source != transfer.payee:
         raise errors.UnknownId(field="ID", rule="own")
     letter = sending.forward(message, transfer.payer, transfer.expires_at)
-    await desk.of(stack).keep(desk.Slip(_record("progress", transfer), letters=(letter,)))
+    await desk.of(stack).keep(desk.Slip(record("progress", transfer), letters=(letter,)))
     post.of(stack).send([letter])
 
 
@@ -260,28 +270,31 @@ async def tell(stack: Stack, ctx: Context, message: Message, id_: str, resource:
     transfer = await _find(stack, id_, resource, fresh=True)
     if message.source not in (transfer.payer, transfer.payee):
         raise errors.UnknownId(field="ID", rule="own")
-    await _tell(stack, transfer, message.source)
+    await answer(stack, transfer, message.source)
 
 
-async def _tell(stack: Stack, transfer: Transfer, to: str) -> None:
+async def answer(stack: Stack, transfer: Transfer, to: str) -> None:
+    """Tell one of its participants how a transfer, a bulk or a conversion stands."""
     book = await roll.of(stack)
     path = f"/{transfer.resource}/{transfer.id}"
     if transfer.state is State.ABORTED:
         letter = sending.error(book, to, path, sending.failed("3300", "The transfer was aborted"), transfer.version)
     else:
-        letter = sending.own(book, to, "PUT", path, _answer(transfer), transfer.version)
+        letter = sending.own(book, to, "PUT", path, _standing(transfer), transfer.version)
     record = msgspec.json.encode({"act": "payments.switch-transfer/told", "transfer": transfer.id, "to": to})
     await desk.of(stack).keep(desk.Slip(record, letters=(letter,)))
     post.of(stack).send([letter])
 
 
-def _answer(transfer: Transfer) -> msgspec.Struct:
+def _standing(transfer: Transfer) -> msgspec.Struct:
     """How a transfer stands, as the wire tells it."""
     at = rules.told(transfer.completed_at) if transfer.completed_at else None
     done = transfer.state is State.COMMITTED
     if transfer.resource == BULK:
         return wire.BulkAnswer("COMPLETED" if done else "PROCESSING", at)
     state = "COMMITTED" if done else "RESERVED"
+    if transfer.resource == linking.CONVERSIONS:
+        return wire.ConversionAnswer(state, transfer.fulfilment or None, at)
     return wire.TransferAnswer(state, transfer.fulfilment or None, at)
 
 
@@ -303,14 +316,22 @@ async def expire(stack: Stack) -> int:
     permit = policy.decide(job_context(desk.JOB, "payment", "contract"), "payments.switch-transfer", policy.NOBODY)
     for transfer in late:
         path = f"/{transfer.resource}/{transfer.id}"
+        if transfer.resource == linking.CONVERSIONS and await _waits(stack, transfer):
+            continue
         body = sending.failed("3303", "Transfer expired")
         both = (transfer.payer, transfer.payee)
         letters = [sending.error(book, to, path, body, transfer.version, surely=True) for to in both]
         try:
-            await _end(stack, permit, transfer, letters, State.ABORTED)
+            await end(stack, permit, transfer, letters, State.ABORTED)
         except errors.Expired:
             await _found_paid(stack, book, transfer)
     return len(late)
+
+
+async def _waits(stack: Stack, conversion: Transfer) -> bool:
+    """Whether the transfer that decides a conversion is under way still: then both end with that one."""
+    found = await linking.decider(stack, conversion)
+    return found is not None and found.state is State.RESERVED
 
 
 async def _found_paid(stack: Stack, book: roll.Roll, transfer: Transfer) -> None:
@@ -319,7 +340,8 @@ async def _found_paid(stack: Stack, book: roll.Roll, transfer: Transfer) -> None
     assert paid is not None
     done = replace(transfer, state=State.COMMITTED, fulfilment=paid[1], completed_at=clock.now(), settled_minor=paid[0])
     path = f"/{transfer.resource}/{transfer.id}"
-    letters = [sending.own(book, transfer.payer, "PUT", path, _answer(done), done.version, until=_surely())]
+    letters = [sending.own(book, transfer.payer, "PUT", path, _standing(done), done.version, until=_surely())]
     patch = {"completedTimestamp": rules.told(clock.now()), "transferState": "COMMITTED"}
     letters.append(sending.own(book, transfer.payee, "PATCH", path, patch, done.version, until=_surely()))
-    await _ended(stack, done, letters)
+    besides, more = linking.ended(book, await linking.of(stack, transfer), State.COMMITTED)
+    await _ended(stack, done, [*letters, *more], besides)

@@ -22,7 +22,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import acts, ilp, jws, roll, rules, wire
+from msingi.payments.switch import acts, exchanging, ilp, jws, roll, rules, wire
 from msingi.payments.switch.errors import UnknownFsp
 from msingi.payments.switch.line import Way
 
@@ -34,7 +34,8 @@ BUFFER = memoryview(bytearray(64 * 1024))
 
 class Plan(Struct, frozen=True):
     """A simulated bank: its name as a participant, its currency, its fee in hundredths of a percent, its private key
-    (PEM), and its customers: telephone number without + to the name that it tells."""
+    (PEM), and its customers: telephone number without + to the name that it tells. With a `rate` it is an exchange
+    provider too: so much of `target` for one unit of `currency`, after a charge in hundredths of a percent."""
 
     fsp: str
     currency: str
@@ -42,6 +43,10 @@ class Plan(Struct, frozen=True):
     fee_bp: int
     key: str
     people: dict[str, str]
+    target: str = ""
+    target_digits: int = 2
+    rate: str = ""
+    charge_bp: int = 0
 
 
 def plans(home: Path) -> list[Plan]:
@@ -149,6 +154,8 @@ class Neighbour:
                 await self._quote(wire.read(body, wire.QuoteRequest), source)
             elif (method, path) == ("POST", "/transfers"):
                 await self._transfer(wire.read(body, wire.TransferRequest), source)
+            elif method == "POST" and path in ("/fxQuotes", "/fxTransfers") and self.plan.rate:
+                await self._say(*exchanging.answer(self.plan, self._secret, path, body, source))
         except (Refusal, Outage) as refused:
             logger.info("a simulated bank does not answer: %s", refused)
 
@@ -195,7 +202,9 @@ class Neighbour:
 
     async def _say(self, method: str, path: str, to: str, body: Any) -> None:
         raw, date = msgspec.json.encode(body, order="sorted"), format_datetime(clock.now(), usegmt=True)
-        media = f"application/vnd.interoperability.{path.split('/')[1]}+json;version=1.1"
+        resource = path.split("/")[1]
+        version = "2.0" if resource in rules.CONVERSION else "1.1"
+        media = f"application/vnd.interoperability.{resource}+json;version={version}"
         headers = {"Content-Type": media, "Date": date, "FSPIOP-Source": self.plan.fsp}
         if to:
             headers["FSPIOP-Destination"] = to

@@ -100,7 +100,8 @@ async def _payable(stack: Stack, fsp: str, supported: list[str] | None) -> tuple
     theirs, ours = (
         {c for (f, c), a in book.accounts.items() if f == one and a.active} for one in (fsp, house.bank_of(book))
     )
-    found = theirs & ours & set(supported or theirs)
+    exchanged = {pair.target for pair in book.pairs if pair.source == home and book.providers(home, pair.target)}
+    found = theirs & (ours | exchanged) & set(supported or theirs)
     return tuple(sorted(found, key=lambda code: (code != home, code)))
 
 

@@ -43,6 +43,15 @@ INSERT INTO payments.switch_account (fsp, currency, cover, position, guarantee) 
 UPDATE payments.switch_account SET wanted_minor = coalesce($3, wanted_minor), active = coalesce($4, active)
 WHERE fsp = $1 AND currency = $2;
 
+-- name: pairs
+-- Every conversion that is offered now.
+SELECT fsp, source, target FROM payments.switch_pair WHERE active ORDER BY fsp, source, target;
+
+-- name: put_pair
+-- A participant offers a conversion, or does no longer.
+INSERT INTO payments.switch_pair (fsp, source, target, active) VALUES ($1, $2, $3, $4)
+ON CONFLICT (fsp, source, target) DO UPDATE SET active = excluded.active;
+
 -- name: balances
 -- What accounts of one shard hold: posted and reserved.
 SELECT id, posted, reserved FROM payments.account WHERE shard = $1 AND id = ANY ($2::bigint[]);
@@ -73,10 +82,20 @@ SELECT resource, id, hash, source, destination FROM payments.switch_talk WHERE i
 -- name: begin_transfers
 -- Keep transfers that are new, reserved; those whose id is known are left out.
 INSERT INTO payments.switch_transfer (id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold,
-  flavour, parts)
+  flavour, funder, linked, target_currency, target, parts)
 SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-  $9::timestamptz[], $10::uuid[], $11::text[], $12::bytea[])
+  $9::timestamptz[], $10::uuid[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bytea[])
 ON CONFLICT DO NOTHING RETURNING id;
+
+-- name: promise
+-- The exchange provider has fulfilled its conversion: from now on it ends with the transfer that decides it.
+UPDATE payments.switch_transfer t SET fulfilment = e.fulfilment FROM unnest($1::text[], $2::text[]) AS e (id, fulfilment)
+WHERE t.id = e.id AND t.state = 1 AND t.fulfilment = '' RETURNING t.id;
+
+-- name: prolong
+-- The transfer that decides a conversion has begun: the conversion waits for its end.
+UPDATE payments.switch_transfer t SET expires_at = greatest(t.expires_at, e.at)
+FROM unnest($1::text[], $2::timestamptz[]) AS e (id, at) WHERE t.id = e.id AND t.state = 1;
 
 -- name: end_transfers
 -- End transfers that are reserved still; a committed one falls into the window that is open now.
@@ -89,12 +108,12 @@ WHERE t.id = e.id AND t.state = 1 RETURNING t.id;
 -- name: transfer
 -- A transfer by its id.
 SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, flavour, parts, state, fulfilment,
-  completed_at, settled FROM payments.switch_transfer WHERE id = $1;
+  completed_at, settled, funder, linked, target_currency, target FROM payments.switch_transfer WHERE id = $1;
 
 -- name: overdue
 -- Reserved transfers whose time is over.
 SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at, hold, flavour, parts, state, fulfilment,
-  completed_at, settled FROM payments.switch_transfer WHERE state = 1 AND expires_at < $1 ORDER BY expires_at LIMIT $2;
+  completed_at, settled, funder, linked, target_currency, target FROM payments.switch_transfer WHERE state = 1 AND expires_at < $1 ORDER BY expires_at LIMIT $2;
 
 -- name: post_letters
 -- Keep messages to be sent.
@@ -143,8 +162,9 @@ UPDATE payments.switch_window SET state = 'settled', settled_at = $2 WHERE "wind
 SELECT fsp, currency, sum(sent)::bigint AS sent, sum(sent_minor)::bigint AS sent_minor,
   sum(received)::bigint AS received, sum(received_minor)::bigint AS received_minor
 FROM (
-  SELECT payer AS fsp, currency, count(*) AS sent, sum(settled) AS sent_minor, 0 AS received, 0 AS received_minor
-  FROM payments.switch_transfer WHERE "window" = $1 AND state = 2 GROUP BY payer, currency
+  SELECT coalesce(nullif(funder, ''), payer) AS fsp, currency, count(*) AS sent, sum(settled) AS sent_minor,
+    0 AS received, 0 AS received_minor
+  FROM payments.switch_transfer WHERE "window" = $1 AND state = 2 GROUP BY coalesce(nullif(funder, ''), payer), currency
   UNION ALL
   SELECT payee, currency, 0, 0, count(*), sum(settled)
   FROM payments.switch_transfer WHERE "window" = $1 AND state = 2 GROUP BY payee, currency
@@ -164,9 +184,10 @@ WHERE "window" = $1 ORDER BY currency, fsp;
 -- name: debts
 -- What a participant owes in each window that is not settled yet, where it owes: the sum over these windows.
 SELECT coalesce(sum(owed), 0)::bigint FROM (
-  SELECT sum(CASE WHEN t.payer = $1 THEN t.settled ELSE -t.settled END) AS owed
+  SELECT sum(CASE WHEN t.payee = $1 THEN -t.settled ELSE t.settled END) AS owed
   FROM payments.switch_transfer t JOIN payments.switch_window w ON w."window" = t."window"
-  WHERE t.state = 2 AND t.currency = $2 AND (t.payer = $1 OR t.payee = $1) AND w.state <> 'settled' GROUP BY t."window"
+  WHERE t.state = 2 AND t.currency = $2 AND w.state <> 'settled'
+    AND (coalesce(nullif(t.funder, ''), t.payer) = $1 OR t.payee = $1) GROUP BY t."window"
 ) AS each WHERE owed > 0;
 
 -- name: unsettled_before

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from msingi.kernel.stack import Stack
 from msingi.payments.switch import errors, jws, rules, store
-from msingi.payments.switch.model import Fsp, FspAccount, Proof, SettledCurrency, Settlement
+from msingi.payments.switch.model import Fsp, FspAccount, Pair, Proof, SettledCurrency, Settlement
 
 HUB = "hub"
 FRESH_S = 2.0
@@ -26,6 +26,7 @@ class Roll(Struct):
     tokens: dict[str, bytes]
     keys: dict[str, bytes]
     read_at: float
+    pairs: frozenset[Pair] = frozenset()
 
     def active(self, name: str, field: str) -> Fsp:
         """A participant that takes part now. Raises BadSyntax, UnknownFsp naming the field."""
@@ -45,6 +46,17 @@ class Roll(Struct):
         """The ledger's account that a participant pays and is paid with: its position, or its cover (gross)."""
         held = self.account(fsp, currency.currency, field)
         return held.position if currency.settlement is Settlement.NET else held.cover
+
+    def providers(self, source: str = "", target: str = "") -> list[str]:
+        """Who converts now: from `source` into `target`, or at all; only active participants that settle in both."""
+        asked = [
+            pair
+            for pair in self.pairs
+            if (not source or pair.source == source) and (not target or pair.target == target)
+        ]
+        active = {name for name, fsp in self.fsps.items() if fsp.active}
+        held = {key for key, account in self.accounts.items() if account.active and key[0] in active}
+        return sorted({p.fsp for p in asked if {(p.fsp, p.source), (p.fsp, p.target)} <= held})
 
     def knows_token(self, fsp: str, token: str) -> bool:
         """Whether a token is this participant's."""
@@ -75,9 +87,10 @@ async def of(stack: Stack) -> Roll:
         accounts = {(a.fsp, a.currency): a for a in await store.accounts(tx)}
         currencies = await store.currencies(tx)
         secrets = await store.secrets(tx)
+        pairs = frozenset(await store.pairs(tx))
     unseal = stack.seal.unseal_with_room_key
     keys = {n: unseal(f"payments.switch-key/{n}", bytes(s)) for n, (_, s) in secrets.items() if s is not None}
-    made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at)
+    made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at, pairs)
     stack.local["payments.switch.roll"] = made
     return made
 

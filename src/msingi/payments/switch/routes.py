@@ -7,31 +7,23 @@ participant's endpoint. Refusals are `errorInformation`. Amounts at /v1/switch a
 from typing import Annotated, Any
 
 from litestar import Request, Response, Router, delete, get, patch, post, put
-from litestar.params import HeaderParameter, JSONBody, PathParameter, QueryParameter
+from litestar.params import JSONBody, PathParameter, QueryParameter
 from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
-from msingi.payments.rates.model import Side
 from msingi.payments.rules import MAX_AMOUNT_MINOR
-from msingi.payments.switch import abroad, acts, deciding, door, outside, settling
+from msingi.payments.switch import acts, deciding, door, providing, routes_outside, settling
 from msingi.payments.switch import model as m
+from msingi.payments.switch.routes_outside import Amount, Currency, Key
 from msingi.payments.switch.wire import MAX_BODY_BYTES, dialect
 
 AnyRequest = Request[Any, Any, Any]
 PREFIX = "/fspiop"
 Name = Annotated[str, Meta(min_length=1, max_length=32)]
-Currency = Annotated[str, Meta(min_length=3, max_length=3)]
-Amount = Annotated[int, Meta(ge=1, le=MAX_AMOUNT_MINOR)]
 FspPath = Annotated[str, PathParameter(max_length=32, description="The name of the participant.")]
 CurrencyPath = Annotated[str, PathParameter(max_length=3, description="ISO 4217 code.")]
 ProposalId = Annotated[str, PathParameter(max_length=36, description="The id of the proposal.")]
-Key = Annotated[
-    str,
-    HeaderParameter(
-        name="Idempotency-Key", required=True, min_length=1, max_length=64, description="Repeat harmlessly."
-    ),
-]
 
 
 async def _taken(request: AnyRequest) -> Response[bytes]:
@@ -50,7 +42,7 @@ TAKES = {"takes": ("application/vnd.interoperability.transfers+json;version=1.1"
 PARTY = ["/parties/{type:str}/{id:str}", "/parties/{type:str}/{id:str}/{sub:str}"]
 PARTY_ERROR = ["/parties/{type:str}/{id:str}/error", "/parties/{type:str}/{id:str}/{sub:str}/error"]
 REGISTRATION = ["/participants/{type:str}/{id:str}", "/participants/{type:str}/{id:str}/{sub:str}"]
-RESOURCES = ("quotes", "transfers", "bulkQuotes", "bulkTransfers", "transactionRequests")
+RESOURCES = ("quotes", "transfers", "bulkQuotes", "bulkTransfers", "transactionRequests", "fxQuotes", "fxTransfers")
 ASKED = (*RESOURCES, "authorizations", "transactions")
 
 
@@ -105,6 +97,12 @@ async def answer(request: AnyRequest) -> Response[bytes]:
     return await _taken(request)
 
 
+@get(["/services/{service:str}", "/services/{service:str}/{source:str}/{target:str}"], status_code=202)
+async def who_converts(request: AnyRequest) -> Response[bytes]:
+    """FSPIOP 2.0: who converts currencies, all or one pair; the answer is PUT /services/FXP. 400, 406."""
+    return await _taken(request)
+
+
 class CurrencyBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A currency to settle."""
 
@@ -138,6 +136,13 @@ class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a colleague's proposal is approved."""
 
     approve: bool
+
+
+class PairBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """A conversion: the currency that is taken, and the one that is paid for it."""
+
+    source: Currency
+    target: Currency
 
 
 class AmountBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -212,6 +217,20 @@ async def suspend(request: AnyRequest, fsp: FspPath) -> m.Fsp:
     return await acts.change(web.stack(request), await _operating(request), fsp, active=False)
 
 
+@post("/participants/{fsp:str}/conversions", status_code=202)
+async def offer_conversion(request: AnyRequest, fsp: FspPath, data: JSONBody[PairBody]) -> m.Proposal:
+    """Propose that a participant converts one currency into another, at rates of its own. 400, 403."""
+    wanted = m.Wanted(m.What.CONVERT, fsp, currency=data.source, target=data.target)
+    return await deciding.propose(web.stack(request), await _operating(request), wanted)
+
+
+@post("/participants/{fsp:str}/conversions/end", status_code=200)
+async def end_conversion(request: AnyRequest, fsp: FspPath, data: JSONBody[PairBody]) -> m.Pair:
+    """A participant converts these two no longer, at once: one officer is enough to stop. 400, 403."""
+    pair = m.Pair(fsp, data.source, data.target)
+    return await providing.change_pair(web.stack(request), await _operating(request), pair, active=False)
+
+
 @get("/participants/{fsp:str}/{currency:str}")
 async def standing(request: AnyRequest, fsp: FspPath, currency: CurrencyPath) -> m.Standing:
     """How a participant stands: cover, limit, position, reserved. 400, 403."""
@@ -282,87 +301,11 @@ async def keys(request: AnyRequest) -> dict[str, str]:
     return await door.public_keys(web.stack(request), door.outside())
 
 
-# What customers of our own bank do: find, see what it costs, confirm.
-
-
-class FindBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody at another participant: type (MSISDN, ACCOUNT_ID, PERSONAL_ID, ...) and identifier."""
-
-    kind: Annotated[str, Meta(min_length=1, max_length=32)]
-    identifier: Annotated[str, Meta(min_length=1, max_length=128)]
-
-
-class OfferBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to pay, as found, and how much, in minor units of the country's currency."""
-
-    to: outside.Found
-    amount_minor: Amount
-
-
-class PayBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """An offer that is accepted, and the own account that pays."""
-
-    account: Annotated[str, Meta(min_length=1, max_length=24)]
-    offer: outside.Offer
-
-
-async def _paying(request: AnyRequest) -> Context:
-    return await web.context(request, "payment", "contract", signed_in=True)
-
-
-@post("/find", status_code=200)
-async def find(request: AnyRequest, data: JSONBody[FindBody]) -> outside.Found:
-    """Somebody at another bank or operator, with the name to confirm. 401, 403, 404, 503."""
-    return await outside.find(web.stack(request), await _paying(request), data.kind, data.identifier)
-
-
-@post("/offers", status_code=200)
-async def offers(request: AnyRequest, data: JSONBody[OfferBody]) -> outside.Offer:
-    """What a payment costs and what arrives, before it is confirmed. 400, 401, 403, 404, 503."""
-    return await outside.ask_offer(web.stack(request), await _paying(request), data.to, data.amount_minor)
-
-
-@post("/payments", status_code=200)
-async def pay_outside(request: AnyRequest, data: JSONBody[PayBody], key: Key) -> outside.Sent:
-    """Pay what was offered; the same key pays once. 400, 401, 403, 404, 409, 503."""
-    return await outside.pay_outside(web.stack(request), await _paying(request), data.account, data.offer, key)
-
-
-class AbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to pay, as found, in which of their currencies, and how much: in minor units of the country's currency what
-    leaves (`send`, fees included), or of the target what arrives (`receive`)."""
-
-    to: outside.Found
-    currency: Currency
-    amount_minor: Amount
-    side: Side = Side.SEND
-
-
-class PayAbroadBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """An offer that is accepted, by its quote's id, and the own account that pays."""
-
-    account: Annotated[str, Meta(min_length=1, max_length=24)]
-    quote: Annotated[str, Meta(min_length=1, max_length=36)]
-
-
-@post("/offers/abroad", status_code=200)
-async def offers_abroad(request: AnyRequest, data: JSONBody[AbroadBody]) -> abroad.AbroadOffer:
-    """What a payment in another currency costs: rate, fees, what arrives, until when. 400, 401, 403, 404, 503."""
-    wanted = data.to, data.currency, data.amount_minor, data.side
-    return await abroad.ask_abroad(web.stack(request), await _paying(request), *wanted)
-
-
-@post("/payments/abroad", status_code=200)
-async def pay_abroad(request: AnyRequest, data: JSONBody[PayAbroadBody], key: Key) -> outside.Sent:
-    """Pay what was offered in another currency; the same key pays once. 401, 403, 404, 409, 503."""
-    return await abroad.pay_abroad(web.stack(request), await _paying(request), data.account, data.quote, key)
-
-
 dialects = {PREFIX: dialect}
 routers = [
     Router(
         PREFIX,
-        route_handlers=[look_up, party, who_keeps, register, unregister, create, ask, answer],
+        route_handlers=[look_up, party, who_keeps, register, unregister, create, ask, answer, who_converts],
         tags=["switch"],
     ),
     Router(
@@ -376,6 +319,8 @@ routers = [
                 decide,
                 change,
                 suspend,
+                offer_conversion,
+                end_conversion,
                 standing,
                 limit,
                 bring,
@@ -389,7 +334,5 @@ routers = [
         ],
         tags=["switch"],
     ),
-    Router(
-        "/v1/payments/outside", route_handlers=[find, offers, pay_outside, offers_abroad, pay_abroad], tags=["payments"]
-    ),
+    *routes_outside.routers,
 ]

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import sha256
 
 from msingi.payments.switch import errors, ilp
-from msingi.payments.switch.model import NetLine, Part, SettledCurrency, Transfer
+from msingi.payments.switch.model import NetLine, Part, SettledCurrency, State, Transfer
 
 # A UUID of version 1 to 5 (1.1), or a ULID (the CorrelationId of 2.0, which Mojaloop's own software sends everywhere).
 ID_TEXT = r"^(?:[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-7][0-9A-HJKMNP-TV-Z]{25})$"
@@ -18,6 +18,8 @@ DATE_TIME = (
 )
 FSP_TEXT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
 VERSIONS = {"fspiop": ((1, 0), (1, 1)), "iso20022": ((2, 0),)}
+CONVERSION = ("services", "fxQuotes", "fxTransfers")  # resources that came with API 2.0, and have one flavour
+CONVERSION_VERSIONS = ((2, 0),)
 _MEDIA = re.compile(
     r"^application/vnd\.interoperability\.(?:(iso20022)\.)?([A-Za-z]{1,40})\+json"
     r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
@@ -26,6 +28,7 @@ _ID, _AMOUNT, _DATE_TIME = re.compile(ID_TEXT), re.compile(AMOUNT_TEXT), re.comp
 _FSP = re.compile(FSP_TEXT)
 LONGEST = timedelta(days=1)
 LOW_PARTS, LOW_OF = 4, 5
+FOLLOWS = timedelta(minutes=10)  # so long after a conversion's own expiry the transfer that decides it may end
 HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
 
 
@@ -39,8 +42,8 @@ def content_type(text: str, resource: str) -> tuple[str, str]:
         rule = f"application/vnd.interoperability.{resource}+json;version=1.1"
         raise errors.BadSyntax("The content type does not name the resource.", field="Content-Type", rule=rule)
     flavour, asked = match[1] or "fspiop", (int(match[3]), int(match[4] or 0))
-    if asked not in VERSIONS[flavour]:
-        raise errors.BadVersion(field="Content-Type", rule=spoken(flavour))
+    if asked not in versions(flavour, resource):
+        raise errors.BadVersion(field="Content-Type", rule=spoken(flavour, resource))
     return flavour, f"{asked[0]}.{asked[1]}"
 
 
@@ -57,7 +60,7 @@ def accepted(text: str, resource: str) -> str:
             continue
         named = True
         major, minor = match[3], match[4]
-        for known in reversed(VERSIONS[match[1] or "fspiop"]):
+        for known in reversed(versions(match[1] or "fspiop", resource)):
             if (not major or int(major) == known[0]) and (not minor or int(minor) == known[1]):
                 fits.append(f"{known[0]}.{known[1]}")
                 break
@@ -65,13 +68,20 @@ def accepted(text: str, resource: str) -> str:
         rule = f"application/vnd.interoperability.{resource}+json;version=1"
         raise errors.BadSyntax("Accept does not name the resource.", field="Accept", rule=rule)
     if not fits:
-        raise errors.BadVersion(field="Accept", rule=spoken("fspiop"))
+        raise errors.BadVersion(field="Accept", rule=spoken("fspiop", resource))
     return fits[0]
 
 
-def spoken(flavour: str) -> str:
+def versions(flavour: str, resource: str) -> tuple[tuple[int, int], ...]:
+    """The versions of a resource that the switch speaks in a flavour: conversions came with 2.0, and as JSON only."""
+    if resource in CONVERSION:
+        return CONVERSION_VERSIONS if flavour == "fspiop" else ()
+    return VERSIONS[flavour]
+
+
+def spoken(flavour: str, resource: str = "") -> str:
     """The versions that the switch speaks in a flavour, as told in answers: "1.0, 1.1"."""
-    return ", ".join(f"{major}.{minor}" for major, minor in VERSIONS[flavour])
+    return ", ".join(f"{major}.{minor}" for major, minor in versions(flavour, resource) or CONVERSION_VERSIONS)
 
 
 def dated(headers: Mapping[str, str]) -> None:
@@ -167,6 +177,24 @@ def fulfils(fulfilment: str, condition: str) -> None:
     """Raises BadFulfilment unless the SHA-256 of the fulfilment is the condition (law 3)."""
     if ilp.condition_of(fulfilment) != condition:
         raise errors.BadFulfilment(field="fulfilment", rule="sha256=condition")
+
+
+def decides(transfer: Transfer, conversion: Transfer) -> None:
+    """Whether a transfer may be paid with what a conversion brings: all of it, by whoever ordered both, in time.
+
+    Raises NotPromised until the exchange provider has fulfilled, Expired for one that has ended, BadSyntax.
+    """
+    if conversion.payer != transfer.payer:
+        raise errors.BadSyntax("Somebody else ordered the conversion.", field="payerFsp", rule="initiatingFsp=payerFsp")
+    if conversion.state is not State.RESERVED:
+        raise errors.Expired("The conversion has ended.", field="determiningTransferId", rule="reserved")
+    if not conversion.fulfilment:
+        raise errors.NotPromised(field="determiningTransferId", rule="fulfilled")
+    if (transfer.currency, transfer.amount_minor) != (conversion.target_currency, conversion.target_minor):
+        raise errors.BadSyntax("The transfer pays what was converted.", field="amount", rule="amount=targetAmount")
+    if transfer.expires_at > conversion.expires_at + FOLLOWS:
+        rule = f"within {int(FOLLOWS.total_seconds())} s after the conversion's"
+        raise errors.BadSyntax("The conversion does not wait so long.", field="expiration", rule=rule)
 
 
 def payable(transfer: Transfer, fulfilled: Mapping[str, str]) -> tuple[int, tuple[Part, ...]]:

@@ -43,6 +43,17 @@ CREATE TABLE IF NOT EXISTS payments.switch_account (
 );
 SELECT kernel.wall('payments', 'switch_account', NULL);
 
+-- Which conversions a participant offers: it takes the source currency and pays the target, at a rate of its own.
+-- reference table
+CREATE TABLE IF NOT EXISTS payments.switch_pair (
+  fsp text NOT NULL,
+  source text NOT NULL,
+  target text NOT NULL,
+  active boolean NOT NULL DEFAULT true,
+  PRIMARY KEY (fsp, source, target)
+);
+SELECT kernel.wall('payments', 'switch_pair', NULL);
+
 -- Which participant keeps a party's account; the identifier itself is not kept, only its keyed hash.
 -- distributed by ref
 CREATE TABLE IF NOT EXISTS payments.switch_party (
@@ -67,7 +78,8 @@ CREATE TABLE IF NOT EXISTS payments.switch_talk (
 );
 SELECT kernel.wall('payments', 'switch_talk', NULL);
 
--- Transfers between participants. 1 reserved, 2 committed, 3 aborted; a bulk is one row with its parts.
+-- Transfers between participants. 1 reserved, 2 committed, 3 aborted; a bulk is one row with its parts. A conversion is
+-- one too; reserved with a fulfilment it is promised, and ends with the transfer that decides it.
 -- distributed by id
 CREATE TABLE IF NOT EXISTS payments.switch_transfer (
   id text PRIMARY KEY,
@@ -86,6 +98,10 @@ CREATE TABLE IF NOT EXISTS payments.switch_transfer (
   fulfilment text NOT NULL DEFAULT '',
   completed_at timestamptz,
   settled bigint NOT NULL DEFAULT 0,      -- what was paid in the end; of a bulk, of its paid parts
+  funder text NOT NULL DEFAULT '',        -- whose position pays, where it is not the payer's: the exchange provider's
+  linked text NOT NULL DEFAULT '',        -- of a conversion the transfer that decides it, and of that one the conversion
+  target_currency text NOT NULL DEFAULT '',
+  target bigint NOT NULL DEFAULT 0,       -- what the exchange provider pays for `amount`
   "window" bigint
 ) WITH (fillfactor = 80);
 SELECT kernel.wall('payments', 'switch_transfer', NULL);

@@ -46,11 +46,11 @@ def passed(roll: Roll, message: Message, to: str, until: datetime, id_: str = ""
     """
     came = Speaks.ISO20022 if "iso20022" in message.headers.get("content-type", "") else Speaks.FSPIOP
     known = roll.fsps.get(to)
-    if known is None or known.speaks in (Speaks.ANY, came):
-        return forward(message, to, until)
     where = urlsplit(message.path)
     pieces = where.path.split("/")
     resource, failed, body = pieces[1], pieces[-1] == "error", message.body
+    if known is None or known.speaks in (Speaks.ANY, came) or resource in rules.CONVERSION:
+        return forward(message, to, until)
     if resource not in translating.RESOURCES:
         raise errors.BadSyntax("This resource has one flavour only.", field="Content-Type", rule="fspiop")
     iso20022, now = known.speaks is Speaks.ISO20022, clock.now()
@@ -77,7 +77,7 @@ def passed(roll: Roll, message: Message, to: str, until: datetime, id_: str = ""
 
 
 def _media(resource: str, version: str) -> str:
-    flavour = "iso20022." if version.startswith("2") else ""
+    flavour = "iso20022." if version.startswith("2") and resource not in rules.CONVERSION else ""
     return f"application/vnd.interoperability.{flavour}{resource}+json;version={version}"
 
 
@@ -100,6 +100,8 @@ def own(
         if resource != "parties":
             pieces[2] = translating.ulid_of(pieces[2])
         path = "/".join(pieces)
+    elif resource in rules.CONVERSION:
+        version = "2.0"
     elif version.startswith("2"):
         version = "1.1"
     # Sorted, because Mojaloop's own validator serialises a body anew, sorted, before it checks the signature.

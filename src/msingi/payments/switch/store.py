@@ -14,6 +14,7 @@ from msingi.payments.switch.model import (
     FspAccount,
     Letter,
     NetLine,
+    Pair,
     Part,
     Proof,
     Proposal,
@@ -110,6 +111,16 @@ async def change_account(tx: Tx, fsp: str, currency: str, wanted_minor: int | No
     await tx.do(Q.change_fsp_account, fsp, currency, wanted_minor, active)
 
 
+async def pairs(tx: Tx) -> list[Pair]:
+    """The conversions that are offered now."""
+    return [Pair(*tuple(r)) for r in await tx.rows(Q.pairs)]
+
+
+async def put_pair(tx: Tx, pair: Pair, active: bool) -> None:
+    """A participant offers a conversion, or does no longer."""
+    await tx.do(Q.put_pair, pair.fsp, pair.source, pair.target, active)
+
+
 async def standing(tx: Tx, held: FspAccount) -> Standing:
     """How a participant stands, as the ledger says now."""
     found = await balances(tx, [held.cover, held.position, held.guarantee])
@@ -179,11 +190,22 @@ async def begin_transfers(tx: Tx, transfers: Sequence[Transfer]) -> set[str]:
         [getattr(t, name) for t in transfers]
         for name in (
             *("id", "hash", "resource", "payer", "payee", "currency", "amount_minor", "condition", "expires_at"),
-            *("hold", "flavour"),
+            *("hold", "flavour", "funder", "linked", "target_currency", "target_minor"),
         )
     ]
     columns.append([_encode(t.parts) for t in transfers])
     return {r["id"] for r in await tx.rows(Q.begin_transfers, *columns)}
+
+
+async def promise(tx: Tx, promised: Sequence[Transfer]) -> set[str]:
+    """Keep the fulfilment of conversions that are reserved still; the ids of those that this promised."""
+    found = await tx.rows(Q.promise, [t.id for t in promised], [t.fulfilment for t in promised])
+    return {r["id"] for r in found}
+
+
+async def prolong(tx: Tx, deciding: Sequence[Transfer]) -> None:
+    """Let the conversions behind these transfers wait for them."""
+    await tx.do(Q.prolong, [t.linked for t in deciding], [t.expires_at for t in deciding])
 
 
 async def end_transfers(tx: Tx, ended: Sequence[Transfer]) -> set[str]:
@@ -209,6 +231,7 @@ def _transfer(r: Row) -> Transfer:
         *(r["amount"], r["condition"], r["expires_at"], UUID(bytes=r["hold"].bytes)),
         *(r["flavour"], _PARTS.decode(r["parts"])),
         *(State(r["state"]), r["fulfilment"], r["completed_at"], r["settled"]),
+        *(r["funder"], r["linked"], r["target_currency"], r["target"]),
     )
 
 

@@ -26,6 +26,7 @@ ANSWERS: dict[str, type[Struct]] = {
     "transactionRequests": wire.RequestToPayAnswer,
     "authorizations": wire.AuthorizationAnswer,
     "transactions": Struct,
+    "fxQuotes": wire.ConversionQuoteAnswer,
 }
 
 

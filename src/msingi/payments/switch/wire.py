@@ -209,6 +209,76 @@ class BulkQuoteAnswer(Struct, frozen=True, rename="camel"):
     expiration: When
 
 
+class MaybeMoney(Struct, frozen=True, omit_defaults=True):
+    """A currency, and an amount where it is known: one of the two amounts of a conversion that is asked for."""
+
+    currency: Code3
+    amount: Amount | None = None
+
+
+class Charge(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What an exchange provider takes for a conversion, in one currency or both."""
+
+    charge_type: Annotated[str, Meta(min_length=1, max_length=32)]
+    source_amount: Money | None = None
+    target_amount: Money | None = None
+
+
+class Conversion(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The terms of a conversion (`FxConversion` of API 2.0): which amount is given, and for which transfer it is."""
+
+    conversion_id: Id
+    initiating_fsp: FspName
+    counter_party_fsp: FspName
+    amount_type: Annotated[str, Meta(pattern="^(SEND|RECEIVE)$")]
+    source_amount: MaybeMoney
+    target_amount: MaybeMoney
+    expiration: When
+    determining_transfer_id: Id | None = None
+    charges: Annotated[list[Charge], Meta(max_length=16)] | None = None
+
+
+class ConversionQuoteRequest(Struct, frozen=True, rename="camel"):
+    """POST /fxQuotes."""
+
+    conversion_request_id: Id
+    conversion_terms: Conversion
+
+
+class ConversionQuoteAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """PUT /fxQuotes/{ID}: the terms with both amounts, and the condition that the provider will fulfil."""
+
+    conversion_terms: Conversion
+    condition: Hash | None = None
+
+
+class ConversionRequest(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """POST /fxTransfers."""
+
+    commit_request_id: Id
+    initiating_fsp: FspName
+    counter_party_fsp: FspName
+    source_amount: Money
+    target_amount: Money
+    condition: Hash
+    determining_transfer_id: Id | None = None
+    expiration: When | None = None
+
+
+class ConversionAnswer(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """PUT /fxTransfers/{ID}; PATCH has the same members without the fulfilment."""
+
+    conversion_state: Annotated[str, Meta(pattern="^(RECEIVED|RESERVED|COMMITTED|ABORTED)$")]
+    fulfilment: Hash | None = None
+    completed_timestamp: When | None = None
+
+
+class Providers(Struct, frozen=True):
+    """PUT /services/FXP: who converts."""
+
+    providers: Annotated[list[FspName], Meta(max_length=16)]
+
+
 class Wanted(Struct, frozen=True):
     """What a request to transfer says, whatever its flavour."""
 
