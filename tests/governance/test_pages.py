@@ -117,7 +117,7 @@ async def test_evidence_of_the_wrong_kind_is_told_before_anything_is_opened(surf
     assert answer.status_code == 422 and "Send a photo" in answer.text
     right = {"evidence": ("certificate.pdf", b"%PDF-1.7 ...", "application/pdf")}
     answer = await asha.http.post("/me/rights/rectification", data=filled, files=right)
-    assert answer.status_code == 200 and "certificate.pdf" in answer.text
+    assert answer.status_code == 200 and "evidence-1.pdf" in answer.text
 
 
 async def test_the_copy_is_one_zip(surf, town):
