@@ -25,6 +25,7 @@ from msingi import doors, offers, reference, trust
 from msingi.kernel import crossing, hot, policy, web
 from msingi.kernel.settings import LOOPBACK, Settings
 from msingi.kernel.stack import Loop, Stack
+from msingi.payments import amounts
 from msingi.portal import blocks
 
 ABOVE = ("governance", "counter")  # rooms of the house that stand above the portal and bring pages of their own
@@ -54,6 +55,7 @@ ROOMS = (
     "payments.circles",
     "payments.programmes",
     "payments.reconciling",
+    "payments.seizures",
     "payments.rates",
     "payments.switch",
     "payments.vouchers",
@@ -191,6 +193,9 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         routes = _part(room, "routes")
         if routes is not None:
             routers += routes.routers
+            if room.partition(".")[0] == "payments":
+                for router in routes.routers:
+                    router.before_request = amounts.as_written
             shortcuts += getattr(routes, "hot", [])
             if stack.settings.sandbox and stack.settings.host in LOOPBACK:
                 routers += getattr(routes, "sandbox_routers", [])

@@ -24,6 +24,7 @@ from uuid import UUID
 import asyncpg
 import psutil
 import uvloop
+from msgspec import structs
 
 from msingi import app, countries
 from msingi.kernel import policy
@@ -38,6 +39,7 @@ from msingi.payments.model import Alias, TransferOrder
 
 BANK = "benki"
 START_MINOR = 1_000_000
+TREASURY_MINOR = 10**12  # of the one account that pays everybody: it never runs dry, however fast it pays
 COLUMNS = ["shard", "id", "owner", "tier", "currency", "kind", "floor"]
 
 
@@ -106,8 +108,8 @@ class Bench:
             stop = time.perf_counter() + seconds
 
             async def client() -> None:
-                while (began := time.perf_counter()) < stop:
-                    ctx, order = next(orders)
+                while (began := time.perf_counter()) < stop and (found := next(orders, None)):
+                    ctx, order = found
                     await acts.transfer(self.stack, ctx, order)
                     latencies.append(time.perf_counter() - began)
 
@@ -126,8 +128,8 @@ class Bench:
 
             async def client() -> None:
                 nonlocal done
-                while (began := time.perf_counter()) < stop:
-                    endings = await acts.transfer_many(self.stack, self.bank, next(calls))
+                while (began := time.perf_counter()) < stop and (wanted := next(calls, None)):
+                    endings = await acts.transfer_many(self.stack, self.bank, wanted)
                     refused = [e for e in endings if isinstance(e, Exception)]
                     if refused:
                         raise refused[0]
@@ -166,6 +168,8 @@ async def filled(stack: Stack, owner_url: str, accounts: int) -> Bench:
             TransferOrder(f"i{n}", bench.numbers[issue], Alias("account", bench.numbers[n]), START_MINOR, currency)
             for n in range(start, min(issue, start + 1_000))
         ]
+        if start <= first_bank < start + 1_000:
+            wanted[first_bank - start] = structs.replace(wanted[first_bank - start], amount_minor=TREASURY_MINOR)
         await acts.transfer_many(stack, bench.bank, wanted)
     return bench
 

@@ -8,19 +8,21 @@ from typing import Any
 import httptools
 import msgspec
 
-from msingi.exchange import decisions, forward, messages, rules, signature, wire
+from msingi.exchange import decisions, forward, heads, messages, rules, signature, wire
 from msingi.exchange.signature import Message
 from msingi.kernel import clock
 from msingi.kernel.stack import Stack
 
 
-class Head:
-    """What a parser of requests collects."""
+class Parsed:
+    """What a parser of requests collects, and what the exchange makes of it."""
 
     def __init__(self, raw: bytes) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
         self.url = b""
         httptools.HttpRequestParser(self).feed_data(raw)
+        names, values = zip(*self.headers, strict=True)
+        self.head = heads.Head("GET", self.url, heads.shape_of(names), values, True)
 
     def on_url(self, url: bytes) -> None:
         """The target."""
@@ -28,12 +30,12 @@ class Head:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
-        self.headers.append((name.lower(), value))
+        self.headers.append((name, value))
 
     def message(self) -> Message:
         """As the exchange sees it."""
         path, _, query = self.url.decode().partition("?")
-        return messages.message_from("GET", path, query, self.headers)
+        return messages.message_from("GET", path, query, self.head.fields())
 
 
 async def measured(stack: Stack, raw: list[bytes], answer: bytes, at_once: int, warm: int) -> dict[str, float]:
@@ -48,16 +50,16 @@ async def measured(stack: Stack, raw: list[bytes], answer: bytes, at_once: int, 
         took[name] = (time.process_time() - began) / count * 1e6
         return made
 
-    heads = timed("parse the request", Head, raw)
-    seen = [head.message() for head in heads]
+    parsed = timed("parse the request", Parsed, raw)
+    seen = [head.message() for head in parsed]
     await messages.recognise(stack, seen[0])  # its key is remembered from here on
     began, warmed = time.process_time(), 0
     known = [await messages.recognise(stack, message) for message in seen]
     took["verify the signature"] = (time.process_time() - began) / count * 1e6
 
     def understood(n: int) -> Any:
-        wire.request_head("GET", seen[n].path, heads[n].headers)
-        return wire.call_of(wire.target(seen[n].path, instance), heads[n].message(), b"", *known[n], True)
+        wire.request_head("GET", seen[n].path, parsed[n].head.lines())
+        return wire.call_of(wire.target(seen[n].path, instance), parsed[n].message(), b"", *known[n], True)
 
     calls = timed("understand it", understood, list(range(count)))
     docket, yes = decisions.docket(stack), list[decisions.Yes]()

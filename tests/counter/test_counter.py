@@ -55,7 +55,8 @@ async def told_ahead(surf, stack, registrar, language="en"):
     visitor = surf(language)
     await visitor.open("/apply")
     order = someone()
-    await visitor.send("/apply", given_name=order.name.given, family_name=order.name.family, born_year="1991")
+    named = {"given_name": order.name.given, "family_name": order.name.family}
+    await visitor.send("/apply", **named, born_year="1991", phone="+255712345678")
     await visitor.send("/apply/confirm", centre=HOUSE.centre)
     slots = re.findall(r'<option value="(\d{4}-\d\d-\d\d\.\d+)"', visitor.answer.text)
     await visitor.send("/apply/confirm", centre=HOUSE.centre, slot=slots[-1])
@@ -96,8 +97,12 @@ async def test_an_officer_enrols_by_the_reference_once(surf, stack, registrar, d
     await officer.send("/staff/reception", reference=f"http://127.0.0.1/apply/{reference}")
     assert order.name.family in officer.text
     await officer.send("/staff/reception/enrol", lacking="no-fingers")
-    number = re.search(r'id="figure">([^<]+)<', officer.answer.text)
+    number = re.search(r'id="number">([^<]+)<', officer.answer.text)
     assert number and "Enrolled" in officer.text
+    await officer.send("/staff/enrol/pin", pin="1111")
+    assert "PIN" in officer.text and 'id="pin-wrong"' in officer.answer.text
+    await officer.send("/staff/enrol/pin", pin="135790")
+    assert 'id="pin"' not in officer.answer.text and 'href="/staff/reception"' in officer.answer.text
     await officer.open("/staff/reception")
     await officer.send("/staff/reception", reference=reference)
     assert "Used: enrolled" in officer.text
@@ -329,3 +334,21 @@ async def test_an_operator_opens_an_account_that_signs_in_and_takes_nobody_s_id(
     assert (await officer.open("/staff/decisions")).status_code == 403
     await operator.open("/staff/decisions")
     assert operator.answer.status_code == 200
+
+
+async def test_an_officer_makes_the_card_and_prints_it(surf, stack, desk, ctx_of):
+    made = await identity.enrol(stack, ctx_of(Kind.JOB, "setup", purpose="identity-registration"), someone(), key())
+    assert isinstance(made, Enrolled)
+    officer = await surf().sign_in(*desk["registrar"])
+    await officer.open("/staff/person")
+    await officer.send("/staff/person", number=made.number)
+    await officer.send("/staff/person/cards")
+    assert "There is no card yet" in officer.text and "Print the card" not in officer.text
+    await officer.send("/staff/person/cards/make")
+    assert "The card is made" in officer.text and "In force" in officer.text
+    await officer.send("/staff/person/cards/print")
+    assert officer.answer.content.startswith(b"%PDF")
+    other = await surf().sign_in(*desk["officer"])
+    await other.open("/staff/person")
+    await other.send("/staff/person", number=made.number)
+    assert "/staff/person/cards" not in other.answer.text

@@ -11,8 +11,11 @@ from msingi import countries
 from msingi.countries import law as laws
 from msingi.governance import rules
 from msingi.governance.errors import CannotAppeal, CaseNotOpen, GroundMissing
+from msingi.governance.figures import acts as figures
+from msingi.governance.keeping import rules as keeping
+from msingi.governance.keeping.model import How, Rule
 from msingi.governance.model import Answer, Case, CaseId, CaseOrder, Kind, Outcome, Stage, State
-from msingi.kernel.context import Actor
+from msingi.kernel.context import PURPOSES, Actor
 from msingi.kernel.context import Kind as Who
 from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
@@ -110,3 +113,36 @@ def test_a_law_with_mistakes_is_told_all_of_them():
     found = laws.mistakes(broken, ["sw"])
     for part in ("portability", "days must lie", "checked", "fun is not a purpose", "lacks the languages sw"):
         assert any(part in each for each in found), (part, found)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40_000), st.sampled_from(sorted(PURPOSES)), st.booleans(), st.sampled_from(How), st.booleans())
+def test_law_2_of_keeping_no_longer_than_the_room_needs_or_a_duty_asks(days, purpose, duty, how, personal):
+    """And law 1: nothing goes before its time, and an erasure touches only what no law keeps and no life needs."""
+    for profile in PROFILES:
+        said = {p.purpose: p.keep_days for p in profile.purposes}[purpose]
+        known = keeping.kept(Rule("a.b", purpose, days, how, personal, "at", sealed=True, duty=duty), profile)
+        law = profile.law.duty(purpose) if duty else None
+        assert known.days == (said if law else min(said, days)) and known.law == (law.law if law else "")
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        until = keeping.before(known, now)
+        assert until == (now - timedelta(days=known.days) if how is How.DELETE else None)
+        assert keeping.erasable(known) == (personal and not law and how in (How.DELETE, How.ROOM))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=5), st.randoms())
+def test_law_3_of_keeping_the_digest_names_the_rows_whatever_their_order(rows, chance):
+    mixed = list(rows)
+    chance.shuffle(mixed)
+    assert keeping.digest(mixed) == keeping.digest(rows) and bool(rows) == bool(keeping.digest(rows))
+    assert keeping.digest([*rows, b"x" * 32]) != keeping.digest(rows)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(st.text(max_size=3), st.integers(-50, 500)))
+def test_law_3_of_figures_no_count_under_the_threshold_is_a_number(counts):
+    shown = figures._shown(counts)
+    assert set(shown) == set(counts)
+    assert all(n is None or n >= figures.THRESHOLD for n in shown.values())
+    assert all(shown[name] == n for name, n in counts.items() if n >= figures.THRESHOLD)

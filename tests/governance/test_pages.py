@@ -4,9 +4,17 @@ import re
 from importlib.resources import files
 
 import pytest
+from tests.exchange import places
 from tests.portal.conftest import PIN
 
 from msingi.app import introduce
+from msingi.exchange import acts as exchange
+from msingi.exchange import registry
+from msingi.exchange.federation import acts as federation
+from msingi.governance import acts as cases
+from msingi.governance.figures import acts as figures
+from msingi.governance.model import CaseOrder, Kind
+from msingi.kernel.ids import token
 from msingi.kernel.log import sequencer
 from msingi.portal import page, words
 
@@ -161,3 +169,31 @@ async def test_an_address_that_is_nobodys_is_not_found(surf, town, offices):
     dpo = await _enter(surf, offices.dpo)
     assert (await dpo.open("/staff/cases/nobody/00000000-0000-0000-0000-000000000001")).status_code == 404
     assert (await asha.open("/staff/cases")).status_code == 403
+
+
+async def test_what_joined_the_exchange_can_be_complained_of_and_stands_in_the_register(
+    stack, town, client, ctx_of, as_person, surf
+):
+    """Institutions that the country's file does not name: in the form, in the case, in figures and in the register."""
+    kept = dict(registry._offered)
+    places.offer_services()
+    await exchange.publish_registered(stack)
+    registry._offered.clear()
+    registry._offered.update(kept)
+    joined = places.join_order("NGO/msalaba/main", places.client.new_key())
+    await exchange.join_institution(stack, places.governor(ctx_of), joined)
+    await exchange.approve(stack, places.governor(ctx_of), "msalaba")
+    order = places.right_order("NGO/msalaba/main")
+    await exchange.grant_right(stack, places.governor(ctx_of), order)
+    register = (await client.get("/v1/governance/processing")).json()["document"]
+    clinical = next(a for a in register["activities"] if a["purpose"] == order.purpose)
+    assert "NGO/msalaba/main" in [r["institution"] for r in clinical["recipients"]]
+    asked = CaseOrder(Kind.COMPLAINT, "why?", institution="msalaba")
+    case = await cases.open_case(stack, as_person(town.asha.id), town.asha.id, asked, token(9))
+    assert case.institution == "msalaba"
+    asha = await _enter(surf, town.asha)
+    await asha.open("/me/rights/complaint")
+    assert "Msalaba" in asha.text
+    await asha.open(f"/me/cases/{case.case_id}")
+    assert "Msalaba" in asha.text and "msalaba" not in asha.text
+    assert "msalaba" in figures.cells(stack.profile, federation.names(stack))["institution"]

@@ -74,6 +74,14 @@ async def test_a_check_fails_when_what_it_checks_is_broken(stack, owner_url, mon
         "VALUES (10, 'consent.record', 'consent-management', 3650, 'delete', 'ended_at', $$t.state <> 'granted'$$)"
     )
     await owner.close()
+    column = reading.Column("phone", "payment", "10 years", hidden=False)
+    for one, verdict in (
+        (column, Verdict.FAILS), (replace(column, hidden=True), Verdict.HOLDS),
+        (replace(column, clear="a shop's, on its sign"), Verdict.HOLDS), (replace(column, name="state"), Verdict.HOLDS),
+    ):  # fmt: skip
+        with monkeypatch.context() as just:
+            just.setattr(reading, "tables", lambda one=one: (reading.Table("a.b", (one,)),))
+            assert (await checks.RUNNING["sealed"](stack))[0] is verdict
     monkeypatch.setitem(page.HEADERS, "Content-Security-Policy", "default-src *; script-src *")
     assert (await checks.RUNNING["screen"](stack))[0] is Verdict.FAILS
     monkeypatch.setattr(stack.pseudonym, "of", lambda institution, person: "a" * 26)

@@ -35,6 +35,22 @@ def test_settings_page_is_generated_from_the_fields():
     assert all(f"MSINGI_{f.name.upper()}" in reference.settings() for f in msgspec.structs.fields(Settings))
 
 
+def test_the_contents_name_every_how_to_page_and_every_decision():
+    page = (ROOT / "docs" / "README.md").read_text("utf-8")
+    assert page == reference.contents(), "run: python -m tools.reference"
+    assert all(f"({file.parent.name}/{file.name})" in page for kind in ("how-to", "decisions")
+               for file in (ROOT / "docs" / kind).glob("*.md"))  # fmt: skip
+
+
+def test_no_page_leads_to_a_file_that_is_not_there():
+    faults = []
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        for way in re.findall(r"\]\(([^)#\s:]+)[^)]*\)", page.read_text("utf-8")):
+            if not (page.parent / way).exists():
+                faults.append(f"{page.relative_to(ROOT)}: {way}")
+    assert not faults, "\n".join(faults)
+
+
 def test_every_purpose_is_explained():
     page = (ROOT / "docs" / "purposes.md").read_text("utf-8")
     assert page == reference.purposes()

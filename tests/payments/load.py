@@ -1,23 +1,27 @@
-"""Writers under load, each in a process of its own, to be killed: print the id of each acknowledged transfer.
+"""Programs that are killed, each in a process of its own. Run as `python load.py URL HOME FIRST`; FIRST is the first
+account index of ten accounts with money.
 
-Run as `python load.py URL HOME FIRST`; FIRST is the first account index of ten accounts with money. Each seed on
-standard input starts one writer, which says `PID n`; `GONE` says that it has ended. (Everything is imported once.)
+A seed on standard input starts a writer under load, which prints the id of each acknowledged transfer. `FILE_ID N`
+starts a program that works a payment file off and kills itself (-9) with its N-th message to the database, when that
+has just left; 0: never. Each says `PID n` first; `GONE` says that it has ended. (Everything is imported once.)
 """
 
 import asyncio
 import os
 import random
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from msingi import app, countries
-from msingi.kernel import policy
+from msingi.kernel import db, policy
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
-from msingi.payments import parties, rules, writer
+from msingi.payments import parties, rules, working, writer
 from msingi.payments.model import Order
 
 CLIENTS = 40
@@ -49,11 +53,38 @@ async def main(url: str, home: str, first: int, seed: int) -> None:
     await asyncio.gather(*[client() for _ in range(CLIENTS)])
 
 
+async def pay_file(url: str, home: str, file_id: str, left: int) -> None:
+    """Work a file off in small parts; the process dies with its `left`-th message, before it can hear the answer."""
+    stack = await Stack.open(Settings(home=Path(home)), url, countries.load("taifa"))
+    app.load_policies()
+    working.LEASE_S = 0  # the next life need not wait for the dead
+    sends = db.Link.execute
+
+    async def deadly(self: db.Link, *args: Any, **more: Any) -> str:
+        nonlocal left
+        left -= 1
+        if left:
+            return await sends(self, *args, **more)
+        sent = asyncio.ensure_future(sends(self, *args, **more))
+        await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return await sent
+
+    db.Link.execute = deadly
+    done = await working.run_file(stack, file_id)
+    os.write(1, f"PAID {done.paid} {done.rejected}\n".encode())
+    await stack.close()
+
+
 if __name__ == "__main__":
     for line in sys.stdin:
         child = os.fork()
         if not child:
             os.write(1, f"PID {os.getpid()}\n".encode())
+            if " " in line:
+                file, messages = line.split()
+                asyncio.run(pay_file(sys.argv[1], sys.argv[2], file, int(messages)))
+                os._exit(0)
             asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(line)))
         os.waitpid(child, 0)
         os.write(1, b"\nGONE\n")

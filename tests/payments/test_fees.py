@@ -159,6 +159,24 @@ async def test_a_payment_without_words_about_its_fee_is_charged_all_the_same(sta
     assert await balance(stack, who, own) == 1_000 - 300 - 2 * 22 and found[0].amount_minor == 100
 
 
+async def test_an_account_that_another_program_opened_a_moment_ago_pays_its_fee(stack, source):
+    """This program has just asked who pays fees, and will not ask again for a minute (decision 47)."""
+    here = acts.taking(stack)
+    here._loaded = taking.EVER
+    await here._learn()
+    who = await kit.enrolled(stack)
+    own = await products.open_product(stack, kit.as_person(who.id), "current")
+    await ledger.ledger.post(stack, [kit.order(stack, "institution:hazina", source.number, own.account, 90_000)])
+    known = ledger_rules.id_of(own.account)
+    assert known not in here._known
+    ctx, to = kit.as_person(who.id), await payee(stack)
+    before = await earned(stack)
+    for n in range(5):  # the first ones of a month are free, and counted all the same
+        await ledger.transfer(stack, ctx, order(own.account, to, 5_000, f"another-{n}"))
+    assert sum(await earned(stack)) > sum(before)
+    assert known not in here._known
+
+
 async def test_law_2_no_account_passes_its_floor_for_a_fee(stack, source):
     """Enough for the payment, not for the fee: nothing moves. What was refused does not count as a free payment."""
     (who, own), to = await payer(stack, source, 1_000), await payee(stack)

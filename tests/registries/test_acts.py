@@ -325,3 +325,73 @@ def test_law_1_content_that_passes_has_the_types_described(given_content):
         return
     assert set(given_content) <= set(kinds)
     assert all(type(given_content[n]) is t for n, t in (("a", int), ("b", bool), ("c", str)) if n in given_content)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dates())
+def test_law_1_a_day_is_written_in_one_way(day):
+    fields = {"c": Field(FieldType.DATE)}
+    assert rules.checked(fields, {"c": day.isoformat()}, whole=True)
+    year, week, weekday = day.isocalendar()
+    for other in (day.strftime("%Y%m%d"), f"{year:04}-W{week:02}-{weekday}", day.isoformat() + "T00:00", ""):
+        with pytest.raises(BadContent):
+            rules.checked(fields, {"c": other}, whole=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(names, st.booleans(), min_size=1), st.dictionaries(names, st.sampled_from(["", "x", "0"])))
+def test_law_1_what_is_mandatory_is_there(mandatory, told):
+    fields = {name: Field(required=needed) for name, needed in mandatory.items()}
+    lacking = any(needed and not told.get(name) for name, needed in mandatory.items())
+    if lacking or not set(told) <= set(fields):
+        with pytest.raises(BadContent):
+            rules.checked(fields, told, whole=True)
+    else:
+        assert rules.checked(fields, told, whole=True) == told
+    if set(told) <= set(fields):  # a change of some fields, or a question, need not name all
+        assert rules.checked(fields, told, whole=False) == told
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(names, st.tuples(grants, grants), min_size=1), st.sampled_from(["one", "two", "keeper", ""]),
+    purposes, st.sets(st.sampled_from(["a", "b", "c", "d", "e"])), st.booleans(),
+)  # fmt: skip
+def test_law_2_nobody_writes_or_asks_by_a_field_that_is_not_granted(rights, institution, purpose, wanted, write):
+    """Rights to read say nothing about writing, nor the other way round; what was not granted is not asked by."""
+    fields = {name: Field(read=read, write=write) for name, (read, write) in rights.items()}
+    made = Register(1, "keeper", order("r", fields=fields), context(None, "", "").at)  # type: ignore[arg-type]
+    may = rules.granted(made, institution, purpose, write=write)
+    if institution == "keeper" and purpose == made.order.purpose:
+        assert may == set(fields)
+    else:
+        told = {name: pair[write] for name, pair in rights.items()}
+        both = {n for n, t in told.items() if purpose in (*t.get(institution, ()), *t.get("*", ()))}
+        assert may == (both if institution else set())
+    first = next((name for name in sorted(wanted) if name not in may), None)
+    if first is None:
+        rules.allow(sorted(wanted), made, may)
+    else:
+        with pytest.raises(FieldNotGranted if first in fields else BadContent):
+            rules.allow(sorted(wanted), made, may)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(names, VALUES), st.dictionaries(names, VALUES, max_size=2), st.sets(names))
+def test_law_2_a_record_is_found_by_all_of_the_question_and_shows_only_what_may_be_seen(content, query, may):
+    assert rules.fits(content, query) == all(name in content and content[name] == v for name, v in query.items())
+    assert rules.fits(content, {name: content[name] for name in content if content[name] == content[name]})
+    shown = rules.seen(content, frozenset(may))
+    assert set(shown) == set(content) & may and all(shown[name] is content[name] for name in shown)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(names, st.sampled_from(FieldType), min_size=1), grants, names, st.sampled_from(FieldType))
+def test_law_7_records_stay_true_when_a_register_is_described_anew(kinds, told, name, kind):
+    """Words and rights may change while records are there; no field comes, goes, or changes its type."""
+    before = order("r", fields={n: Field(k) for n, k in kinds.items()})
+    assert rules.same_shape(before, order("r", fields={n: Field(k, read=told, about="x") for n, k in kinds.items()}))
+    changed = {n: Field(k) for n, k in (kinds | {name: kind}).items()}
+    assert rules.same_shape(before, order("r", fields=changed)) == (kinds.get(name) is kind)
+    fewer = {n: Field(k) for n, k in kinds.items() if n != name}
+    assert rules.same_shape(before, order("r", fields=fewer)) == (name not in kinds)

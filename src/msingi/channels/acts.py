@@ -24,10 +24,15 @@ async def deliver(stack: Stack, ctx: Context, message: SmsRequested) -> Message:
     taken = await gateway.gateway_of(stack).send(message)
     message_id = uuid7()
     async with stack.db.transaction(permit) as tx:
-        await store.keep_message(tx, message_id, ctx.at, message, taken)
+        await store.keep_message(tx, stack.seal, _line(stack, message.to), message_id, ctx.at, message, taken)
         log.append(tx, permit, detail={"why": message.why, "gateway": taken.gateway, "simulated": taken.simulated})
     said = (message.to, message.text) if taken.simulated else ("", "")
     return Message(message_id, ctx.at, *said, message.why, taken.gateway, taken.simulated)
+
+
+def _line(stack: Stack, phone: str) -> bytes:
+    """A keyed hash of a phone, by which its messages are found again."""
+    return stack.keys.blind(f"channels.message|{phone}")
 
 
 async def messages(stack: Stack, ctx: Context, to: str = "", limit: int = 50) -> list[Message]:
@@ -36,7 +41,7 @@ async def messages(stack: Stack, ctx: Context, to: str = "", limit: int = 50) ->
         raise Malformed(f"From 1 to {MOST}.", field="limit", rule=f"1-{MOST}")
     permit = policy.decide(ctx, "channels.read-messages", policy.NOBODY, sandbox=stack.settings.sandbox)
     async with stack.db.transaction(permit) as tx:
-        found = await store.newest_messages(tx, to, limit)
+        found = await store.newest_messages(tx, stack.seal, _line(stack, to) if to else None, limit)
         log.append(tx, permit, detail={"messages": len(found)})
     return found
 

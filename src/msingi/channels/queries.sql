@@ -1,12 +1,12 @@
 -- name: keep_message
--- Keep that a gateway took a message; phone and body are NULL unless it is simulated.
-INSERT INTO channels.message (message_id, at, why, gateway, reference, simulated, phone, body)
+-- Keep that a gateway took a message; whom it was for and what it said are NULL unless it is simulated.
+INSERT INTO channels.message (message_id, at, why, gateway, reference, simulated, phone_hash, sealed)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: newest_messages
 -- The newest messages, to one phone or ($1 NULL) to all.
-SELECT message_id, at, coalesce(phone, '') AS "to", coalesce(body, '') AS text, why, gateway, simulated
-FROM channels.message WHERE $1::text IS NULL OR phone = $1 ORDER BY at DESC, message_id DESC LIMIT $2;
+SELECT message_id, at, sealed, why, gateway, simulated
+FROM channels.message WHERE $1::bytea IS NULL OR phone_hash = $1 ORDER BY at DESC, message_id DESC LIMIT $2;
 
 -- name: forget_messages
 -- Forget messages from before a moment.

@@ -10,8 +10,8 @@ CREATE TABLE IF NOT EXISTS channels.message (
   gateway text NOT NULL,
   reference text NOT NULL,
   simulated boolean NOT NULL,
-  phone text, -- personal: operations, keep 1 day
-  body text -- personal: operations, keep 1 day
+  phone_hash bytea, -- personal: operations, keep 1 day
+  sealed bytea -- personal: operations, keep 1 day
 );
 CREATE INDEX IF NOT EXISTS message_at ON channels.message (at DESC);
 SELECT kernel.wall('channels', 'message', NULL);

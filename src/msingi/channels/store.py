@@ -13,18 +13,30 @@ from msingi.kernel.outbox import SmsRequested
 from msingi.kernel.seal import Seals
 
 Q = sql.load(__name__)
-LABEL = "channels.dialogue"
+LABEL, MESSAGE_LABEL = "channels.dialogue", "channels.message"
 
 
-async def keep_message(tx: Tx, message_id: UUID, at: datetime, message: SmsRequested, taken: Delivery) -> None:
-    """Keep that a message left; what it said only if no phone will show it (law 2)."""
-    said = (message.to, message.text) if taken.simulated else (None, None)
+async def keep_message(
+    tx: Tx, seals: Seals, phone_hash: bytes, message_id: UUID, at: datetime, message: SmsRequested, taken: Delivery
+) -> None:
+    """Keep that a message left; whom it was for and what it said only if no phone will show it, sealed (law 2)."""
+    said: tuple[bytes | None, bytes | None] = (None, None)
+    if taken.simulated:
+        words = msgspec.msgpack.encode((message.to, message.text))
+        said = (phone_hash, seals.seal_with_room_key(MESSAGE_LABEL, words))
     await tx.do(Q.keep_message, message_id, at, message.why, taken.gateway, taken.reference, taken.simulated, *said)
 
 
-async def newest_messages(tx: Tx, phone: str, limit: int) -> list[Message]:
-    """The newest messages first, of one phone or of all."""
-    return [msgspec.convert(dict(r), Message) for r in await tx.rows(Q.newest_messages, phone or None, limit)]
+async def newest_messages(tx: Tx, seals: Seals, phone_hash: bytes | None, limit: int) -> list[Message]:
+    """The newest messages first, of one phone (its keyed hash) or of all."""
+    found = []
+    for row in map(dict, await tx.rows(Q.newest_messages, phone_hash, limit)):
+        sealed = row.pop("sealed")
+        to, text = "", ""
+        if sealed is not None:
+            to, text = msgspec.msgpack.decode(seals.unseal_with_room_key(MESSAGE_LABEL, bytes(sealed)))
+        found.append(msgspec.convert(row | {"to": to, "text": text}, Message))
+    return found
 
 
 async def forget(tx: Tx, now: datetime, keep: timedelta) -> int:

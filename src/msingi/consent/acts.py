@@ -144,7 +144,7 @@ async def grant(stack: Stack, ctx: Context, person_id: PersonId, order: GrantOrd
             await store.put_consent(tx, made)
             receipt = await _sign(stack, tx, made)
         if order.request_id is not None:
-            await _answer(tx, ctx, made, order.request_id)
+            await _answer(stack, tx, ctx, made, order.request_id)
         what = _what(made) | {"fields": " ".join(made.fields)}
         log.append(tx, permit, subject=person_id, detail=what)
         await _tell(stack, tx, "consent.granted", made)
@@ -161,8 +161,8 @@ def _same(one: Consent, other: Consent) -> bool:
     return all(getattr(one, part) == getattr(other, part) for part in parts)
 
 
-async def _answer(tx: Tx, ctx: Context, made: Consent, request_id: UUID) -> None:
-    asked = await store.request_by_id(tx, made.person_id, request_id, ctx.at)
+async def _answer(stack: Stack, tx: Tx, ctx: Context, made: Consent, request_id: UUID) -> None:
+    asked = await store.request_by_id(tx, stack.seal, made.person_id, request_id, ctx.at)
     if asked is None or asked.agreement != made.agreement:
         raise ConsentUnknown()
     rules.check_open(asked, ctx.at)
@@ -354,7 +354,7 @@ async def request_consent(stack: Stack, ctx: Context, person_id: PersonId, order
     permit = policy.decide(ctx, "consent.request", person_id, own_institution=own)
     async with stack.db.transaction(permit) as tx:
         made = rules.ask(order, offered, RequestId(uuid7()), ctx.at)
-        kept = await store.put_request(tx, person_id, made)
+        kept = await store.put_request(tx, stack.seal, person_id, made)
         made = replace(made, request_id=kept)
         what: leaf.Detail = {"agreement": made.agreement, "fields": " ".join(made.fields), "for": made.purpose}
         log.append(tx, permit, subject=person_id, detail=what)
@@ -368,7 +368,9 @@ async def requests_of(
     """What institutions ask the person to allow, newest first."""
     permit = policy.decide(ctx, "consent.requests_of", person_id)
     async with stack.db.transaction(permit) as tx:
-        found = await store.requests_of(tx, person_id, rules.cursor(after), rules.page_size(limit), only_open, ctx.at)
+        found = await store.requests_of(
+            tx, stack.seal, person_id, rules.cursor(after), rules.page_size(limit), only_open, ctx.at
+        )
         log.append(tx, permit, subject=person_id, detail={"count": len(found)})
     return Page(found, str(found[-1].request_id) if len(found) == limit else "")
 
@@ -377,7 +379,7 @@ async def decline(stack: Stack, ctx: Context, person_id: PersonId, request_id: U
     """The person's no to a request. Raises ConsentUnknown, RequestAnswered."""
     permit = policy.decide(ctx, "consent.decline", person_id)
     async with stack.db.transaction(permit) as tx:
-        asked = await store.request_by_id(tx, person_id, request_id, ctx.at)
+        asked = await store.request_by_id(tx, stack.seal, person_id, request_id, ctx.at)
         if asked is None:
             raise ConsentUnknown()
         rules.check_open(asked, ctx.at)

@@ -21,8 +21,10 @@ from msingi.consent.model import (
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId, RecordId
+from msingi.kernel.seal import Seals
 
 Q = sql.load(__name__)
+REQUEST_LABEL = "consent.request"
 FROM_THE_NEWEST = UUID(int=(1 << 128) - 1)
 
 
@@ -70,7 +72,7 @@ def _consent(row: Row) -> Consent:
     )
 
 
-def _request(row: Row, now: datetime) -> Request:
+async def _request(tx: Tx, seals: Seals, row: Row, now: datetime) -> Request:
     state = RequestState(row["state"])
     if state is RequestState.PENDING and row["lapses_at"] <= now:
         state = RequestState.LAPSED
@@ -81,7 +83,7 @@ def _request(row: Row, now: datetime) -> Request:
         institution=row["institution"],
         purpose=row["purpose"],
         fields=tuple(row["fields"]),
-        reason=row["reason"],
+        reason=(await seals.unseal(tx, PersonId(row["person_id"]), bytes(row["reason"]), REQUEST_LABEL)).decode(),
         state=state,
         asked_at=row["asked_at"],
         lapses_at=row["lapses_at"],
@@ -214,26 +216,27 @@ async def revisions_of(tx: Tx, person_id: PersonId, consent_id: UUID) -> list[Re
     return [_revision(row) for row in await tx.rows(Q.revisions_of, person_id, consent_id)]
 
 
-async def put_request(tx: Tx, person_id: PersonId, made: Request) -> RequestId:
-    """Keep a request; the id of the open one that it renewed, or its own."""
+async def put_request(tx: Tx, seals: Seals, person_id: PersonId, made: Request) -> RequestId:
+    """Keep a request, its words sealed for the person; the id of the open one that it renewed, or its own."""
+    reason = await seals.seal(tx, person_id, made.reason.encode(), REQUEST_LABEL)
     return await tx.value(
         Q.put_request, person_id, made.request_id, made.agreement, made.agreement_version, made.institution,
-        made.purpose, list(made.fields), made.reason, made.state, made.asked_at, made.lapses_at,
+        made.purpose, list(made.fields), reason, made.state, made.asked_at, made.lapses_at,
     )  # fmt: skip
 
 
-async def request_by_id(tx: Tx, person_id: PersonId, request_id: UUID, now: datetime) -> Request | None:
+async def request_by_id(tx: Tx, seals: Seals, person_id: PersonId, request_id: UUID, now: datetime) -> Request | None:
     """One request to a person, locked."""
     row = await tx.row(Q.request_by_id, person_id, request_id)
-    return None if row is None else _request(row, now)
+    return None if row is None else await _request(tx, seals, row, now)
 
 
 async def requests_of(
-    tx: Tx, person_id: PersonId, after: UUID | None, limit: int, only_open: bool, now: datetime
+    tx: Tx, seals: Seals, person_id: PersonId, after: UUID | None, limit: int, only_open: bool, now: datetime
 ) -> list[Request]:
     """A person's requests, newest first."""
     rows = await tx.rows(Q.requests_of, person_id, after or FROM_THE_NEWEST, limit, only_open, now)
-    return [_request(row, now) for row in rows]
+    return [await _request(tx, seals, row, now) for row in rows]
 
 
 async def answer_request(

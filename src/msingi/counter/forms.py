@@ -76,7 +76,7 @@ def judged(form: Form, profile: Profile, say: Say, today: date) -> Form:
 
     checked = rules.judged(form, say, {"phone": phone, "born": lambda t: rules.date_wrong(t, today, say)})
     if not checked.value("given_name") and not checked.value("family_name"):
-        return rules.with_wrong(checked, "given_name", say("form.missing", label=say("enrol.given_name")))
+        return rules.with_wrong(checked, "given_name", say("counter.no_name"))
     return checked
 
 

@@ -290,7 +290,7 @@ async def resolve(request: WebRequest, packet_id: FromPath[str]) -> Response[byt
         return await _packet(seen, wanted, forms.told(seen, refusal))
     if outcome is None or packet is None:
         return await _field(seen, seen.say("counter.dismissed"))
-    return await enrolled(seen, outcome, packet.order.name.full)
+    return await enrolled(seen, outcome, packet.order, present=False)
 
 
 @get("/staff/imports")

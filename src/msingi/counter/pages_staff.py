@@ -13,7 +13,7 @@ from msingi.identity import acts as identity
 from msingi.identity.civil import acts as civil
 from msingi.identity.lifecycle import acts as life
 from msingi.identity.lifecycle import guardians
-from msingi.identity.model import Held, Outcome
+from msingi.identity.model import EnrolmentOrder, Held, Outcome
 from msingi.identity.reception import acts as reception
 from msingi.identity.reception import field
 from msingi.identity.reception import rules as reception_rules
@@ -23,10 +23,12 @@ from msingi.kernel.ids import PersonId, token
 from msingi.portal import rules, session
 from msingi.portal.errors import StaleForm
 from msingi.portal.model import Form
+from msingi.portal.routes_staff import NewPerson, enrolled_page
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
 OFFICER, REGISTRAR, JUDGE, OPERATOR = "enrolment-officer", "registrar", "adjudicator", "operator"
 DESK: Final = (OFFICER, REGISTRAR, JUDGE)
+CARD_ROLES: Final = ("card-officer", REGISTRAR)
 
 
 class Chosen(Struct, frozen=True, array_like=True):
@@ -146,11 +148,13 @@ async def enrol_application(request: WebRequest) -> Response[bytes]:
     order = changes.completed(made.person, extra)
     stack, ctx = seen.stack, ctx_of(seen)
     outcome = await reception.enrol_application(stack, ctx, reference, order, extra.get("key", "") or reference)
-    return await enrolled(seen, outcome, order.name.full, seen.files.get("photo") or b"")
+    return await enrolled(seen, outcome, order, seen.files.get("photo") or b"")
 
 
-async def enrolled(seen: Visit, outcome: Outcome, name: str, picture: bytes = b"") -> Response[bytes]:
-    """How an enrolment ended: the number, with what to look at in the photo, or the case that holds it."""
+async def enrolled(
+    seen: Visit, outcome: Outcome, order: EnrolmentOrder, picture: bytes = b"", *, present: bool = True
+) -> Response[bytes]:
+    """How an enrolment ended: the number, what to look at in the photo, and a PIN from who is present; or the case."""
     say = seen.say
     if isinstance(outcome, Held):
         link = (f"/staff/duplicates/{outcome.case_id}", say("enrolled.open_case"))
@@ -163,15 +167,14 @@ async def enrolled(seen: Visit, outcome: Outcome, name: str, picture: bytes = b"
             note = " ".join(say(f"counter.photo_{word}") for word in told)
         except Malformed as refused:
             note = forms.told(seen, refused)
-    view = Sheet(
-        title=name,
-        good=say("enrolled.enrolled"),
-        note=note,
-        figure=seen.stack.profile.number_text(outcome.number),
-        lead=say("counter.tell_number"),
-        sections=(Section("", links=(("/staff/reception", say("counter.next_person")),)),),
-    )
-    return shown(seen, view)
+    if not present:
+        number = seen.stack.profile.number_text(outcome.number)
+        again = Section("", links=(("/staff/field", say("counter.next_person")),))
+        good = say("enrolled.enrolled")
+        return shown(seen, Sheet(title=order.name.full, good=good, note=note, figure=number, sections=(again,)))
+    assert seen.session is not None
+    new = NewPerson(seen.session.sid, outcome.person_id, order.name.full, outcome.number, "/staff/reception")
+    return enrolled_page(seen, new, "ask" if order.phone else "no-phone", note=note)
 
 
 # --- a record --------------------------------------------------------------------------------------------------------
@@ -222,6 +225,8 @@ async def _person(seen: Visit, person_id: PersonId, good: str = "") -> Response[
         Press("/staff/person/change", say(f"counter.do_{verb}"), {"who": who, "verb": verb})
         for verb in changes.possible(person.status, seen.actor.roles)
     )
+    if seen.actor.roles & set(CARD_ROLES):
+        presses = (Press("/staff/person/cards", say("counter.cards"), {"who": who}), *presses)
     sections = [
         Section(say("counter.known"), facts=(
             (say("counter.state"), say(f"counter.status_{person.status.value}")),

@@ -9,6 +9,7 @@ from litestar import Router
 from msingi.counter import (
     pages,
     pages_accounts,
+    pages_cards,
     pages_clients,
     pages_court,
     pages_field,
@@ -25,6 +26,7 @@ block = pages.BLOCK
 DOORS = [
     *pages.doors,
     *pages_staff.doors,
+    *pages_cards.doors,
     *pages_queues.doors,
     *pages_court.doors,
     *pages_accounts.doors,

@@ -23,6 +23,7 @@ from msgspec import Struct
 
 from msingi.exchange import client, signature, wire
 from msingi.exchange.errors import BadCall, ExchangeRefusal, SignatureRefused
+from msingi.exchange.heads import Head
 from msingi.exchange.inbound import Inbound, Limits
 from msingi.exchange.server import REASONS, Connection, Server
 from msingi.exchange.signature import Message
@@ -79,19 +80,17 @@ class Counter(Connection):
 
     sent_bytes = 0  # of a large answer that has begun to pass
 
-    async def _answer(
-        self, method: str, url: bytes, headers: list[tuple[bytes, bytes]], inbound: Inbound, keep: bool
-    ) -> bool:
+    async def _answer(self, head: Head, inbound: Inbound) -> bool:
         """Sign a request, send it, check what comes back, and pass it on."""
         desk = self.server
         assert isinstance(desk, Desk)
-        fields = signature.combine(headers)
-        path, _, query = url.decode("latin-1").partition("?")
+        method, keep = head.method, head.keep
+        path, _, query = head.url.decode("latin-1").partition("?")
         begun = False
         try:
             with tempfile.SpooledTemporaryFile(HELD_BYTES) as file:
                 body = await _spooled(file, inbound)
-                prepared = self._prepared(desk.choices, method, path, query, fields, body)
+                prepared = self._prepared(desk.choices, method, path, query, head.fields(), body)
                 line = await desk.pool.ask(method, _head(prepared, body.size or 0), b"", body if body.size else None)
                 begun = True
                 return await self._pass_on(desk.choices, prepared, line, method, keep)

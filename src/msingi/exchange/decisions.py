@@ -9,6 +9,7 @@ the edition again in its own transaction, and consents always, so nothing that w
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -131,7 +132,7 @@ class Docket:
         except Malformed:
             pass
         try:
-            ctx = self._context(caller, call, call.basis or rules.UNSTATED)
+            ctx = self._context(caller, call, call.basis or rules.UNSTATED, clock.now())
             return await consents.person_by_number(self.stack, ctx, call.person), True
         except Refusal:  # malformed, unknown or out of use: the asker does not learn which
             return None, True
@@ -153,17 +154,17 @@ class Docket:
             shelf.known[key] = made.granted
         return made
 
-    def _context(self, caller: Caller, call: Call, basis: str, consent: str = "") -> Context:
+    def _context(self, caller: Caller, call: Call, basis: str, now: datetime) -> Context:
         actor = self.actors.get(caller.kid)
         if actor is None:
             if len(self.actors) > 10_000:
                 self.actors.clear()
             actor = self.actors[caller.kid] = client_actor(caller)
-        return Context(actor, call.purpose, basis, call.message_id, clock.now(), CHANNEL, consent)
+        return Context(actor, call.purpose, basis, call.message_id, now, CHANNEL)
 
-    def _permit(self, case: Case) -> Permit:
+    def _permit(self, case: Case, now: datetime) -> Permit:
         """The permit to record what the judgement says, on the person's rows, or nobody's."""
-        ctx = self._context(case.caller, case.call, case.judgement.basis)
+        ctx = self._context(case.caller, case.call, case.judgement.basis, now)
         subject = policy.NOBODY if case.person_id is None else case.person_id
         if case.judgement.refusal is None:
             try:
@@ -260,8 +261,9 @@ class Docket:
         return found
 
     def _permits(self, batch: list[Case]) -> list[Permit]:
+        now = clock.now()  # one moment for all of them, as there is one transaction
         for case in batch:
-            case.permit = self._permit(case)
+            case.permit = self._permit(case, now)
         return [case.permit for case in batch if case.permit is not None]
 
     async def _sit(self, batch: list[Case]) -> None:
@@ -344,7 +346,7 @@ class Docket:
         said_yes = permit.act == "exchange.answered"
         same_person = permit.subjects == (() if case.person_id is None else (case.person_id,))
         if said_yes != (judgement.refusal is None) or permit.context.basis != judgement.basis or not same_person:
-            permit = self._permit(case)
+            permit = self._permit(case, permit.context.at)
             tx.instead(case.permit or permit, permit)
         what: dict[str, str | int | bool] = {"service": call.service, "owner": call.owner, "method": call.method}
         granted = judgement.granted

@@ -29,6 +29,11 @@ def _split(url: str) -> tuple[str, str, str]:
     return f"{parts.scheme}://{parts.netloc}", parts.netloc, parts.path.rstrip("/")
 
 
+@lru_cache(maxsize=256)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _pool(stack: Stack, origin: str) -> Pool:
     pools = stack.local.setdefault("exchange.pools", {})
     assert isinstance(pools, dict)
@@ -50,7 +55,6 @@ def head_of(stack: Stack, call: Call, yes: Yes, size: int | None) -> tuple[str, 
         path += "/" + stack.pseudonym.of(offer.owner.split("/")[1], yes.person_id)
     path += call.path if call.path != "/" else ""
     line = (path or "/") + ("?" + call.query if call.query else "")
-    passed = "".join([f"{name}: {value}\r\n" for name, value in call.passed.items()])
     consent = f"msingi-consent: {yes.ctx.consent}\r\n" if yes.ctx.consent else ""
     length = ""
     if size is None:
@@ -58,7 +62,7 @@ def head_of(stack: Stack, call: Call, yes: Yes, size: int | None) -> tuple[str, 
     elif size or call.method in ("POST", "PUT", "PATCH"):
         length = f"content-length: {size}\r\n"
     return origin, (
-        f"{call.method} {line} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n{passed}"
+        f"{call.method} {line} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n{call.passed}"
         f"msingi-purpose: {call.purpose}\r\nmsingi-basis: {yes.ctx.basis}\r\nmsingi-record: {yes.record_id}\r\n"
         f"msingi-fields: {' '.join(yes.granted.sources)}\r\n{consent}{length}\r\n"
     ).encode("latin-1")
@@ -74,9 +78,9 @@ async def released(stack: Stack, call: Call, yes: Yes) -> Released:
     size = len(call.body) if inflow is None else inflow.size
     origin, head = head_of(stack, call, yes, size)
     line = await _pool(stack, origin).ask(call.method, head, b"" if inflow is not None else call.body, inflow)
-    given: dict[str, str] = dict(line.headers)
-    media_type = given.get("content-type", "").partition(";")[0].strip().lower()
-    fields = {name: given[name] for name in KEPT & given.keys()}
+    given = line.given()
+    media_type = _media_type(given.get("content-type", ""))
+    fields = {name: given[name] for name in told} if (told := KEPT.intersection(given)) else {}
     if line.status >= 400:
         return Released(line.status, await _problem(line, media_type), "application/problem+json", yes.record_id,
                         yes.ctx.consent, fields)  # fmt: skip

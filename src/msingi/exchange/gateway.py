@@ -9,7 +9,7 @@ from typing import Any
 from litestar import Request
 from litestar.types import Receive, Scope, Send
 
-from msingi.exchange import acts, messages, signature
+from msingi.exchange import acts, messages, signature, wire
 from msingi.exchange.errors import BadCall, MessageTooLarge
 from msingi.exchange.messages import Exchange, instance_of, message_from, trusted_proxies
 from msingi.exchange.model import Caller
@@ -80,13 +80,13 @@ def message_of(scope: Any, stack: Stack) -> Message:
         link = Link(trusted=bool(client) and client[0] in trusted_proxies(stack.settings.trusted_proxies))
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path, query = raw.partition(b"?")[0].decode("latin-1"), scope["query_string"].decode("latin-1")
-    return message_from(scope["method"], path, query, scope["headers"], link)
+    return message_from(scope["method"], path, query, signature.combine(scope["headers"]), link)
 
 
 async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one message (ASGI)."""
     stack: Stack = Request(scope).app.state.stack
-    asked = Exchange(message_of(scope, stack), list(scope["headers"]), Received(scope, receive))
+    asked = Exchange(message_of(scope, stack), wire.hashed_lines(scope["headers"]), Received(scope, receive))
     reply = await messages.respond(stack, asked)
     if reply.stream is not None:  # no trailers here: a document is held, within the limit of its service
         reply.body = b"".join([chunk async for chunk in reply.stream])

@@ -36,15 +36,16 @@ class Reader(Protocol):
 class Inbound:
     """The body of one request, as its connection brings it."""
 
+    size: int | None = None  # declared; None where it comes in chunks
+    held = got = 0
+    whole = expected = False
+    failure: Exception | None = None
+    more: "asyncio.Future[None] | None" = None
+
     def __init__(self, connection: "Reader") -> None:
         self.connection = connection
-        self.size: int | None = None
         self.chunks: deque[bytes] = deque()
-        self.held = self.got = 0
         self.began = connection.loop.time()
-        self.whole = self.expected = False
-        self.failure: Exception | None = None
-        self.more: asyncio.Future[None] | None = None
 
     def add(self, chunk: bytes) -> None:
         """A piece came."""

@@ -9,7 +9,7 @@ An answer is signed in its head; a streamed one whose digest nobody told beforeh
 import base64
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
@@ -29,7 +29,6 @@ from msingi.kernel.stack import Stack
 logger = logging.getLogger("msingi.exchange")
 HELD_BYTES = 64 * 1024
 KEYS_MOST = 10_000
-Headers = list[tuple[bytes, bytes]]
 
 
 class Source(Protocol):
@@ -82,7 +81,7 @@ class Exchange(msgspec.Struct):
     """One request on its way through, with what is known of its body."""
 
     message: Message
-    headers: Headers
+    lines: bytes  # the header lines that X-Road hashes
     source: Source
     request_id: str = ""
     body_sha512: bytes | None = None
@@ -106,11 +105,8 @@ def instance_of(stack: Stack) -> str:
     return stack.profile.alpha2
 
 
-def message_from(
-    method: str, raw_path: str, query: str, headers: Iterable[tuple[bytes, bytes]], link: Link = UNKNOWN
-) -> Message:
-    """The request line and header fields of an HTTP request, for verification (RFC 9421 sections 2.1 and 2.2)."""
-    fields = signature.combine(headers)
+def message_from(method: str, raw_path: str, query: str, fields: dict[str, str], link: Link = UNKNOWN) -> Message:
+    """The request line and the (combined) header fields of an HTTP request, for verification (RFC 9421 2.1, 2.2)."""
     if "information-mediator-client" in fields:  # GovStack's name of the same field
         fields.setdefault("x-road-client", fields["information-mediator-client"])
     authority = fields.get("host", "").lower().removesuffix(":443").removesuffix(":80")  # TLS may end before us
@@ -150,7 +146,8 @@ async def recognise(stack: Stack, message: Message) -> tuple[Caller, signature.V
     """
     # What was signed for another host, such as a test installation, is not repeated here (RFC 9421 section 7.2.2).
     settings = stack.settings
-    if message.authority not in (_authority(settings.url), _authority(settings.gateway_url)) or not message.authority:
+    here = message.authority
+    if not here or (here != _authority(settings.gateway_url) and here != _authority(settings.url)):
         raise SignatureRefused("RFC 9421 2.2.3: @authority is not this exchange's public address", step=4)
     holder = await _holder(stack, signature.keyid_of(message.fields))
     now = clock.now()
@@ -185,16 +182,15 @@ async def respond(stack: Stack, asked: Exchange) -> Reply:
         told = {"type": kind, "message": "The exchange made a mistake", "detail": asked.request_id}
         reply = Reply(500, msgspec.json.encode(told), {"content-type": "application/json", "x-road-error": kind})
     reply.close = not asked.read
-    line = message.path + ("?" + message.query if message.query else "")
+    line = f"{message.path}?{message.query}" if message.query else message.path
     digest = asked.arriving.sha512.digest() if asked.arriving else asked.body_sha512
-    reply.fields |= {
-        "x-road-request-id": asked.request_id,
-        "x-road-request-hash": wire.hash_of(wire.request_head(message.method, line, asked.headers), digest),
-        "x-road-id": message.fields.get("x-road-id") or ids.random_id(),
-        "cache-control": "no-store",
-    }
-    if "x-road-client" in message.fields:
-        reply.fields["x-road-client"] = message.fields["x-road-client"]
+    fields, given = reply.fields, message.fields
+    fields["x-road-request-id"] = asked.request_id
+    fields["x-road-request-hash"] = wire.hash_of(wire.request_head(message.method, line, asked.lines), digest)
+    fields["x-road-id"] = given.get("x-road-id") or ids.random_id()
+    fields["cache-control"] = "no-store"
+    if "x-road-client" in given:
+        fields["x-road-client"] = given["x-road-client"]
     if message.method == "HEAD":
         reply.body, reply.stream = b"", None
     return reply
@@ -269,7 +265,8 @@ def seal(stack: Stack, message: Message, reply: Reply) -> dict[str, str]:
     if reply.stream is not None and not reply.digest:
         return fields | {"trailer": "content-digest, signature-input, signature"}
     fields["content-digest"] = reply.digest or signature.content_digest(reply.body)
-    return fields | _signed(stack, Message(status=reply.status, fields=fields, request=message))
+    fields |= _signed(stack, Message(status=reply.status, fields=fields, request=message))
+    return fields
 
 
 def trailers(stack: Stack, message: Message, reply: Reply, fields: dict[str, str], sha256: bytes) -> dict[str, str]:

@@ -190,7 +190,7 @@ class Call(Struct, frozen=True):
     body: bytes = b""
     media_type: str = ""
     issue: str = ""
-    passed: dict[str, str] = {}  # header fields for the service, as they came
+    passed: str = ""  # header lines for the service, as they came
     inflow: "Inflow | None" = None  # the rest of a body that is too large to be held
     tls_kid: str = ""  # the key of the certificate that the connection showed, where it did
 

@@ -47,7 +47,7 @@ class Granted(Struct, frozen=True):
     """A yes: what may leave, on which right, and whether a live consent is still to be found.
 
     `fields` are granted as they were named ("birth_date", "over-18", "lives-in=dodoma"); the service is asked for
-    `sources`.
+    `sources`. `plain`: they are whole fields, neither parts nor questions.
     """
 
     right: Right
@@ -55,6 +55,7 @@ class Granted(Struct, frozen=True):
     sources: tuple[str, ...]
     needs_consent: bool
     offer: Offer
+    plain: bool = False
 
 
 class Judgement(Struct):
@@ -221,7 +222,8 @@ def grant(call: Call, right: Right, offer: Offer) -> Granted:
     if not fields or right.purpose not in offer.purposes or right.basis not in offer.bases:
         raise NoRight("the service no longer offers what the right was granted for", purpose=call.purpose)
     needs_consent = offer.needs_consent or right.basis == "consent"
-    return Granted(right, tuple(fields), tuple(sorted(sources)), needs_consent, offer)
+    plain = not any("." in name or name.partition("=")[0] in offer.questions for name in fields)
+    return Granted(right, tuple(fields), tuple(sorted(sources)), needs_consent, offer, plain)
 
 
 def answered(values: Any, granted: Granted, today: date) -> Any:
@@ -229,6 +231,8 @@ def answered(values: Any, granted: Granted, today: date) -> Any:
 
     A question whose field has no value is left out.
     """
+    if granted.plain and isinstance(values, dict):
+        return {name: values[name] for name in granted.fields if name in values}
     if isinstance(values, list):
         return [answered(item, granted, today) for item in values]
     questions = granted.offer.questions

@@ -10,20 +10,20 @@ import hashlib
 import logging
 from collections import deque
 from contextlib import aclosing
-from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import parse_qs
 
 import httptools
 import msgspec
 
-from msingi.exchange import acts, messages, wire
+from msingi.exchange import acts, heads, messages, wire
 from msingi.exchange.doorway import HANDSHAKE_S, Doorway
 from msingi.exchange.errors import BadCall
 from msingi.exchange.federation import door
+from msingi.exchange.heads import Head
 from msingi.exchange.inbound import Inbound, Limits
 from msingi.exchange.messages import Exchange, Reply, message_from
-from msingi.exchange.signature import Link
+from msingi.exchange.signature import Link, Message
 from msingi.kernel.stack import Stack
 
 logger = logging.getLogger("msingi.exchange")
@@ -31,7 +31,6 @@ MOST_HEAD_BYTES, MOST_HEADERS, MOST_QUEUED = 32 * 1024, 100, 8
 HIGH_WATER, LOW_WATER = 256 * 1024, 64 * 1024
 LINGER_S = 2.0
 BUFFER = memoryview(bytearray(64 * 1024))
-_lower = lru_cache(maxsize=4096)(bytes.lower)  # the same few names, each time the same object
 REASONS = {200: "OK", 201: "Created", 204: "No Content", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
            404: "Not Found", 408: "Request Timeout", 409: "Conflict", 413: "Content Too Large",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}  # fmt: skip
@@ -94,10 +93,9 @@ class Server:
 
     async def _sweep(self) -> None:
         """Once a second, end what took too long."""
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(1.0)
-            now = loop.time()
+            now = asyncio.get_running_loop().time()
             for connection in [c for c in self.connections if c.deadline and c.deadline < now]:
                 connection.late()
 
@@ -109,8 +107,9 @@ class Connection(asyncio.BufferedProtocol):
         self.server, self.limits = server, server.limits
         self.loop = asyncio.get_running_loop()
         self.deadline = self.loop.time() + server.limits.head_s
-        self.queue: deque[tuple[str, bytes, list[tuple[bytes, bytes]], Inbound, bool]] = deque()
-        self.task: asyncio.Task[None] | None = None
+        self.queue: deque[tuple[Head, Inbound]] = deque()
+        self.task: asyncio.Task[None] | None = None  # answers what is in the queue, as long as the connection lasts
+        self.asked: asyncio.Future[None] | None = None  # it waits for a request
         self.busy = self.paused = self.lost = self.in_head = False
         self.arriving: Inbound | None = None
         self.writable: asyncio.Future[None] | None = None
@@ -136,6 +135,7 @@ class Connection(asyncio.BufferedProtocol):
             self.arriving.failure = self.arriving.failure or BadCall("the client went away", field="body")
             self.arriving.wake()
         self.resume_writing()
+        self._wake()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to put what comes: one place for all connections, for it is parsed before the next comes."""
@@ -152,7 +152,8 @@ class Connection(asyncio.BufferedProtocol):
         except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             self.in_head = False
             self._plain(400)
-        self.flow()
+        if self.paused or len(self.queue) > 1 or (self.arriving is not None and self.arriving.held):
+            self.flow()
 
     def on_message_begin(self) -> None:
         """A request begins: it has a short time to bring its head."""
@@ -166,26 +167,32 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field."""
-        self.headers.append((_lower(name), value))
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A request can be answered from here; its body may still arrive."""
-        self.in_head, size = False, len(self.url)
-        inbound = self.arriving = Inbound(self)
-        for name, value in self.headers:
-            size += len(name) + len(value)
-            if name == b"content-length":
-                inbound.size = int(value)
-            elif name == b"expect":
-                inbound.expected = value.lower() == b"100-continue"
-        if size > MOST_HEAD_BYTES or len(self.headers) > MOST_HEADERS:
+        self.in_head, inbound = False, Inbound(self)
+        self.arriving = inbound
+        names, values = zip(*self.headers, strict=True) if self.headers else ((), ())
+        shape = heads.shape_of(names)
+        if shape.length_at >= 0:
+            inbound.size = int(values[shape.length_at])
+        if shape.expect_at >= 0:
+            inbound.expected = values[shape.expect_at].lower() == b"100-continue"
+        if len(self.url) + shape.size + sum(map(len, values)) > MOST_HEAD_BYTES or len(names) > MOST_HEADERS:
             raise httptools.HttpParserError("the head is too large")
-        method = self.parser.get_method().decode()
-        self.queue.append((method, self.url, self.headers, inbound, self.parser.should_keep_alive()))
-        self.deadline = 0.0
-        if not self.busy:
-            self.busy = True
+        method, keep = self.parser.get_method().decode(), self.parser.should_keep_alive()
+        self.queue.append((Head(method, self.url, shape, values, keep), inbound))
+        self.deadline, self.busy = 0.0, True
+        if self.task is None:
             self.task = self.loop.create_task(self._serve())
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        """There is something for the task that answers, or the connection ends."""
+        if self.asked is not None and not self.asked.done():
+            self.asked.set_result(None)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
@@ -202,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
         """Read no more than is being used."""
         held = self.arriving.held if self.arriving is not None else 0
         if self.queue:
-            held += sum(one[3].held for one in self.queue)
+            held += sum(one[1].held for one in self.queue)
         if not self.paused and (held > HIGH_WATER or len(self.queue) > MOST_QUEUED):
             self.paused = True
             self.transport.pause_reading()
@@ -239,44 +246,53 @@ class Connection(asyncio.BufferedProtocol):
             waiting.set_result(None)
 
     async def _serve(self) -> None:
-        """Answer what is in the queue."""
+        """Answer requests one after the other, until the connection ends."""
         try:
-            while self.queue and not self.transport.is_closing():
-                method, url, headers, inbound, keep = self.queue.popleft()
-                keep = keep and not self.server.stopping
-                if await self._answer(method, url, headers, inbound, keep):
+            while not self.transport.is_closing():
+                if not self.queue:
+                    self.asked = self.loop.create_future()
+                    await self.asked
                     continue
-                await self._linger()
-                return
+                head, inbound = self.queue.popleft()
+                head.keep = head.keep and not self.server.stopping
+                if not await self._answer(head, inbound):
+                    await self._linger()
+                    return
+                if not self.queue:
+                    self._at_rest()
         except ConnectionError:
             self.transport.abort()
         except Exception:
             logger.exception("a connection of the exchange failed")
             self.transport.abort()
         finally:
-            self.busy = False
-            self.deadline = self.loop.time() + self.server.limits.idle_s
+            self._at_rest()
+
+    def _at_rest(self) -> None:
+        """All is answered: the next request may take its time."""
+        self.busy = False
+        self.deadline = self.loop.time() + self.server.limits.idle_s
+        if self.paused:
             self.flow()
 
-    async def _answer(
-        self, method: str, url: bytes, headers: list[tuple[bytes, bytes]], inbound: Inbound, keep: bool
-    ) -> bool:
+    async def _answer(self, head: Head, inbound: Inbound) -> bool:
         """Answer one request; False when the connection ends with it."""
-        path, _, query = url.partition(b"?")
-        if not path.startswith(b"/r1/"):
-            return await self._outside(path.decode("latin-1"), query.decode("latin-1"), headers, keep and inbound.whole)
-        message = message_from(method, path.decode("latin-1"), query.decode("latin-1"), headers, self.link)
-        crossing = door.of_other_instances(message, messages.instance_of(self.server.stack))
+        path, _, query = head.url.decode("latin-1").partition("?")
+        if not path.startswith("/r1/"):
+            return await self._outside(path, query, head, head.keep and inbound.whole)
+        message = message_from(head.method, path, query, head.fields(), self.link)
+        stack = self.server.stack
+        crossing = door.of_other_instances(message, messages.instance_of(stack))
         if crossing is not None:
-            return await self._across(crossing, method, path, query, headers, inbound, keep)
-        asked = Exchange(message, headers, inbound)
-        reply = await messages.respond(self.server.stack, asked)
-        keep = keep and (inbound.whole or not reply.close) and inbound.whole
-        fields = messages.seal(self.server.stack, message, reply)
+            return await self._across(crossing, message, head, inbound)
+        asked = Exchange(message, head.lines(), inbound)
+        reply = await messages.respond(stack, asked)
+        keep = head.keep and inbound.whole
+        fields = messages.seal(stack, message, reply)
         if reply.stream is None:
-            empty = method == "HEAD" or reply.status == 204
-            head = _head(reply.status, fields, None if empty else len(reply.body), not keep)
-            self.transport.write(head + (b"" if empty else reply.body))
+            empty = head.method == "HEAD" or reply.status == 204
+            told = _head(reply.status, fields, None if empty else len(reply.body), not keep)
+            self.transport.write(told if empty else told + reply.body)
             if self.writable is not None:
                 await self.writable
             return keep
@@ -309,13 +325,11 @@ class Connection(asyncio.BufferedProtocol):
         self.transport.write(f"0\r\n{lines}\r\n".encode("latin-1"))
         return keep
 
-    async def _across(
-        self, crossing: door.Answerer, method: str, path: bytes, query: bytes, headers: list[tuple[bytes, bytes]],
-        inbound: Inbound, keep: bool,
-    ) -> bool:  # fmt: skip
+    async def _across(self, crossing: door.Answerer, message: Message, head: Head, inbound: Inbound) -> bool:
         """A message to another instance or from one: federation speaks ASGI, and holds bodies in memory."""
-        scope = {"method": method, "path": path.decode("latin-1"), "raw_path": path, "query_string": query,
-                 "headers": headers, "msingi_link": self.link}  # fmt: skip
+        path = message.path.encode("latin-1")
+        scope = {"method": head.method, "path": message.path, "raw_path": path, "headers": head.pairs(),
+                 "query_string": message.query.encode("latin-1"), "msingi_link": self.link}  # fmt: skip
         told: dict[str, Any] = {}
 
         async def receive() -> Any:
@@ -329,14 +343,14 @@ class Connection(asyncio.BufferedProtocol):
             told.update(event)
 
         await door.answered(self.server.stack, cast(Any, scope), receive, send, crossing)
-        keep = keep and inbound.whole
+        keep = head.keep and inbound.whole
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in told["headers"])
         ending = b"" if keep else b"connection: close\r\n"
         status = f"HTTP/1.1 {told['status']} {REASONS.get(told['status'], 'Status')}\r\n".encode()
         self.transport.write(status + lines + ending + b"\r\n" + told["body"])
         return keep
 
-    async def _outside(self, path: str, query: str, headers: list[tuple[bytes, bytes]], keep: bool) -> bool:
+    async def _outside(self, path: str, query: str, head: Head, keep: bool) -> bool:
         """What else is asked of a security server: whether it lives, and who is there (listClients)."""
         status, told, media_type = (
             404,
@@ -346,7 +360,7 @@ class Connection(asyncio.BufferedProtocol):
         if path == "/healthz":
             status, told = 200, b'{"status":"alive"}'
         elif path == "/listClients":
-            accept = dict(headers).get(b"accept", b"").decode("latin-1")
+            accept = head.fields().get("accept", "")
             instance = (parse_qs(query).get("xRoadInstance") or [""])[0]
             told, media_type = await wire_clients(self.server.stack, instance, accept)
             status = 200
@@ -378,7 +392,7 @@ async def wire_clients(stack: Stack, instance: str, accept: str) -> tuple[bytes,
 
 
 def _head(status: int, fields: dict[str, str], length: int | None, close: bool) -> bytes:
-    lines = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
     size = "" if length is None else f"content-length: {length}\r\n"
     ending = "connection: close\r\n" if close else ""
-    return f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\n{lines}{size}{ending}\r\n".encode("latin-1")
+    reason = REASONS.get(status, "Status")
+    return f"HTTP/1.1 {status} {reason}\r\n{heads.lines_of(fields)}{size}{ending}\r\n".encode("latin-1")

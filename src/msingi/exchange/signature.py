@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -52,12 +53,14 @@ PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one: half the time (l
 
 
 class _Input(NamedTuple):
-    """A `Signature-Input`: its label, the inner list with its parameters, its items, and those parameters."""
+    """A `Signature-Input`: its label, the inner list with its parameters, its items, those parameters, and the `keyid`
+    among them (empty when there is none)."""
 
     label: str
     inner_list: str
     items: str
     parameters: tuple[tuple[str, str | int], ...]
+    keyid: str
 
 
 @lru_cache(maxsize=1024)
@@ -65,8 +68,9 @@ def _parsed_input(text: str) -> _Input | None:
     found = _INPUT_RE.fullmatch(text)
     if found is None:
         return None
-    parameters = ((m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(found[7]))
-    return _Input(found[1], found[2], found[2][: found[2].index(")")], tuple(parameters))
+    parameters = tuple((m[1], m[3] if m[2] is None else int(m[2])) for m in _PARAM_RE.finditer(found[7]))
+    keyid = str(dict(parameters).get("keyid", ""))
+    return _Input(found[1], found[2], found[2][: found[2].index(")")], parameters, keyid)
 
 
 def _read_input(text: str) -> _Input | None:
@@ -77,7 +81,7 @@ def _read_input(text: str) -> _Input | None:
 def keyid_of(fields: dict[str, str]) -> str:
     """The `keyid` that a message claims, unverified, to find its key before `verify`; empty when there is none."""
     found = _read_input(fields.get("signature-input", ""))
-    return "" if found is None else str(dict(found.parameters).get("keyid", ""))
+    return "" if found is None else found.keyid
 
 
 class Link(Struct, frozen=True):
@@ -175,12 +179,13 @@ def _component(message: Message, item: str, name: str, parameters: str) -> str:
         if name not in (source.trailers or {}):
             raise SignatureRefused(f"RFC 9421 2.1: the message has no trailer {item}", step=6)
         return (source.trailers or {})[name]
-    if name == "@status" and source.status and not parameters:
-        return str(source.status)
-    derived = {"@method": source.method, "@authority": source.authority, "@path": source.path or "/",
-               "@query": "?" + source.query}  # fmt: skip
-    if name in derived and not source.status and not parameters:
-        return derived[name]
+    if name.startswith("@") and not parameters:
+        if name == "@status" and source.status:
+            return str(source.status)
+        derived = {"@method": source.method, "@authority": source.authority, "@path": source.path or "/",
+                   "@query": "?" + source.query}  # fmt: skip
+        if name in derived and not source.status:
+            return derived[name]
     if name.startswith("@") or name not in source.fields:
         raise SignatureRefused(f"RFC 9421 2.5: the message has no component {item}", step=6)
     value = source.fields[name]
@@ -202,35 +207,44 @@ _DERIVED = ("@method", "@authority", "@path", "@query")
 
 
 @lru_cache(maxsize=1024)
-def _template(items: str) -> tuple[str, int, tuple[tuple[str, str], ...]]:
-    """The signature base of an inner list as a template, how many lines it has, and (item, name) of those components
-    whose values are neither fields of the message nor derived from a request."""
-    lines, rest, found = [], [], _items(items)
+def _template(
+    items: str,
+) -> tuple[str, Callable[[dict[str, str]], tuple[str, ...]], int, tuple[tuple[str, str, str, str], ...]]:
+    """The signature base of an inner list as a template, what takes its values out of all there are, how many lines it
+    has, and (place, item, name, parameters) of those components whose values are neither fields of the message nor
+    derived from a request."""
+    lines, places, rest, found = [], list[str](), [], _items(items)
     for item, name, parameters in found:
         plain = not parameters or (parameters == ";req" and name in _DERIVED)
-        lines.append(f"{item.replace('%', '%%')}: %({name + parameters if plain else f'@{len(rest)}'})s")
+        place = name + parameters if plain else f"@{len(rest)}"
+        lines.append(f"{item.replace('%', '%%')}: %s")
+        places.append(place)
         if not plain:
-            rest.append((item, name))
-    return "\n".join([*lines, '"@signature-params": ']), len(found), tuple(rest)
+            rest.append((place, item, name, parameters))
+    taken = itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[place] for place in places)
+    return "\n".join([*lines, '"@signature-params": ']), taken, len(found), tuple(rest)
 
 
 def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
     """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
-    template, count, rest = _template(items or inner_list[: inner_list.index(")")])
-    asked, values = message.request, dict(message.fields)
+    template, taken, count, rest = _template(items or inner_list[: inner_list.index(")")])
+    asked = message.request
     if message.status == 0:
-        values["@method"], values["@authority"] = message.method, message.authority
-        values["@path"], values["@query"] = message.path or "/", "?" + message.query
+        values = {
+            **message.fields, "@method": message.method, "@authority": message.authority,
+            "@path": message.path or "/", "@query": "?" + message.query,
+        }  # fmt: skip
+    elif asked is not None and asked.status == 0:
+        values = {
+            **message.fields, "@status": str(message.status), "@method;req": asked.method,
+            "@authority;req": asked.authority, "@path;req": asked.path or "/", "@query;req": "?" + asked.query,
+        }  # fmt: skip
     else:
-        values["@status"] = str(message.status)
-        if asked is not None and asked.status == 0:
-            values["@method;req"], values["@authority;req"] = asked.method, asked.authority
-            values["@path;req"], values["@query;req"] = asked.path or "/", "?" + asked.query
-    for number, (item, name) in enumerate(rest):
-        parameters = item.rpartition('"')[2] if ';key="' not in item else item[len(name) + 2 :]
-        values[f"@{number}"] = _component(message, item, name, parameters)
+        values = {**message.fields, "@status": str(message.status)}
+    for place, item, name, parameters in rest:
+        values[place] = _component(message, item, name, parameters)
     try:
-        base = template % values + inner_list
+        base = template % taken(values) + inner_list
     except KeyError as missing:
         raise SignatureRefused(f"RFC 9421 2.5: the message has no component {missing}", step=6) from None
     if not base.isascii() or base.count("\n") != count or "\r" in base:

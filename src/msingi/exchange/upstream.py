@@ -27,9 +27,9 @@ BUFFER = memoryview(bytearray(64 * 1024))
 REPEATABLE = frozenset(["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])  # RFC 9110 section 9.2.2
 
 
-@lru_cache(maxsize=1024)
-def _name(raw: bytes) -> str:
-    return raw.decode("latin-1").lower()
+@lru_cache(maxsize=256)
+def _names(raw: tuple[bytes, ...]) -> tuple[str, ...]:
+    return tuple(name.decode("latin-1").lower() for name in raw)
 
 
 class Lost(Exception):
@@ -57,8 +57,9 @@ class Line(asyncio.BufferedProtocol):
     def begin(self) -> None:
         """Get ready for the next answer."""
         self.parser = httptools.HttpResponseParser(self)  # a new one: nothing of an earlier answer is left in it
-        self.status, self.headers, self.head_bytes = 0, list[tuple[str, str]](), 0
-        self.trailers, self.told = list[tuple[str, str]](), self.headers
+        self.status, self.head_bytes = 0, 0
+        self._head, self._tail = list[tuple[bytes, bytes]](), list[tuple[bytes, bytes]]()
+        self.told = self._head
         self.chunks: deque[bytes] = deque()
         self.held, self.complete, self.paused, self.keep = 0, False, False, False
         self.failure: Exception | None = None
@@ -85,15 +86,29 @@ class Line(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header field of the answer, or of its trailers."""
-        self.told.append((_name(name), value.decode("latin-1")))
+        self.told.append((name, value))
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The header fields of the answer, names in lower case."""
+        return _decoded(self._head)
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The fields after its body."""
+        return _decoded(self._tail)
+
+    def given(self) -> dict[str, str]:
+        """The header fields of the answer; of one that comes twice the last."""
+        return dict(_decoded(self._head))
 
     def on_headers_complete(self) -> None:
         """The head is whole; an interim answer (1xx) is passed over."""
         self.status = self.parser.get_status_code()
         if self.status < 200:
-            self.headers.clear()
+            self._head.clear()
         elif not self.head.done():
-            self.told = self.trailers
+            self.told = self._tail
             self.head.set_result(None)
 
     def on_body(self, body: bytes) -> None:
@@ -212,6 +227,16 @@ class Line(asyncio.BufferedProtocol):
         self.pool.back(self)
 
 
+def _decoded(pairs: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    if not pairs:
+        return []
+    names, values = zip(*pairs, strict=True)
+    told = b"\n".join(values).decode("latin-1").split("\n")
+    if len(told) != len(names):  # a value on several lines
+        told = [value.decode("latin-1") for value in values]
+    return list(zip(_names(names), told, strict=True))
+
+
 class Pool:
     """The connections to one server."""
 
@@ -223,7 +248,8 @@ class Pool:
         self.host, self.tls = url.hostname or "", url.scheme == "https"
         self.port = url.port or (443 if self.tls else 80)
         self.idle: list[Line] = []
-        self.free = asyncio.Semaphore(most)
+        self.free = most  # how many more may be in use at once
+        self.waiting: deque[asyncio.Future[None]] = deque()
 
     async def _line(self) -> Line:
         while self.idle:
@@ -246,19 +272,15 @@ class Pool:
 
         Raises AnswerUnreachable, AnswerFailed.
         """
-        if self.free.locked():
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    await self.free.acquire()
-            except TimeoutError:
-                raise AnswerUnreachable("all connections to the service are in use") from None
+        if self.free > 0:
+            self.free -= 1
         else:
-            await self.free.acquire()
+            await self._turn()
         for again in (True, False):
             try:
                 line = await self._line()
             except BaseException:
-                self.free.release()
+                self._done()
                 raise
             fresh = not line.idle_since
             try:
@@ -268,16 +290,39 @@ class Pool:
                 line.used = False
                 # A kept connection that the server has closed meanwhile: only then, and only once, a new one.
                 if fresh or not again or inflow is not None or method not in REPEATABLE:
-                    self.free.release()
+                    self._done()
                     raise AnswerFailed("the service closed the connection without an answer") from None
             except BaseException:
                 line.release()
                 raise
         raise AssertionError("unreachable")
 
+    async def _turn(self) -> None:
+        """Wait until a connection may be used; it is then this one's to give back. Raises AnswerUnreachable."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await turn
+        except BaseException as ended:
+            if turn.done() and not turn.cancelled():
+                self._done()  # it came in the same moment
+            if isinstance(ended, TimeoutError):
+                raise AnswerUnreachable("all connections to the service are in use") from None
+            raise
+
+    def _done(self) -> None:
+        """One connection fewer is in use: whoever waits first is next."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.free += 1
+
     def back(self, line: Line) -> None:
         """A line is not used any more."""
-        self.free.release()
+        self._done()
         if line.open:
             line.idle_since = time.monotonic()
             self.idle.append(line)

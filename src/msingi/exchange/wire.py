@@ -57,8 +57,8 @@ def target(raw_path: str, instance: str) -> Target:
     parts = raw_path.split("/", 7)
     if len(raw_path) > _MOST_PATH or len(parts) < 7 or parts[1] != "r1":
         raise BadCall("the path is /r1/instance/class/member/subsystem/service", field="path")
-    owner, service = _aim(parts[2], parts[3], parts[4], parts[5], parts[6], instance)
-    return Target(instance, owner, service, "/" + parts[7] if len(parts) > 7 else "")
+    rest = "/" + parts[7] if len(parts) > 7 else ""
+    return Target(instance, *_aim(*parts[2:7], instance), rest)
 
 
 @lru_cache(maxsize=4096)
@@ -97,37 +97,25 @@ def call_of(
 ) -> Call:  # fmt: skip
     """The call that a verified message makes. Raises BadCall naming the header that is wrong."""
     fields = message.fields
-    purpose, basis = fields.get("msingi-purpose", ""), fields.get("msingi-basis", "")
+    get = fields.get
+    purpose, basis = get("msingi-purpose", ""), get("msingi-basis", "")
     if purpose not in PURPOSES:
         raise BadCall(f"one of: {', '.join(sorted(PURPOSES))}", field="Msingi-Purpose")
     if basis and basis not in BASES:
         raise BadCall(f"one of: {', '.join(sorted(BASES))}", field="Msingi-Basis")
-    named = _asked(fields["msingi-fields"]) if "msingi-fields" in fields else ()
     person, rest = "", aim.rest or "/"
     if about_person:
-        person, _, tail = aim.rest.removeprefix("/").partition("/")
-        person, rest = unquote(person), "/" + tail
+        person, _, tail = aim.rest[1:].partition("/")
+        if "%" in person:
+            person = unquote(person)
+        rest = "/" + tail
     return Call(
-        message_id=message_id(fields),
-        client=caller.subsystem,
-        kid=caller.kid,
-        created=proof.created,
-        owner=aim.owner,
-        service=ServiceCode(aim.service),
-        method=message.method,
-        path=rest,
-        query=message.query,
-        person=person,
-        purpose=purpose,
-        basis=basis,
-        fields=named,
-        body=body,
-        media_type=fields.get("content-type", ""),
-        issue=fields.get("x-road-issue", "")[:200],
-        passed=_passed(fields, f"{aim.instance}/{aim.owner}/{aim.service}"),
-        inflow=inflow,
-        tls_kid=caller.tls_kid,
-    )
+        message_id(fields), caller.subsystem, caller.kid, proof.created, aim.owner, ServiceCode(aim.service),
+        message.method, rest, message.query, person, purpose, basis,
+        _asked(fields["msingi-fields"]) if "msingi-fields" in fields else (), body, get("content-type", ""),
+        get("x-road-issue", "")[:200], _passed(fields, f"{aim.instance}/{aim.owner}/{aim.service}"), inflow,
+        caller.tls_kid,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
@@ -138,15 +126,28 @@ def _asked(text: str) -> tuple[str, ...]:
     return named
 
 
-def _passed(fields: dict[str, str], service: str) -> dict[str, str]:
-    """The header fields that reach the service: the client's, apart from those of connections, and who asks what."""
-    client = fields["x-road-client"].rpartition(",")[2].strip()  # the last one counts, and was verified
-    kept = {name: value for name, value in fields.items() if name not in _NOT_PASSED}
-    for name in fields["connection"].split(",") if "connection" in fields else ():  # RFC 9110 section 7.6.1
-        kept.pop(name.strip().lower(), None)
-    kept.setdefault("accept", "application/json")
-    kept["x-road-client"], kept["x-road-service"] = client, service
-    return kept
+def _passed(fields: dict[str, str], service: str) -> str:
+    """The header lines that reach the service: the client's, apart from those of connections, and who asks what."""
+    client = fields["x-road-client"]
+    if "," in client:  # the last one counts, and was verified
+        client = client.rpartition(",")[2].strip()
+    named = _named(fields["connection"]) if "connection" in fields else ()  # RFC 9110 section 7.6.1
+    lines = _passing(tuple(fields), named) % tuple(fields.values())
+    return f"{lines}x-road-client: {client}\r\nx-road-service: {service}\r\n"
+
+
+@lru_cache(maxsize=64)
+def _named(connection: str) -> tuple[str, ...]:
+    """The fields that a `Connection` field names."""
+    return tuple(name.strip().lower() for name in connection.split(","))
+
+
+@lru_cache(maxsize=512)
+def _passing(names: tuple[str, ...], besides: tuple[str, ...]) -> str:
+    """The template of the lines of those fields that are passed on; the others leave nothing."""
+    kept = [name for name in names if name not in _NOT_PASSED and name not in besides]
+    lines = "".join([f"{name.replace('%', '%%')}: %s\r\n" if name in kept else "%.0s" for name in names])
+    return lines if "accept" in kept else lines + "accept: application/json\r\n"
 
 
 def message_id(fields: dict[str, str]) -> str:
@@ -160,15 +161,19 @@ def message_id(fields: dict[str, str]) -> str:
         raise BadCall("X-Road-Id is a UUID", field="X-Road-Id") from None
 
 
-def request_head(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def request_head(method: str, target_line: str, lines: bytes) -> bytes:
     """SHA-512 of the head of a request, of which `X-Road-Request-Hash` is made: the request line and the header
-    fields as they reached this exchange, without hop-by-hop fields, Host, User-Agent and Server (X-Road REST 4.4)."""
-    kept = b"".join([start + value + b"\r\n" for name, value in headers if (start := _hashed(name))])
-    return hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + kept).digest()
+    fields as they reached this exchange (`lines`; X-Road REST 4.4)."""
+    return hashlib.sha512(f"{method} {target_line} HTTP/1.1\r\n".encode() + lines).digest()
+
+
+def hashed_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The header lines that are hashed: without hop-by-hop fields, Host, User-Agent and Server."""
+    return b"".join([start + value + b"\r\n" for name, value in headers if (start := hashed_start(name))])
 
 
 @lru_cache(maxsize=4096)
-def _hashed(name: bytes) -> bytes:
+def hashed_start(name: bytes) -> bytes:
     """How the line of a header field begins in what is hashed; empty for those that are not."""
     return b"" if name.lower() in _UNHASHED else name + b": "
 
@@ -180,7 +185,8 @@ def hash_of(head: bytes, body_digest: bytes | None) -> str:
 
 def request_hash(method: str, target_line: str, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> str:
     """`X-Road-Request-Hash`: base64(SHA-512(SHA-512(head) || SHA-512(body))), without body base64(SHA-512(head))."""
-    return hash_of(request_head(method, target_line, headers), hashlib.sha512(body).digest() if body else None)
+    head = request_head(method, target_line, hashed_lines(headers))
+    return hash_of(head, hashlib.sha512(body).digest() if body else None)
 
 
 def error(ending: Ending, detail: str) -> tuple[int, str, bytes]:

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from msingi.consent.model import Access
+from msingi.exchange.federation import acts as federation
 from msingi.governance import explaining, gathering, rules, store
 from msingi.governance.apart import store as apart
 from msingi.governance.desk import add_exhibit as add_exhibit
@@ -40,6 +41,14 @@ from msingi.kernel.stack import Stack
 from msingi.stewardship import acts as stewardship
 
 
+async def _answerable(stack: Stack, institution: str) -> set[str]:
+    """The institutions of the country and those that joined its exchange since, which a case may be about."""
+    known = {member.code for member in stack.profile.institutions}
+    if institution not in known:
+        await federation.learn_names(stack)
+    return known.union(federation.names(stack))
+
+
 async def open_case(stack: Stack, ctx: Context, person_id: PersonId, order: CaseOrder, key: str) -> Case:
     """Open a request or a complaint; an officer at a desk may do it for somebody who is there (laws 1 and 4).
 
@@ -47,7 +56,7 @@ async def open_case(stack: Stack, ctx: Context, person_id: PersonId, order: Case
     Raises CaseMalformed, TooManyCases, and NotFound for a line of the log that is not this person's.
     """
     permit = policy.decide(ctx, "governance.open_case", person_id)
-    rules.check_order(order, stack.profile, frozenset(stewardship.algorithms()))
+    rules.check_order(order, await _answerable(stack, order.institution), frozenset(stewardship.algorithms()))
     explained = ""
     if order.kind is Kind.EXPLANATION:
         explained = await explaining.explain(stack, person_id, order.subject, order.language or stack.profile.language)

@@ -128,7 +128,7 @@ class Exhibit(Struct, frozen=True):
 
 
 class NewExhibit(Struct, frozen=True):
-    """A file to add: its name, its media type as sent, its bytes."""
+    """A file: its name, which is not kept, its media type as sent, its bytes."""
 
     name: str
     media_type: str

@@ -15,6 +15,7 @@ from msingi.governance.views import (
     algorithm_name,
     case_page,
     institution,
+    institutions,
     right_shown,
     shown,
 )
@@ -105,7 +106,7 @@ def questions(seen: Visit, kind: Kind, about: str = "", *, assisted: bool = Fals
         options = tuple((name, algorithm_name(seen, name)) for name in stewardship.algorithms())
         fields.append(Field(name="subject", kind="choice", label=say("governance.which_decision"), options=options))
     if (kind is Kind.COMPLAINT and not about) or kind is Kind.OBJECTION:
-        options = tuple((m.code, seen.of(m.name)) for m in seen.stack.profile.institutions)
+        options = tuple(institutions(seen))
         fields.append(Field(name="institution", kind="select", label=say("governance.which_office"), options=options))
     if kind not in rules.AT_ONCE:
         optional = kind in (Kind.RECTIFICATION, Kind.ERASURE) or bool(about)

@@ -54,17 +54,17 @@ SELECT * FROM governance.message WHERE person_id = $1 AND case_id = $2 ORDER BY 
 
 -- name: put_exhibit
 -- A file of a case.
-INSERT INTO governance.exhibit (person_id, case_id, exhibit_id, at, name, media_type, size_bytes, sealed)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO governance.exhibit (person_id, case_id, exhibit_id, at, media_type, size_bytes, sealed)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: exhibits_of
 -- The files of a case, without their content.
-SELECT exhibit_id, at, name, media_type, size_bytes FROM governance.exhibit
+SELECT exhibit_id, at, media_type, size_bytes FROM governance.exhibit
 WHERE person_id = $1 AND case_id = $2 ORDER BY exhibit_id;
 
 -- name: exhibit
 -- One file of a case.
-SELECT name, media_type, sealed FROM governance.exhibit WHERE person_id = $1 AND case_id = $2 AND exhibit_id = $3;
+SELECT media_type, sealed FROM governance.exhibit WHERE person_id = $1 AND case_id = $2 AND exhibit_id = $3;
 
 -- name: line_of_log
 -- The sealed record of the act about the person that a complaint is about.

@@ -1,12 +1,12 @@
 """The laws of cases as pure functions: who answers until when, and what may follow what (laws 1 to 4)."""
 
 import re
+from collections.abc import Container
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec.structs import replace
 
-from msingi.countries import Profile
 from msingi.countries.law import ProtectionLaw
 from msingi.governance.errors import (
     CannotAppeal,
@@ -75,7 +75,7 @@ def _must(holds: bool, field: str, rule: str) -> None:
         raise CaseMalformed(f"{field}: {rule}", field=field, rule=rule)
 
 
-def check_order(order: CaseOrder, profile: Profile, algorithms: frozenset[str]) -> None:
+def check_order(order: CaseOrder, institutions: Container[str], algorithms: frozenset[str]) -> None:
     """An order says what its kind needs. Raises CaseMalformed naming the field."""
     _must(len(order.text) <= LONGEST, "text", f"has at most {LONGEST} characters")
     _must(len(order.wanted) <= 500, "wanted", "has at most 500 characters")
@@ -89,8 +89,8 @@ def check_order(order: CaseOrder, profile: Profile, algorithms: frozenset[str]) 
         _must(bool(order.text.strip()), "text", "says why")
     elif order.kind is Kind.EXPLANATION:
         _must(order.subject in algorithms, "subject", "is a decision of the public register of algorithms")
-    known = {member.code for member in profile.institutions}
-    _must(not order.institution or order.institution in known, "institution", "is one of the country's institutions")
+    known = not order.institution or order.institution in institutions
+    _must(known, "institution", "is one of the country's institutions, or a member of its exchange")
 
 
 def check_open_cases(count: int) -> None:

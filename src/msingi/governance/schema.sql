@@ -56,7 +56,6 @@ CREATE TABLE IF NOT EXISTS governance.exhibit (
   case_id uuid NOT NULL,
   exhibit_id uuid NOT NULL,
   at timestamptz NOT NULL,
-  name text NOT NULL,               -- personal: redress, keep 10 years
   media_type text NOT NULL,
   size_bytes int NOT NULL,
   sealed bytea NOT NULL,            -- personal: redress, keep 10 years
@@ -92,7 +91,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
     'NOT EXISTS (SELECT FROM consent.record r WHERE r.person_id = t.person_id AND r.consent_id = t.consent_id)',
     'sealed', $$'consent.receipt'$$, true),
   (12, 'consent.request', 'consent-management', 365, 'delete', 'person_id', 'asked_at',
-    $$(t.state <> 'pending' OR t.lapses_at < now())$$, '', '', true),
+    $$(t.state <> 'pending' OR t.lapses_at < now())$$, 'reason', $$'consent.request'$$, true),
   (13, 'consent.delegation', 'consent-management', 3650, 'delete', 'person_id', 'until',
     '(t.ended_at IS NOT NULL OR t.until < now())', 'sealed', $$'consent.delegation'$$, true),
   (14, 'consent.restriction', 'consent-management', 36500, 'life', 'person_id', '', 'true', '', '', true),
@@ -145,7 +144,7 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (105, 'identity.relying', 'data-exchange', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (106, 'identity.alias', 'identity-proofing', 365, 'delete', 'person_id', 'expires_at',
     '(t.revoked_at IS NOT NULL OR t.expires_at < now())', 'sealed', $$'identity.alias'$$, true),
-  (48, 'signin.passkey', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
+  (48, 'signin.passkey', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', 'name', $$'signin.passkey'$$, true),
   (49, 'signin.wallet_key', 'identity-proofing', 36500, 'life', 'person_id', '', 'true', '', '', true),
   (107, 'identity.application', 'identity-registration', 60, 'room', '', '', 'true', '', '', true),
   (108, 'identity.packet', 'identity-registration', 36500, 'life', '', '', 'true', '', '', true),
@@ -223,6 +222,8 @@ INSERT INTO governance.keeping (place, tab, purpose, keep_days, how, person, clo
   (241, 'payments.circle_seat', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (242, 'payments.circle_round', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (243, 'payments.circle_due', 'payment', 3650, 'book', 'person_id', '', 'true', '', '', true),
+  (244, 'payments.seizure', 'payment', 3650, 'book', '', '', 'true', '', '', true),
+  (245, 'payments.seizure_part', 'payment', 3650, 'book', '', '', 'true', '', '', true),
   (112, 'payments.beneficiary', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (113, 'payments.cycle_line', 'social-protection', 3650, 'book', 'person_id', '', 'true', '', '', true),
   (70, 'channels.message', 'operations', 1, 'room', '', '', 'true', '', '', true),
@@ -247,7 +248,7 @@ ON CONFLICT (tab) DO UPDATE SET purpose = excluded.purpose, keep_days = excluded
 CREATE TABLE IF NOT EXISTS governance.hold (
   person_id uuid NOT NULL,
   hold_id uuid NOT NULL,
-  because text NOT NULL,            -- personal: redress, keep 10 years
+  because bytea NOT NULL,           -- personal: redress, keep 10 years (sealed)
   ordered_by text NOT NULL,
   since timestamptz NOT NULL,
   until timestamptz NOT NULL,

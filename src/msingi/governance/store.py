@@ -26,6 +26,7 @@ from msingi.kernel.seal import Seals
 Q = sql.load(__name__)
 FROM_THE_NEWEST = UUID(int=(1 << 128) - 1)
 FROM_THE_OLDEST = UUID(int=0)
+ENDINGS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png", "text/plain": "txt"}
 CASE_LABEL, MESSAGE_LABEL, EXHIBIT_LABEL = "governance.case", "governance.message", "governance.exhibit"
 
 
@@ -149,8 +150,7 @@ async def put_exhibit(tx: Tx, seals: Seals, case: Case, at: datetime, made: NewE
     exhibit_id = uuid7()
     sealed = await seals.seal(tx, case.person_id, made.body, EXHIBIT_LABEL)
     await tx.do(
-        Q.put_exhibit, case.person_id, case.case_id, exhibit_id, at, made.name[-120:], made.media_type,
-        len(made.body), sealed,
+        Q.put_exhibit, case.person_id, case.case_id, exhibit_id, at, made.media_type, len(made.body), sealed,
     )  # fmt: skip
     return exhibit_id
 
@@ -158,7 +158,15 @@ async def put_exhibit(tx: Tx, seals: Seals, case: Case, at: datetime, made: NewE
 async def exhibits_of(tx: Tx, case: Case) -> list[Exhibit]:
     """The files of a case, without their content."""
     rows = await tx.rows(Q.exhibits_of, case.person_id, case.case_id)
-    return [Exhibit(r["exhibit_id"], r["at"], r["name"], r["media_type"], r["size_bytes"]) for r in rows]
+    return [
+        Exhibit(r["exhibit_id"], r["at"], _file_name(n, r["media_type"]), r["media_type"], r["size_bytes"])
+        for n, r in enumerate(rows, 1)
+    ]
+
+
+def _file_name(number: int, media_type: str) -> str:
+    """What a file is called here: its own name, which may tell more than its sender means to, is not kept."""
+    return f"evidence-{number}.{ENDINGS.get(media_type, 'bin')}"
 
 
 async def exhibit(tx: Tx, seals: Seals, case: Case, exhibit_id: UUID) -> NewExhibit | None:
@@ -167,7 +175,7 @@ async def exhibit(tx: Tx, seals: Seals, case: Case, exhibit_id: UUID) -> NewExhi
     if row is None:
         return None
     body = await seals.unseal(tx, case.person_id, bytes(row["sealed"]), EXHIBIT_LABEL)
-    return NewExhibit(row["name"], row["media_type"], body)
+    return NewExhibit(_file_name(1, row["media_type"]), row["media_type"], body)
 
 
 async def line_of_log(tx: Tx, seals: Seals, person_id: PersonId, record_id: UUID) -> bytes | None:

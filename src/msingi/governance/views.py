@@ -4,10 +4,12 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from msingi.exchange.federation import acts as federation
 from msingi.governance import rules
 from msingi.governance.apart.model import Errand
 from msingi.governance.model import Author, Case, Dossier, Kind, State
 from msingi.kernel import clock
+from msingi.portal.views import Speaker
 from msingi.portal.visit import Visit
 
 
@@ -77,11 +79,15 @@ class CasePage(Struct, frozen=True):
 
 
 def institution(seen: Visit, code: str) -> str:
-    """The name of an institution; its code if the country's profile does not know it."""
-    for member in seen.stack.profile.institutions:
-        if member.code == code:
-            return seen.of(member.name)
-    return code
+    """The name of an institution; its code if neither the country's profile nor the exchange knows it."""
+    return Speaker(seen.stack.profile, seen.words, federation.names(seen.stack)).institution(code)
+
+
+def institutions(seen: Visit) -> list[tuple[str, str]]:
+    """The country's institutions by code and name, and those that joined its exchange since."""
+    here = {member.code: seen.of(member.name) for member in seen.stack.profile.institutions}
+    joined = {c: n for c, n in federation.names(seen.stack).items() if ":" not in c and c not in here}
+    return [*here.items(), *sorted(((c, seen.of(dict(n))) for c, n in joined.items()), key=lambda pair: pair[1])]
 
 
 def purpose(seen: Visit, code: str) -> str:

@@ -67,7 +67,7 @@ SELECT kernel.wall('health', 'posting', 'person_id');
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS health.cohort (
   person_id uuid PRIMARY KEY,     -- personal: statistics, keep 9125 days
-  born date NOT NULL              -- personal: statistics, keep 9125 days
+  born date NOT NULL              -- personal: statistics, keep 9125 days (in clear: a birth cohort is a range of days)
 );
 CREATE INDEX IF NOT EXISTS cohort_born ON health.cohort (born);
 SELECT kernel.wall('health', 'cohort', 'person_id');

@@ -51,8 +51,8 @@ async def payees_by_number(stack: Stack, ctx: Context, wanted: Iterable[str]) ->
                 continue
             if meant is not None and meant[1] is Status.ACTIVE:
                 people[text] = meant[0]
-        for person in dict.fromkeys(people.values()):
-            log.append(tx, permit, subject=person, detail={"what": "found by number"})
-        if not people:
+        if people:
+            log.append_all(tx, permit, list(dict.fromkeys(people.values())), {"what": "found by number"})
+        else:
             log.append(tx, permit, detail={"what": "nobody found by number"})
     return people

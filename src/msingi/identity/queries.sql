@@ -115,9 +115,9 @@ WHERE EXISTS (SELECT 1 FROM identity.proposal p WHERE p.person_id IN (u.one, u.o
 SELECT case_id FROM identity.duplicate WHERE person_id = $1 AND decided_at IS NULL ORDER BY case_id LIMIT 1 FOR UPDATE
 
 -- name: by_number
--- Which people these blinded numbers belong to, and where their records stand.
+-- Which people these blinded numbers (given as one text) belong to, and where their records stand.
 SELECT n.number_key AS key, n.person_id, p.status
-FROM identity.number n JOIN identity.person p ON p.person_id = n.person_id WHERE n.number_key = ANY ($1::bytea[])
+FROM identity.number n JOIN identity.person p ON p.person_id = n.person_id WHERE n.number_key = ANY ($1::text::bytea[])
 
 -- name: by_phone
 -- Which person a blinded phone finds, and where the record stands.

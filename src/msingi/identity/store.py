@@ -22,6 +22,7 @@ from msingi.identity.model import (
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.inline import listed
 
 Q = sql.load(__name__)
 
@@ -209,7 +210,7 @@ async def waiting_case_of(tx: Tx, person_id: PersonId) -> CaseId | None:
 
 async def by_numbers(tx: Tx, number_keys: Iterable[bytes]) -> dict[bytes, tuple[PersonId, Status]]:
     """Who has these blinded numbers, and where their records stand."""
-    rows = await tx.rows(Q.by_number, list(number_keys))
+    rows = await tx.rows(Q.by_number, listed(list(number_keys)))
     return {bytes(row["key"]): (PersonId(row["person_id"]), Status(row["status"])) for row in rows}
 
 

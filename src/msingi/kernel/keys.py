@@ -124,6 +124,7 @@ class Keystore:
         self._file_salt = b""
         self._versions: list[Version] = self._read() if path.exists() else []
         self._signers: dict[tuple[str, int], SoftwareSigner] = {}
+        self._current: dict[str, Signer] = {}
         missing = [n for n in (*SIGNING, *SECRETS) if not self._of(n)]
         for name in missing:
             self._versions.append(self._made(name, 1))
@@ -196,9 +197,12 @@ class Keystore:
 
     def signer(self, name: str) -> Signer:
         """The current version of a signing key. Raises KeyError for an unknown name."""
-        if name not in SIGNING:
-            raise KeyError(f"no signing key is named {name}")
-        return self._signer(max(self._of(name), key=lambda v: v.version))
+        known = self._current.get(name)
+        if known is None:
+            if name not in SIGNING:
+                raise KeyError(f"no signing key is named {name}")
+            known = self._current[name] = self._signer(max(self._of(name), key=lambda v: v.version))
+        return known
 
     def public(self, name: str) -> list[dict[str, str]]:
         """The public keys of all versions that verifiers must accept, newest first, as JWKs."""
@@ -234,6 +238,7 @@ class Keystore:
         newest = max(v.version for v in self._of(name))
         self._versions.append(self._made(name, newest + 1))
         self._write()
+        self._current.pop(name, None)
         return self.signer(name)
 
     def retire(self, name: str, kid: str) -> None:

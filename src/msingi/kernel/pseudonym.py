@@ -8,21 +8,22 @@ import hashlib
 import hmac
 import re
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
-from msingi.kernel.ids import PersonId
+from msingi.kernel.ids import PersonId, uuid_of
 
 if TYPE_CHECKING:
     from msingi.kernel.context import Context
     from msingi.kernel.stack import Stack
 
 _CANONICAL = re.compile(r"[a-z2-7]{25}[aeimquy4]")  # 128 bits in 26 digits: the last two bits are nought
-_PAIRS = [a + b for a in "abcdefghijklmnopqrstuvwxyz234567" for b in "abcdefghijklmnopqrstuvwxyz234567"]
-_SHIFTS = range(120, -1, -10)
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = [a + b for a in _BASE32 for b in _BASE32]
+_THREES = [pair + one for pair in _PAIRS for one in _BASE32]
+_SHIFTS = range(105, -1, -15)
 _DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 
 
@@ -45,8 +46,8 @@ class Pseudonyms:
     def of(self, institution: str, person_id: PersonId) -> str:
         """The pseudonym of a person for an institution: 26 characters a-z2-7."""
         block = self._cipher(institution)[0].update(person_id.bytes)
-        number = int.from_bytes(block) << 2
-        return "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])  # base 32, in a third of b32encode's time
+        number = int.from_bytes(block) << 2  # base 32, three digits at a time: a quarter of b32encode's time
+        return _PAIRS[number >> 120] + "".join([_THREES[number >> shift & 32767] for shift in _SHIFTS])
 
     def person(self, institution: str, text: str) -> PersonId:
         """The person behind a pseudonym of this institution; a forged one gives an id that nobody has.
@@ -56,7 +57,7 @@ class Pseudonyms:
         if not _CANONICAL.fullmatch(text):
             raise Malformed("A pseudonym has 26 characters a-z2-7.", field="pseudonym", rule="base32")
         block = (int(text.translate(_DIGITS), 32) >> 2).to_bytes(16)
-        return PersonId(UUID(bytes=self._cipher(institution)[1].update(block)))
+        return PersonId(uuid_of(self._cipher(institution)[1].update(block)))
 
 
 # The secret stays on the machine with the register: a room that runs elsewhere asks, and keeps what it was told.

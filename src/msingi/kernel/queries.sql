@@ -38,8 +38,8 @@ DELETE FROM kernel.outbox WHERE id = ANY ($1::uuid[])
 UPDATE kernel.outbox SET tries = tries + 1, due = now() + make_interval(secs => $2), failed = $3 WHERE id = $1
 
 -- name: person_keys
--- The wrapped keys of people.
-SELECT person_id, wrapped FROM kernel.person_key WHERE person_id = ANY ($1::uuid[])
+-- The wrapped keys of people, given as one text.
+SELECT person_id, wrapped FROM kernel.person_key WHERE person_id = ANY ($1::text::uuid[])
 
 -- name: make_person_keys
 -- Keep the wrapped keys of new people.

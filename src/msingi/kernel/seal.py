@@ -7,7 +7,7 @@ label as associated data (NIST SP 800-38D), so that a blob cannot be moved to an
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -16,10 +16,12 @@ from msingi.kernel import sql
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Erased, Outage
 from msingi.kernel.ids import PersonId
+from msingi.kernel.inline import listed
 from msingi.kernel.keys import Keystore
 
 Q = sql.load(__name__)
 _CACHED_KEYS = 20_000
+NONCE_BYTES = 12
 _FIRST_WORD = re.compile(r"[a-z]*")
 
 
@@ -52,8 +54,25 @@ class Seals:
         wanted = [p for p in person_ids if p not in tx.person_keys]
         if not wanted:
             return
-        for row in await tx.rows(Q.person_keys, wanted):
+        for row in await tx.rows(Q.person_keys, listed(wanted)):
             self._remember(tx, PersonId(row["person_id"]), bytes(row["wrapped"]))
+
+    async def keys_of(self, tx: Tx, people: Sequence[PersonId]) -> Mapping[PersonId, AESGCM]:
+        """The keys of several people, to seal for all of them; those that are not remembered come in one round trip.
+        Raises Erased if one of them has none."""
+        strangers: list[PersonId] = []
+        for person_id in people:
+            if person_id not in tx.person_keys:
+                known = self._known.get(person_id) if tx.borrowed_keys is not None else None
+                if known is None or tx.borrowed_keys is None:
+                    strangers.append(person_id)
+                else:
+                    tx.borrowed_keys[person_id], tx.person_keys[person_id] = known
+        if strangers:
+            await self.fetch(tx, strangers)
+            if not all(person_id in tx.person_keys for person_id in strangers):
+                raise Erased()
+        return tx.person_keys
 
     def take(self, tx: Tx, wrapped: Mapping[PersonId, bytes]) -> None:
         """Use keys of people that a statement of this transaction brought along, so that nobody asks for them again."""
@@ -135,6 +154,15 @@ class Seals:
         A label begins with the name of its room, because each room has a key of its own.
         """
         return _encrypt(self._room(label), plaintext, label)
+
+    def seal_all(self, label: str, contents: Sequence[tuple[AESGCM | None, bytes]]) -> list[bytes]:
+        """Several contents sealed, each with the key of a person (see `keys_of`) or, for None, with the room's key."""
+        said, nonces, room = label.encode(), os.urandom(NONCE_BYTES * len(contents)), self._room(label)
+        places = range(0, len(nonces), NONCE_BYTES)
+        return [
+            (nonce := nonces[at : at + NONCE_BYTES]) + (room if key is None else key).encrypt(nonce, plain, said)
+            for at, (key, plain) in zip(places, contents, strict=True)
+        ]
 
     def unseal_with_room_key(self, label: str, blob: bytes) -> bytes:
         """What `seal_with_room_key` sealed. Raises ValueError if it was changed."""

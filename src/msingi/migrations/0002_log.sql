@@ -30,7 +30,7 @@ GRANT USAGE ON SCHEMA log TO msingi_app;
 ALTER TABLE log.record ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS wall ON log.record;
 CREATE POLICY wall ON log.record USING (
-  (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[])
+  (SELECT kernel.reach_all()) OR person_id IN (SELECT unnest(kernel.reach()))
   OR person_id = '00000000-0000-0000-0000-000000000000');  -- acts about nobody, sealed for the stack itself
 GRANT SELECT, INSERT ON log.record TO msingi_app;
 CREATE INDEX IF NOT EXISTS record_pending ON log.record (pending_id);
@@ -77,7 +77,7 @@ CREATE INDEX IF NOT EXISTS veil_orders ON log.veil (ordered_by, veil_id DESC);
 ALTER TABLE log.veil ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS wall ON log.veil;
 CREATE POLICY wall ON log.veil USING (
-  (SELECT kernel.reach_all()) OR person_id = ANY ((SELECT kernel.reach())::uuid[]));
+  (SELECT kernel.reach_all()) OR person_id IN (SELECT unnest(kernel.reach())));
 GRANT SELECT, INSERT, UPDATE (lifted_at) ON log.veil TO msingi_app;
 
 -- For everybody: how many such orders and hidden entries there were, and nobody is named.

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS credentials.card (
   credential_id text NOT NULL,
   form text NOT NULL,
   state text NOT NULL CHECK (state IN ('active', 'suspended', 'revoked')),
-  reason text NOT NULL DEFAULT '',      -- personal: credential-issuance, keep expiry and 1 year
+  reason text NOT NULL DEFAULT '',      -- personal: credential-issuance, keep expiry and 1 year (a code: why it was suspended or revoked)
   list_id int NOT NULL,
   list_index int NOT NULL,
   issued_on date NOT NULL,              -- personal: credential-issuance, keep expiry and 1 year

@@ -171,7 +171,7 @@ CREATE TABLE IF NOT EXISTS payments.transfer_id (
 CREATE TABLE IF NOT EXISTS payments.remittance (
   shard smallint NOT NULL,
   seq bigint NOT NULL,
-  reference text NOT NULL,                -- personal: payment, keep 10 years
+  reference text NOT NULL,                -- personal: payment, keep 10 years (in clear: part of the payment, as both sides and their banks read it)
   payer text NOT NULL,                    -- personal: payment, keep 10 years (masked name, or an institution)
   payee text NOT NULL,                    -- personal: payment, keep 10 years (masked name, or an institution)
   PRIMARY KEY (shard, seq)

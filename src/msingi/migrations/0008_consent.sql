@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS consent.request (
   institution text NOT NULL,        -- personal: consent-management, keep 1 year
   purpose text NOT NULL,            -- personal: consent-management, keep 1 year
   fields text[] NOT NULL,           -- personal: consent-management, keep 1 year
-  reason text NOT NULL,             -- personal: consent-management, keep 1 year
+  reason bytea NOT NULL,            -- personal: consent-management, keep 1 year (sealed)
   state text NOT NULL CHECK (state IN ('pending', 'granted', 'declined')),
   asked_at timestamptz NOT NULL,
   lapses_at timestamptz NOT NULL,

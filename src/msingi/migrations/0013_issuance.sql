@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS credentials.holding (
   kind text NOT NULL,                   -- personal: credential-issuance, keep expiry and 1 year
   institution text NOT NULL,
   state text NOT NULL CHECK (state IN ('active', 'suspended', 'revoked')),
-  reason text NOT NULL DEFAULT '',      -- personal: credential-issuance, keep expiry and 1 year
+  reason text NOT NULL DEFAULT '',      -- personal: credential-issuance, keep expiry and 1 year (a code: why it was suspended or revoked)
   document text NOT NULL,               -- personal: credential-issuance, keep expiry and 1 year
   issued_on date NOT NULL,              -- personal: credential-issuance, keep expiry and 1 year
   expires_on date,                      -- personal: credential-issuance, keep expiry and 1 year

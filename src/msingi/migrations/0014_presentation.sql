@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS credentials.presentation (
   collect_hash bytea NOT NULL DEFAULT '',
   device text NOT NULL DEFAULT '',
   tries smallint NOT NULL DEFAULT 0,
-  answer bytea NOT NULL DEFAULT '',     -- personal: data-exchange, keep 10 minutes
+  answer bytea NOT NULL DEFAULT '',     -- personal: data-exchange, keep 10 minutes (sealed)
   reason text NOT NULL DEFAULT '',
   expires_at timestamptz NOT NULL,
   answered_at timestamptz               -- personal: data-exchange, keep 1 day

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS payments.body (
   kind text NOT NULL,                     -- joint, group
   account_id bigint,                      -- personal: payment, keep 10 years after closing (none while invitations wait)
   owner bigint NOT NULL,                  -- keyed hash of the body as holder
-  label text NOT NULL,                    -- personal: payment, keep 10 years after closing
+  label text NOT NULL,                    -- personal: payment, keep 10 years after closing (in clear: the name of the account)
   bound bigint,                           -- what one pays alone in a day; none: any amount
   currency text NOT NULL,
   made_at timestamptz NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE IF NOT EXISTS payments.proposal (
   amount bigint NOT NULL,
   currency text NOT NULL,
   code text NOT NULL,
-  reference text NOT NULL,                -- personal: payment, keep 10 years
+  reference text NOT NULL,                -- personal: payment, keep 10 years (in clear: part of the payment, as both sides and their banks read it)
   made_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   state text NOT NULL DEFAULT 'open',     -- open, paid, refused
@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS payments.member (
   body_id uuid NOT NULL,
   person_id uuid NOT NULL,                -- personal: payment, keep 10 years after closing
   place int NOT NULL,
-  name text NOT NULL,                     -- personal: payment, keep 10 years after closing
+  name bytea NOT NULL,                    -- personal: payment, keep 10 years after closing (sealed)
   state text NOT NULL,                    -- invited, active, left
   PRIMARY KEY (body_id, person_id)
 );
@@ -154,7 +154,7 @@ CREATE TABLE IF NOT EXISTS payments.pot_debt (
   kind text NOT NULL,                     -- loan, fine
   lent bigint NOT NULL,                   -- personal: payment, keep 10 years
   owed bigint NOT NULL,                   -- personal: payment, keep 10 years (with interest)
-  why text NOT NULL,                      -- personal: payment, keep 10 years
+  why bytea NOT NULL,                     -- personal: payment, keep 10 years (sealed)
   due date NOT NULL,
   at timestamptz NOT NULL,
   PRIMARY KEY (body_id, debt_id)
@@ -170,7 +170,7 @@ CREATE TABLE IF NOT EXISTS payments.payout (
   person_id uuid NOT NULL,                -- personal: payment, keep 10 years
   account_id bigint NOT NULL,             -- personal: payment, keep 10 years (from)
   credit bigint NOT NULL,                 -- personal: payment, keep 10 years
-  name text NOT NULL,                     -- personal: payment, keep 10 years
+  name bytea NOT NULL,                    -- personal: payment, keep 10 years (sealed)
   amount bigint NOT NULL,                 -- personal: payment, keep 10 years
   PRIMARY KEY (body_id, proposal_id, place)
 );
@@ -183,7 +183,7 @@ CREATE TABLE IF NOT EXISTS payments.meeting (
   meeting_id uuid NOT NULL,
   held_on date NOT NULL,
   present int[] NOT NULL,
-  note text NOT NULL,                     -- personal: payment, keep 10 years
+  note bytea NOT NULL,                    -- personal: payment, keep 10 years (sealed)
   kept_by uuid NOT NULL,                  -- personal: payment, keep 10 years
   at timestamptz NOT NULL,
   PRIMARY KEY (body_id, meeting_id)

@@ -62,7 +62,7 @@ CREATE TABLE IF NOT EXISTS payments.sleeper_case (
   credit bigint NOT NULL DEFAULT 0,       -- personal: payment, keep 100 years
   amount bigint NOT NULL DEFAULT 0,       -- personal: payment, keep 100 years
   currency text NOT NULL,
-  reason text NOT NULL,                   -- personal: payment, keep 100 years
+  reason bytea NOT NULL,                  -- personal: payment, keep 100 years (sealed)
   asked_by text NOT NULL,
   asked_at timestamptz NOT NULL,
   state text NOT NULL,                    -- open, paying, done, refused

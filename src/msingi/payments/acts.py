@@ -96,9 +96,9 @@ async def wallets_for(stack: Stack, ctx: Context, people: Sequence[PersonId]) ->
                 *(stack, permit, tx, missing, AccountKind.WALLET, currency, tier, [True] * len(missing), ctx)
             )
             known |= dict(zip(missing, opened, strict=True))
-        for person in missing:
-            log.append(tx, permit, subject=person, detail={"what": "wallet opened to be paid into"})
-        if not missing:
+        if missing:
+            log.append_all(tx, permit, missing, {"what": "wallet opened to be paid into"})
+        else:
             log.append(tx, permit, detail={"what": "wallets found", "count": len(known)})
     return known
 

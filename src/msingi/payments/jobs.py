@@ -16,6 +16,7 @@ from msingi.payments import (
     holders,
     homes,
     recovering,
+    rounds,
     store,
     store_files,
     subaccounts,
@@ -82,24 +83,15 @@ async def open_months(stack: Stack) -> None:
 
 
 async def end_what_is_due(stack: Stack) -> None:
-    """For ever: end holds whose time is over, and finish transfers between shards that a crash left behind."""
-    while True:
-        await asyncio.sleep(DUE_S)
-        if crossing.elsewhere(stack, "payments"):
-            continue
-        try:
-            for shard in homes.known(stack):
-                async with homes.home(stack, shard).db.reading("payments") as tx:
-                    due = shard in await store.shards_due(tx, micros(clock.now()))
-                if due:
-                    await writer.of(stack, shard).expire()
-            if len(homes.known(stack)) > 1:
-                await between.finish_crossings(stack)
-                await across.follow_up(stack)
-        except (Outage, Refusal) as later:
-            logger.warning("what is due in the ledger waits: %s", later)
-        except Exception:
-            logger.exception("what is due in the ledger could not be ended")
+    """End holds whose time is over, and finish transfers between shards that a crash left behind."""
+    for shard in homes.known(stack):
+        async with homes.home(stack, shard).db.reading("payments") as tx:
+            due = shard in await store.shards_due(tx, micros(clock.now()))
+        if due:
+            await writer.of(stack, shard).expire()
+    if len(homes.known(stack)) > 1:
+        await between.finish_crossings(stack)
+        await across.follow_up(stack)
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
@@ -107,5 +99,10 @@ doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     StatusChanged.kind: holders.on_status,
     RECOVERED: recovering.on_recovered,
 }
-loops = [work_files_off, end_what_is_due, homes.keep_shards, recovering.lift_for_ever]
+loops = [
+    work_files_off,
+    rounds.for_ever("what is due in the ledger", end_what_is_due, DUE_S, first_s=DUE_S),
+    rounds.for_ever("recoveries", recovering.lift, recovering.LOOK_S),
+    homes.keep_shards,
+]
 starts = [open_months, homes.open_shards]

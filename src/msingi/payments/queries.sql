@@ -83,20 +83,20 @@ SELECT to_regclass('payments.journal_' || to_char(
 UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETURNING next_index - $2
 
 -- name: open_accounts
--- Open accounts in the ledger, without money.
+-- Open accounts in the ledger, without money; ids and owners as texts.
 INSERT INTO payments.account (shard, id, owner, floor, tier, currency, kind)
-SELECT $1, u.id, u.owner, $4, $5, $6, $7 FROM unnest($2::bigint[], $3::bigint[]) AS u (id, owner)
+SELECT $1, u.id, u.owner, $4, $5, $6, $7 FROM unnest($2::text::bigint[], $3::text::bigint[]) AS u (id, owner)
 
 -- name: add_holders
--- Say whose the accounts are, by person.
+-- Say whose the accounts are, by person; people and accounts as texts.
 INSERT INTO payments.holder (person_id, account_id, kind, currency, is_default, opened_at)
 SELECT u.person, u.account, $3, $4, u.is_default, $6
-FROM unnest($1::uuid[], $2::bigint[], $5::boolean[]) AS u (person, account, is_default)
+FROM unnest($1::text::uuid[], $2::text::bigint[], $5::boolean[]) AS u (person, account, is_default)
 
 -- name: add_owners
--- Say whose the accounts are, by account.
+-- Say whose the accounts are, by account; accounts and people as texts.
 INSERT INTO payments.account_owner (shard, account_id, person_id)
-SELECT $1, u.account, u.person FROM unnest($2::bigint[], $3::uuid[]) AS u (account, person)
+SELECT $1, u.account, u.person FROM unnest($2::text::bigint[], $3::text::uuid[]) AS u (account, person)
 
 -- name: add_institution_account
 -- Say which institution holds an account.
@@ -104,8 +104,8 @@ INSERT INTO payments.institution_account (institution, account_id, kind, currenc
 VALUES ($1, $2, $3, $4, $5, $6)
 
 -- name: default_wallets
--- The default wallets of some people.
-SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = ANY ($1::uuid[]) AND is_default
+-- The default wallets of some people, who are given as one text.
+SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = ANY ($1::text::uuid[]) AND is_default
 
 -- name: held_accounts
 -- The accounts that a person holds, with their balances, the default one first.

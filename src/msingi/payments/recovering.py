@@ -5,7 +5,6 @@ accounts pay out a tenth of what they may (`rules.while_recovering`), by a flag 
 looked up when a transfer is weighed. The event of sign-in sets it, and a loop lifts it when its time has come.
 """
 
-import asyncio
 import logging
 from datetime import datetime
 from typing import Final
@@ -15,7 +14,6 @@ import msgspec
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.crossing import crossing
-from msingi.kernel.errors import Outage
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import shards, store
@@ -64,12 +62,7 @@ async def on_recovered(stack: Stack, payload: bytes) -> None:
     await follow_recovery(stack, job_context(JOB), news.person_id, news.until)
 
 
-async def lift_for_ever(stack: Stack) -> None:
-    """For ever, every minute."""
-    while True:
-        try:
-            while await lift_recoveries(stack, job_context(JOB)) == BATCH:
-                pass
-        except Outage as outage:
-            logger.warning("recoveries wait: %s", outage)
-        await asyncio.sleep(LOOK_S)
+async def lift(stack: Stack) -> None:
+    """Lift what is over."""
+    while await lift_recoveries(stack, job_context(JOB)) == BATCH:
+        pass

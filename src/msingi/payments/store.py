@@ -11,6 +11,7 @@ from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Overtaken
 from msingi.kernel.ids import PersonId
+from msingi.kernel.inline import listed
 from msingi.payments import packing
 from msingi.payments.batch import Batch
 from msingi.payments.book import Book, instant, micros
@@ -254,7 +255,7 @@ async def open_person_accounts(
 ) -> list[int]:
     """Open one account for each of `people` (with their owner references); the account ids in the same order."""
     ids = await _number(tx, shard, len(people))
-    await tx.do(Q.open_accounts, shard, ids, owners, 0, tier, currency, kind)
+    await tx.do(Q.open_accounts, shard, listed(ids), listed(owners), 0, tier, currency, kind)
     await name_holders(tx, people, ids, kind, currency, defaults, at, shard)
     return ids
 
@@ -270,8 +271,8 @@ async def name_holders(
     shard: int,
 ) -> None:
     """Say whose the accounts of a shard are, wherever they live."""
-    await tx.do(Q.add_holders, people, ids, kind, currency, defaults, at)
-    await tx.do(Q.add_owners, shard, ids, people)
+    await tx.do(Q.add_holders, listed(people), listed(ids), kind, currency, defaults, at)
+    await tx.do(Q.add_owners, shard, listed(ids), listed(people))
 
 
 async def open_institution_account(
@@ -287,7 +288,7 @@ async def open_institution_account(
 ) -> int:
     """Open an account of an institution; its id."""
     (account,) = await _number(tx, shard, 1)
-    await tx.do(Q.open_accounts, shard, [account], [owner], floor, 0, currency, kind)
+    await tx.do(Q.open_accounts, shard, listed([account]), listed([owner]), floor, 0, currency, kind)
     await tx.do(Q.add_institution_account, institution, account, kind, currency, label, at)
     return account
 
@@ -299,7 +300,7 @@ async def _number(tx: Tx, shard: int, count: int) -> list[int]:
 
 async def default_wallets(tx: Tx, people: Sequence[PersonId]) -> dict[PersonId, tuple[int, str]]:
     """The default wallets (account id, currency) of those of `people` who have one."""
-    rows = await tx.rows(Q.default_wallets, people)
+    rows = await tx.rows(Q.default_wallets, listed(people))
     return {PersonId(UUID(bytes=r["person_id"].bytes)): (r["account_id"], r["currency"]) for r in rows}
 
 

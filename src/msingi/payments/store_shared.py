@@ -5,6 +5,7 @@ from uuid import UUID
 from msingi.kernel import sql
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.inline import listed
 from msingi.payments.model import AccountKind
 from msingi.payments.rules import account_id, shard_of
 
@@ -14,7 +15,7 @@ Q = sql.load(__name__)
 async def open_shared_account(tx: Tx, owner: int, kind: AccountKind, currency: str, tier: int, shard: int) -> int:
     """Open one account whose holder is no single person; its id. Who holds it together is named apart."""
     account = account_id(await tx.value(Q.next_index, shard, 1), shard)
-    await tx.do(Q.open_accounts, shard, [account], [owner], 0, tier, currency, kind)
+    await tx.do(Q.open_accounts, shard, listed([account]), listed([owner]), 0, tier, currency, kind)
     return account
 
 

@@ -9,7 +9,10 @@ from msingi.portal.model import Entry, Field
 
 
 class Fact(Struct, frozen=True, kw_only=True):
-    """One line to be read: a label, and text, money, a moment or a day. `strong` is what must not be overlooked."""
+    """One line to be read: a label, and text, money, a moment or a day. `strong` is what must not be overlooked.
+
+    `figure`: the text is a figure, which stands at the end of its line among others.
+    """
 
     label: str
     text: str = ""
@@ -17,6 +20,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     at: datetime | None = None
     day: date | None = None
     strong: bool = False
+    figure: bool = False
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -98,7 +102,7 @@ class DeskLine(Struct, frozen=True, kw_only=True):
 
 
 class DeskPage(Struct, frozen=True, kw_only=True):
-    """A form to begin something, and the list of what there is; perhaps a second list, and a link to another page."""
+    """A form to begin something, and the list of what there is; perhaps a second list, and ways elsewhere."""
 
     asking: Asking
     list_title: str
@@ -109,6 +113,7 @@ class DeskPage(Struct, frozen=True, kw_only=True):
     more: tuple[DeskLine, ...] = ()
     link: str = ""
     link_label: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 class CashCode(Struct, frozen=True):

@@ -29,7 +29,7 @@ class EnrolCheck(Struct, frozen=True):
 
 class Enrolled(Struct, frozen=True):
     """How an enrolment ended: enrolled, or held as `case`. `person` is sealed, for the form that sets a PIN;
-    `pin` is ask, done or no-phone."""
+    `pin` is ask, done or no-phone. `note` is what to look at again; `next` is where the next person begins."""
 
     outcome: str
     name: str
@@ -37,6 +37,8 @@ class Enrolled(Struct, frozen=True):
     case: str = ""
     person: str = ""
     pin: str = ""
+    note: str = ""
+    next: str = "/staff/enrol"
 
 
 class CaseLine(Struct, frozen=True):

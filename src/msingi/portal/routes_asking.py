@@ -114,9 +114,8 @@ async def find(request: WebRequest) -> Response[bytes]:
     """From a reference to what it asks for."""
     seen = await visit_as_person(request)
     form = _reference_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return await _bills_page(seen, form)
     try:
         found = await asking.see_bill(seen.stack, seen.ctx("payment", "contract"), form.value("reference"))
@@ -231,9 +230,8 @@ async def send(request: WebRequest) -> Response[bytes]:
     if account is None:
         return seen.go("/me/money")
     form = _ask_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)})
+    if again:
         return _ask_page(seen, form)
     order = BillOrder(
         key=seen.fields.get("key", "")[:64] or token(18), account=account.number, amount_minor=amount_in(seen, form),
@@ -315,9 +313,8 @@ async def plan(request: WebRequest) -> Response[bytes]:
             "" if whole and rules.iso_date(text) >= _today(seen).isoformat() else seen.say("standing.past")
         )
 
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen), "first": first})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen), "first": first})
+    if again:
         return await _plans_page(seen, form)
     account = await account_of(seen)
     if account is None or seen.session is None:

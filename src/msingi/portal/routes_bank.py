@@ -14,13 +14,12 @@ from msingi.payments.bank import statements, wire
 from msingi.payments.bank.errors import StatementTooLong
 from msingi.payments.bank.model import Booked, MerchantOrder, Period
 from msingi.portal import model as m
-from msingi.portal import page, rules, statement_paper, views_bank
+from msingi.portal import officer, page, rules, statement_paper, views_bank
 from msingi.portal.model_bank import Asking, DeskLine, DeskPage, Fact
 from msingi.portal.routes_money import account_of
 from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_person, visit_as_staff
 
-OFFICER = "account-officer"
 SHOPS = 25
 FORMS = {"csv": "text/csv", "xml": "application/xml", "pdf": "application/pdf"}
 
@@ -189,18 +188,17 @@ async def _shops_page(seen: Visit, form: m.Form) -> Response[bytes]:
 @get("/staff/shops")
 async def shops(request: WebRequest) -> Response[bytes]:
     """The shops that the bank registered, and a form for one more."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     return await _shops_page(seen, _shop_form(seen))
 
 
 @post("/staff/shops", status_code=303)
 async def register(request: WebRequest) -> Response[bytes]:
     """Register a shop, or say what to correct."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = _shop_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {n: _ascii(seen) for n in ("latin", "city")})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {n: _ascii(seen) for n in ("latin", "city")})
+    if again:
         return await _shops_page(seen, form)
     holder = form.value("holder").replace(" ", "")
     order = MerchantOrder(
@@ -231,7 +229,7 @@ def _ascii(seen: Visit):
 @post("/staff/shops/close", status_code=303)
 async def close(request: WebRequest) -> Response[bytes]:
     """Close a shop for good."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     await bank.close_merchant(seen.stack, seen.ctx("payment", "contract"), seen.fields.get("shop", ""))
     return seen.go("/staff/shops", "shop.said_closed")
 

@@ -91,9 +91,8 @@ async def ask(request: WebRequest) -> Response[bytes]:
     """Judge what was typed; then show agent, amount and fee."""
     seen = await visit_as_person(request)
     form = _ask_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)})
+    if again:
         return await _cash_page(seen, form)
     ctx, minor = seen.ctx("payment", "contract"), amount_in(seen, form)
     try:
@@ -189,9 +188,8 @@ async def take_in(request: WebRequest) -> Response[bytes]:
     """Cash in: judge, find the customer, show the masked name."""
     seen = await visit_as_person(request)
     form = _agent_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)})
+    if again:
         return await _agent_page(seen, form)
     ctx = seen.ctx("payment", "contract")
     agency = await agents.own_agency(seen.stack, ctx)

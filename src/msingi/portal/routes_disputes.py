@@ -10,13 +10,12 @@ from msingi.payments.disputes.errors import CannotDispute, NoSuchDispute
 from msingi.payments.disputes.model import Dispute, DisputeOrder, Kind, State
 from msingi.payments.errors import InsufficientFunds, NoSuchTransfer
 from msingi.portal import model as m
-from msingi.portal import rules
+from msingi.portal import officer, rules
 from msingi.portal.model_bank import Fact
 from msingi.portal.model_fraud import DisputeLine, DisputePage, DisputesPage
 from msingi.portal.routes_money import amount_in
 from msingi.portal.visit import Visit, WebRequest, visit_as_person, visit_as_staff
 
-OFFICER = "account-officer"
 SHOWN = 25
 LONGEST = 1_000
 WAITING = (State.OPEN, State.ANSWERED)
@@ -138,7 +137,7 @@ async def act(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
 @get("/staff/disputes")
 async def queue(request: WebRequest) -> Response[bytes]:
     """The disputes that wait, the most urgent first."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     found = await disputes.queue(seen.stack, _ctx(seen), place=_place(request), limit=SHOWN)
     counts = await disputes.dispute_counts(seen.stack, seen.ctx("statistics", "public-task"))
     names = ("opened", "refunded", "refused", "waiting", "late", "taken_further")
@@ -169,13 +168,13 @@ def _decision(seen: Visit) -> m.Form:
 @get("/staff/disputes/{transfer:str}")
 async def review(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
     """One dispute."""
-    return await _review(await visit_as_staff(request, OFFICER), transfer)
+    return await _review(await visit_as_staff(request, officer.ROLE), transfer)
 
 
 @post("/staff/disputes/{transfer:str}", status_code=303)
 async def decide(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
     """Decide it: how much is paid back, and why."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form, profile, say = _decision(seen), seen.stack.profile, seen.say
     if seen.in_other_language:
         return await _review(seen, transfer, form)

@@ -13,14 +13,13 @@ from msingi.payments.dormant import acts
 from msingi.payments.dormant.model import HeirOrder, Sleeper, SleeperCase, State, What
 from msingi.payments.errors import NoSuchAccount
 from msingi.portal import model as m
-from msingi.portal import rules
+from msingi.portal import officer, rules
 from msingi.portal.model_bank import Asking, DeskLine, DeskPage, Fact
 from msingi.portal.model_shared import Choice, Item, Listed, Section
 from msingi.portal.routes_money import amount_field, amount_in, amount_judge
 from msingi.portal.visit import Visit, WebRequest, visit_as_person, visit_as_staff
 
 HERE, DESK = "/me/money/sleeping", "/staff/sleepers"
-OFFICER = "account-officer"
 BADGES = {State.ACTIVE: "sleep.awake", State.WARNED: "sleep.soon", State.DORMANT: "sleep.asleep"}
 
 
@@ -104,15 +103,7 @@ async def claim(request: WebRequest) -> Response[bytes]:
 
 
 def _form(seen: Visit) -> m.Form:
-    say = seen.say
-    fields = (
-        m.Field(
-            name="account", label=say("freeze.account"), kind="number", hint=say("freeze.account_hint"), longest=24,
-            autocomplete="off",
-        ),
-        m.Field(name="reason", label=say("sleep.reason"), hint=say("sleep.reason_hint"), longest=120),
-    )  # fmt: skip
-    return rules.filled(m.Form(fields), seen.fields)
+    return rules.filled(m.Form((officer.account(seen), officer.ground(seen, "sleep"))), seen.fields)
 
 
 def _line(seen: Visit, case: SleeperCase) -> DeskLine:
@@ -140,16 +131,16 @@ async def _desk(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
             title=say("menu.sleepers"), lead=say("sleep.desk_lead"), action=DESK, submit=say("sleep.propose"),
         ),
         list_title=say("sleep.waiting"), lines=tuple(_line(seen, case) for case in found), empty=say("sleep.nothing"),
-        link=f"{DESK}/report", link_label=say("sleep.report"), more_title=say("sleep.heirs"),
+        links=((f"{DESK}/heirs", say("sleep.heirs")), (f"{DESK}/report", say("sleep.report"))),
     )  # fmt: skip
-    return seen.page("staff/sleepers.html", view, area="staff", here="sleepers", form=form or _form(seen))
+    return seen.page("staff/bank_desk.html", view, area="staff", here="sleepers", form=form or _form(seen))
 
 
 @get(DESK)
 async def desk(request: WebRequest) -> Response[bytes]:
     """Propose to wake an account, and what waits for a second official; others go on to the report."""
-    seen = await visit_as_staff(request, OFFICER, "treasurer", "auditor")
-    if OFFICER not in seen.actor.roles:
+    seen = await visit_as_staff(request, officer.ROLE, "treasurer", "auditor")
+    if officer.ROLE not in seen.actor.roles:
         return seen.go(f"{DESK}/report")
     return await _desk(seen)
 
@@ -157,11 +148,10 @@ async def desk(request: WebRequest) -> Response[bytes]:
 @post(DESK, status_code=303)
 async def propose(request: WebRequest) -> Response[bytes]:
     """Propose to wake the account of a customer who stands at the counter."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = _form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return await _desk(seen, form)
     ctx = seen.ctx("payment", "legal-obligation")
     try:
@@ -175,10 +165,7 @@ async def propose(request: WebRequest) -> Response[bytes]:
 
 def _heir_form(seen: Visit) -> m.Form:
     (account, reason) = _form(seen).fields
-    to = m.Field(
-        name="heir", label=seen.say("sleep.heir_account"), kind="number", hint=seen.say("freeze.account_hint"),
-        longest=24, autocomplete="off",
-    )  # fmt: skip
+    to = officer.account(seen, "heir", "sleep.heir_account")
     return rules.filled(m.Form((account, to, amount_field(seen), reason)), seen.fields)
 
 
@@ -194,18 +181,17 @@ def _heir_page(seen: Visit, form: m.Form) -> Response[bytes]:
 @get(f"{DESK}/heirs")
 async def heirs(request: WebRequest) -> Response[bytes]:
     """A form to pay an heir."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     return _heir_page(seen, _heir_form(seen))
 
 
 @post(f"{DESK}/heirs", status_code=303)
 async def propose_heir(request: WebRequest) -> Response[bytes]:
     """Propose to pay an heir."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = _heir_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)})
+    if again:
         return _heir_page(seen, form)
     order = HeirOrder(
         key=seen.fields.get("key", ""), account=form.value("account"), to=form.value("heir"),
@@ -225,7 +211,7 @@ async def propose_heir(request: WebRequest) -> Response[bytes]:
 @get(f"{DESK}/report")
 async def report(request: WebRequest) -> Response[bytes]:
     """The yearly report, as a table to keep (`?form=csv`) or to be read."""
-    seen = await visit_as_staff(request, OFFICER, "treasurer", "auditor")
+    seen = await visit_as_staff(request, officer.ROLE, "treasurer", "auditor")
     now = (clock.now() + timedelta(minutes=seen.stack.profile.utc_offset_minutes)).year
     asked = seen.request.query_params.get("year", "")
     year = int(asked) if asked.isdecimal() and len(asked) == 4 else now
@@ -278,7 +264,7 @@ async def _csv(seen: Visit, ctx: acts.Context, year: int) -> bytes:
 @get(f"{DESK}/{{case_id:str}}")
 async def case(request: WebRequest, case_id: str) -> Response[bytes]:
     """One case, for the second official."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     found = next((one for one in await acts.cases(seen.stack, seen.ctx("payment", "legal-obligation"))
                   if one.case_id == case_id), None)  # fmt: skip
     if found is None:
@@ -301,7 +287,7 @@ async def case(request: WebRequest, case_id: str) -> Response[bytes]:
 @post(f"{DESK}/{{case_id:str}}", status_code=303)
 async def decide(request: WebRequest, case_id: str) -> Response[bytes]:
     """Confirm or refuse, as another official."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     agrees = seen.fields.get("agrees") == "yes"
     await acts.decide(seen.stack, seen.ctx("payment", "legal-obligation"), case_id, agrees=agrees)
     return seen.go(DESK, "sleep.said_done" if agrees else "sleep.said_refused")

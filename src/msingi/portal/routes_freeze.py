@@ -6,28 +6,21 @@ from msingi.kernel.errors import Malformed
 from msingi.payments import officers
 from msingi.payments.errors import NoSuchAccount
 from msingi.portal import model as m
-from msingi.portal import rules
+from msingi.portal import officer, rules
 from msingi.portal.model_bank import Asking
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
-OFFICER = "account-officer"
-LONGEST = 120
 WAYS = ("debits", "both", "release")
 
 
 def _form(seen: Visit) -> m.Form:
     say = seen.say
     fields = (
-        m.Field(
-            name="account", label=say("freeze.account"), kind="number", hint=say("freeze.account_hint"), longest=24,
-            autocomplete="off",
-        ),
+        officer.account(seen),
         m.Field(
             name="way", label=say("freeze.way"), kind="choice", options=tuple((w, say(f"freeze.{w}")) for w in WAYS)
         ),
-        m.Field(
-            name="order", label=say("freeze.order"), hint=say("freeze.order_hint"), longest=LONGEST, autocomplete="off"
-        ),
+        officer.ground(seen, "freeze", "order"),
     )  # fmt: skip
     return rules.filled(m.Form(fields), seen.fields)
 
@@ -43,18 +36,17 @@ def _page(seen: Visit, form: m.Form) -> Response[bytes]:
 @get("/staff/freeze")
 async def ask(request: WebRequest) -> Response[bytes]:
     """Which account, which order, and what it says."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     return _page(seen, _form(seen))
 
 
 @post("/staff/freeze", status_code=303)
 async def carry_out(request: WebRequest) -> Response[bytes]:
     """Carry the order out; once it returns, no writer debits (or credits) the account."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = _form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return _page(seen, form)
     ctx, number, way = seen.ctx("payment", "legal-obligation"), form.value("account"), form.value("way")
     try:

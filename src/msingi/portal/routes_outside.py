@@ -131,9 +131,8 @@ async def find(request: WebRequest) -> Response[bytes]:
     """Ask the switch whose customer that is, and what their bank calls them."""
     seen = await visit_as_person(request)
     form = _find_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return _find_page(seen, form)
     kind = form.value("kind") if form.value("kind") in KINDS else "MSISDN"
     try:

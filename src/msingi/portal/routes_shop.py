@@ -263,9 +263,8 @@ async def sale_code(request: WebRequest) -> Response[bytes]:
     def bill_wrong(text: str) -> str:
         return "" if text.isascii() and text.isprintable() else seen.say("shop.only_latin")
 
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen), "bill": bill_wrong})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen), "bill": bill_wrong})
+    if again:
         view = ShopPage(tuple(_line(seen, one) for one in shops))
         return seen.page("person/shop.html", view, area="person", here="money", form=form)
     minor = amount_in(seen, form)

@@ -45,12 +45,13 @@ class Enrolment(Struct, frozen=True, array_like=True):
 
 
 class NewPerson(Struct, frozen=True, array_like=True):
-    """Somebody who was just enrolled in this session, and may now type a PIN."""
+    """Somebody who was just enrolled in this session, and may now type a PIN; `next` is where the next one begins."""
 
     sid: str
     person: PersonId
     name: str
     number: str
+    next: str = "/staff/enrol"
 
 
 @get("/staff")
@@ -155,10 +156,14 @@ async def confirm_enrolment(request: WebRequest) -> Response[bytes]:
         view = d.Enrolled("held", name, case=str(outcome.case_id))
         return seen.page("staff/enrolled.html", view, area="staff", here="enrol")
     new = NewPerson(waiting.sid, outcome.person_id, name, outcome.number)
-    return _enrolled_page(seen, new, "ask" if order.phone else "no-phone")
+    return enrolled_page(seen, new, "ask" if order.phone else "no-phone")
 
 
-def _enrolled_page(seen: Visit, new: NewPerson, pin: str, wrong: str = "") -> Response[bytes]:
+def enrolled_page(seen: Visit, new: NewPerson, pin: str, wrong: str = "", note: str = "") -> Response[bytes]:
+    """The number to tell, and the question for the person's PIN (`ask`, `done`, or `no-phone` to send a code to).
+
+    `note` is what to look at again, such as in the photo.
+    """
     sealed = session.seal(seen.stack, "NewPerson", new)
     ask = m.Field(
         name="pin",
@@ -169,7 +174,7 @@ def _enrolled_page(seen: Visit, new: NewPerson, pin: str, wrong: str = "") -> Re
         longest=8,
         wrong=wrong,
     )
-    view = d.Enrolled("enrolled", new.name, new.number, person=sealed, pin=pin)
+    view = d.Enrolled("enrolled", new.name, new.number, person=sealed, pin=pin, note=note, next=new.next)
     form = m.Form((ask,)) if pin == "ask" else None
     return seen.page("staff/enrolled.html", view, area="staff", here="enrol", form=form)
 
@@ -180,13 +185,13 @@ async def set_pin(request: WebRequest) -> Response[bytes]:
     seen = await visit_as_staff(request, "enrolment-officer")
     new = _waiting(seen, NewPerson, "person")
     if seen.in_other_language:
-        return _enrolled_page(seen, new, "ask")
+        return enrolled_page(seen, new, "ask")
     ctx = seen.ctx("identity-registration", "public-task")
     try:
         await signin.set_pin(seen.stack, ctx, new.person, seen.fields.get("pin", ""))
     except PinNotAcceptable:
-        return _enrolled_page(seen, new, "ask", seen.say("enrolled.pin_weak"))
-    return _enrolled_page(seen, new, "done")
+        return enrolled_page(seen, new, "ask", seen.say("enrolled.pin_weak"))
+    return enrolled_page(seen, new, "done")
 
 
 @get("/staff/duplicates")

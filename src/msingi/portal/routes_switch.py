@@ -44,7 +44,11 @@ def _standing(seen: Visit, one: Standing, digits: dict[str, int]) -> tuple[Fact,
         ("reserved", one.reserved_minor),
     )
     return tuple(
-        Fact(label=f"{one.currency} · {seen.say(f'switch.{name}')}", text=_money(minor, one.currency, digits))
+        Fact(
+            label=f"{one.currency} · {seen.say(f'switch.{name}')}",
+            text=_money(minor, one.currency, digits),
+            figure=True,
+        )
         for name, minor in amounts
     )
 
@@ -139,9 +143,8 @@ async def join(request: WebRequest) -> Response[bytes]:
     """Propose that a participant joins with its public key; a colleague approves it."""
     seen = await visit_as_staff(request, OPERATOR)
     form, ctx = _join_form(seen), seen.ctx("operations", "public-task")
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return await _desk(seen, form)
     key = seen.files.get("key", b"").decode("ascii", "replace")
     codes = form.value("currencies").upper().replace(",", " ").split()
@@ -246,9 +249,8 @@ async def change_amounts(request: WebRequest, fsp: FromPath[str]) -> Response[by
     def judge(text: str) -> str:
         return rules.amount_wrong(text, currency, profile.group_separator, profile.decimal_point, seen.say)
 
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": judge})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": judge})
+    if again:
         return await _member_page(seen, one, form)
     minor = rules.amount_minor(form.value("amount"), currency, profile.group_separator, profile.decimal_point)
     key = seen.fields.get("key") or token(18)

@@ -16,7 +16,7 @@ from msingi.payments.bank.errors import NotAtTheCounter, OverTellerLimit
 from msingi.payments.errors import NoSuchAccount, TransferRejected
 from msingi.payments.model import Account, AccountKind
 from msingi.portal import model as m
-from msingi.portal import rules, session, slip_paper
+from msingi.portal import officer, rules, session, slip_paper
 from msingi.portal.errors import StaleForm
 from msingi.portal.model_bank import Asking, DeskPage, Fact
 from msingi.portal.model_shared import Choice, Item, Listed, Section
@@ -24,7 +24,7 @@ from msingi.portal.routes_money import amount_field, amount_in, amount_judge
 from msingi.portal.routes_shop import why_not
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
-HERE, OFFICER = "/staff/teller", "account-officer"
+HERE = "/staff/teller"
 WAYS = ("in", "out", "open", "tier")
 KINDS = (AccountKind.WALLET, AccountKind.CURRENT, AccountKind.SAVINGS)
 
@@ -45,7 +45,7 @@ def _look_form(seen: Visit) -> m.Form:
             name="customer", label=say("teller.customer"), kind="phone", hint=say("teller.customer_hint"), longest=40,
             autocomplete="off",
         ),
-        m.Field(name="reason", label=say("teller.reason"), hint=say("teller.reason_hint"), longest=100),
+        officer.ground(seen, "teller", longest=100),
     )  # fmt: skip
     return rules.filled(m.Form(fields), seen.fields)
 
@@ -54,26 +54,25 @@ def _start(seen: Visit, form: m.Form) -> Response[bytes]:
     view = DeskPage(
         asking=Asking(title=seen.say("teller.title"), lead=seen.say("teller.lead"), action=HERE,
                       submit=seen.say("teller.look")),
-        list_title="", lines=(), empty="", link=f"{HERE}/day", link_label=seen.say("teller.day"),
+        list_title="", lines=(), empty="", links=((f"{HERE}/day", seen.say("teller.day")),),
     )  # fmt: skip
-    return seen.page("staff/teller.html", view, area="staff", here="teller", form=form)
+    return seen.page("staff/bank_desk.html", view, area="staff", here="teller", form=form)
 
 
 @get(HERE)
 async def start(request: WebRequest) -> Response[bytes]:
     """Who stands at the counter, and why."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     return _start(seen, _look_form(seen))
 
 
 @post(HERE, status_code=303)
 async def look(request: WebRequest) -> Response[bytes]:
     """Find the customer; the customer reads it."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = _look_form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return _start(seen, form)
     ctx, reason = seen.ctx("payment", "contract"), form.value("reason")
     try:
@@ -106,7 +105,7 @@ def _person(customer: AtCounter) -> PersonId:
 @get(f"{HERE}/customer")
 async def customer(request: WebRequest) -> Response[bytes]:
     """The customer's accounts, and what can be done."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     sealed = request.query_params.get("at", "")
     who, say = _customer(seen, sealed), seen.say
     held = await payments.accounts(seen.stack, seen.ctx("payment", "contract"), _person(who))
@@ -169,7 +168,7 @@ def _do_page(seen: Visit, way: str, sealed: str, who: AtCounter, form: m.Form) -
 @get(f"{HERE}/do")
 async def ask(request: WebRequest) -> Response[bytes]:
     """What is needed to do it."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     sealed, way = request.query_params.get("at", ""), request.query_params.get("way", "")
     who = _customer(seen, sealed)
     if way not in WAYS:
@@ -180,15 +179,14 @@ async def ask(request: WebRequest) -> Response[bytes]:
 @post(f"{HERE}/do", status_code=303)
 async def do(request: WebRequest) -> Response[bytes]:
     """Do it, once; the receipt has a paper."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     sealed, way = seen.fields.get("at", ""), seen.fields.get("way", "")
     who = _customer(seen, sealed)
     if way not in WAYS:
         raise StaleForm()
     form = await _do_form(seen, way, who)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)} if way in ("in", "out") else {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)} if way in ("in", "out") else {})
+    if again:
         return _do_page(seen, way, sealed, who, form)
     stack, ctx, person = seen.stack, seen.ctx("payment", "contract"), _person(who)
     if way == "open":
@@ -224,7 +222,7 @@ def _why(seen: Visit, refused: Refusal) -> str:
 @get(f"{HERE}/done/{{transfer_id:str}}")
 async def done(request: WebRequest, transfer_id: FromPath[str]) -> Response[bytes]:
     """What was done, with the way to its paper and to the next customer."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     found, say = await teller.slip(seen.stack, seen.ctx("payment", "contract"), transfer_id), seen.say
     way = "in" if found.reference == "CSHI" else "out"
     view = Listed(
@@ -245,7 +243,7 @@ async def done(request: WebRequest, transfer_id: FromPath[str]) -> Response[byte
 @get(f"{HERE}/slip/{{transfer_id:str}}")
 async def slip(request: WebRequest, transfer_id: FromPath[str]) -> Response[bytes]:
     """The paper that the customer takes along."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     found = await teller.slip(seen.stack, seen.ctx("payment", "contract"), transfer_id)
     raw = slip_paper.document(seen, found, statements.servicer(seen.stack))
     return seen.download(raw, "application/pdf", f"receipt-{found.transfer_id[:8]}.pdf")
@@ -281,13 +279,13 @@ async def _day(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
 @get(f"{HERE}/day")
 async def day(request: WebRequest) -> Response[bytes]:
     """The day so far, and what must lie in the drawer."""
-    return await _day(await visit_as_staff(request, OFFICER))
+    return await _day(await visit_as_staff(request, officer.ROLE))
 
 
 @post(f"{HERE}/day", status_code=303)
 async def count(request: WebRequest) -> Response[bytes]:
     """Keep what was counted. A drawer with nothing in it is written 0."""
-    seen = await visit_as_staff(request, OFFICER)
+    seen = await visit_as_staff(request, officer.ROLE)
     form = rules.filled(_count_form(seen), seen.fields)
     empty = form.value("amount").strip() == "0"
     if not seen.in_other_language and not empty:

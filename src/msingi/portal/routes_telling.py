@@ -47,9 +47,8 @@ async def choose(request: WebRequest) -> Response[bytes]:
     """Keep the choice."""
     seen = await visit_as_person(request)
     form = form_of(seen, telling.Wish())
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form)
+    if again:
         return _page(seen, form)
     wish = telling.Wish(*(form.value(way) == "yes" for way in WAYS))
     await telling.choose_telling(seen.stack, seen.ctx("payment", "contract"), wish)

@@ -129,9 +129,8 @@ async def look(request: WebRequest) -> Response[bytes]:
     """Judge the number; then show what the voucher holds."""
     seen = await visit_as_person(request)
     form = _form(seen)
-    if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen)} if form.value("amount") else {})
-    if form.wrongs or seen.in_other_language:
+    form, again = seen.judged(form, {"amount": amount_judge(seen)} if form.value("amount") else {})
+    if again:
         return _asking(seen, form)
     amount = amount_in(seen, form) if form.value("amount") else 0
     number = form.value("number")

@@ -1,6 +1,6 @@
 """One visit of a page: who visits, in which language, what the form says, and the page that is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -54,6 +54,13 @@ class Visit:
     def in_other_language(self) -> bool:
         """Whether the form was sent only to change the language (law 9)."""
         return "_lang" in self.fields
+
+    def judged(self, form: Form, checks: Mapping[str, Callable[[str], str]] | None = None) -> tuple[Form, bool]:
+        """The form with what must be corrected, and whether it is shown again: for that, or in another language."""
+        if self.in_other_language:
+            return form, True
+        form = rules.judged(form, self.say, checks or {})
+        return form, bool(form.wrongs)
 
     def ctx(self, purpose: str, basis: str) -> Context:
         """The context of an act that the visitor asks for."""

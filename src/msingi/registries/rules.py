@@ -110,9 +110,11 @@ def _value(name: str, one: Field, value: Any) -> None:
         raise BadContent("a number that JSON can carry", field=name, rule="size")
     if one.type is FieldType.DATE and isinstance(value, str):
         try:
-            date.fromisoformat(value)
+            told = date.fromisoformat(value).isoformat()
         except ValueError:
-            raise BadContent("a day as YYYY-MM-DD", field=name, rule="date") from None
+            told = None
+        if told != value:  # ISO 8601 knows other ways to write the same day, and a register one
+            raise BadContent("a day as YYYY-MM-DD", field=name, rule="date")
     if one.type is FieldType.OBJECT and isinstance(value, dict):
         checked(one.fields, value, whole=True)
 

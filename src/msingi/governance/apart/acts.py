@@ -56,7 +56,9 @@ async def _do(
     if order.what is What.RELEASE or order.until is None:
         await store.end_hold_here(tx, person_id, order.hold_id, at)
     elif await store.hold_by_id(tx, person_id, order.hold_id) is None:
-        await kept.put_hold(tx, Hold(order.hold_id, person_id, order.because, order.ordered_by, at, order.until))
+        await kept.put_hold(
+            tx, stack.seal, Hold(order.hold_id, person_id, order.because, order.ordered_by, at, order.until)
+        )
     return None
 
 

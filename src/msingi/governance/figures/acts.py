@@ -1,6 +1,7 @@
 """Publishes the figures of a quarter, protected as evidence protects all figures; and shows them."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from msingi.evidence import acts as evidence
+from msingi.exchange.federation import acts as federation
 from msingi.governance.errors import CaseMalformed
 from msingi.governance.figures import store
 from msingi.governance.model import Kind
@@ -51,12 +53,13 @@ def before(at: datetime) -> str:
     return f"{begin.year - 1}-Q4" if begin.month == 1 else f"{begin.year}-Q{begin.month // 3}"
 
 
-def cells(profile: Any) -> dict[str, list[str]]:
-    """Every cell of every level, also those with nobody in them, so that absence tells nothing (law 2)."""
+def cells(profile: Any, members: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Every cell of every level, also those with nobody in them, so that absence tells nothing (law 2); `members` are
+    the institutions that joined the exchange."""
     return {
         "kind": [k.value for k in Kind],
         "ending": list(ENDINGS),
-        "institution": [m.code for m in profile.institutions],
+        "institution": list(dict.fromkeys((*(m.code for m in profile.institutions), *members))),
         "clock": ["in-time", "late"],
     }
 
@@ -70,9 +73,11 @@ async def publish_figures(stack: Stack, ctx: Context, period: str) -> Figures | 
     begin, end = bounds(period)
     if end > ctx.at:
         raise CaseMalformed("period: has ended", field="period", rule="ended")
+    await federation.learn_names(stack)
+    members = [code for code in federation.names(stack) if ":" not in code]
     async with stack.db.transaction(permit) as tx:
         counted: dict[str, dict[str, int]] = {
-            level: dict.fromkeys(names, 0) for level, names in cells(stack.profile).items()
+            level: dict.fromkeys(names, 0) for level, names in cells(stack.profile, members).items()
         }
         for row in await store.counts(tx, begin, end):
             late = row["escalated"] or row["late"]

@@ -124,7 +124,7 @@ async def hold(stack: Stack, ctx: Context, person_id: PersonId, order: HoldOrder
     who = ctx.actor.name or ctx.actor.id
     made = Hold(uuid7(), person_id, order.because.strip(), who, ctx.at, ctx.at + timedelta(days=order.days))
     async with stack.db.transaction(permit) as tx:
-        await store.put_hold(tx, made)
+        await store.put_hold(tx, stack.seal, made)
         await sending.send_out(stack, tx, person_id, What.HOLD, made.hold_id, ctx.at)
         log.append(tx, permit, subject=person_id, detail={"until": rules.instant(made.until)})
     return made

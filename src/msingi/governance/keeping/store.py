@@ -7,6 +7,7 @@ from msingi.governance.keeping.model import Certificate, Hold, How, Rule
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 
 Q = sql.load(__name__)
 FROM_THE_NEWEST = UUID(int=(1 << 128) - 1)
@@ -45,9 +46,10 @@ async def is_held(tx: Tx, person_id: PersonId) -> bool:
     return await tx.value(Q.is_held, person_id)
 
 
-async def put_hold(tx: Tx, made: Hold) -> None:
-    """A legal hold begins."""
-    await tx.do(Q.put_hold, made.person_id, made.hold_id, made.because, made.ordered_by, made.since, made.until)
+async def put_hold(tx: Tx, seals: Seals, made: Hold) -> None:
+    """A legal hold begins. Its reason is sealed for the room: the machine may not have met the person yet."""
+    because = seals.seal_with_room_key("governance.hold", made.because.encode())
+    await tx.do(Q.put_hold, made.person_id, made.hold_id, because, made.ordered_by, made.since, made.until)
 
 
 async def end_hold(tx: Tx, person_id: PersonId, hold_id: UUID, at: datetime) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from msingi.countries import PurposeRule
-from msingi.exchange import acts as exchange
+from msingi.exchange.membership import acts as membership
 from msingi.governance.keeping import acts as keeping
 from msingi.governance.keeping.model import Kept
 from msingi.governance.keeping.rules import instant
@@ -14,6 +14,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.log import overview
 from msingi.kernel.stack import Stack
 
+PAGE = 200
 MEASURES = (
     "Every act needs a permit from a rule in force, and leaves an entry in a log that nobody can rewrite.",
     "Rows about people stand behind row-level security: a permit reaches only the people it names.",
@@ -32,13 +33,15 @@ async def act_counts(stack: Stack) -> dict[str, int]:
 async def recipients(stack: Stack) -> dict[str, list[Recipient]]:
     """Who may ask for what through the exchange, by purpose."""
     found: dict[str, list[Recipient]] = {}
-    members = [f"{m.member_class}/{m.code}/{m.subsystem}" for m in stack.profile.institutions]
-    owners = {offer.owner for offer in await exchange.catalogue(stack, limit=200)}
-    for client in members:
-        for owner in sorted(owners):
-            for right in await exchange.rights_of(stack, client, owner):
-                given = Recipient(client, right.service, right.basis, right.law, right.fields)
+    after: str | None = ""
+    while after is not None:
+        page = await membership.rights(stack, after=after, limit=PAGE)
+        for right, _ in page:
+            if not right.service.endswith("-acts"):  # machines of this stack, which give nothing to anybody else
+                given = Recipient(right.client, right.service, right.basis, right.law, right.fields)
                 found.setdefault(right.purpose, []).append(given)
+        last = page[-1][0] if len(page) == PAGE else None
+        after = f"{last.service} {last.client} {last.purpose}" if last else None
     return found
 
 
@@ -55,6 +58,7 @@ def _kept(purpose: str, register: dict[str, Kept]) -> tuple[dict[str, Any], ...]
                 "table": table.table,
                 "columns": [c.name for c in columns],
                 "sealed": sum(c.hidden for c in columns),
+                "in_clear": {c.name: c.clear for c in columns if c.clear},
                 "room_says": columns[0].keep,
                 "days": known.days if known else None,
                 "destroyed_by": known.how.value if known else "nobody: not registered",

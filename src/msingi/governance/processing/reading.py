@@ -13,16 +13,30 @@ _TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS ([a-z_.]+)")
 _COLUMN = re.compile(r"^\s+(\w+)\s+.*-- personal: ([a-z-]+), keep ([^;]+?)(?:;.*)?$")
 _RULE = re.compile(r'@id\("([^":]+): ([^"]+)"\)')
 _COVERED = re.compile(r"\((?:sealed|masked)")
+_CLEAR = re.compile(r"\((?:in clear|a code): ?(.+)\)$")
+_CONTENT = re.compile(
+    r"(?:.*_)?(?:names?|phone|address|words|answer|said|photo|born|birth_date|note|because|reasons?|why|title|label|"
+    r"reference)"
+)
 _HIDDEN = re.compile(r"sealed|hash|body|face|keys?$|beneficiary|receipt")
 
 
 class Column(Struct, frozen=True):
-    """One column about people: purpose, retention as its room says it, and whether it is sealed, hashed or masked."""
+    """One column about people: purpose, retention as its room says it, and whether it is sealed, hashed or masked.
+
+    `clear` is why a column that by its name may hold names, phones or words is not; empty where nobody says it.
+    """
 
     name: str
     purpose: str
     keep: str
     hidden: bool
+    clear: str = ""
+
+    @property
+    def exposed(self) -> bool:
+        """Whether names, phones or words stand in it in clear, and nobody says why."""
+        return bool(_CONTENT.fullmatch(self.name)) and not self.hidden and not self.clear
 
 
 class Table(Struct, frozen=True):
@@ -56,9 +70,9 @@ def tables() -> tuple[Table, ...]:
             table = begins[1] if begins else table
             says = _COLUMN.match(row)
             if says and table:
-                column = Column(
-                    says[1], says[2], says[3].strip(), bool(_HIDDEN.search(says[1]) or _COVERED.search(says[3]))
-                )
+                keep, why = says[3].strip(), _CLEAR.search(says[3].strip())
+                covered = bool(_HIDDEN.search(says[1]) or _COVERED.search(keep))
+                column = Column(says[1], says[2], keep, covered, why[1] if why else "")
                 found.setdefault(table, []).append(column)
     return tuple(Table(name, tuple(columns)) for name, columns in sorted(found.items()))
 

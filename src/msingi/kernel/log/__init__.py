@@ -12,4 +12,5 @@ signed-note, tlog-cosignature, tlog-witness and tlog-proof.
 """
 
 from msingi.kernel.log.leaf import append as append
+from msingi.kernel.log.leaf import append_all as append_all
 from msingi.kernel.log.leaf import append_root as append_root

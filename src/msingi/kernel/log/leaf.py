@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -81,6 +82,18 @@ def tree_hash(commitments: Sequence[bytes]) -> bytes:
     return level[0]
 
 
+_told: tuple[datetime | None, str] = (None, "")
+
+
+def _moment(at: datetime) -> str:
+    """An instant as records tell it (RFC 3339), to the millisecond; the acts of a batch have one in common."""
+    global _told
+    last = _told
+    if last[0] is not at:
+        last = _told = at, at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return last[1]
+
+
 def append(
     tx: "Tx",
     permit: "Permit",
@@ -94,13 +107,34 @@ def append(
     It is written when the transaction commits. `detail` holds nothing that the subject may not see. `veil_id` is the
     court order that hides it for a while; one that covers the whole access is found without it.
     """
-    ctx = permit.context
     record_id = RecordId(uuid7())
+    _stage(tx, permit, subject, record_id, canonical(_record(permit, str(record_id), subject, detail)), veil_id)
+    return LeafRef(record_id)
+
+
+def append_all(tx: "Tx", permit: "Permit", subjects: Sequence[PersonId], detail: Detail) -> None:
+    """Leave a record of the permitted act about each of `subjects`, in all of which the same stands: as `append` for
+    each of them, in a fraction of the time."""
+    if permit.context.actor.kind == "person":  # who acts reads the own name, and others do not
+        for subject in subjects:
+            append(tx, permit, subject=subject, detail=detail)
+        return
+    mark = str(uuid7())  # nothing else in the record holds it, for nobody knew it before
+    head, tail = canonical(_record(permit, mark, None, detail)).split(mark.encode())
+    salts = os.urandom(SALT_BYTES * len(subjects))
+    for n, subject in enumerate(subjects):
+        record_id = RecordId(uuid7())
+        body = head + str(record_id).encode() + tail
+        _stage(tx, permit, subject, record_id, body, None, salts[n * SALT_BYTES : (n + 1) * SALT_BYTES])
+
+
+def _record(permit: "Permit", record_id: str, subject: PersonId | None, detail: Detail | None) -> Record:
+    ctx = permit.context
     actor = ctx.actor
-    record = Record(
-        record_id=str(record_id),
+    return Record(
+        record_id=record_id,
         act=permit.act,
-        at=ctx.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        at=_moment(ctx.at),
         actor_kind=actor.kind,
         actor="" if actor.kind == "person" and str(subject) != actor.id else (actor.name or actor.id),
         institution=actor.institution,
@@ -109,12 +143,24 @@ def append(
         request_id=ctx.request_id,
         detail=detail or {},
     )
-    salt = os.urandom(SALT_BYTES)
-    staged = Staged(subject or NOBODY_ID, record_id, ctx.at, permit.act, canonical(record), salt, veil_id)
-    staged.asker, staged.why = actor.institution, ctx.purpose
+
+
+def _stage(
+    tx: "Tx",
+    permit: "Permit",
+    subject: PersonId | None,
+    record_id: RecordId,
+    body: bytes,
+    veil_id: UUID | None,
+    salt: bytes | None = None,
+) -> None:
+    ctx = permit.context
+    staged = Staged(
+        *(subject or NOBODY_ID, record_id, ctx.at, permit.act, body, salt or os.urandom(SALT_BYTES), veil_id),
+        *(ctx.actor.institution, ctx.purpose),
+    )
     tx.staged.append(staged)
     tx.owed.discard(permit)
-    return LeafRef(record_id)
 
 
 def append_root(tx: "Tx", permit: "Permit", *, root: bytes, count: int) -> None:
@@ -134,16 +180,8 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
     commitments = [commitment(s.salt, s.body) for s in tx.staged]
     entries = ([tree_hash(commitments)] if commitments else []) + [root for root, _ in tx.roots]
     inner = [b"".join(commitments)] if len(commitments) > 1 else []
-    sealed = []
-    strangers = {s.subject for s in tx.staged if s.subject != NOBODY_ID and not seals.remembers(s.subject)}
-    if len(strangers) > 1:  # their keys in one round trip, not one for each
-        await seals.fetch(tx, strangers)
-    for staged in tx.staged:
-        plain = staged.salt + staged.body
-        if staged.subject == NOBODY_ID:
-            sealed.append(seals.seal_with_room_key(LABEL, plain))
-        else:
-            sealed.append(await seals.seal(tx, staged.subject, plain, LABEL))
+    keys = await seals.keys_of(tx, [s.subject for s in tx.staged if s.subject != NOBODY_ID])
+    sealed = seals.seal_all(LABEL, [(keys.get(s.subject), s.salt + s.body) for s in tx.staged])
     tx.later.append(
         (
             Q.leave,

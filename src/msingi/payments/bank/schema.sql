@@ -6,7 +6,7 @@ CREATE SCHEMA IF NOT EXISTS payments;
 CREATE TABLE IF NOT EXISTS payments.merchant (
   code text PRIMARY KEY,
   account_id bigint NOT NULL,             -- personal: payment, keep 10 years after closing
-  name text NOT NULL,                     -- personal: payment, keep 10 years after closing (a trading name)
+  name text NOT NULL,                     -- personal: payment, keep 10 years after closing (in clear: the name of a shop, which everybody who pays reads)
   latin text NOT NULL,
   city text NOT NULL,
   category text NOT NULL,                 -- ISO 18245
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS payments.bill (
   account_id bigint NOT NULL,             -- personal: payment, keep 10 years
   asker bigint NOT NULL,                  -- the ledger's reference of who asks
   name text NOT NULL,                     -- personal: payment, keep 10 years (masked name, shop or institution)
-  title text NOT NULL,                    -- personal: payment, keep 10 years
+  title text NOT NULL,                    -- personal: payment, keep 10 years (in clear: part of a bill that anybody may pay)
   amount bigint NOT NULL,
   currency text NOT NULL,
   made_at timestamptz NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE IF NOT EXISTS payments.standing_order (
   name text NOT NULL,                     -- personal: payment, keep 10 years (masked, shop or institution)
   amount bigint NOT NULL,
   currency text NOT NULL,
-  reference text NOT NULL,                -- personal: payment, keep 10 years
+  reference text NOT NULL,                -- personal: payment, keep 10 years (in clear: part of the payment, as both sides and their banks read it)
   every text NOT NULL,                    -- week or month
   first_day date NOT NULL,
   last_day date,

@@ -61,6 +61,16 @@ class Dormant(Strict, frozen=True, kw_only=True):
     own_credits: list[str]
 
 
+class SeizureLaw(Strict, frozen=True, kw_only=True):
+    """What the law says of orders over a part of somebody's money: what stays free of each account whatever is ordered
+    (minor units), how many days an order may last, and where it is contested, in the country's languages."""
+
+    law: Text
+    protected_minor: int
+    longest_days: int
+    contest: Text
+
+
 class Tariff(Strict, frozen=True, kw_only=True):
     """The bank of a country. `institution` keeps the accounts and earns the fees; `qr_domain` names the scheme in
     square codes; `categories` are the kinds of shops by their ISO 18245 code. `teller_alone_minor` is what a teller
@@ -72,6 +82,7 @@ class Tariff(Strict, frozen=True, kw_only=True):
     agents: Agents
     shared: Shared
     dormant: Dormant | None = None
+    seizure: SeizureLaw | None = None
     teller_alone_minor: int = 0
 
 
@@ -110,7 +121,7 @@ def read(profile: Profile) -> Tariff:
         faults.append("teller_alone_minor: not below zero")
     if shared.guardian_day_minor < 0:
         faults.append("shared.guardian_day_minor: not below zero")
-    faults += _dormant_faults(tariff, profile)
+    faults += _dormant_faults(tariff, profile) + _seizure_faults(tariff, profile)
     if faults:
         raise TariffWrong([f"bank.toml: {fault}" for fault in faults])
     return tariff
@@ -129,6 +140,18 @@ def _dormant_faults(tariff: Tariff, profile: Profile) -> list[str]:
     if not 1 <= law.warn_days <= 28 * law.after_months:
         faults.append("dormant.warn_days: at least a day, and shorter than after_months")
     return faults + [f"dormant.law: lacks the language {lang}" for lang in profile.languages if lang not in law.law]
+
+
+def _seizure_faults(tariff: Tariff, profile: Profile) -> list[str]:
+    law = tariff.seizure
+    if law is None:
+        return []
+    faults = [] if law.protected_minor >= 0 else ["seizure.protected_minor: not below zero"]
+    if not 1 <= law.longest_days <= 390:
+        faults.append("seizure.longest_days: 1 to 390")
+    for name, text in (("law", law.law), ("contest", law.contest)):
+        faults += [f"seizure.{name}: lacks the language {lang}" for lang in profile.languages if lang not in text]
+    return faults
 
 
 def _agent_faults(tariff: Tariff) -> list[str]:

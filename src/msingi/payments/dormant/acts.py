@@ -114,7 +114,7 @@ async def claim(stack: Stack, ctx: Context, number: str) -> int:
             await handing.count_claim(tx, account, transfer, left)
             case_id = ledger.transfer_id(f"claim/{transfer}", str(kept["claimed"]))
             values = case_id, account, "owner", transfer, account, left, kept["currency"], "", str(ctx.actor.kind)
-            await store.add_case(tx, *values, ctx.at, "paying")
+            await store.add_case(tx, stack.seal, *values, ctx.at, "paying")
             found = await store.case(tx, ledger.shard_of(account), case_id)
             assert found is not None
             cases.append(found)
@@ -144,7 +144,9 @@ async def propose_waking(stack: Stack, ctx: Context, number: str, reason: str) -
         if row is None or row["state"] != State.DORMANT:
             raise NotAsleep()
         by = _official(ctx)
-        await store.add_case(tx, case_id, account, "wake", None, 0, 0, row["currency"], said, by, ctx.at, "open")
+        await store.add_case(
+            tx, stack.seal, case_id, account, "wake", None, 0, 0, row["currency"], said, by, ctx.at, "open"
+        )
         await _tell_owners(tx, permit, account, {"what": "waking proposed", "why": said})
     return str(case_id)
 
@@ -170,7 +172,7 @@ async def propose_heir(stack: Stack, ctx: Context, order: HeirOrder) -> str:
         if not enough or heir["currency"] != enough[0]["currency"]:
             raise NothingUnclaimed()
         values = case_id, account, "heir", store.plain(enough[0]["transfer_id"]), credit, order.amount_minor
-        await store.add_case(tx, *values, heir["currency"], said, by, ctx.at, "open")
+        await store.add_case(tx, stack.seal, *values, heir["currency"], said, by, ctx.at, "open")
         await _tell_owners(tx, permit, account, {"what": "payment to an heir proposed", "why": said})
     return str(case_id)
 
@@ -187,14 +189,15 @@ async def cases(stack: Stack, ctx: Context) -> list[SleeperCase]:
     async with stack.db.transaction(permit) as tx:
         rows = await store.open_cases(tx, MOST_CASES)
         log.append(tx, permit, detail={"what": "cases of accounts that sleep", "count": len(rows)})
-    return [_case(row) for row in rows if row["state"] == "open"]
+    return [_case(stack, row) for row in rows if row["state"] == "open"]
 
 
-def _case(row: Row) -> SleeperCase:
+def _case(stack: Stack, row: Row) -> SleeperCase:
+    said = stack.seal.unseal_with_room_key(store.REASON, bytes(row["reason"])).decode()
     return SleeperCase(
         case_id=str(row["case_id"]), what=What(row["what"]), account=ledger.number_of(row["account_id"]),
         amount_minor=row["amount"], currency=row["currency"],
-        to=ledger.number_of(row["credit"]) if row["credit"] else "", reason=row["reason"], asked_by=row["asked_by"],
+        to=ledger.number_of(row["credit"]) if row["credit"] else "", reason=said, asked_by=row["asked_by"],
         asked_at=row["asked_at"], state=row["state"], decided_by=row["decided_by"],
     )  # fmt: skip
 
@@ -229,7 +232,7 @@ async def decide(stack: Stack, ctx: Context, case_id: str, *, agrees: bool) -> S
         assert decided is not None
     if state == "paying":
         await handing.pay_claim(stack, law, decided)
-    return _case(decided)
+    return _case(stack, decided)
 
 
 async def _open_case(stack: Stack, tx: Tx, case_id: UUID) -> Row:

@@ -1,33 +1,19 @@
 """What happens to dormant accounts by itself: the law is followed each hour, so that no day is missed."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
-from msingi.kernel import crossing
-from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
+from msingi.payments import rounds
 from msingi.payments.dormant import daily
 
-logger = logging.getLogger("msingi.payments")
 LOOK_S = 3600.0
 FIRST_S = 30.0
 
 
-async def follow_the_law(stack: Stack) -> None:
-    """For ever: do what is due. Whatever breaks, the next look goes on where it broke."""
-    await asyncio.sleep(FIRST_S)
-    while True:
-        done = 0
-        try:
-            if not crossing.elsewhere(stack, "payments"):
-                done = await daily.run(stack)
-        except (Outage, Refusal) as later:
-            logger.warning("dormant accounts wait: %s", later)
-        except Exception:
-            logger.exception("dormant accounts could not be followed")
-        await asyncio.sleep(0.1 if done else LOOK_S)
+async def follow_the_law(stack: Stack) -> int:
+    """Do what is due by the law of dormant accounts. Whatever breaks, the next look goes on where it broke."""
+    return await daily.run(stack)
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {}
-loops = [follow_the_law]
+loops = [rounds.for_ever("dormant accounts", follow_the_law, LOOK_S, soon_s=0.1, first_s=FIRST_S)]

@@ -7,10 +7,12 @@ from uuid import UUID
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 from msingi.payments.dormant.rules import Step
 from msingi.payments.rules import shard_of
 
 Q = sql.load(__name__)
+REASON = "payments.dormant.reason"
 
 
 def plain(found: UUID) -> UUID:
@@ -177,11 +179,12 @@ async def trust_account(tx: Tx, institution: str, currency: str) -> int | None:
 
 
 async def add_case(
-    tx: Tx, case_id: UUID, account: int, what: str, unclaimed: UUID | None, credit: int, amount: int, currency: str,
-    reason: str, by: str, at: datetime, state: str,
+    tx: Tx, seals: Seals, case_id: UUID, account: int, what: str, unclaimed: UUID | None, credit: int, amount: int,
+    currency: str, reason: str, by: str, at: datetime, state: str,
 ) -> None:  # fmt: skip
     """Keep a proposal or a claim; nothing happens if there is one with this id."""
-    values = unclaimed, credit, amount, currency, reason, by, at, state
+    sealed = seals.seal_with_room_key(REASON, reason.encode())
+    values = unclaimed, credit, amount, currency, sealed, by, at, state
     await tx.do(Q.add_case, shard_of(account), case_id, account, what, *values)
 
 

@@ -1,16 +1,11 @@
 """What fees do by themselves: stand beside the ledger's door from the start, and settle what broke off."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
-from msingi.kernel import crossing
-from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import charges
+from msingi.payments import charges, rounds
 from msingi.payments.fees.taking import Taking
 
-logger = logging.getLogger("msingi.payments")
 LOOK_S = 300.0
 
 
@@ -19,20 +14,13 @@ async def stand_beside(stack: Stack) -> None:
     stack.local[charges.KEY] = Taking(stack)
 
 
-async def mend_for_ever(stack: Stack) -> None:
-    """For ever: settle fees whose payment broke off, and give back what is owed."""
-    while True:
-        await asyncio.sleep(LOOK_S)
-        try:
-            known = charges.of(stack)
-            if isinstance(known, Taking) and not crossing.elsewhere(stack, "payments"):
-                await known.mend()
-        except (Outage, Refusal) as later:
-            logger.warning("fees wait: %s", later)
-        except Exception:
-            logger.exception("fees could not be settled")
+async def mend(stack: Stack) -> None:
+    """Settle fees whose payment broke off, and give back what is owed."""
+    known = charges.of(stack)
+    if isinstance(known, Taking):
+        await known.mend()
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {}
-loops = [mend_for_ever]
+loops = [rounds.for_ever("fees", mend, LOOK_S, first_s=LOOK_S)]
 starts = [stand_beside]

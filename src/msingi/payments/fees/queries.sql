@@ -3,6 +3,10 @@
 SELECT account_id FROM payments.product_account
 WHERE account_id > 0 AND product = ANY ($1::text[]) AND asked_at >= $2
 
+-- name: opened
+-- The index that the next account of each shard will have.
+SELECT shard, next_index FROM payments.numbering
+
 -- name: product_of
 -- The product of an account.
 SELECT product FROM payments.product_account WHERE account_id = $1

@@ -18,6 +18,11 @@ async def charged_accounts(tx: Tx, products: Sequence[str], since: datetime) -> 
     return [row["account_id"] for row in await tx.rows(Q.charged_accounts, list(products), since)]
 
 
+async def opened(tx: Tx) -> dict[int, int]:
+    """The index that the next account of each shard in this database will have."""
+    return {row["shard"]: row["next_index"] for row in await tx.rows(Q.opened)}
+
+
 async def product_of(tx: Tx, account: int) -> str | None:
     """The product of an account."""
     return await tx.value(Q.product_of, account)

@@ -67,15 +67,24 @@ class Taking:
         self._products = [one.code for one in charging if not one.standard]
         self._everybody = any(one.standard for one in charging)
         self._any, self._learning = bool(charging), asyncio.Lock()
+        self._opened: dict[int, int] = {}  # how many accounts each shard had when it was last asked
+        self._old: dict[int, int] = {}  # and the time before: whoever is younger is asked about, payment by payment
 
     def concerned(self, order: Order, agreed_minor: int | None) -> bool:
         """Whether a payment may cost something: its account is known to, its payer was told so, or it is time to ask
         again which accounts do."""
         if not self._any or order.code not in KINDS or order.kind != Movement.POST:
             return False
-        if agreed_minor is not None or self._everybody or order.debit in self._known:
+        if self._may_charge(order, agreed_minor):
             return True
         return clock.now() - self._loaded > KNOWN_FOR
+
+    def _may_charge(self, order: Order, agreed_minor: int | None) -> bool:
+        """Whether the database is to be asked what a payment costs. An account that was opened since this memory was
+        last but once renewed may have got its product in another program."""
+        if agreed_minor is not None or self._everybody or order.debit in self._known:
+            return True
+        return ledger_rules.index_of(order.debit) >= self._old.get(ledger_rules.shard_of(order.debit), 0)
 
     async def _learn(self) -> None:
         """Which accounts have products that charge payments. Whoever comes while it is being asked waits for it."""
@@ -84,17 +93,21 @@ class Taking:
             if now - self._loaded <= KNOWN_FOR:
                 return
             permit = _permit()
+            opened: dict[int, int] = {}
+            for home in homes.databases(self._stack):  # before the accounts are looked up: none slips between
+                async with home.db.reading("payments") as near:
+                    opened |= await store.opened(near)
             async with self._stack.db.transaction(permit) as tx:
                 found = await store.charged_accounts(tx, self._products, self._loaded - OVERLAP)
                 log.append(tx, permit, detail={"what": "accounts that pay fees", "count": len(found)})
             self._known.update(found)
-            self._loaded = now
+            self._old, self._opened, self._loaded = self._opened or opened, opened, now
 
     async def pay(self, order: Order, agreed_minor: int | None) -> Ending:
         """Post a payment together with what it costs. Raises FeeChanged, BankNotOpen."""
         await self._learn()
         due = None
-        if agreed_minor is not None or self._everybody or order.debit in self._known:
+        if self._may_charge(order, agreed_minor):
             due = await self.fix(order, order.debit, KINDS[order.code], agreed_minor)
         if due is None or not due.fee:
             (ending,) = await ledger.post(self._stack, (order,))

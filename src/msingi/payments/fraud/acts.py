@@ -50,7 +50,7 @@ async def stopped_payments(stack: Stack, ctx: Context, *, before: str = "", limi
     person, place = parties.person_of(ctx), cursor(before)
     permit = policy.decide(ctx, "payments.see-stopped", person)
     async with stack.db.transaction(permit) as tx:
-        found = await store.stops(tx, person, place, limit + 1)
+        found = await store.stops(tx, stack.seal, person, place, limit + 1)
         log.append(tx, permit, subject=person, detail={"what": "stopped payments", "count": min(len(found), limit)})
     last = found[limit - 1] if len(found) > limit else None
     return StoppedPage(found[:limit], f"{last.at.isoformat()}|{last.stop_id}" if last else None)
@@ -66,7 +66,7 @@ async def stopped_payment(stack: Stack, ctx: Context, stop_id: str) -> Stopped:
         log.append(tx, permit, subject=person, detail={"what": "stopped payment"})
     if row is None:
         raise NoSuchStop()
-    return store.shown(row)
+    return store.shown(stack.seal, row)
 
 
 @crossing("payments", "portal")
@@ -96,7 +96,7 @@ async def contest(stack: Stack, ctx: Context, stop_id: str, text: str) -> Stoppe
         log.append(tx, permit, subject=person, detail={"what": "stopped payment contested"})
         row = await store.stop(tx, person, wanted)
     assert row is not None
-    return store.shown(row)
+    return store.shown(stack.seal, row)
 
 
 async def write(stack: Stack, tx: Tx, case_id: UUID, person: PersonId, at: datetime, author: str, text: str) -> None:

@@ -123,7 +123,7 @@ async def write(stack: Stack, ctx: Context, case_id: str, text: str, *, to_payer
         if to_payer:
             if held.stop_id is None or (held.told == QUIET and held.case.kind != "contest"):
                 raise NotYourStep(state=held.case.state.value)
-            await store.say_to_payer(tx, held.person_id, held.stop_id, said)
+            await store.say_to_payer(tx, stack.seal, held.person_id, held.stop_id, said)
         await acts.write(stack, tx, held.case.case_id, held.person_id, ctx.at, ctx.actor.name or ctx.actor.id, said)
         log.append(tx, permit, detail={"what": "note", "case": held.case.reference, "asked": to_payer})
 
@@ -144,7 +144,7 @@ async def clear(stack: Stack, ctx: Context, case_id: str, text: str, to_payer: s
         if held.stop_id is not None:
             until = ctx.at + timedelta(hours=book.pass_hours if book else 1)
             words = rules.check_words(to_payer, "to_payer") if to_payer.strip() else ""
-            await store.end_stop(tx, held.person_id, held.stop_id, State.ALLOWED, until, words)
+            await store.end_stop(tx, stack.seal, held.person_id, held.stop_id, State.ALLOWED, until, words)
         if held.case.kind == "sanctions":
             await store.look_away(tx, held.person_id, "sanctions")
         log.append(tx, permit, detail={"what": "case cleared", "case": held.case.reference})
@@ -185,7 +185,7 @@ async def confirm(stack: Stack, ctx: Context, case_id: str) -> None:
         held = await _held(tx, ctx, case_id)
         await _step(stack, tx, ctx, held, "confirm", "")
         if held.stop_id is not None:
-            await store.end_stop(tx, held.person_id, held.stop_id, State.REFUSED, None, "")
+            await store.end_stop(tx, stack.seal, held.person_id, held.stop_id, State.REFUSED, None, "")
         sealed = await store.notes(tx, held.case.case_id)
         found = [stack.seal.unseal_with_room_key(acts.NOTE, raw).decode() for _, who, raw in sealed if who]
         subject = stack.pseudonym.of(goaml.UNIT, held.person_id)

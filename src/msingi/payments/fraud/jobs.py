@@ -1,6 +1,5 @@
 """What the fraud desk does by itself: puts the watch at the gate, hears of devices and recoveries, compares lists."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -8,10 +7,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from msingi.kernel import clock, crossing, log, policy
-from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import gate, parties
+from msingi.payments import gate, parties, rounds
 from msingi.payments.book import micros
 from msingi.payments.fraud import rulebook, sanctions, store, watch
 from msingi.payments.fraud.stopping import job
@@ -69,23 +67,15 @@ async def begin(stack: Stack) -> None:
 
 
 async def keep_watching(stack: Stack) -> None:
-    """For ever: take over whom other programs of this stack watch, and forget those whose time is over."""
-    while True:
-        await asyncio.sleep(LOOK_S)
-        try:
-            if not crossing.elsewhere(stack, "payments"):
-                await watch.reload(stack)
-                while await sanctions.compare(stack):
-                    pass
-        except (Outage, Refusal) as later:
-            logger.warning("the fraud desk waits: %s", later)
-        except Exception:
-            logger.exception("the fraud desk could not look")
+    """Take over whom other programs of this stack watch, and forget those whose time is over."""
+    await watch.reload(stack)
+    while await sanctions.compare(stack):
+        pass
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
     "signin.recovered": on_recovered,
     "signin.device-added": on_device,
 }
-loops = [keep_watching]
+loops = [rounds.for_ever("the fraud desk", keep_watching, LOOK_S, first_s=LOOK_S)]
 starts = [begin]

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS payments.stopped_payment (
   case_id uuid,
   due_at timestamptz,
   until timestamptz,                      -- until when an allowed payment may be sent again
-  said text NOT NULL DEFAULT '',          -- personal: fraud-prevention, keep 5 years (the desk's words to the payer)
+  said bytea NOT NULL DEFAULT '',         -- personal: fraud-prevention, keep 5 years (sealed: the desk's words to the payer)
   PRIMARY KEY (person_id, stop_id)
 );
 SELECT kernel.wall('payments', 'stopped_payment', 'person_id');
@@ -75,7 +75,7 @@ SELECT kernel.wall_append_only('payments', 'fraud_report', 'person_id');
 -- distributed by person_id
 CREATE TABLE IF NOT EXISTS payments.fraud_watch (
   person_id uuid NOT NULL,                -- personal: fraud-prevention, keep until then
-  why text NOT NULL,                      -- personal: fraud-prevention, keep until then
+  why text NOT NULL,                      -- personal: fraud-prevention, keep until then (a code: device, recovery, sanctions)
   since timestamptz NOT NULL,
   until timestamptz,
   PRIMARY KEY (person_id, why)

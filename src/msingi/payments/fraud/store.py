@@ -10,11 +10,13 @@ from msgspec import Struct
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 from msingi.payments.book import micros
 from msingi.payments.fraud.model import Came, Case, CaseState, Counts, Movement, Paid, State, Stopped
 from msingi.payments.rules import masked_number, number_of, shard_of
 
 Q = sql.load(__name__)
+SAID = "payments.fraud.said"
 
 
 class Stop(Struct, frozen=True, kw_only=True):
@@ -111,13 +113,15 @@ async def use_pass(tx: Tx, person_id: PersonId, at: datetime, order: Any) -> boo
     return await tx.do(Q.use_pass, person_id, at, *wanted) == 1
 
 
-async def stops(tx: Tx, person_id: PersonId, before: tuple[datetime, UUID] | None, limit: int) -> list[Stopped]:
+async def stops(
+    tx: Tx, seals: Seals, person_id: PersonId, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Stopped]:
     """A page of somebody's stopped payments."""
     at, last = before or (None, None)
-    return [shown(row) for row in await tx.rows(Q.stops, person_id, at, last, limit)]
+    return [shown(seals, row) for row in await tx.rows(Q.stops, person_id, at, last, limit)]
 
 
-def shown(row: Row) -> Stopped:
+def shown(seals: Seals, row: Row) -> Stopped:
     """A stopped payment as its payer sees it."""
     return Stopped(
         stop_id=str(row["stop_id"]),
@@ -129,7 +133,7 @@ def shown(row: Row) -> Stopped:
         state=State(row["state"]),
         due_at=row["due_at"],
         until=row["until"],
-        said=row["said"],
+        said=seals.unseal_with_room_key(SAID, bytes(row["said"])).decode() if row["said"] else "",
     )
 
 
@@ -138,14 +142,17 @@ async def under_check(tx: Tx, person_id: PersonId, stop_id: UUID, case_id: UUID,
     await tx.do(Q.under_check, person_id, stop_id, case_id, due_at)
 
 
-async def say_to_payer(tx: Tx, person_id: PersonId, stop_id: UUID, words: str) -> None:
+async def say_to_payer(tx: Tx, seals: Seals, person_id: PersonId, stop_id: UUID, words: str) -> None:
     """The desk's words to the payer."""
-    await tx.do(Q.say_to_payer, person_id, stop_id, words)
+    await tx.do(Q.say_to_payer, person_id, stop_id, seals.seal_with_room_key(SAID, words.encode()))
 
 
-async def end_stop(tx: Tx, person_id: PersonId, stop_id: UUID, state: State, until: datetime | None, said: str) -> None:
+async def end_stop(
+    tx: Tx, seals: Seals, person_id: PersonId, stop_id: UUID, state: State, until: datetime | None, said: str
+) -> None:
     """What an officer decided about a stopped payment."""
-    await tx.do(Q.end_stop, person_id, stop_id, state.value, until, said)
+    sealed = seals.seal_with_room_key(SAID, said.encode()) if said else b""
+    await tx.do(Q.end_stop, person_id, stop_id, state.value, until, sealed)
 
 
 async def add_case(

@@ -37,7 +37,7 @@ async def propose_payout(stack: Stack, ctx: Context, order: PayOut) -> Proposal:
     whom = await standing.payee_of(stack, ctx, order.payee) if order.kind == payout.EXPENSE else None
     permit = policy.decide(ctx, "payments.propose-payout", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        _, group, signers, members, mine = await pot.begun(tx, order.body_id, me)
+        _, group, signers, members, mine = await pot.begun(stack, tx, order.body_id, me)
         member = members.get(order.place) if order.place else mine
         own_loan = order.kind == payout.LOAN and member is mine
         if member is None or not (own_loan or rules.may_act(signers, me)):
@@ -45,7 +45,7 @@ async def propose_payout(stack: Stack, ctx: Context, order: PayOut) -> Proposal:
         if group.state != "open" or group.pot is None or group.social_account is None:
             raise GroupNotOpen(state=group.state)
         if order.kind == payout.LOAN:
-            await _check_loan(tx, group, member, order.amount_minor)
+            await _check_loan(stack, tx, group, member, order.amount_minor)
         if whom is None:
             wallets = await accounts.default_wallets(tx, [member.person_id])
             if member.person_id not in wallets:
@@ -62,10 +62,10 @@ async def propose_payout(stack: Stack, ctx: Context, order: PayOut) -> Proposal:
     return await signing.keep(stack, ctx, permit, kept, signers)
 
 
-async def _check_loan(tx: store.Tx, group: KeptGroup, member: KeptMember, amount: int) -> None:
+async def _check_loan(stack: Stack, tx: store.Tx, group: KeptGroup, member: KeptMember, amount: int) -> None:
     """Raises AgainstConstitution above the agreed multiple of the own shares, what is lent already counted."""
     saved = (await store_pot.sums(tx, group)).get(member.person_id, {}).get("share", (0, 0))[0]
-    lent = sum(d.lent for d in await store_pot.debts(tx, group.body_id) if d.person_id == member.person_id)
+    lent = sum(d.lent for d in await store_pot.debts(tx, stack.seal, group.body_id) if d.person_id == member.person_id)
     most = rules.most_lent(saved, group.loan_times) - lent
     if amount > most:
         raise AgainstConstitution(rule="loan-times", most_minor=max(0, most))
@@ -81,7 +81,7 @@ async def propose_share_out(stack: Stack, ctx: Context, key: str, body_id: str) 
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.propose-payout", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        _, group, signers, members, mine = await pot.begun(tx, body_id, me)
+        _, group, signers, members, mine = await pot.begun(stack, tx, body_id, me)
         if not rules.may_act(signers, me):
             raise NoSuchGroup()
         if group.state != "open" or group.pot is None or group.social_account is None:

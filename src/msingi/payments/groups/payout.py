@@ -55,25 +55,25 @@ async def _planned(stack: Stack, ctx: Context, permit: Permit, kept: Kept) -> li
         group = await store_pot.group(tx, kept.body_id)
         if group is None or group.pot is None or group.social_account is None:
             raise GroupNotOpen(state="forming")
-        planned = await store_pot.payouts(tx, kept.body_id, _plan_id(kept))
+        planned = await store_pot.payouts(tx, stack.seal, kept.body_id, _plan_id(kept))
         if not planned:
             if not await is_settled(stack, permit, tx, group, ctx):
                 raise GroupNotOpen(state="contribution-under-way")
             pot = await balance(stack, permit, tx, group.pot)
             social = await balance(stack, permit, tx, group.social_account)
-            planned = await _plan(tx, group, pot, social)
-            await store_pot.add_payouts(tx, kept.body_id, _plan_id(kept), planned)
+            planned = await _plan(stack, tx, group, pot, social)
+            await store_pot.add_payouts(tx, stack.seal, kept.body_id, _plan_id(kept), planned)
             await store_pot.set_group(tx, kept.body_id, "sharing")
         log.append(tx, permit, detail={"what": "share-out planned", "count": len(planned)})
     return planned
 
 
-async def _plan(tx: store.Tx, group: KeptGroup, pot: int, social: int) -> list[Payout]:
+async def _plan(stack: Stack, tx: store.Tx, group: KeptGroup, pot: int, social: int) -> list[Payout]:
     """The pot in proportion to shares, less debts; the social fund in equal parts to those who belong to the group."""
     assert group.pot is not None and group.social_account is not None
-    members = await store_pot.members(tx, group.body_id)
+    members = await store_pot.members(tx, stack.seal, group.body_id)
     sums = await store_pot.sums(tx, group)
-    owed = _owed(await store_pot.debts(tx, group.body_id))
+    owed = _owed(await store_pot.debts(tx, stack.seal, group.body_id))
     shares = [sums.get(m.person_id, {}).get("share", (0, 0))[1] for m in members]
     gets = rules.share_out(pot, shares, [owed.get(m.person_id, 0) for m in members])
     for member, part in zip(members, gets, strict=True):
@@ -139,9 +139,8 @@ async def paid(tx: store.Tx, kept: Kept, posted: list[Order], ctx: Context, stac
     if kept.effect == SHARE_OUT:
         await _shared(tx, group, kept, posted, ctx, stack)
         return
-    member = (
-        PersonId(kept.member) if kept.member is not None else (await store_pot.members(tx, kept.body_id))[0].person_id
-    )
+    first = (await store_pot.members(tx, stack.seal, kept.body_id))[0].person_id
+    member = PersonId(kept.member) if kept.member is not None else first
     await store_pot.add_entry(tx, group, posted[0].id, member, kept.effect, -kept.amount, ctx.at)
     await store_pot.post_entries(tx, kept.body_id, [posted[0].id])
     if kept.effect == LOAN:
@@ -150,16 +149,16 @@ async def paid(tx: store.Tx, kept: Kept, posted: list[Order], ctx: Context, stac
             owed=kept.amount + rules.interest(kept.amount, group.interest_permille),
             due=today(stack) + timedelta(days=group.loan_days),
         )  # fmt: skip
-        await store_pot.add_debt(tx, group, debt, ctx.at)
+        await store_pot.add_debt(tx, stack.seal, group, debt, ctx.at)
 
 
 async def _shared(tx: store.Tx, group: KeptGroup, kept: Kept, posted: list[Order], ctx: Context, stack: Stack) -> None:
     """The cycle is shared out: what was owed is set off, and the next cycle begins."""
-    planned = await store_pot.payouts(tx, kept.body_id, _plan_id(kept))
+    planned = await store_pot.payouts(tx, stack.seal, kept.body_id, _plan_id(kept))
     for payout, order in zip(planned, posted, strict=True):
         await store_pot.add_entry(tx, group, order.id, payout.person_id, SHARE_OUT, -payout.amount, ctx.at)
     await store_pot.post_entries(tx, kept.body_id, [order.id for order in posted])
-    for debt in await store_pot.debts(tx, kept.body_id):
+    for debt in await store_pot.debts(tx, stack.seal, kept.body_id):
         left, person = debt.owed - debt.paid, debt.person_id
         off, back = (ledger_rules.transfer_id(f"set-off/{kept.proposal_id}/{way}", str(debt.debt_id)) for way in "io")
         await store_pot.add_entry(tx, group, off, person, "repayment", left, ctx.at, about=debt.debt_id)

@@ -100,7 +100,7 @@ async def found_group(stack: Stack, ctx: Context, order: GroupOrder) -> str:
         )  # fmt: skip
         await store.add_body(tx, body, keys, ctx.at)
         await store_pot.add_group(tx, body_id, order, body.currency, day)
-        await store_pot.add_members(tx, body_id, members)
+        await store_pot.add_members(tx, stack.seal, body_id, members)
         for person in people:
             log.append(tx, permit, subject=person, detail={"what": "named in a savings group"})
         await once.settle(tx, "payments", scope, msgspec.json.encode(str(body_id)))
@@ -108,7 +108,7 @@ async def found_group(stack: Stack, ctx: Context, order: GroupOrder) -> str:
 
 
 async def begun(
-    tx: store.Tx, body_id: str, me: PersonId, *, hold: bool = False
+    stack: Stack, tx: store.Tx, body_id: str, me: PersonId, *, hold: bool = False
 ) -> tuple[Body, KeptGroup, list[Signer], dict[int, KeptMember], KeptMember]:
     """A group of the actor's: its body, constitution, keys, members by place, and the actor's own entry.
 
@@ -119,7 +119,7 @@ async def begun(
     except ValueError:
         raise NoSuchGroup() from None
     body, group = await store.body(tx, wanted, hold=hold), await store_pot.group(tx, wanted)
-    members = {m.place: m for m in await store_pot.members(tx, wanted)}
+    members = {m.place: m for m in await store_pot.members(tx, stack.seal, wanted)}
     mine = next((m for m in members.values() if m.person_id == me and m.state != "left"), None)
     if body is None or group is None or mine is None:
         raise NoSuchGroup()
@@ -135,7 +135,7 @@ async def answer_group(stack: Stack, ctx: Context, body_id: str, accept: bool) -
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.answer-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        body, _, signers, members, mine = await begun(tx, body_id, me, hold=True)
+        body, _, signers, members, mine = await begun(stack, tx, body_id, me, hold=True)
         key = next((s for s in signers if s.person_id == me), None)
         if mine.state != "invited" or (body.state == "inviting" and body.lapses_at <= ctx.at):
             raise InvitationEnded()
@@ -170,7 +170,7 @@ async def contribute(stack: Stack, ctx: Context, order: Contribution) -> int:
     purse = await wallet_of(stack, ctx)
     permit = policy.decide(ctx, "payments.know-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        body, group, _, members, mine = await begun(tx, order.body_id, me, hold=True)
+        body, group, _, members, mine = await begun(stack, tx, order.body_id, me, hold=True)
         member = members.get(order.place) if order.place else mine
         if member is None or member.state == "left":
             raise NoSuchGroup()
@@ -243,7 +243,7 @@ async def repay(stack: Stack, ctx: Context, key: str, body_id: str, debt_id: str
     purse = await wallet_of(stack, ctx)
     permit = policy.decide(ctx, "payments.know-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        _, group, _, members, _ = await begun(tx, body_id, me, hold=True)
+        _, group, _, members, _ = await begun(stack, tx, body_id, me, hold=True)
         if group.state != "open" or group.pot is None:
             raise GroupNotOpen(state=group.state)
         by = who.by(f"group/{group.body_id}")
@@ -252,7 +252,7 @@ async def repay(stack: Stack, ctx: Context, key: str, body_id: str, debt_id: str
         )
         owner = await store_pot.person_of_entry(tx, group.body_id, paid.id)
         if owner is None:
-            debts = await store_pot.debts(tx, group.body_id)
+            debts = await store_pot.debts(tx, stack.seal, group.body_id)
             debt = next((d for d in debts if str(d.debt_id) == debt_id and d.owed - d.paid >= amount_minor), None)
             if debt is None:
                 raise NoSuchDebt()
@@ -275,7 +275,7 @@ async def fine_member(
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.keep-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        body, group, signers, members, _ = await begun(tx, body_id, me, hold=True)
+        body, group, signers, members, _ = await begun(stack, tx, body_id, me, hold=True)
         if not rules.may_act(signers, me) or place not in members:
             raise NoSuchGroup()
         debt = KeptDebt(
@@ -283,7 +283,7 @@ async def fine_member(
             kind="fine", lent=0, owed=amount_minor, why=why.strip(), paid=0,
             due=today(stack) + timedelta(days=FINE_DAYS),
         )  # fmt: skip
-        await store_pot.add_debt(tx, group, debt, ctx.at)
+        await store_pot.add_debt(tx, stack.seal, group, debt, ctx.at)
         log.append(tx, permit, subject=debt.person_id, detail={"what": "fine of a savings group", "why": why})
 
 
@@ -298,11 +298,11 @@ async def record_meeting(stack: Stack, ctx: Context, key: str, body_id: str, tol
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.keep-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        body, _, signers, members, _ = await begun(tx, body_id, me)
+        body, _, signers, members, _ = await begun(stack, tx, body_id, me)
         if not rules.may_act(signers, me):
             raise NoSuchGroup()
         if not set(told.present) <= set(members) or told.held_on > today(stack):
             raise Malformed("Name members by their places, and a day that has come.", field="present", rule="members")
         meeting_id = ledger_rules.transfer_id(f"meeting/{body.body_id}/{me}", key)
-        await store_pot.add_meeting(tx, body.body_id, meeting_id, told, me, ctx.at)
+        await store_pot.add_meeting(tx, stack.seal, body.body_id, meeting_id, told, me, ctx.at)
         log.append(tx, permit, subject=me, detail={"what": "record of a meeting", "present": len(told.present)})

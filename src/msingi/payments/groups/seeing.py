@@ -31,12 +31,12 @@ async def see_group(stack: Stack, ctx: Context, body_id: str) -> Group:
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.know-group", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        body, group, signers, members, mine = await pot.begun(tx, body_id, me)
+        body, group, signers, members, mine = await pot.begun(stack, tx, body_id, me)
         await payout.is_settled(stack, permit, tx, group, ctx)
-        debts = await store_pot.debts(tx, group.body_id)
+        debts = await store_pot.debts(tx, stack.seal, group.body_id)
         sums = await store_pot.sums(tx, group)
         lines = await store_pot.entries(tx, group.body_id, ctx.at + timedelta(days=1), LINES)
-        meetings = await store_pot.meetings(tx, group.body_id)
+        meetings = await store_pot.meetings(tx, stack.seal, group.body_id)
         kept = await store.proposals(tx, [group.body_id], LINES)
         signed = await store.signatures(tx, kept)
         held = [

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 from msingi.payments.groups.model import GroupOrder, KeptDebt, KeptGroup, KeptMember, Meeting, Payout
 from msingi.payments.groups.store import parts
 
 Q = sql.load(__name__)
+LABEL = "payments.group"
 
 
 async def add_group(tx: Tx, body_id: UUID, order: GroupOrder, currency: str, began_on: date) -> None:
@@ -20,10 +23,27 @@ async def add_group(tx: Tx, body_id: UUID, order: GroupOrder, currency: str, beg
     await tx.do(Q.add_group, body_id, o.name.strip(), *money, currency, began_on, o.ends_on)
 
 
-async def add_members(tx: Tx, body_id: UUID, members: Sequence[KeptMember]) -> None:
+def _closed(seals: Seals, text: str) -> bytes:
+    """Words of a group, which its members read, sealed for the room."""
+    return seals.seal_with_room_key(LABEL, text.encode())
+
+
+def _opened(seals: Seals, sealed: bytes) -> str:
+    return seals.unseal_with_room_key(LABEL, bytes(sealed)).decode()
+
+
+def _read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
+    """A row with the one column that is sealed opened."""
+    found = parts(row)
+    found[column] = _opened(seals, row[column])
+    return found
+
+
+async def add_members(tx: Tx, seals: Seals, body_id: UUID, members: Sequence[KeptMember]) -> None:
     """Name the members of a group."""
     columns = [m.person_id for m in members], [m.place for m in members]
-    await tx.do(Q.add_members, body_id, *columns, [m.name for m in members], [m.state for m in members])
+    names = [_closed(seals, m.name) for m in members]
+    await tx.do(Q.add_members, body_id, *columns, names, [m.state for m in members])
 
 
 async def group(tx: Tx, body_id: UUID) -> KeptGroup | None:
@@ -52,9 +72,10 @@ async def next_cycle(tx: Tx, body_id: UUID, cycle: int, today: date) -> None:
     await tx.do(Q.next_cycle, body_id, cycle, today)
 
 
-async def members(tx: Tx, body_id: UUID) -> list[KeptMember]:
+async def members(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptMember]:
     """The members of a group by place."""
-    return [KeptMember(**parts(row)) for row in await tx.rows(Q.members, body_id)]
+    rows = await tx.rows(Q.members, body_id)
+    return [KeptMember(**_read(seals, row, "name")) for row in rows]
 
 
 async def set_member(tx: Tx, body_id: UUID, person: PersonId, state: str) -> None:
@@ -112,37 +133,40 @@ async def entries(tx: Tx, body_id: UUID, before: datetime, limit: int) -> list[R
     return await tx.rows(Q.pot_entries, body_id, before, limit)
 
 
-async def add_debt(tx: Tx, group: KeptGroup, debt: KeptDebt, at: datetime) -> None:
+async def add_debt(tx: Tx, seals: Seals, group: KeptGroup, debt: KeptDebt, at: datetime) -> None:
     """A member owes the group."""
-    d = debt
-    await tx.do(
-        Q.add_debt, group.body_id, d.debt_id, d.person_id, group.cycle, d.kind, d.lent, d.owed, d.why, d.due, at
-    )
+    d, why = debt, _closed(seals, debt.why)
+    await tx.do(Q.add_debt, group.body_id, d.debt_id, d.person_id, group.cycle, d.kind, d.lent, d.owed, why, d.due, at)
 
 
-async def debts(tx: Tx, body_id: UUID) -> list[KeptDebt]:
+async def debts(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptDebt]:
     """What members owe and have not paid."""
-    return [KeptDebt(**parts(row)) for row in await tx.rows(Q.debts, body_id)]
+    rows = await tx.rows(Q.debts, body_id)
+    return [KeptDebt(**_read(seals, row, "why")) for row in rows]
 
 
-async def add_payouts(tx: Tx, body_id: UUID, proposal_id: UUID, payouts: Sequence[Payout]) -> None:
+async def add_payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID, payouts: Sequence[Payout]) -> None:
     """Who gets what; what was written first holds."""
     for p in payouts:
-        await tx.do(
-            Q.add_payout, body_id, proposal_id, p.place, p.person_id, p.account_id, p.credit, p.name, p.amount
-        )  # fmt: skip
+        name = _closed(seals, p.name)
+        await tx.do(Q.add_payout, body_id, proposal_id, p.place, p.person_id, p.account_id, p.credit, name, p.amount)
 
 
-async def payouts(tx: Tx, body_id: UUID, proposal_id: UUID) -> list[Payout]:
+async def payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID) -> list[Payout]:
     """Who gets what."""
-    return [Payout(**parts(row)) for row in await tx.rows(Q.payouts, body_id, proposal_id)]
+    rows = await tx.rows(Q.payouts, body_id, proposal_id)
+    return [Payout(**_read(seals, row, "name")) for row in rows]
 
 
-async def add_meeting(tx: Tx, body_id: UUID, meeting_id: UUID, told: Meeting, by: PersonId, at: datetime) -> None:
+async def add_meeting(
+    tx: Tx, seals: Seals, body_id: UUID, meeting_id: UUID, told: Meeting, by: PersonId, at: datetime
+) -> None:
     """Keep the record of a meeting."""
-    await tx.do(Q.add_meeting, body_id, meeting_id, told.held_on, told.present, told.note, by, at)
+    note = _closed(seals, told.note)
+    await tx.do(Q.add_meeting, body_id, meeting_id, told.held_on, told.present, note, by, at)
 
 
-async def meetings(tx: Tx, body_id: UUID) -> list[Meeting]:
+async def meetings(tx: Tx, seals: Seals, body_id: UUID) -> list[Meeting]:
     """The newest records of meetings."""
-    return [Meeting(r["held_on"], list(r["present"]), r["note"]) for r in await tx.rows(Q.meetings, body_id)]
+    rows = await tx.rows(Q.meetings, body_id)
+    return [Meeting(r["held_on"], list(r["present"]), _opened(seals, r["note"])) for r in rows]

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from msingi.kernel import crossing
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
+from msingi.payments import rounds
 from msingi.payments.programmes import preparing, store, uncollected
 
 logger = logging.getLogger("msingi.payments")
@@ -46,19 +46,13 @@ async def check_cycles(stack: Stack) -> None:
             continue
 
 
-async def look_after_payments(stack: Stack) -> None:
-    """For ever: tell people of payments that they have not collected, and send back what nobody did."""
-    while True:
-        done = 0
-        try:
-            if not crossing.elsewhere(stack, "payments"):  # the machine that runs the room does it
-                done = await uncollected.tell(stack) + await uncollected.send_back(stack)
-        except (Outage, Refusal) as later:
-            logger.warning("uncollected payments wait: %s", later)
-        except Exception:
-            logger.exception("uncollected payments could not be looked after")
-        await asyncio.sleep(1.0 if done else COLLECT_S)
+async def look_after_payments(stack: Stack) -> int:
+    """Tell people of payments that they have not collected, and send back what nobody did."""
+    return await uncollected.tell(stack) + await uncollected.send_back(stack)
 
 
 doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {"payments.cycle-opened": on_cycle_opened}
-loops = [check_cycles, look_after_payments]
+loops = [
+    check_cycles,
+    rounds.for_ever("uncollected payments", look_after_payments, COLLECT_S, soon_s=1.0),
+]

@@ -59,7 +59,7 @@ CREATE TABLE IF NOT EXISTS payments.cycle_line (
   file_id uuid NOT NULL,
   person_id uuid NOT NULL,                -- personal: social-protection, keep 10 years
   line int,                               -- none for somebody who was left out
-  why text NOT NULL DEFAULT '',           -- personal: social-protection, keep 10 years
+  why text NOT NULL DEFAULT '',           -- personal: social-protection, keep 10 years (a code: what left somebody out)
   PRIMARY KEY (file_id, person_id)
 );
 SELECT kernel.wall('payments', 'cycle_line', 'person_id');

@@ -5,23 +5,12 @@ import logging
 
 from msingi.kernel.errors import Outage, Refusal
 from msingi.kernel.stack import Stack
+from msingi.payments import rounds
 from msingi.payments.rates import converting, renewing
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 5.0
 RENEW_S = 3_600.0
-
-
-async def finish_conversions(stack: Stack) -> None:
-    """For ever: finish what was being paid, free what was held for too long."""
-    while True:
-        try:
-            await converting.finish_left(stack)
-        except Outage as outage:
-            logger.warning("conversions wait: %s", outage)
-        except Exception:
-            logger.exception("conversions could not be finished")
-        await asyncio.sleep(LOOK_S)
 
 
 async def keep_sample_rates(stack: Stack) -> None:
@@ -34,4 +23,4 @@ async def keep_sample_rates(stack: Stack) -> None:
             logger.warning("the sample's rates wait: %s", later)
 
 
-loops = [finish_conversions, keep_sample_rates]
+loops = [rounds.for_ever("conversions", converting.finish_left, LOOK_S, soon_s=LOOK_S), keep_sample_rates]

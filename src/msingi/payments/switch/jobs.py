@@ -6,6 +6,7 @@ import logging
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
+from msingi.payments import rounds
 from msingi.payments.switch import abroad, acts, house, moving, neighbour, post, roll
 
 logger = logging.getLogger("msingi.switch")
@@ -29,16 +30,9 @@ async def deliver(stack: Stack) -> None:
 
 
 async def end_overdue(stack: Stack) -> None:
-    """For ever: end reserved transfers whose time is over, and payments abroad that a stopped program left."""
-    while True:
-        try:
-            await moving.expire(stack)
-            await abroad.end_left(stack)
-        except Outage as outage:
-            logger.warning("overdue transfers wait: %s", outage)
-        except Exception:
-            logger.exception("overdue transfers could not be ended")
-        await asyncio.sleep(LOOK_S)
+    """End reserved transfers whose time is over, and payments abroad that a stopped program left."""
+    await moving.expire(stack)
+    await abroad.end_left(stack)
 
 
 async def make_hub(stack: Stack) -> None:
@@ -48,5 +42,5 @@ async def make_hub(stack: Stack) -> None:
     post.of(stack).inside = house.receive
 
 
-loops = [deliver, end_overdue, neighbour.neighbours]
+loops = [deliver, rounds.for_ever("overdue transfers", end_overdue, LOOK_S), neighbour.neighbours]
 starts = [make_hub]

@@ -37,7 +37,7 @@ async def list_passkeys(stack: Stack, ctx: Context, person_id: PersonId) -> list
     """One's passkeys, newest first."""
     permit = policy.decide(ctx, "signin.list-passkeys", person_id)
     async with stack.db.transaction(permit) as tx:
-        found = await store.passkeys(tx, person_id)
+        found = await store.passkeys(tx, stack.seal, person_id)
         log.append(tx, permit, subject=person_id, detail={"passkeys": len(found)})
     return found
 
@@ -71,7 +71,7 @@ async def add_passkey(
     )
     async with stack.db.transaction(permit) as tx:
         await signin.check_not_recovering(tx, person_id, ctx.at)
-        if not await store.put(tx, person_id, new):
+        if not await store.put(tx, stack.seal, person_id, new):
             raise PasskeyWrong(rule="a new key, and at most ten of them")
         if person is not None and person.demographics.phone:
             text = wire.say("sms_passkey", person.demographics.language or stack.profile.language, device=name)
@@ -102,7 +102,7 @@ async def prove(stack: Stack, ctx: Context, credential: str, challenge: bytes, v
     permit = policy.decide(ctx, "signin.verify-passkey", person_id)
     wrong = ""
     async with stack.db.transaction(permit) as tx:
-        known = await store.hold(tx, person_id, given.raw_id)
+        known = await store.hold(tx, stack.seal, person_id, given.raw_id)
         if known is None:
             raise PasskeyWrong(rule="a passkey that its owner has not removed")
         try:
