@@ -31,6 +31,7 @@ COMMANDS = {
         "export",
         "Give one person a full copy of all that the stack holds, in open formats.",
     ),
+    "spread": ("msingi.cli.spread", "spread", "Spread the tables over the machines of a Citus cluster (on trial)."),
     "doctor": ("msingi.cli.operate", "doctor", "Look for what is wrong with this machine or this stack."),
     "policy": ("msingi.cli.operate", "policy", "Say why an act is allowed or refused."),
     "keys": ("msingi.cli.operate", "keys", "List, rotate and retire keys."),

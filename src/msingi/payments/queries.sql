@@ -174,11 +174,12 @@ SELECT j.* FROM payments.transfer_id_seen t
 JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at WHERE t.id = $1
 
 -- name: count_alias
--- Count one alias look-up of an actor in the running window; gives the count, which starts again after the window.
+-- Count one alias look-up of an actor in the running window; gives the count, which starts again for one that began
+-- before $3.
 INSERT INTO payments.alias_rate AS r (actor, since, n) VALUES ($1, $2, 1)
 ON CONFLICT (actor) DO UPDATE SET
-  n = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN 1 ELSE r.n + 1 END,
-  since = CASE WHEN r.since + make_interval(secs => $3) <= $2 THEN $2 ELSE r.since END
+  n = CASE WHEN r.since <= $3 THEN 1 ELSE r.n + 1 END,
+  since = CASE WHEN r.since <= $3 THEN $2 ELSE r.since END
 RETURNING n
 
 -- name: shards

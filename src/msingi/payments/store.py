@@ -1,7 +1,7 @@
 """All SQL of the ledger and the accounts; decisions are made elsewhere."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -385,7 +385,7 @@ async def transfer(tx: Tx, transfer_id: UUID) -> Row | None:
 
 async def count_alias(tx: Tx, actor: str, at: datetime, window_s: int) -> int:
     """Count one alias look-up; how many it makes in the running window."""
-    return await tx.value(Q.count_alias, actor, at, float(window_s))
+    return await tx.value(Q.count_alias, actor, at, at - timedelta(seconds=window_s))
 
 
 async def shards(tx: Tx) -> list[Row]:

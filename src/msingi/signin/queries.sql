@@ -53,8 +53,8 @@ SELECT person_id, staff_id, institution, roles, sealed FROM signin.staff WHERE p
 
 -- name: put_pin
 -- Set or replace the sealed PIN hash of an account.
-INSERT INTO signin.factor (person_id, kind, sealed) VALUES ($1, 'pin', $2)
-ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = now()
+INSERT INTO signin.factor (person_id, kind, sealed, set_at) VALUES ($1, 'pin', $2, now())
+ON CONFLICT (person_id, kind) DO UPDATE SET sealed = excluded.sealed, set_at = excluded.set_at
 
 -- name: pins_of
 -- The sealed PIN hashes of accounts.

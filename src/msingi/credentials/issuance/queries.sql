@@ -6,8 +6,8 @@ SELECT role, kid, der, made_at FROM credentials.certificate ORDER BY made_at DES
 
 -- name: keep_certificate
 -- Keep a certificate, in place of an earlier one of the same key.
-INSERT INTO credentials.certificate (role, kid, der) VALUES ($1, $2, $3)
-ON CONFLICT (role, kid) DO UPDATE SET der = excluded.der, made_at = now();
+INSERT INTO credentials.certificate (role, kid, der, made_at) VALUES ($1, $2, $3, now())
+ON CONFLICT (role, kid) DO UPDATE SET der = excluded.der, made_at = excluded.made_at;
 
 -- name: kinds_in_force
 -- The descriptions of approved kinds.
@@ -24,9 +24,10 @@ SELECT institution, description, state, proposed_by, decided_by FROM credentials
 
 -- name: put_kind
 -- Keep a proposal, in place of an earlier one that is not in force and was the same institution's.
-INSERT INTO credentials.kind (kind, institution, description, state, proposed_by) VALUES ($1, $2, $3, 'proposed', $4)
+INSERT INTO credentials.kind (kind, institution, description, state, proposed_by, at)
+VALUES ($1, $2, $3, 'proposed', $4, now())
 ON CONFLICT (kind) DO UPDATE SET description = excluded.description, state = 'proposed',
-  proposed_by = excluded.proposed_by, decided_by = '', at = now()
+  proposed_by = excluded.proposed_by, decided_by = '', at = excluded.at
 WHERE credentials.kind.institution = excluded.institution;
 
 -- name: decide_kind
