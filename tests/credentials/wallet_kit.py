@@ -76,10 +76,12 @@ class Provider:
         head = {"typ": "oauth-client-attestation+jwt", "x5c": self.x5c} | (header or {})
         return jwt(self.key, head, {k: v for k, v in body.items() if v is not None})
 
-    def pop(self, issuer: str, key: SoftwareSigner | None = None, **claims: Any) -> str:
+    def pop(
+        self, issuer: str, key: SoftwareSigner | None = None, header: dict[str, Any] | None = None, **claims: Any
+    ) -> str:
         """The proof beside it."""
         body = {"aud": issuer, "jti": os.urandom(12).hex(), "iat": int(time.time()), "iss": self.client_id} | claims
-        return jwt(key or self.instance, {"typ": "oauth-client-attestation-pop+jwt"}, body)
+        return jwt(key or self.instance, {"typ": "oauth-client-attestation-pop+jwt"} | (header or {}), body)
 
     def key_attestation(
         self, keys: Sequence[SoftwareSigner], signed_by: SoftwareSigner | None = None, **claims: Any

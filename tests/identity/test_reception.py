@@ -10,8 +10,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from joserfc import jwe
+from joserfc.jwk import OKPKey
 from PIL import Image, ImageFilter
 from tests.identity.test_acts import adjudicator, enrolled, key, nobody, officer, registrar, someone
+from tests.signin.party import b64 as b64url
 
 from msingi.countries.portrait import portrait
 from msingi.identity import acts, photo
@@ -324,6 +327,38 @@ async def test_forged_packets_are_refused_with_their_rule(stack, anybody, tablet
     for junk in ("", "a.b.c.d.e", "x" * 100, "\u0661", "eyJhbGciOiJub25lIn0..e30.."):
         with pytest.raises(PacketUnreadable):
             await field.receive_packet(stack, anybody, junk)
+
+
+def by_hand(stack, tablet, head=None, tail: str = "", **changes) -> str:
+    """An envelope as no honest device makes it: another header inside, more behind it, or other members of it."""
+    packet = msgspec.structs.replace(
+        field.made_packet(tablet.name, 1, "", someone(), "Under the tree", clock.now()), **changes.pop("packet", {})
+    )
+    inner = {"alg": "EdDSA", "typ": envelope.TYPE, "kid": tablet.name} | (head or {})
+    message = ".".join(b64url(msgspec.json.encode(part)) for part in (inner, packet))
+    signed = f"{message}.{b64url(tablet.key.sign(message.encode()))}{tail}"
+    registry = envelope.registry_jwk(stack)
+    header = {**envelope.ALGORITHM, "cty": "JWS", "kid": registry["kid"]} | changes
+    key = OKPKey.import_key({k: registry[k] for k in ("kty", "crv", "x", "kid")})
+    return jwe.encrypt_compact(header, signed.encode(), key, algorithms=[*envelope.ALGORITHM.values(), "DEF"])
+
+
+async def test_a_registered_device_speaks_for_itself_and_in_one_way(stack, anybody, tablet, registrar):
+    other = Tablet(stack, f"other-{uuid7().hex[-6:]}")
+    await field.register_device(stack, registrar, other.order())
+    for rule, text in {
+        "own-device": by_hand(stack, other, packet={"device": tablet.name}),
+        "counted": by_hand(stack, tablet, packet={"sequence": 0}),
+        "signed": by_hand(stack, tablet, {"alg": "none"}),
+        "content": by_hand(stack, tablet, tail=".more"),
+        "envelope": by_hand(stack, tablet, zip="DEF"),
+    }.items():
+        with pytest.raises(Malformed) as refused:
+            await field.receive_packet(stack, anybody, text)
+        assert refused.value.facts["rule"] == rule
+    with pytest.raises(Malformed):
+        await field.receive_packet(stack, anybody, by_hand(stack, tablet, {"typ": "JWT"}))
+    assert await field.receive_packet(stack, anybody, by_hand(stack, tablet))
 
 
 SEALED: dict[str, str] = {}

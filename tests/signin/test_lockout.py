@@ -219,6 +219,16 @@ async def test_who_has_not_the_code_closes_no_wallet_by_wrong_pins(stack, wallet
     assert (await bind(wallets, sms, zawadi, ECKey.generate_key("P-256"), with_pin=PIN))["errors"] == []
 
 
+async def test_who_has_the_phone_guesses_the_pin_five_times_at_a_wallet(stack, wallets, zawadi, sms):
+    code = ""
+    for _ in range(PIN_TRIES):
+        got = await bind(wallets, sms, zawadi, ECKey.generate_key("P-256"), with_pin=WRONG, code=code)
+        assert fault(got) == "invalid_auth_challenge"
+        code = await sms.code(zawadi.phone)
+    got = await bind(wallets, sms, zawadi, ECKey.generate_key("P-256"), with_pin=PIN)
+    assert fault(got) == "key_binding_failed" and "again in" in got["errors"][0]["errorMessage"]
+
+
 async def test_requests_that_a_stranger_asked_for_pester_nobody_and_shut_nobody_out(stack, site, zawadi, sms):
     shop = site.party("shop")
 

@@ -71,9 +71,9 @@ class Head(Struct, eq=False):
 
 def lines_of(fields: Mapping[str, str]) -> str:
     """Fields as header lines, each with its line end."""
-    return _template(tuple(fields)) % fields
+    return _template(tuple(fields)) % tuple(fields.values())
 
 
 @lru_cache(maxsize=1024)
 def _template(names: tuple[str, ...]) -> str:
-    return "".join([f"{name.replace('%', '%%')}: %({name})s\r\n" for name in names])
+    return "".join([f"{name.replace('%', '%%')}: %s\r\n" for name in names])

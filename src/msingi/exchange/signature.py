@@ -11,6 +11,7 @@ import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -206,22 +207,27 @@ _DERIVED = ("@method", "@authority", "@path", "@query")
 
 
 @lru_cache(maxsize=1024)
-def _template(items: str) -> tuple[str, int, tuple[tuple[str, str, str, str], ...]]:
-    """The signature base of an inner list as a template, how many lines it has, and (place, item, name, parameters) of
-    those components whose values are neither fields of the message nor derived from a request."""
-    lines, rest, found = [], [], _items(items)
+def _template(
+    items: str,
+) -> tuple[str, Callable[[dict[str, str]], tuple[str, ...]], int, tuple[tuple[str, str, str, str], ...]]:
+    """The signature base of an inner list as a template, what takes its values out of all there are, how many lines it
+    has, and (place, item, name, parameters) of those components whose values are neither fields of the message nor
+    derived from a request."""
+    lines, places, rest, found = [], list[str](), [], _items(items)
     for item, name, parameters in found:
         plain = not parameters or (parameters == ";req" and name in _DERIVED)
         place = name + parameters if plain else f"@{len(rest)}"
-        lines.append(f"{item.replace('%', '%%')}: %({place})s")
+        lines.append(f"{item.replace('%', '%%')}: %s")
+        places.append(place)
         if not plain:
             rest.append((place, item, name, parameters))
-    return "\n".join([*lines, '"@signature-params": ']), len(found), tuple(rest)
+    taken = itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[place] for place in places)
+    return "\n".join([*lines, '"@signature-params": ']), taken, len(found), tuple(rest)
 
 
 def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
     """The bytes that are signed: one line per covered component, then the parameters (RFC 9421 section 2.5)."""
-    template, count, rest = _template(items or inner_list[: inner_list.index(")")])
+    template, taken, count, rest = _template(items or inner_list[: inner_list.index(")")])
     asked = message.request
     if message.status == 0:
         values = {
@@ -238,7 +244,7 @@ def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
     for place, item, name, parameters in rest:
         values[place] = _component(message, item, name, parameters)
     try:
-        base = template % values + inner_list
+        base = template % taken(values) + inner_list
     except KeyError as missing:
         raise SignatureRefused(f"RFC 9421 2.5: the message has no component {missing}", step=6) from None
     if not base.isascii() or base.count("\n") != count or "\r" in base:

@@ -132,7 +132,7 @@ def _passed(fields: dict[str, str], service: str) -> str:
     if "," in client:  # the last one counts, and was verified
         client = client.rpartition(",")[2].strip()
     named = _named(fields["connection"]) if "connection" in fields else ()  # RFC 9110 section 7.6.1
-    lines = _passing(tuple(fields), named) % fields
+    lines = _passing(tuple(fields), named) % tuple(fields.values())
     return f"{lines}x-road-client: {client}\r\nx-road-service: {service}\r\n"
 
 
@@ -144,9 +144,9 @@ def _named(connection: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=512)
 def _passing(names: tuple[str, ...], besides: tuple[str, ...]) -> str:
-    """The template of the lines of those fields that are passed on."""
+    """The template of the lines of those fields that are passed on; the others leave nothing."""
     kept = [name for name in names if name not in _NOT_PASSED and name not in besides]
-    lines = "".join([f"{name.replace('%', '%%')}: %({name})s\r\n" for name in kept])
+    lines = "".join([f"{name.replace('%', '%%')}: %s\r\n" if name in kept else "%.0s" for name in names])
     return lines if "accept" in kept else lines + "accept: application/json\r\n"
 
 

@@ -166,6 +166,31 @@ BEGIN
   END IF;
 END $$;
 
+-- What travels with the beginning or the end of a transaction, as functions: their plans are made once, while a statement
+-- of the simple protocol is planned each time, which costs more than it does.
+-- Claim things with the beginning; gives those that had not come before.
+CREATE OR REPLACE FUNCTION signin.claim(things bytea[], until timestamptz[]) RETURNS SETOF bytea LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY INSERT INTO signin.seen AS s (seen, until) SELECT * FROM unnest(things, claim.until)
+    ON CONFLICT DO NOTHING RETURNING s.seen;
+END $$;
+
+CREATE OR REPLACE FUNCTION signin.keep_grant(
+  whose uuid, id uuid, session uuid, client text, code bytea, terms jsonb, now timestamptz, until timestamptz
+) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  INSERT INTO signin.oauth_grant (person_id, grant_id, session_id, client_id, code_hash, terms, made_at, expires_at)
+  VALUES (whose, id, session, client, code, keep_grant.terms, now, until);
+END $$;
+
+CREATE OR REPLACE FUNCTION signin.redeem_grant(whose uuid, id uuid, now timestamptz, refresh bytea, until timestamptz)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  UPDATE signin.oauth_grant SET used_at = now, refresh_hash = refresh, expires_at = until
+  WHERE person_id = whose AND grant_id = id;
+END $$;
+
 -- Institutions whose software seems to guess: how many questions and noes there were in a quarter of an hour.
 -- distributed by institution
 CREATE TABLE IF NOT EXISTS signin.alarm (

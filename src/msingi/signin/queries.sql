@@ -205,8 +205,7 @@ ON CONFLICT (person_id, client_id) DO UPDATE SET claims = excluded.claims, refus
 
 -- name: first_time
 -- Claim things that may arrive only once; what came before counts as no row.
-INSERT INTO signin.seen (seen, until) SELECT * FROM unnest($1::bytea[], $2::timestamptz[])
-ON CONFLICT (seen) DO NOTHING
+SELECT signin.claim($1::bytea[], $2::timestamptz[])
 
 -- name: seen_before
 -- Which of these things another transaction claimed than this one.
@@ -218,9 +217,7 @@ SELECT signin.claim_last($1::bytea, $2::timestamptz)
 
 -- name: put_grant
 -- Keep a new grant; its code is known by hash alone.
-INSERT INTO signin.oauth_grant
-  (person_id, grant_id, session_id, client_id, code_hash, terms, made_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
+SELECT signin.keep_grant($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)
 
 -- name: grant_for_code
 -- The grant of a code, held until the redemption is over.
@@ -234,7 +231,7 @@ WHERE person_id = $1 AND grant_id = $2 AND ended_at IS NULL AND expires_at > $3
 
 -- name: redeem_grant
 -- A code was used; keep the hash of the refresh token that came of it, and until when tokens of the grant can live.
-UPDATE signin.oauth_grant SET used_at = $3, refresh_hash = $4, expires_at = $5 WHERE person_id = $1 AND grant_id = $2
+SELECT signin.redeem_grant($1, $2, $3, $4, $5)
 
 -- name: end_grant
 -- End a grant, and make every door refuse its tokens from now on.

@@ -1,7 +1,8 @@
 """The one engine that signs copies: whatever the form, the same facts, one status entry each, many orders at a time.
 
 Orders that arrive while a transaction is under way wait for the next one and share it: one round of statements, one
-leaf in the log, one commit for all of them. Each keeps its own permit and its own record.
+leaf in the log, one commit for all of them. Each keeps its own permit and its own record. One transaction at a time:
+a second one beside it would only make both smaller (docs/decisions/0053).
 """
 
 import asyncio
@@ -26,7 +27,6 @@ from msingi.kernel.stack import Stack
 
 FACTS = "credentials.facts"
 MOST_AT_ONCE = 48
-_LINES = 2  # transactions under way at a time: one signs while the other waits for the disk
 
 
 class Stale(Exception):
@@ -48,16 +48,14 @@ class Line:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._waiting: list[Waiting] = []
-        self._at_work: set[asyncio.Task[None]] = set()
+        self._at_work: asyncio.Task[None] | None = None
 
     async def sign(self, permit: Permit, order: CopyOrder, kind: Kind) -> Copies:
         """The signed copies, once they are durable. Raises what the order deserves, and Stale."""
         done: asyncio.Future[Copies] = asyncio.get_running_loop().create_future()
         self._waiting.append(Waiting(permit, order, kind, done))
-        if len(self._at_work) < _LINES:
-            task = asyncio.create_task(self._work())
-            self._at_work.add(task)
-            task.add_done_callback(self._at_work.discard)
+        if self._at_work is None or self._at_work.done():
+            self._at_work = asyncio.create_task(self._work())
         return await done
 
     async def _work(self) -> None:

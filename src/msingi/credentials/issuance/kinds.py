@@ -104,9 +104,11 @@ def _claim_mistakes(claim: ClaimRule, profile: Profile) -> list[str]:
 
 
 async def known(stack: Stack) -> Known:
-    """All kinds in force; a change made by another process is seen within five seconds."""
+    """All kinds in force; a change made by another process is seen within some five seconds."""
     held: Any = stack.local.get("credentials.kinds")
     if held is None or held.until < time.monotonic():
+        if held is not None:  # whoever comes meanwhile goes on with what is known, and does not ask as well
+            held.until = time.monotonic() + _REMEMBERED_S
         async with stack.db.reading("credentials") as tx:
             described = await store.kinds_in_force(tx)
         kinds = {k.kind: k for k in [*map(read, described), *of_profile(stack.profile)]}

@@ -55,8 +55,9 @@ WALLET = ["wallets"]
 
 async def _holder(request: AnyRequest) -> tuple[Held, Context]:
     """Whose wallet asks, by access token (RFC 6750, 2.1; RFC 9449, 7.1); a token in the query is never looked at."""
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    proofs_shown = request.headers.getall("dpop", [])
+    headers = request.headers  # made anew each time they are asked for
+    scheme, _, text = headers.get("authorization", "").partition(" ")
+    proofs_shown = headers.getall("dpop", [])
     if scheme.lower() not in ("bearer", "dpop") or len(proofs_shown) > 1:
         raise InvalidToken(rule="an access token in the Authorization header, one DPoP proof beside it")
     proof = proofs_shown[0] if proofs_shown else ""

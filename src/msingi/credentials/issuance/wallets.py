@@ -63,9 +63,11 @@ def forget(stack: Stack) -> None:
 
 
 async def providers(stack: Stack) -> dict[str, bytes]:
-    """The anchors of accepted providers by client id; a change elsewhere is seen within five seconds."""
+    """The anchors of accepted providers by client id; a change elsewhere is seen within some five seconds."""
     known: Any = stack.local.get(_KEPT)
     if known is None or known[0] < time.monotonic():
+        if known is not None:  # whoever comes meanwhile goes on with what is known, and does not ask as well
+            stack.local[_KEPT] = (time.monotonic() + _REMEMBERED_S, known[1])
         async with stack.db.reading("credentials") as tx:
             found = {client: der for client, _, der in await store.wallet_providers(tx)}
         known = stack.local[_KEPT] = (time.monotonic() + _REMEMBERED_S, found)
