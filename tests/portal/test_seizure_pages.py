@@ -45,7 +45,7 @@ async def test_two_officers_carry_out_an_order_and_the_holder_reads_where_to_con
     await first.send(f"{DESK}/new", **typed | {"number": ""}, payee=court.number)
     assert first.answer.status_code == 422
     await first.send(f"{DESK}/new", **typed, payee=court.number)
-    assert "The money is held, and the holder is told." in first.text
+    assert "What the account can give is held, and the holder is told." in first.text
     assert f'action="{DESK}/pay"' not in first.answer.text  # whoever entered it does not pay it over
     asha = await surf().sign_in(town.asha.number, town.asha.phone)
     await asha.open(HERE)

@@ -36,6 +36,7 @@ STAFF = {
     "compliance": ("bank", ["compliance-officer"]),
     "compliance2": ("bank", ["compliance-officer"]),
     "governor": ("bank", ["central-banker"]),
+    "banker2": ("bank", ["account-officer"]),
 }
 STAFF_PIN = "246810"
 COURT = "high-court"  # no member of the exchange: it only orders

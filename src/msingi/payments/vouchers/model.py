@@ -110,6 +110,34 @@ class Voucher(Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class Printed(Struct, frozen=True):
+    """A voucher as it is printed to be handed out, with the number that spends it."""
+
+    serial: str
+    number: str
+    group: str
+    amount_minor: int
+    expires_at: datetime
+
+
+class Waiting(Struct, frozen=True):
+    """Vouchers of a scheme that were issued together and wait to be handed out; `paper` of them are nobody's yet."""
+
+    issued_at: datetime
+    vouchers: int
+    amount_minor: int
+    paper: int
+
+
+class Redemption(Struct, frozen=True):
+    """What a shop took of a voucher of a scheme; minor units of the scheme's currency."""
+
+    serial: str
+    shop: str
+    amount_minor: int
+    at: datetime
+
+
 class OwnVoucher(Struct, frozen=True):
     """A voucher as its holder sees it: who gives it, and the number to show at the shop."""
 

@@ -167,6 +167,32 @@ WHERE state = 'begun' AND begun_at < $1 ORDER BY begun_at LIMIT $2
 SELECT serial, key, shop, account_id, amount, state, transfer_id, begun_at FROM payments.voucher_spending
 WHERE serial = $1 ORDER BY begun_at, key LIMIT $2
 
+-- name: waiting_paper
+-- Vouchers of one issue that wait to be handed out to whoever holds the paper, made here, by serial number.
+SELECT v.serial, v.category, v.amount, v.expires_at FROM payments.voucher v
+WHERE v.scheme_id = $1 AND v.issued_at = $2 AND v.state = 'waiting' AND v.expires_at > $3 AND NOT v.printed
+  AND NOT EXISTS (SELECT FROM payments.voucher_holder h WHERE h.serial = v.serial)
+ORDER BY v.serial LIMIT $4
+
+-- name: issues
+-- What of a scheme was issued together and waits to be handed out: when, how many, and how many of them are paper.
+SELECT v.issued_at, count(*)::int AS vouchers, sum(v.amount)::bigint AS amount,
+  (count(*) FILTER (WHERE NOT v.printed AND NOT EXISTS (
+    SELECT FROM payments.voucher_holder h WHERE h.serial = v.serial)))::int AS paper
+FROM payments.voucher v WHERE v.scheme_id = $1 AND v.state = 'waiting' AND v.expires_at > $2
+GROUP BY v.issued_at ORDER BY v.issued_at DESC LIMIT $3
+
+-- name: serials_of_issue
+-- The vouchers of one issue that wait to be handed out.
+SELECT serial FROM payments.voucher
+WHERE scheme_id = $1 AND issued_at = $2 AND state = 'waiting' ORDER BY serial LIMIT $3
+
+-- name: redemptions
+-- What shops took of a scheme's vouchers, newest first.
+SELECT s.serial, s.shop, s.amount, s.begun_at FROM payments.voucher_spending s
+JOIN payments.voucher v ON v.serial = s.serial
+WHERE v.scheme_id = $1 AND s.state = 'paid' AND s.begun_at < $2 ORDER BY s.begun_at DESC, s.key LIMIT $3
+
 -- name: restful
 -- Schemes that have vouchers which ended, or whose time is over, with something left.
 SELECT DISTINCT scheme_id FROM payments.voucher WHERE remaining > 0 AND (state IN ('used', 'cancelled', 'expired')

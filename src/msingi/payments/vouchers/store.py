@@ -307,3 +307,23 @@ async def settle_move(tx: Tx, m: Move, transfer_id: UUID) -> None:
     """The transfer was posted: what was put in can be given to vouchers. Once, however often it is said."""
     if await tx.do(Q.settle_move, m.scheme_id, m.key, transfer_id) == 1 and not m.is_return:
         await tx.do(Q.put_in, m.scheme_id, m.amount)
+
+
+async def waiting_paper(tx: Tx, scheme_id: UUID, issued_at: datetime, now: datetime, limit: int) -> list[Row]:
+    """Vouchers of one issue that wait to be handed out on paper: serial, category, amount, expires_at."""
+    return await tx.rows(Q.waiting_paper, scheme_id, issued_at, now, limit)
+
+
+async def issues(tx: Tx, scheme_id: UUID, now: datetime, limit: int) -> list[Row]:
+    """What was issued together and waits to be handed out: issued_at, vouchers, amount, paper."""
+    return await tx.rows(Q.issues, scheme_id, now, limit)
+
+
+async def serials_of_issue(tx: Tx, scheme_id: UUID, issued_at: datetime, limit: int) -> list[str]:
+    """The vouchers of one issue that wait to be handed out."""
+    return [row["serial"] for row in await tx.rows(Q.serials_of_issue, scheme_id, issued_at, limit)]
+
+
+async def redemptions(tx: Tx, scheme_id: UUID, before: datetime, limit: int) -> list[Row]:
+    """What shops took of a scheme's vouchers: serial, shop, amount, begun_at."""
+    return await tx.rows(Q.redemptions, scheme_id, before, limit)
