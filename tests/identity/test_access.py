@@ -205,7 +205,7 @@ async def test_the_search_uses_the_index_behind_the_wall(stack, officer):
     async with stack.db.plumbing() as conn:
         await conn.execute("SET LOCAL msingi.room = 'identity'; SET LOCAL msingi.reach = '*'")
         await conn.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        plan = "\n".join(r[0] for r in await conn.fetch(f"EXPLAIN {Q.candidates.text}", [1, 2], [0, 0], 20))
+        plan = "\n".join(r[0] for r in await conn.fetch(f"EXPLAIN {Q.search.text}", [1, 2], [0, 0], 12, [], []))
     assert "search_key_pkey" in plan and "Seq Scan on search_key" not in plan
 
 

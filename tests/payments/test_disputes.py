@@ -18,7 +18,7 @@ from msingi.payments.disputes.errors import CannotDispute, DisputeEnded, NoSuchD
 from msingi.payments.disputes.model import DisputeOrder, Kind, State
 from msingi.payments.errors import InsufficientFunds, NoSuchTransfer
 from msingi.payments.fraud.model import DisputeTerms
-from msingi.payments.model import Alias, TransferOrder
+from msingi.payments.model import AccountKind, Alias, TransferOrder
 
 OFFICER = kit.as_staff("account-officer", id="mbenki", institution="benki", purpose="redress")
 OTHER = kit.as_staff("treasurer", id="other", institution="benki", purpose="redress")
@@ -56,6 +56,18 @@ async def has(stack, who):
 
 async def opened(stack, who, transfer_id, kind=Kind.NOT_MINE):
     return await acts.open_dispute(stack, me(who), DisputeOrder(transfer_id, kind, "I did not do this"))
+
+
+async def test_a_payment_that_left_for_another_bank_is_not_refunded_by_this_one(stack, source):
+    """The clearing account is not the payee: what is there belongs to the other bank."""
+    payer = await kit.enrolled(stack, "Neema")
+    purse = await kit.wallet(stack, payer.id, 5_000, source)
+    clearing = await ledger.open_account(stack, kit.SAMPLE, "benki", AccountKind.SETTLEMENT)
+    out = TransferOrder(str(uuid4()), purse.number, Alias("account", clearing.number), 1_000, "TZS")
+    paid = await ledger.transfer(stack, kit.as_person(payer.id), out)
+    with pytest.raises(CannotDispute) as refused:
+        await opened(stack, payer, paid.transfer_id)
+    assert refused.value.facts["rule"] == "other-bank"
 
 
 async def test_access_open_dispute(stack, source):

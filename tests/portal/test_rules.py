@@ -31,7 +31,7 @@ def test_whatever_a_link_says_it_stays_here(path):
 
 def test_staff_see_only_the_desks_of_their_roles():
     clerk = Actor(Kind.STAFF, "clerk-1", "hazina", frozenset({"payment-clerk"}))
-    assert [i.name for i in rules.menu_of(clerk)] == ["desk", "payments", "programmes"]
+    assert [i.name for i in rules.menu_of(clerk)] == ["desk", "payments", "programmes", "givers"]
     person = Actor(Kind.PERSON, "1")
     assert "desk" not in [i.name for i in rules.menu_of(person, 2)]
     assert next(i.count for i in rules.menu_of(person, 2) if i.name == "consents") == 2

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS payments.circle_seat (
   person_id uuid NOT NULL,                -- personal: payment, keep 10 years after closing
   place int NOT NULL,
   turn int NOT NULL DEFAULT 0,            -- 0 until the lot is drawn
-  name text NOT NULL,                     -- personal: payment, keep 10 years after closing
+  name bytea NOT NULL,                    -- personal: payment, keep 10 years after closing (sealed)
   state text NOT NULL,                    -- invited, active, left
   answered_at timestamptz,
   PRIMARY KEY (body_id, person_id)

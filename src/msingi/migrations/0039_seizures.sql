@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS payments.seizure (
   made_by text NOT NULL,                  -- personal: payment, keep 10 years (which officer)
   made_at timestamptz NOT NULL,
   ended_by text NOT NULL DEFAULT '',      -- personal: payment, keep 10 years (which officer)
-  why text NOT NULL DEFAULT ''            -- personal: payment, keep 10 years
+  why text NOT NULL DEFAULT ''            -- personal: payment, keep 10 years (in clear: it names the paper that ends the order)
 );
 SELECT kernel.wall('payments', 'seizure', NULL);
 CREATE INDEX IF NOT EXISTS seizure_account ON payments.seizure (account);

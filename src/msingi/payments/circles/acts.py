@@ -73,7 +73,7 @@ async def found_circle(stack: Stack, ctx: Context, order: CircleOrder) -> str:
         )  # fmt: skip
         signers = [Signer(person_id=s.person_id, name=s.name, state=s.state, in_use=True) for s in seats]
         await bodies.add_body(tx, body, signers, ctx.at)
-        await store.add_circle(tx, body_id, order, seats)
+        await store.add_circle(tx, stack.seal, body_id, order, seats)
         for person in people:
             log.append(tx, permit, subject=person, detail={"what": "named in a rotating group"})
         await once.settle(tx, "payments", scope, msgspec.json.encode(str(body_id)))
@@ -90,7 +90,7 @@ async def answer_circle(stack: Stack, ctx: Context, body_id: str, accept: bool) 
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.answer-circle", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        kept, seats, mine = await turning.begun(tx, body_id, me, hold=True)
+        kept, seats, mine = await turning.begun(stack, tx, body_id, me, hold=True)
         if mine.state != "invited" or kept.state != "forming" or kept.lapses_at <= ctx.at:
             raise InvitationEnded()
         await store.set_seat(tx, kept.body_id, me, "active" if accept else "left", ctx.at)
@@ -98,7 +98,7 @@ async def answer_circle(stack: Stack, ctx: Context, body_id: str, accept: bool) 
         if not accept:
             await bodies.end_body(tx, kept.body_id)
             await store.set_circle(tx, kept.body_id, "ended")
-        elif all(s.state == "active" for s in await store.seats(tx, kept.body_id)):
+        elif all(s.state == "active" for s in await store.seats(tx, stack.seal, kept.body_id)):
             await _begin(stack, permit, tx, kept, ctx)
         for seat in seats:
             log.append(tx, permit, subject=seat.person_id, detail={"what": "member answered", "accepted": accept})
@@ -106,7 +106,7 @@ async def answer_circle(stack: Stack, ctx: Context, body_id: str, accept: bool) 
 
 async def _begin(stack: Stack, permit: Permit, tx: store.Tx, kept: KeptCircle, ctx: Context) -> None:
     """Everybody is in: the turns are fixed, and the pot is opened, which nobody signs for."""
-    seats = {s.place: s for s in await store.seats(tx, kept.body_id)}
+    seats = {s.place: s for s in await store.seats(tx, stack.seal, kept.body_id)}
     answered = [(s.place, s.answered_at) for s in seats.values() if s.answered_at is not None]
     places = rules.drawn(seed_of(stack, kept.body_id), answered) if kept.by_lot else sorted(seats)
     people = [seats[place].person_id for place in places]
@@ -128,7 +128,7 @@ async def leave_circle(stack: Stack, ctx: Context, body_id: str) -> None:
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.leave-circle", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        kept, seats, _ = await turning.begun(tx, body_id, me, hold=True)
+        kept, seats, _ = await turning.begun(stack, tx, body_id, me, hold=True)
         if kept.state != "open":
             raise CircleNotOpen(state=kept.state)
         dues, waiting = await turning.settled(stack, permit, tx, kept, ctx)
@@ -159,7 +159,7 @@ async def see_circle(stack: Stack, ctx: Context, body_id: str) -> Circle:
     me = parties.person_of(ctx)
     permit = policy.decide(ctx, "payments.know-circle", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        kept, seats, mine = await turning.begun(tx, body_id, me, hold=True)
+        kept, seats, mine = await turning.begun(stack, tx, body_id, me, hold=True)
         dues, _ = await turning.settled(stack, permit, tx, kept, ctx)
         rounds = await store.rounds(tx, kept.body_id)
         held = await payout.balance(stack, permit, tx, kept.pot) if kept.pot is not None else 0

@@ -6,7 +6,7 @@ INSERT INTO payments.circle (body_id, name, amount, every, by_lot, first_day) VA
 -- Name the members of a circle.
 INSERT INTO payments.circle_seat (body_id, person_id, place, turn, name, state, answered_at)
 SELECT $1, u.person, u.place, u.turn, u.name, u.state, u.answered_at
-FROM unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::timestamptz[])
+FROM unnest($2::uuid[], $3::int[], $4::int[], $5::bytea[], $6::text[], $7::timestamptz[])
   AS u (person, place, turn, name, state, answered_at)
 
 -- name: circle

@@ -7,18 +7,20 @@ from uuid import UUID
 from msingi.kernel import sql
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 from msingi.payments.circles.model import CircleOrder, KeptCircle, KeptDue, KeptRound, KeptSeat
 from msingi.payments.groups.store import parts
+from msingi.payments.groups.store_pot import closed, opened
 
 Q = sql.load(__name__)
 
 
-async def add_circle(tx: Tx, body_id: UUID, order: CircleOrder, seats: Sequence[KeptSeat]) -> None:
+async def add_circle(tx: Tx, seals: Seals, body_id: UUID, order: CircleOrder, seats: Sequence[KeptSeat]) -> None:
     """Found a circle."""
     o = order
     await tx.do(Q.add_circle, body_id, o.name.strip(), o.amount_minor, o.every, o.by_lot, o.first_day)
     people = [s.person_id for s in seats], [s.place for s in seats], [s.turn for s in seats]
-    told = [s.name for s in seats], [s.state for s in seats], [s.answered_at for s in seats]
+    told = [closed(seals, s.name) for s in seats], [s.state for s in seats], [s.answered_at for s in seats]
     await tx.do(Q.add_seats, body_id, *people, *told)
 
 
@@ -33,9 +35,9 @@ async def circles_of(tx: Tx, person: PersonId, at: datetime) -> list[UUID]:
     return [UUID(bytes=row["body_id"].bytes) for row in await tx.rows(Q.circles_of, person, at)]
 
 
-async def seats(tx: Tx, body_id: UUID) -> list[KeptSeat]:
+async def seats(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptSeat]:
     """The members of a circle by place."""
-    return [KeptSeat(**parts(row)) for row in await tx.rows(Q.seats, body_id)]
+    return [KeptSeat(**parts(row) | {"name": opened(seals, row["name"])}) for row in await tx.rows(Q.seats, body_id)]
 
 
 async def set_seat(tx: Tx, body_id: UUID, person: PersonId, state: str, at: datetime) -> None:

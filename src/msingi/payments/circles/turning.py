@@ -33,7 +33,7 @@ REFUSED = (ledger_errors.TransferRejected, ledger_errors.NoSuchAccount)
 
 
 async def begun(
-    tx: store.Tx, body_id: str, me: PersonId, *, hold: bool = False
+    stack: Stack, tx: store.Tx, body_id: str, me: PersonId, *, hold: bool = False
 ) -> tuple[KeptCircle, list[KeptSeat], KeptSeat]:
     """A circle, its seats, and the one of `me`. Raises NoSuchCircle unless `me` belongs to it."""
     try:
@@ -41,7 +41,7 @@ async def begun(
     except ValueError:
         raise NoSuchCircle() from None
     kept = await store.circle(tx, wanted, hold=hold)
-    seats = await store.seats(tx, wanted)
+    seats = await store.seats(tx, stack.seal, wanted)
     mine = next((s for s in seats if s.person_id == me and s.state != "left"), None)
     if kept is None or mine is None:
         raise NoSuchCircle()
@@ -90,7 +90,7 @@ async def pay_turn(stack: Stack, ctx: Context, order: TurnPayment) -> PaidIn:
     purse = await pot.wallet_of(stack, ctx)
     permit = policy.decide(ctx, "payments.know-circle", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
-        kept, seats, mine = await begun(tx, order.body_id, me, hold=True)
+        kept, seats, mine = await begun(stack, tx, order.body_id, me, hold=True)
         seat = next((s for s in seats if s.place == order.place), None) if order.place else mine
         if seat is None:
             raise NoSuchCircle()
@@ -209,7 +209,7 @@ async def _plan(
         plan = structs.replace(plan, set_off=taken)
         await store.set_dues(tx, body_id, taken)
         await store.set_round(tx, body_id, next_one.round, "paying", next_one.attempt)
-        receiver = next(s for s in await store.seats(tx, body_id) if s.person_id == next_one.person_id)
+        receiver = next(s for s in await store.seats(tx, stack.seal, body_id) if s.person_id == next_one.person_id)
         tx.repeated = False
         log.append(tx, permit, subject=receiver.person_id, detail={"what": "turn of a rotating group"})
     return kept, next_one, plan, receiver
@@ -249,7 +249,7 @@ async def _chain(
     """The orders of a turn: what remains to whose turn it is, then what that member owed to others (law 4)."""
     assert kept.pot is not None
     async with stack.db.transaction(permit) as tx:
-        seats = {s.person_id: s for s in await store.seats(tx, kept.body_id)}
+        seats = {s.person_id: s for s in await store.seats(tx, stack.seal, kept.body_id)}
         lines = [(receiver, plan.own * kept.amount, "own")] if plan.own else []
         lines += [(seats[d.to_person], kept.amount, f"set-off/{d.round}") for d in plan.set_off]
         found = [(await _wallet(tx, seat), seat.name, minor, key) for seat, minor, key in lines]

@@ -23,6 +23,7 @@ from msingi.payments.fraud import rulebook
 from msingi.payments.fraud.acts import cursor, uuid_of
 from msingi.payments.fraud.model import DisputeTerms
 from msingi.payments.fraud.rules import check_words
+from msingi.payments.model import AccountKind
 from msingi.payments.model import Kind as Movement
 
 WORDS = "payments.dispute.words"
@@ -47,7 +48,7 @@ async def open_dispute(stack: Stack, ctx: Context, order: DisputeOrder) -> Dispu
     """Dispute a transfer that the actor paid. Where the rule allows it, what the payee still has of it is held
     until the decision. Repeated, it gives the same dispute.
 
-    Raises NoSuchTransfer, CannotDispute (too late, or disputed in other words), Malformed.
+    Raises NoSuchTransfer, CannotDispute (too late, disputed in other words, or paid to another bank), Malformed.
     """
     said, told = check_words(order.text), terms(stack, order.kind)
     person, wanted = parties.person_of(ctx), uuid_of(order.transfer_id, ledger_errors.NoSuchTransfer())
@@ -93,9 +94,15 @@ async def _paid(stack: Stack, permit: policy.Permit, person: PersonId, wanted: U
 
 
 async def _payee(stack: Stack, account: int) -> tuple[PersonId | None, str]:
-    """Who holds the account that was paid: a person, or an institution."""
+    """Who holds the account that was paid: a person, or an institution.
+
+    Raises CannotDispute where it is this bank's side of a payment to another bank: nothing that could be held or paid
+    back is here, and the bank would refund what it does not have.
+    """
     async with stack.db.reading("payments") as tx:
         holder = await accounts.institution_of(tx, account)
+    if holder is not None and holder["kind"] == AccountKind.SETTLEMENT:
+        raise CannotDispute(rule="other-bank")
     if holder is not None:
         return None, holder["institution"]
     permit = policy.decide(moving.job(), "payments.hold-disputed", policy.ANYONE)

@@ -12,11 +12,12 @@ class NoSuchDispute(NotFound):
 
 
 class CannotDispute(Conflict):
-    """The transfer cannot be disputed: too long ago for this kind, or disputed before. `rule` says which."""
+    """The transfer cannot be disputed: too long ago for this kind, disputed before, or paid to another bank, whose
+    money nobody can hold from here. `rule` says which."""
 
     code = "payments.cannot-dispute"
     title = "This payment cannot be disputed"
-    remedy = "Look at your disputes; if the days are over, write a complaint under your rights."
+    remedy = "Look at your disputes; if the days are over or another bank was paid, complain under your rights."
 
 
 class DisputeEnded(Conflict):

@@ -23,26 +23,27 @@ async def add_group(tx: Tx, body_id: UUID, order: GroupOrder, currency: str, beg
     await tx.do(Q.add_group, body_id, o.name.strip(), *money, currency, began_on, o.ends_on)
 
 
-def _closed(seals: Seals, text: str) -> bytes:
+def closed(seals: Seals, text: str) -> bytes:
     """Words of a group, which its members read, sealed for the room."""
     return seals.seal_with_room_key(LABEL, text.encode())
 
 
-def _opened(seals: Seals, sealed: bytes) -> str:
+def opened(seals: Seals, sealed: bytes) -> str:
+    """The words that `closed` sealed."""
     return seals.unseal_with_room_key(LABEL, bytes(sealed)).decode()
 
 
 def _read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
     """A row with the one column that is sealed opened."""
     found = parts(row)
-    found[column] = _opened(seals, row[column])
+    found[column] = opened(seals, row[column])
     return found
 
 
 async def add_members(tx: Tx, seals: Seals, body_id: UUID, members: Sequence[KeptMember]) -> None:
     """Name the members of a group."""
     columns = [m.person_id for m in members], [m.place for m in members]
-    names = [_closed(seals, m.name) for m in members]
+    names = [closed(seals, m.name) for m in members]
     await tx.do(Q.add_members, body_id, *columns, names, [m.state for m in members])
 
 
@@ -135,7 +136,7 @@ async def entries(tx: Tx, body_id: UUID, before: datetime, limit: int) -> list[R
 
 async def add_debt(tx: Tx, seals: Seals, group: KeptGroup, debt: KeptDebt, at: datetime) -> None:
     """A member owes the group."""
-    d, why = debt, _closed(seals, debt.why)
+    d, why = debt, closed(seals, debt.why)
     await tx.do(Q.add_debt, group.body_id, d.debt_id, d.person_id, group.cycle, d.kind, d.lent, d.owed, why, d.due, at)
 
 
@@ -148,7 +149,7 @@ async def debts(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptDebt]:
 async def add_payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID, payouts: Sequence[Payout]) -> None:
     """Who gets what; what was written first holds."""
     for p in payouts:
-        name = _closed(seals, p.name)
+        name = closed(seals, p.name)
         await tx.do(Q.add_payout, body_id, proposal_id, p.place, p.person_id, p.account_id, p.credit, name, p.amount)
 
 
@@ -162,11 +163,11 @@ async def add_meeting(
     tx: Tx, seals: Seals, body_id: UUID, meeting_id: UUID, told: Meeting, by: PersonId, at: datetime
 ) -> None:
     """Keep the record of a meeting."""
-    note = _closed(seals, told.note)
+    note = closed(seals, told.note)
     await tx.do(Q.add_meeting, body_id, meeting_id, told.held_on, told.present, note, by, at)
 
 
 async def meetings(tx: Tx, seals: Seals, body_id: UUID) -> list[Meeting]:
     """The newest records of meetings."""
     rows = await tx.rows(Q.meetings, body_id)
-    return [Meeting(r["held_on"], list(r["present"]), _opened(seals, r["note"])) for r in rows]
+    return [Meeting(r["held_on"], list(r["present"]), opened(seals, r["note"])) for r in rows]
