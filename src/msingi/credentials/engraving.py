@@ -202,15 +202,26 @@ _DARK = bytes(1 if value < 128 else 0 for value in range(256))
 
 
 def qr_path(modules: list[bytes], x_mm: float, y_mm: float, side_mm: float) -> str:
-    """`modules` as one filled path of horizontal bars, `side_mm` wide, its lower left corner at (x, y)."""
+    """`modules` as filled rows of horizontal bars, `side_mm` wide, the lower left corner at (x, y)."""
     size = len(modules)
     unit = side_mm * MM / size
     # Bars are a trifle higher than a module, so that no viewer shows a light seam between two rows.
-    bars = [f"q 0 0 0 rg {unit:.5f} 0 0 {unit:.5f} {x_mm * MM:.3f} {y_mm * MM:.3f} cm"]
-    for number, row in enumerate(modules):
-        tail = f" {size - 1 - number} "
-        bars += [f"{start}{tail}{end - start} 1.02 re" for start, end in map(re.Match.span, _BARS.finditer(row))]
-    return "\n".join([*bars, "f Q"])
+    top = (y_mm + side_mm) * MM - unit
+    parts = [f"q 0 0 0 rg {unit:.5f} 0 0 {unit * _HIGHER:.5f} {x_mm * MM:.3f} {top:.3f} cm"]
+    columns, width = range(0, size, 8), (size + 7) // 8 * 8
+    down = f"f 1 0 0 1 0 {-1 / _HIGHER:.7f} cm"
+    for row in modules:
+        eights = int(row.translate(_DIGITS).ljust(width, b"0"), 2).to_bytes(width // 8)
+        parts += (*map(_bars, columns, eights), down)
+    return "\n".join([*parts, "Q"])
 
 
-_BARS = re.compile(b"\x01+")
+@cache
+def _bars(column: int, eight: int) -> str:
+    """The bars of eight modules of a row, the first at `column`: there are only 256 patterns of them."""
+    found = re.finditer("1+", f"{eight:08b}")
+    return " ".join(f"{column + start} 0 {end - start} 1 re" for start, end in map(re.Match.span, found))
+
+
+_HIGHER = 1.02
+_DIGITS = bytes(value + ord("0") if value < 2 else ord("0") for value in range(256))
