@@ -10,7 +10,7 @@ from msingi.kernel.ids import PersonId
 from msingi.kernel.seal import Seals
 from msingi.payments.circles.model import CircleOrder, KeptCircle, KeptDue, KeptRound, KeptSeat
 from msingi.payments.groups.store import parts
-from msingi.payments.groups.store_pot import closed, opened
+from msingi.payments.groups.store_pot import closed, read
 
 Q = sql.load(__name__)
 
@@ -37,7 +37,7 @@ async def circles_of(tx: Tx, person: PersonId, at: datetime) -> list[UUID]:
 
 async def seats(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptSeat]:
     """The members of a circle by place."""
-    return [KeptSeat(**parts(row) | {"name": opened(seals, row["name"])}) for row in await tx.rows(Q.seats, body_id)]
+    return [KeptSeat(**read(seals, row, "name")) for row in await tx.rows(Q.seats, body_id)]
 
 
 async def set_seat(tx: Tx, body_id: UUID, person: PersonId, state: str, at: datetime) -> None:

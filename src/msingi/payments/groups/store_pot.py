@@ -33,7 +33,7 @@ def opened(seals: Seals, sealed: bytes) -> str:
     return seals.unseal_with_room_key(LABEL, bytes(sealed)).decode()
 
 
-def _read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
+def read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
     """A row with the one column that is sealed opened."""
     found = parts(row)
     found[column] = opened(seals, row[column])
@@ -76,7 +76,7 @@ async def next_cycle(tx: Tx, body_id: UUID, cycle: int, today: date) -> None:
 async def members(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptMember]:
     """The members of a group by place."""
     rows = await tx.rows(Q.members, body_id)
-    return [KeptMember(**_read(seals, row, "name")) for row in rows]
+    return [KeptMember(**read(seals, row, "name")) for row in rows]
 
 
 async def set_member(tx: Tx, body_id: UUID, person: PersonId, state: str) -> None:
@@ -143,7 +143,7 @@ async def add_debt(tx: Tx, seals: Seals, group: KeptGroup, debt: KeptDebt, at: d
 async def debts(tx: Tx, seals: Seals, body_id: UUID) -> list[KeptDebt]:
     """What members owe and have not paid."""
     rows = await tx.rows(Q.debts, body_id)
-    return [KeptDebt(**_read(seals, row, "why")) for row in rows]
+    return [KeptDebt(**read(seals, row, "why")) for row in rows]
 
 
 async def add_payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID, payouts: Sequence[Payout]) -> None:
@@ -156,7 +156,7 @@ async def add_payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID, pa
 async def payouts(tx: Tx, seals: Seals, body_id: UUID, proposal_id: UUID) -> list[Payout]:
     """Who gets what."""
     rows = await tx.rows(Q.payouts, body_id, proposal_id)
-    return [Payout(**_read(seals, row, "name")) for row in rows]
+    return [Payout(**read(seals, row, "name")) for row in rows]
 
 
 async def add_meeting(
