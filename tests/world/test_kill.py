@@ -244,15 +244,20 @@ async def _proof_of(who: Caller, record_id: str) -> bytes:
 
 
 async def test_a_start_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
-    """Kills during the very first start, at several moments: the next start makes the sample, and all is in order."""
+    """Kills during the very first start, at several moments, the last when all is made but not yet told: the next
+    start makes the sample, nothing twice that has a key, and all is in order."""
     running = Running(tmp_path / "home", 20)
-    for wait_s in (1.2, 2.5, 5.0):
+    for wait_s in (1.2, 2.5):
         running.launch()
         await asyncio.sleep(wait_s)
         running.kill()
     await asyncio.to_thread(running.start, 60)
+    treasury = running.sample["treasury"]
+    running.kill()
+    (running.home / "sample.json").unlink()
+    await asyncio.to_thread(running.start, 60)
     try:
-        assert running.sample["people"]
+        assert running.sample["people"] and running.sample["treasury"] == treasury
         checked = await asyncio.to_thread(running.run, "fsck", "--home", str(running.home))
         assert checked.returncode == 0, checked.stdout + checked.stderr
     finally:

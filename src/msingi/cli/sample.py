@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from msingi.cli import sample_country
-from msingi.cli.sample_bank import open_bank
+from msingi.cli.sample_bank import account_of, open_bank
 from msingi.cli.sample_switch import join_switch
 from msingi.countries import synthetic
 from msingi.countries.portrait import portrait
@@ -202,8 +202,8 @@ async def _open_wallets(
         tick(1)
     money = 10**stack.profile.currency.digits
     ministry = country.code_of("ministry")
-    await payments.open_account(stack, ctx, country.code_of("bank"), AccountKind.ISSUE, label="issue")
-    treasury = await payments.open_account(stack, ctx, ministry, AccountKind.GOVERNMENT, label="treasury")
+    await account_of(stack, country.code_of("bank"), AccountKind.ISSUE, "issue")
+    treasury = await account_of(stack, ministry, AccountKind.GOVERNMENT, "treasury")
     order = IssueOrder("sample-issue", treasury.number, 5_000_000_000 * money)
     await payments.issue(stack, job_context("setup", "operations"), order)
     country.document["treasury"] = {"institution": ministry, "number": treasury.number}
