@@ -163,9 +163,10 @@ SELECT d.line, d.person_id, l.amount, l.transfer_id, j.credit
 FROM payments.cycle_line d
 JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line AND l.status = 1
 JOIN payments.transfer_id_seen t ON t.id = l.transfer_id
-JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq
 WHERE d.file_id = $1 AND d.line > $2 AND d.line <= $3 AND NOT EXISTS (
-  SELECT FROM payments.journal_seen o WHERE o.debit = j.credit AND o.status = 1 AND o.code <> 'UNCL')
+  SELECT FROM payments.movements((j.credit & 255)::smallint, j.credit, 1, 9223372036854775807, 1, 1, NULL,
+    not_codes => '{UNCL}'))
 ORDER BY d.line
 
 -- name: looked_at
@@ -191,7 +192,8 @@ UPDATE payments.uncollected SET state = 'kept' WHERE person_id = $1 AND state = 
 -- name: overdue
 -- Payments that people were told of, and that go back now.
 SELECT u.*, EXISTS (
-  SELECT FROM payments.journal_seen o WHERE o.debit = u.account_id AND o.status = 1 AND o.code <> 'UNCL') AS used
+  SELECT FROM payments.movements((u.account_id & 255)::smallint, u.account_id, 1, 9223372036854775807, 1, 1, NULL,
+    not_codes => '{UNCL}')) AS used
 FROM payments.uncollected u WHERE u.state IN ('told', 'returning') AND u.returns_at <= $1 ORDER BY u.returns_at LIMIT $2
 
 -- name: end_uncollected
