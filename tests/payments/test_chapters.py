@@ -15,8 +15,8 @@ from msingi.payments.model import AccountKind
 
 ROWS = 16  # of a chapter here
 ALL = (1 << 63) - 1
-QUERY = """SELECT seq, debit_after, credit_after FROM payments.movements(0::int2, $1, $2, $3, $4, $5, $6::int2[], $7::text[],
-  $8::text[], $9, $11, $10)"""
+QUERY = """SELECT seq, debit_after, credit_after
+FROM payments.movements(0::int2, $1, $2, $3, $4, $5, $6::int2[], $7::text[], $8::text[], $9, $11, $10)"""
 PLAIN = """SELECT seq, debit_after, credit_after FROM payments.journal
 WHERE shard = 0 AND status = 1 AND seq >= $2 AND seq < $3
   AND (debit = $1 AND $5::int & 1 = 1 OR credit = $1 AND $5::int & 2 = 2 AND kind IN (1, 3, 5, 7))
@@ -101,7 +101,6 @@ async def everything(owner, history, chance, rounds):
 
 async def test_movements_are_those_of_a_plain_search_before_amid_and_after_indexing(stack, history, owner):
     """Law 5 stands on them: each way to an account's rows finds the same ones, in the same order."""
-    ids, _, _ = history
     chapters = await owner.fetch("SELECT first_seq, next_seq, indexed FROM payments.chapter ORDER BY first_seq")
     assert len(chapters) > 5 and not any(row["indexed"] for row in chapters)
     assert [row["first_seq"] for row in chapters] == [1, *(row["next_seq"] for row in chapters[:-1])]
@@ -169,7 +168,7 @@ async def test_rows_behind_a_missing_one_are_found_by_index_and_search(history, 
 
 async def test_a_writer_goes_on_over_the_border_after_it_has_forgotten_everything(stack, history, owner):
     """What it reads anew names each account's newest row, so that the chain of links has no gap."""
-    ids, people, source = history
+    ids, people, _ = history
     for _ in range(3):
         await writer.of(stack).idle()
         writer.of(stack)._book = None

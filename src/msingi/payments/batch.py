@@ -19,8 +19,8 @@ class Batch(Struct):
     same rows as `packing.packed` gives them.
 
     `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, reserved,
-    spent, day, last seq), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with this
-    batch, `released` the ids of those that end with it.
+    spent, day, last seq), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with
+    this batch, `released` the ids of those that end with it.
     """
 
     first_seq: int
