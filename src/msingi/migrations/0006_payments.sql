@@ -270,69 +270,17 @@ CREATE OR REPLACE FUNCTION payments.asked_for(
     AND (mine IS NULL OR debit = ANY (mine) OR credit = ANY (mine))
 $$;
 
--- The rows of an account among the seqs from `low` to before `high`, the newest first, at most `most`: the one way to an
--- account's part of the journal. They are the posted rows that it pays or reserves by, and those that it is paid by;
--- each names the one before it. `sides`: 1 paying, 2 paid, 3 both. `kinds`: NULL for all. `words`: with the words that
--- travelled along. It shows what journal_seen shows.
--- It walks along the links from the account's newest row, or from the row `high` itself where that is one of its rows, as
--- the last of a page is. Whoever has more rows than it likes to walk is found by the indexes of the chapters, and in one
--- that has none yet by looking at all its rows in the range. Each statement names its chapter's range, so that one
--- partition is planned and opened, however many there are.
-CREATE OR REPLACE FUNCTION payments.movements(
-  of_shard smallint, account bigint, low bigint, high bigint, most bigint, sides int DEFAULT 3,
-  kinds smallint[] DEFAULT '{1,3,5,7}', codes text[] DEFAULT NULL, not_codes text[] DEFAULT NULL,
-  other bigint DEFAULT NULL, words boolean DEFAULT false,
-  steps int DEFAULT 2000  -- 3 us each; a chapter of a million rows is looked through in 100 ms
+-- Those rows of an account that stand in some chapters, found by their indexes, and in a chapter that has none yet by
+-- looking at all its rows in the range. Each statement is planned for its chapter's range, so that one partition is planned
+-- and opened, however many there are.
+CREATE OR REPLACE FUNCTION payments.searched(
+  of_shard smallint, account bigint, low bigint, high bigint, most bigint, sides int, kinds smallint[], codes text[],
+  not_codes text[], other bigint, words boolean, mine bigint[]
 ) RETURNS SETOF payments.journal_seen LANGUAGE plpgsql STABLE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
-  mine bigint[]; hit payments.journal_seen%ROWTYPE; chapter payments.chapter%ROWTYPE;
-  place bigint; step bigint; found_rows bigint;
+  chapter payments.chapter%ROWTYPE; found_rows bigint;
 BEGIN
-  IF kernel.room() IS DISTINCT FROM 'payments' OR most <= 0 THEN
-    RETURN;
-  END IF;
-  IF NOT kernel.reach_all() THEN
-    mine := payments.reached();
-  END IF;
-  SELECT a.last_seq INTO place FROM payments.account a WHERE a.shard = of_shard AND a.id = account;
-  IF high <= place THEN
-    SELECT CASE WHEN j.debit = account THEN j.debit_before ELSE j.credit_before END INTO step
-    FROM payments.journal j WHERE j.shard = of_shard AND j.seq = high
-    AND payments.asked_for(j.debit, j.credit, j.kind, j.status, j.code, account, 3, NULL, NULL, NULL, NULL, NULL);
-    place := coalesce(step, place);
-  END IF;
-  WHILE place >= low AND most > 0 AND steps > 0 LOOP
-    SELECT * INTO chapter FROM payments.chapter c WHERE c.shard = of_shard AND c.first_seq <= place
-    ORDER BY c.first_seq DESC LIMIT 1;
-    step := place;
-    FOR hit IN
-      WITH RECURSIVE walk AS (
-        SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.seq = step
-        UNION ALL
-        SELECT j.* FROM walk w JOIN payments.journal j ON j.shard = of_shard AND j.seq < w.seq
-          AND j.seq = CASE WHEN w.debit = account THEN w.debit_before ELSE w.credit_before END
-        WHERE j.seq >= greatest(low, chapter.first_seq) AND j.seq <= step)
-      SELECT w.*, r.reference, r.payer, r.payee FROM walk w LEFT JOIN LATERAL (  -- which keeps the order of the walk
-        SELECT r.* FROM payments.remittance r WHERE words AND r.shard = of_shard AND r.seq = w.seq LIMIT 1) AS r ON true
-    LOOP
-      steps := steps - 1;
-      place := CASE WHEN hit.debit = account THEN hit.debit_before ELSE hit.credit_before END;
-      IF hit.seq < high AND payments.asked_for(hit.debit, hit.credit, hit.kind, hit.status, hit.code,
-        account, sides, kinds, codes, not_codes, other, mine) THEN
-        RETURN NEXT hit;
-        most := most - 1;
-      END IF;
-      EXIT WHEN most = 0 OR steps = 0;
-    END LOOP;
-    IF NOT FOUND THEN  -- somebody took the row away: the checker says so, and the others are found all the same
-      steps := 0;
-    END IF;
-  END LOOP;
-  IF place IS NULL OR place < low OR most = 0 THEN
-    RETURN;
-  END IF;
-  high := least(high, place + 1);
   FOR chapter IN SELECT * FROM payments.chapter c WHERE c.shard = of_shard AND c.first_seq < high AND c.next_seq > low
     ORDER BY c.first_seq DESC
   LOOP
@@ -363,6 +311,73 @@ BEGIN
     most := most - found_rows;
     EXIT WHEN most <= 0;
   END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION payments.searched(smallint, bigint, bigint, bigint, bigint, int, smallint[], text[], text[], bigint,
+  boolean, bigint[]) FROM PUBLIC;
+
+-- The rows of an account among the seqs from `low` to before `high`, the newest first, at most `most`: the one way to an
+-- account's part of the journal. They are the posted rows that it pays or reserves by, and those that it is paid by;
+-- each names the one before it. `sides`: 1 paying, 2 paid, 3 both. `kinds`: NULL for all. `words`: with the words that
+-- travelled along. It shows what journal_seen shows.
+-- It walks along the links from the account's newest row, or from the row `high` itself where that is one of its rows, as
+-- the last of a page is; a few chapters at first, then more. Whoever has more rows than `steps` is searched for beyond them.
+-- Its plans are made once for all values: those who ask are many, and each asks for little.
+CREATE OR REPLACE FUNCTION payments.movements(
+  of_shard smallint, account bigint, low bigint, high bigint, most bigint, sides int DEFAULT 3,
+  kinds smallint[] DEFAULT '{1,3,5,7}', codes text[] DEFAULT NULL, not_codes text[] DEFAULT NULL,
+  other bigint DEFAULT NULL, words boolean DEFAULT false,
+  steps int DEFAULT 2000  -- 3 us each; a chapter of a million rows is looked through in 100 ms
+) RETURNS SETOF payments.journal_seen LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+  mine bigint[]; hit payments.journal_seen%ROWTYPE; place bigint; step bigint; back bigint; wide int := 2;
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'payments' OR most <= 0 THEN
+    RETURN;
+  END IF;
+  IF NOT kernel.reach_all() THEN
+    mine := payments.reached();
+  END IF;
+  SELECT a.last_seq INTO place FROM payments.account a WHERE a.shard = of_shard AND a.id = account;
+  IF high <= place THEN
+    SELECT CASE WHEN j.debit = account THEN j.debit_before ELSE j.credit_before END INTO step
+    FROM payments.journal j WHERE j.shard = of_shard AND j.seq = high
+    AND payments.asked_for(j.debit, j.credit, j.kind, j.status, j.code, account, 3, NULL, NULL, NULL, NULL, NULL);
+    place := coalesce(step, place);
+  END IF;
+  WHILE place >= low AND most > 0 AND steps > 0 LOOP
+    SELECT greatest(low, min(c.first_seq)) INTO back FROM (
+      SELECT first_seq FROM payments.chapter WHERE shard = of_shard AND first_seq <= place
+      ORDER BY first_seq DESC LIMIT wide) AS c;
+    step := place;
+    wide := wide * 4;
+    FOR hit IN
+      WITH RECURSIVE walk AS (
+        SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.seq = step
+        UNION ALL
+        SELECT j.* FROM walk w CROSS JOIN LATERAL (
+          SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.seq >= back AND j.seq <= step AND j.seq < w.seq
+          AND j.seq = CASE WHEN w.debit = account THEN w.debit_before ELSE w.credit_before END LIMIT 1) AS j)
+      SELECT w.*, r.reference, r.payer, r.payee FROM walk w LEFT JOIN LATERAL (  -- which keeps the order of the walk
+        SELECT r.* FROM payments.remittance r WHERE words AND r.shard = of_shard AND r.seq = w.seq LIMIT 1) AS r ON true
+    LOOP
+      steps := steps - 1;
+      place := CASE WHEN hit.debit = account THEN hit.debit_before ELSE hit.credit_before END;
+      IF hit.seq < high AND payments.asked_for(hit.debit, hit.credit, hit.kind, hit.status, hit.code,
+        account, sides, kinds, codes, not_codes, other, mine) THEN
+        RETURN NEXT hit;
+        most := most - 1;
+      END IF;
+      EXIT WHEN most = 0 OR steps = 0;
+    END LOOP;
+    IF NOT FOUND THEN  -- somebody took the row away: the checker says so, and the others are found all the same
+      steps := 0;
+    END IF;
+  END LOOP;
+  IF place >= low AND most > 0 THEN
+    RETURN QUERY SELECT * FROM payments.searched(of_shard, account, low, least(high, place + 1), most, sides, kinds, codes,
+      not_codes, other, words, mine);
+  END IF;
 END $$;
 REVOKE ALL ON FUNCTION payments.movements(smallint, bigint, bigint, bigint, bigint, int, smallint[], text[], text[], bigint,
   boolean, int) FROM PUBLIC;
