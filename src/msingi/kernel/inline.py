@@ -21,8 +21,6 @@ _IDS = (UUID, DriverUUID)
 _OFTEN_EQUAL = frozenset((datetime, bool, type(None)))
 _LINE_COMMENT = re.compile(r"--[^\n]*")
 _CALL = re.compile(r"\s*SELECT(\s+[a-z_]+\.[a-z_]+\([$0-9a-z:,\[\]\s]*\))\s*")  # of one function of ours, nothing else
-    r"\s*SELECT(\s+[a-z_]+\.[a-z_]+\([$0-9a-z:,\[\]\s]*\))\s*"
-)  # of one function of ours, and of nothing else
 
 
 def quoted(text: str) -> str:
