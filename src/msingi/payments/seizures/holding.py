@@ -17,7 +17,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import telling
 from msingi.payments.groups.mandates import today
-from msingi.payments.model import Outcome, Reason
+from msingi.payments.model import Outcome
 from msingi.payments.seizures import rules, store
 from msingi.payments.seizures.model import Kept, Part, State
 
@@ -25,8 +25,6 @@ JOB = "payments-seizures"
 CODE = "SEIZ"
 AT_ONCE = 200
 DAY_S = 86_400
-TRIES = 16
-LIMITS = (int(Reason.TRANSFER_LIMIT), int(Reason.DAY_LIMIT))
 OPEN = ("asked", "open")
 
 
@@ -47,36 +45,28 @@ async def _account(stack: Stack, account: int) -> tuple[accounts.Row | None, int
 async def grow(stack: Stack, seizure_id: UUID) -> int:
     """Hold what the order wants and the account can give now; how much more is held. Repeated, nothing is held twice.
 
-    Where a limit of the account's tier refuses the whole, as much as it allows is held; the rest at a later look. A
-    freeze holds nothing more, and needs nothing held.
+    The limits of the account's tier are about what its holder orders, not about this. A freeze holds nothing more, and
+    needs nothing held.
     """
-    held, most = 0, ledger_rules.MAX_AMOUNT_MINOR
-    for _ in range(TRIES):
-        part, reason = await _grow(stack, seizure_id, most)
-        if part is None:
-            break
-        if not reason:
-            held += part.amount
-        elif reason not in LIMITS or part.amount < 2:
-            break
-        else:
-            most = part.amount // 2
+    held = 0
+    while (grown := await _grow(stack, seizure_id)) is not None and not grown[1]:
+        held += grown[0].amount
     return held
 
 
-async def _grow(stack: Stack, seizure_id: UUID, most: int) -> tuple[Part | None, int]:
-    """One part of at most so much: written down, asked for, and how it ended (0: held); None if there is nothing."""
+async def _grow(stack: Stack, seizure_id: UUID) -> tuple[Part, int] | None:
+    """One part: written down, asked for, and how it ended (0: held); None if there is nothing."""
     permit = _permit()
     async with stack.db.transaction(permit) as tx:
         kept = await store.seizure(tx, seizure_id, hold=True)
         tx.repeated = True
         if kept is None or kept.state != State.ACTIVE:
-            return None, 0
+            return None
         known = await store.parts(tx, seizure_id)
         part = next((p for p in known if p.state == "asked"), None)  # a program broke off: the same is asked again
         row, owner = await _account(stack, kept.account)
         if part is None and row is not None:
-            left = min(most, kept.amount - kept.held - kept.paid)
+            left = kept.amount - kept.held - kept.paid
             more = rules.holdable(left, row["posted"], row["reserved"], row["floor"], kept.protected)
             if more:
                 place = len(known) + 1
@@ -86,7 +76,7 @@ async def _grow(stack: Stack, seizure_id: UUID, most: int) -> tuple[Part | None,
                 tx.repeated = False
                 log.append(tx, permit, detail={"what": "money to be held by an order"})
     if part is None:
-        return None, 0
+        return None
     order = orders.reserve(
         orders.By(permit, owner, _scope(seizure_id)), f"hold/{part.place}", kept.account, kept.pay_to, part.amount,
         kept.currency, CODE, timeout_s=_until(stack, kept), reference=kept.number, payee=kept.pay_to_name,
