@@ -146,6 +146,7 @@ DELETE FROM payments.sanction_entry WHERE list = $1
 -- Keep the entries of a list.
 INSERT INTO payments.sanction_entry (list, place, ref, body)
 SELECT $1, u.place, u.ref, u.body FROM unnest($2::int[], $3::text[], $4::bytea[]) AS u (place, ref, body)
+RETURNING 1
 
 -- name: lists
 -- The lists in force.

@@ -125,7 +125,7 @@ SELECT $1, (SELECT count(*) FROM payments.payment_part WHERE file_id = $1), $2, 
 -- name: add_checked
 -- What the check said of people.
 INSERT INTO payments.cycle_line (file_id, person_id, line, why)
-SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[])
+SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[]) RETURNING 1
 
 -- name: move_cursor
 -- How far the list has been checked.

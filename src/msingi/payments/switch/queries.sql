@@ -119,7 +119,7 @@ SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at
 -- Keep messages to be sent.
 INSERT INTO payments.switch_letter (id, fsp, method, path, headers, body, until, due)
 SELECT *, $8::timestamptz FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
-  $7::timestamptz[]);
+  $7::timestamptz[]) RETURNING 1;
 
 -- name: drop_letters
 -- Forget messages that were taken, or that nobody took in their time.
