@@ -18,9 +18,10 @@ _LAW = re.compile(r"^-- (?:distributed by (\w+)|(reference) table|(local))")
 _TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+\.\w+)")
 _FACT = re.compile(r"\( ?SELECT (\w+\.\w+\(\)) AS \w+\)")
 _ONE_OF = re.compile(r"IN \( ?SELECT unnest\((kernel\.\w+\(\))\) AS \w+\)")
-_ASKS = re.compile(r" = ANY \((?!kernel\.)\w+\.\w+\(\)\)")
+_NOTHING = re.compile(r"\bSELECT FROM\b")
+_ASKS = re.compile(r" = ANY \(\(?(?!kernel\.)\w+\.\w+\(\)\)?(?:::\w+\[\])?\)")
 LOCAL, REFERENCE = "local", "reference"
-# Citus evaluates what is stable before a statement leaves, both arms of a CASE: here no arm fails on the other's values.
+# Citus evaluates what is stable before a statement leaves, all arms of a CASE: here none fails on another's values.
 _REACH = """
 CREATE OR REPLACE FUNCTION kernel.reach() RETURNS uuid[] LANGUAGE sql STABLE PARALLEL SAFE RETURN coalesce(
   string_to_array(nullif(nullif(current_setting('msingi.reach', true), '*'), ''), ',')::uuid[], '{}'::uuid[])
@@ -31,10 +32,15 @@ SELECT format('ALTER FUNCTION %s RESET plan_cache_mode', oid::regprocedure) FROM
 WHERE EXISTS (SELECT FROM unnest(proconfig) AS said WHERE said = 'plan_cache_mode=force_generic_plan')
 """
 # What Citus brings to the machines by COPY, it brings past no policy; with RETURNING it brings it by INSERT.
-_POURED = re.compile(r"(?m)^ *(INSERT INTO(?:(?!;|ON CONFLICT|RETURNING)[\s\S])+\bFROM unnest\((?:(?!;|ON CONFLICT|RETURNING)[\s\S])+);")
+_REST = r"(?:(?!;|ON CONFLICT|RETURNING)[\s\S])+"
+_POURED = re.compile(rf"(?m)^ *(INSERT INTO{_REST}\bFROM unnest\({_REST});")
+    r"(?m)^ *(INSERT INTO(?:(?!;|ON CONFLICT|RETURNING)[\s\S])+\bFROM unnest\((?:(?!;|ON CONFLICT|RETURNING)[\s\S])+);"
+)
 _FUNCTIONS = """
 SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
-WHERE l.lanname = 'plpgsql' AND p.prosrc ~ 'INSERT INTO[^;]+unnest' AND p.pronamespace <> 'pg_catalog'::regnamespace
+JOIN pg_namespace n ON n.oid = p.pronamespace
+WHERE l.lanname IN ('plpgsql', 'sql') AND p.prosrc ~ 'INSERT INTO[^;]+unnest|SELECT FROM'
+  AND n.nspname !~ '^(pg_|information_|public$|citus)'
 """
 # The rows of a view are asked for by whoever asks the view, not by its owner.
 _VIEWS = """
@@ -79,9 +85,10 @@ def plain(policy: str) -> str:
 
 
 def by_insert(function: str) -> str:
-    """A function whose rows from arrays reach other machines by INSERT: each such statement gives a row back."""
+    """A function whose rows from arrays reach other machines by INSERT: each such statement gives a row back. And what
+    only asks whether something is there asks for a column, without which nothing travels between machines."""
     said = r"DECLARE one record; BEGIN FOR one IN \1 RETURNING 1 LOOP END LOOP; END;"
-    return _POURED.sub(said, function)
+    return _POURED.sub(said, _NOTHING.sub("SELECT 1 FROM", function))
 
 
 async def spread(owner_url: str) -> Spread:
@@ -134,7 +141,8 @@ async def _views(conn: asyncpg.Connection) -> None:
     for row in await conn.fetch(_VIEWS):
         await conn.execute(f"GRANT SELECT ON {', '.join(row['tables'])} TO msingi_app")
         kept = f" WITH ({row['options']})" if row["options"] else ""
-        await conn.execute(f"CREATE OR REPLACE VIEW {row['name']}{kept} AS {_ASKS.sub(" IS NOT NULL", plain(row['body']))}")
+        body = _ASKS.sub(" IS NOT NULL", plain(row["body"]))
+        await conn.execute(f"CREATE OR REPLACE VIEW {row['name']}{kept} AS {body}")
 
 
 async def _policies(conn: asyncpg.Connection) -> None:

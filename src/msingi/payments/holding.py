@@ -14,7 +14,20 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import backward, book, charges, errors, homes, ledger, orders, parties, rules, shards, store, store_shared
+from msingi.payments import (
+    backward,
+    book,
+    charges,
+    errors,
+    homes,
+    ledger,
+    orders,
+    parties,
+    rules,
+    shards,
+    store,
+    store_shared,
+)
 from msingi.payments.groups import mandates
 from msingi.payments.model import Kind as Movement
 from msingi.payments.model import Order, Outcome, TransferOrder
@@ -137,7 +150,9 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
         async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
             row = await store.transfer(near, original)
         fee_of = row["pending_id"] if row is not None and row["kind"] == Movement.ARRIVE else original
-        if row is None or row["kind"] != Movement.POST:  # it may have reached its payee in another shard, by another row
+        if (
+            row is None or row["kind"] != Movement.POST
+        ):  # it may have reached its payee in another shard, by another row
             row = await backward.received(stack, original) or row
         holder = None
         if row is not None:
@@ -151,7 +166,8 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
             log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})
     by = orders.By(permit, holder, f"reversal/{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}")
     order = orders.reverse(
-        *(by, wanted.key, UUID(bytes=row["id"].bytes), wanted.amount_minor, row["currency"], REVERSE_CODE), reference=wanted.reason
+        *(by, wanted.key, UUID(bytes=row["id"].bytes), wanted.amount_minor, row["currency"], REVERSE_CODE),
+        reference=wanted.reason,
     )
     ended = await ledger.post(stack, [order])
     await charges.tell_paid_back(stack, UUID(bytes=fee_of.bytes), wanted.amount_minor, ended)

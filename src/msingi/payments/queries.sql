@@ -267,7 +267,7 @@ WHERE id = $1 AND state IN ('approved', 'running') AND (leased_until IS NULL OR 
 -- Every line of a file has ended.
 UPDATE payments.payment_file SET state = 'finished', finished_at = $2, leased_until = NULL
 WHERE id = $1 AND state = 'running' AND NOT EXISTS (
-  SELECT FROM payments.payment_part WHERE file_id = $1 AND ended_at IS NULL)
+  SELECT 1 FROM payments.payment_part WHERE file_id = $1 AND ended_at IS NULL)
 
 -- name: release_file
 -- Leave a file for whoever comes next.
@@ -339,7 +339,7 @@ WHERE shard = $1 AND id = $2 AND flags & 1 = 1 AND flags & 16 = 0
 -- Close an account that holds nothing and that no hold touches; its fence has been moved.
 UPDATE payments.account a SET flags = flags | 16::smallint
 WHERE shard = $1 AND id = $2 AND flags & 16 = 0 AND posted = 0 AND reserved = 0
-  AND NOT EXISTS (SELECT FROM payments.hold h WHERE h.shard = $1 AND (h.debit = $2 OR h.credit = $2))
+  AND NOT EXISTS (SELECT 1 FROM payments.hold h WHERE h.shard = $1 AND (h.debit = $2 OR h.credit = $2))
 
 -- name: no_default
 -- A closed wallet is no longer the one that a phone number leads to.
@@ -399,7 +399,7 @@ UPDATE payments.sub_account SET used_at = $3 WHERE account_id = $1 AND shard = $
 
 -- name: pays_now
 -- Whether a file is being paid out of an account.
-SELECT EXISTS (SELECT FROM payments.payment_file f JOIN payments.payment_block b ON b.file_id = f.id
+SELECT EXISTS (SELECT 1 FROM payments.payment_file f JOIN payments.payment_block b ON b.file_id = f.id
   WHERE f.state = 'running' AND b.payer = $1)
 
 -- name: mains

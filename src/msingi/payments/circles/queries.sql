@@ -82,6 +82,6 @@ WHERE d.body_id = $1 AND d.round = u.round AND d.person_id = u.person
 -- Circles with a turn whose day is over, or with something that broke off.
 SELECT DISTINCT r.body_id FROM payments.circle c JOIN payments.circle_round r ON r.body_id = c.body_id
 WHERE c.state = 'open' AND ((r.state = 'open' AND r.day < $1) OR r.state = 'paying'
-  OR EXISTS (SELECT FROM payments.circle_due d WHERE d.body_id = r.body_id AND d.round = r.round
+  OR EXISTS (SELECT 1 FROM payments.circle_due d WHERE d.body_id = r.body_id AND d.round = r.round
     AND (d.state IN ('to-pot', 'to-member', 'setting-off') OR (d.state = 'in' AND r.state = 'paid'))))
 LIMIT $2

@@ -143,7 +143,7 @@ ORDER BY "window" DESC LIMIT $2;
 -- Open the first window, unless one is open.
 INSERT INTO payments.switch_window ("window", state, opened_at)
 SELECT coalesce(max("window"), 0) + 1, 'open', $1 FROM payments.switch_window
-HAVING NOT EXISTS (SELECT FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
+HAVING NOT EXISTS (SELECT 1 FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
 
 -- name: close_window
 -- Close a window that is open; commits that are under way are waited for.
