@@ -361,7 +361,7 @@ async def _back(stack, person, transfer, amount, key="r"):
 
 @pytest.mark.parametrize("how", ["at once", "out of a hold"])
 async def test_what_came_from_another_shard_is_paid_back_and_never_more(cluster, source, how):
-    """By the payer's id of it and by the payee's; twice with one key is once; all of them together at most the whole."""
+    """By the payer's id of it and by the payee's; twice with one key is once; all together are at most the whole."""
     (asha, mine), (juma, his) = await funded(cluster, source, 0, 500), await funded(cluster, source, 1, 5)
     if how == "at once":
         paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="kodi"))
@@ -392,7 +392,7 @@ async def test_what_came_from_another_shard_is_paid_back_and_never_more(cluster,
 async def test_what_cannot_be_taken_back_or_is_not_there_stays_where_it_is(cluster, source):
     (asha, mine), (juma, his) = await funded(cluster, source, 1, 500), await funded(cluster, source, 0, 0)
     paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300))
-    other, purse = await funded(cluster, source, 0, 0)
+    _, purse = await funded(cluster, source, 0, 0)
     await acts.transfer(cluster, kit.as_person(juma), wanted(his, purse, 250, "away"))
     with pytest.raises(errors.InsufficientFunds):
         await _back(cluster, juma, paid.transfer_id, 60)
@@ -411,7 +411,7 @@ async def test_what_cannot_be_taken_back_or_is_not_there_stays_where_it_is(clust
 @pytest.mark.parametrize("seed", range(6))
 async def test_no_death_leaves_a_reversal_half_done(cluster, source, seed, monkeypatch):
     """A program that dies at any step of paying back, before it or after it: once followed up, it is done or it is not,
-    nothing hangs, and more than was paid never comes back. `never` is what the follower takes where nothing was decided."""
+    nothing hangs, and more than was paid never comes back."""
     chance = random.Random(f"back{seed}")
     (asha, mine), (juma, his) = await funded(cluster, source, 0, 1000), await funded(cluster, source, 1, 100)
     paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 600))

@@ -34,8 +34,6 @@ WHERE EXISTS (SELECT FROM unnest(proconfig) AS said WHERE said = 'plan_cache_mod
 # What Citus brings to the machines by COPY, it brings past no policy; with RETURNING it brings it by INSERT.
 _REST = r"(?:(?!;|ON CONFLICT|RETURNING)[\s\S])+"
 _POURED = re.compile(rf"(?m)^ *(INSERT INTO{_REST}\bFROM unnest\({_REST});")
-    r"(?m)^ *(INSERT INTO(?:(?!;|ON CONFLICT|RETURNING)[\s\S])+\bFROM unnest\((?:(?!;|ON CONFLICT|RETURNING)[\s\S])+);"
-)
 _FUNCTIONS = """
 SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
 JOIN pg_namespace n ON n.oid = p.pronamespace

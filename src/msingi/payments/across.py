@@ -198,8 +198,10 @@ async def _followed(stack: Stack, page: Sequence[store.Row]) -> int:
             permit = policy.decide(job_context(between.JOB), "payments.finish-crossing", policy.ANYONE)
             async with home.db.transaction(permit) as tx:
                 decided = await store.transfer(tx, hold)
-                back = decided is not None and decided["kind"] == Kind.REVERSE
-                paid = (decided if decided["status"] == 1 else None) if back else await store.end_of(tx, hold)
+                if decided is not None and decided["kind"] == Kind.REVERSE:
+                    paid = decided if decided["status"] == 1 else None
+                else:
+                    paid = await store.end_of(tx, hold)
                 log.append(tx, permit, detail={"what": "hold between shards taken up", "id": str(hold)})
             row = promised[hold]
             if decided is None and not await _never(stack, hold, row["currency"]):
