@@ -1,5 +1,6 @@
 """Payments asked back between banks: out and in, the money through the switch, late ones, and who may do what."""
 
+import asyncio
 import json
 from datetime import timedelta
 from uuid import uuid4
@@ -27,6 +28,7 @@ from msingi.payments.recalls.model import RecallOrder, State
 from msingi.payments.switch import cancelling, errors, house, outside, recalling, roll
 
 BANK = "our-bank"
+PARTICIPANTS: list[Participant] = []
 OFFICER = people.as_staff("account-officer", id="mbenki", institution="benki", purpose="redress")
 HUB = people.as_staff("central-banker", id="gavana", institution="benki-kuu", purpose="operations")
 
@@ -84,9 +86,20 @@ async def bank(stack, client):
     made = await kit.participant(
         stack, client, f"mobile-{uuid4().hex[:6]}", currency=code, cover=10**9, limit=10**9, reply=behaves.reply
     )
+    PARTICIPANTS[:] = [made]
     yield made, behaves
-    await kit.quiet(stack)
+    await calm(stack)
     await made.stop()
+
+
+async def calm(stack):
+    """Wait until nothing is under way, in the switch or on the way back from a participant."""
+    while True:
+        await kit.quiet(stack)
+        under_way = [task for one in PARTICIPANTS for task in one.tasks]
+        if not under_way:
+            return
+        await asyncio.wait(under_way)
 
 
 def me(who, assurance=2):
@@ -100,7 +113,7 @@ async def has(stack, who):
 
 async def agreed(stack):
     """Law 2: clearing and position tell the same, so no money of our own paid anybody."""
-    await kit.quiet(stack)
+    await calm(stack)
     now = await kit.stands(stack, BANK, stack.profile.currency.code)
     number = await house.clearing(stack, BANK)
     async with stack.db.reading("payments") as tx:
@@ -116,7 +129,7 @@ async def paid_out(stack, other, amount=4_000):
     ctx = people.as_person(person.id)
     offer = await outside.ask_offer(stack, ctx, to, amount)
     await outside.pay_outside(stack, ctx, account.number, offer, "key-1")
-    await kit.quiet(stack)
+    await calm(stack)
     (line, *_) = (await ledger_acts.statement(stack, ctx, account.number)).entries
     assert (line.amount_minor, line.other, line.code) == (-amount, "A. M.", "OUTB"), line
     return person, line.transfer_id
@@ -124,7 +137,7 @@ async def paid_out(stack, other, amount=4_000):
 
 async def asked(stack, person, movement, kind=Kind.WRONG_PAYEE):
     found = await acts.ask_back(stack, me(person), RecallOrder(movement, kind, "The last digit was wrong"))
-    await kit.quiet(stack)
+    await calm(stack)
     return await acts.recall(stack, me(person), found.recall_id)
 
 
@@ -171,9 +184,9 @@ async def test_attack_a_bank_pays_back_no_more_than_it_got_and_only_what_is_aske
     behaves.back = 1_500
     for _ in range(2):  # in parts is well; more than was paid is not taken
         await other.send("POST", "/quotes", refund(other, behaves.wanted[-1], 1_500), BANK)
-        await kit.quiet(stack)
+        await calm(stack)
     await other.send("POST", "/quotes", refund(other, behaves.wanted[-1], 1_500), BANK)
-    await kit.quiet(stack)
+    await calm(stack)
     found = await acts.recall(stack, me(person), found.recall_id)
     assert (found.state, found.refunded_minor) == (State.REFUNDED, 3_000)
     assert (await has(stack, person))[0] == 9_000
@@ -189,7 +202,7 @@ async def test_access_take_recall_further(stack, bank):
     with pytest.raises(RecallNotYetFurther):
         await acts.take_recall_further(stack, me(person), found.recall_id, "x")
     await tell(other, behaves.wanted[0], cancelling.REFUSED, "CUST")
-    await kit.quiet(stack)
+    await calm(stack)
     found = await acts.recall(stack, me(person), found.recall_id)
     assert (found.state, found.reason, found.answer) == (State.REFUSED, "CUST", "words RJCR")
     assert await has(stack, person) == (6_000, 6_000)
@@ -202,7 +215,7 @@ async def test_access_take_recall_further(stack, bank):
     with pytest.raises(RecallNotYetFurther):
         await acts.take_recall_further(stack, me(person), found.recall_id, "again")
     await tell(other, behaves.wanted[0], cancelling.COMES_BACK, "")  # law 3: it has ended
-    await kit.quiet(stack)
+    await calm(stack)
     assert (await acts.recall(stack, me(person), found.recall_id)).state is State.REFUSED
     await agreed(stack)
 
@@ -219,12 +232,12 @@ async def test_law_5_who_does_not_answer_is_asked_again_and_then_seen_by_whoever
     found = await asked(stack, person, movement)
     kit.later(monkeypatch, 2 * 86_400)
     await jobs.carry(stack)
-    await kit.quiet(stack)
+    await calm(stack)
     assert len(behaves.wanted) == 2 and behaves.wanted[0] == behaves.wanted[1]
     kit.later(monkeypatch, 11 * 86_400)
     for _ in range(2):
         await jobs.carry(stack)
-    await kit.quiet(stack)
+    await calm(stack)
     assert len(behaves.wanted) == 2
     monkeypatch.undo()
     then = later(me(person))
@@ -238,7 +251,7 @@ async def test_law_5_who_does_not_answer_is_asked_again_and_then_seen_by_whoever
     queue = await acts.recall_queue(stack, later(OFFICER))
     assert found.recall_id in [one.recall_id for one in queue.recalls]
     await tell(other, behaves.wanted[0], cancelling.REFUSED, "NOAS")
-    await kit.quiet(stack)
+    await calm(stack)
     assert found.recall_id not in [one.recall_id for one in await recalling.see_recalls(stack, hub, late=True)]
     with pytest.raises(NotPermitted):
         await recalling.see_recalls(stack, OFFICER)
@@ -262,7 +275,7 @@ async def paid_in(stack, other, whole=2_500):
     wanted = other.transfer(BANK, str(whole), code, ilpPacket=offer["ilpPacket"], condition=offer["condition"])
     await other.send("POST", "/transfers", wanted, BANK)
     await other.wait("PUT", f"/transfers/{wanted['transferId']}")
-    await kit.quiet(stack)
+    await calm(stack)
     recall = cancelling.Request(
         str(uuid4()), other.name, BANK, wanted["transferId"], str(whole), code, "AC03", "A slip"
     )
@@ -272,7 +285,7 @@ async def paid_in(stack, other, whole=2_500):
 async def wish(stack, other, wanted):
     body = cancelling.asking(wanted, clock.now())
     await other.send("POST", "/recalls", body, BANK, version="2.0", flavour="iso20022.")
-    await kit.quiet(stack)
+    await calm(stack)
 
 
 async def answers(other, recall_id):
@@ -298,7 +311,7 @@ async def test_access_decide_recall(stack, bank):
             await acts.decide_recall(stack, OFFICER, wanted.id, back, "x", reason=reason)
     ended = await acts.decide_recall(stack, OFFICER, wanted.id, 2_500, "The payee agreed")
     assert (ended.state, ended.refunded_minor, ended.held_minor) == (State.REFUNDED, 2_500, 0)
-    await kit.quiet(stack)
+    await calm(stack)
     assert await has(stack, person) == (0, 0)
     assert [one.answer for one in await answers(other, wanted.id)] == [cancelling.PENDING, cancelling.COMES_BACK]
     quote = next(json.loads(b) for m, p, _, b in other.got if (m, p) == ("POST", "/quotes"))
@@ -326,7 +339,7 @@ async def test_access_answer_recall(stack, bank):
         await acts.answer_recall(stack, me(person), wanted.id, "again")
     ended = await acts.decide_recall(stack, OFFICER, wanted.id, 0, "It was owed", reason="CUST")
     assert (ended.state, ended.reason, ended.decision) == (State.REFUSED, "CUST", "It was owed")
-    await kit.quiet(stack)
+    await calm(stack)
     assert await has(stack, person) == (2_500, 2_500)
     last = (await answers(other, wanted.id))[-1]
     assert (last.answer, last.reason, last.words) == (cancelling.REFUSED, "CUST", "It was owed")
@@ -359,12 +372,12 @@ async def test_a_payment_back_that_does_not_go_through_leaves_the_decision_open(
     other.reply = refuses
     with pytest.raises(errors.UnknownParty):
         await acts.decide_recall(stack, OFFICER, wanted.id, 2_000, "What is left")
-    await kit.quiet(stack)
+    await calm(stack)
     assert await has(stack, person) == (2_000, 0)
     other.reply = behaves.reply
     ended = await acts.decide_recall(stack, OFFICER, wanted.id, 2_000, "What is left")
     assert (ended.state, ended.refunded_minor) == (State.REFUNDED, 2_000)
-    await kit.quiet(stack)
+    await calm(stack)
     assert await has(stack, person) == (0, 0)
     await agreed(stack)
 
@@ -381,11 +394,11 @@ async def test_what_broke_off_between_the_payment_back_and_its_note_is_ended_onc
         broken.setattr(acts.holding, "finish", stopped)
         with pytest.raises(RuntimeError):
             await acts.decide_recall(stack, OFFICER, wanted.id, 2_500, "It is theirs")
-    await kit.quiet(stack)
+    await calm(stack)
     assert (await acts.review_recall(stack, OFFICER, wanted.id)).state is State.RETURNING
     for _ in range(2):
         await jobs.carry(stack)
-    await kit.quiet(stack)
+    await calm(stack)
     found = await acts.recall(stack, me(person), wanted.id)
     assert (found.state, found.refunded_minor, await has(stack, person)) == (State.REFUNDED, 2_500, (0, 0))
     assert [one.answer for one in await answers(other, wanted.id)] == [cancelling.PENDING, cancelling.COMES_BACK]
@@ -442,7 +455,7 @@ async def test_attack_a_bank_asks_back_only_what_it_paid_itself(stack, bank, cli
         flavour="iso20022.",
     )  # fmt: skip
     assert forged.status_code == 404 and len((await acts.recalls(stack, me(person))).recalls) == 1
-    await kit.quiet(stack)
+    await calm(stack)
     await thief.stop()
 
 
