@@ -1,6 +1,5 @@
 """Payments asked back between banks: out and in, the money through the switch, late ones, and who may do what."""
 
-import asyncio
 import json
 from datetime import timedelta
 from uuid import uuid4
@@ -11,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.payments import kit as people
 from tests.payments_switch import kit
-from tests.payments_switch.fsp import Participant, payee
+from tests.payments_switch.fsp import payee
+from tests.payments_switch.recalling import BANK, PARTICIPANTS, Bank, calm, paid_in, refund, tell, wish
 
 from msingi.kernel import clock
 from msingi.kernel.errors import Malformed, NotPermitted
@@ -27,51 +27,8 @@ from msingi.payments.recalls.errors import CannotRecall, NoSuchRecall, RecallEnd
 from msingi.payments.recalls.model import RecallOrder, State
 from msingi.payments.switch import cancelling, errors, house, outside, recalling, roll
 
-BANK = "our-bank"
-PARTICIPANTS: list[Participant] = []
 OFFICER = people.as_staff("account-officer", id="mbenki", institution="benki", purpose="redress")
 HUB = people.as_staff("central-banker", id="gavana", institution="benki-kuu", purpose="operations")
-
-
-class Bank:
-    """Another bank: how it answers a camt.056 is what `answers` says, in this order."""
-
-    def __init__(self) -> None:
-        self.answers: list[tuple[str, str]] = []
-        self.wanted: list[cancelling.Request] = []
-        self.back: int | None = None  # pays back another amount, in whole units
-
-    async def reply(self, one: Participant, method, path, headers, body):
-        if (method, path) == ("POST", "/recalls"):
-            wanted = cancelling.request(body)
-            self.wanted.append(wanted)
-            for told, reason in self.answers:
-                await tell(one, wanted, told, reason)
-                if told == cancelling.COMES_BACK:
-                    await one.send("POST", "/quotes", refund(one, wanted, self.back), wanted.asker)
-            return None
-        if method == "PUT" and path.startswith("/quotes/") and not path.endswith("/error"):
-            offer = json.loads(body)
-            wanted = self.wanted[-1]
-            paid = one.transfer(
-                BANK, offer["transferAmount"]["amount"], wanted.currency, ilpPacket=offer["ilpPacket"],
-                condition=offer["condition"],
-            )  # fmt: skip
-            await one.send("POST", "/transfers", paid, BANK)
-            return None
-        return await payee(one, method, path, headers, body)
-
-
-def refund(one, wanted, amount=None):
-    quote = one.quote(wanted.asker, str(amount) if amount else wanted.amount, wanted.currency)
-    quote["transactionType"] |= {"scenario": "REFUND", "refundInfo": {"originalTransactionId": wanted.transfer_id}}
-    return quote
-
-
-async def tell(one, wanted, told, reason):
-    said = cancelling.Answer(wanted.id, wanted.asker, one.name, wanted.transfer_id, told, reason, f"words {told}")
-    body = cancelling.answering(said, clock.now())
-    return await one.send("PUT", f"/recalls/{wanted.id}", body, wanted.asker, version="2.0", flavour="iso20022.")
 
 
 @pytest.fixture
@@ -90,16 +47,6 @@ async def bank(stack, client):
     yield made, behaves
     await calm(stack)
     await made.stop()
-
-
-async def calm(stack):
-    """Wait until nothing is under way, in the switch or on the way back from a participant."""
-    while True:
-        await kit.quiet(stack)
-        under_way = [task for one in PARTICIPANTS for task in one.tasks]
-        if not under_way:
-            return
-        await asyncio.wait(under_way)
 
 
 def me(who, assurance=2):
@@ -261,31 +208,6 @@ async def test_law_5_who_does_not_answer_is_asked_again_and_then_seen_by_whoever
 
 def later(ctx, days=11):
     return structs.replace(ctx, at=clock.now() + timedelta(days=days))
-
-
-async def paid_in(stack, other, whole=2_500):
-    """Our customer, whom somebody at the other bank paid; and how that bank asks it back."""
-    person = await people.enrolled(stack)
-    await people.wallet(stack, person.id)
-    code = stack.profile.currency.code
-    quote = other.quote(BANK, str(whole), code)
-    quote["payee"]["partyIdInfo"] |= {"partyIdentifier": person.phone.lstrip("+")}
-    await other.send("POST", "/quotes", quote, BANK)
-    offer, _ = await other.wait("PUT", f"/quotes/{quote['quoteId']}")
-    wanted = other.transfer(BANK, str(whole), code, ilpPacket=offer["ilpPacket"], condition=offer["condition"])
-    await other.send("POST", "/transfers", wanted, BANK)
-    await other.wait("PUT", f"/transfers/{wanted['transferId']}")
-    await calm(stack)
-    recall = cancelling.Request(
-        str(uuid4()), other.name, BANK, wanted["transferId"], str(whole), code, "AC03", "A slip"
-    )
-    return person, recall
-
-
-async def wish(stack, other, wanted):
-    body = cancelling.asking(wanted, clock.now())
-    await other.send("POST", "/recalls", body, BANK, version="2.0", flavour="iso20022.")
-    await calm(stack)
 
 
 async def answers(other, recall_id):

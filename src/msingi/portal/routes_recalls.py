@@ -41,6 +41,7 @@ def line_of(one: Recall) -> DisputeLine:
 def _facts(seen: Visit, one: Recall) -> tuple[Fact, ...]:
     say = seen.say
     facts = [Fact(label=say("recall.bank"), text=one.other), Fact(label=say("dispute.paid_at"), at=one.paid_at)]
+    facts.append(Fact(label=say("recall.number"), text=one.number, figure=True))
     if one.held_minor and one.state not in OVER:
         facts.append(Fact(label=say("dispute.held"), money=Money(one.held_minor, one.currency)))
     if one.state is State.ASKED and not one.outgoing:

@@ -78,7 +78,8 @@ async def _shown(stack: Stack, ctx: Context, row: Row, tx: Tx | None) -> Recall:
     state, due = State(row["state"]), row["due_at"]
     return Recall(
         recall_id=row["recall_id"], outgoing=row["outgoing"], kind=What(row["kind"]), state=state,
-        other=await telling.bank_name(stack, row["other"]), amount_minor=row["amount"], currency=row["currency"],
+        other=await telling.bank_name(stack, row["other"]), number=row["transfer"],
+        amount_minor=row["amount"], currency=row["currency"],
         held_minor=row["held"], refunded_minor=row["refunded"], paid_at=row["paid_at"], opened_at=row["opened_at"],
         answer_due=row["answer_due"], due_at=due, text=talking.opened(stack, row["words"]),
         answer=talking.opened(stack, row["answer"]), reason=row["reason"],

@@ -39,9 +39,10 @@ class Step(Struct, frozen=True):
 class Recall(Struct, frozen=True, kw_only=True):
     """A recall as our customer, or an officer, sees it; minor units of `currency`.
 
-    `outgoing` says that our customer paid; else another bank asks back what our customer received. `text` are the
-    words of whoever asks, `answer` those of whoever was paid or of the other bank, `decision` our officer's; `reason`
-    is a code of camt.029 where it was refused. `complaint` is the reference of the case at the register of complaints.
+    `number` is the payment's at both banks. `outgoing` says that our customer paid; else another bank asks back what
+    our customer received. `text` are the words of whoever asks, `answer` of whoever was paid, or of the other bank,
+    `decision` our officer's; `reason` is a code of camt.029 where it was refused. `complaint` is the reference of the
+    case at the register of complaints.
     """
 
     recall_id: str
@@ -49,6 +50,7 @@ class Recall(Struct, frozen=True, kw_only=True):
     kind: Kind
     state: State
     other: str
+    number: str
     amount_minor: int
     currency: str
     held_minor: int
