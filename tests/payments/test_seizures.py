@@ -119,6 +119,24 @@ async def test_access_pay_seized(stack, source):
     assert now == had + 50_000 - 15_000
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["in force", "its day over"])
+async def test_a_payment_that_was_cut_off_is_finished_by_the_bank_itself(stack, source, monkeypatch, last):
+    who, account = await debtor(stack, source, 100_000)
+    made = await acts.seize(stack, FIRST, paper(stack, account, source, 40_000))
+
+    async def gone(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as broken, pytest.raises(ConnectionError):
+        broken.setattr(holding, "_part", gone)  # the ledger has paid, and the program ends
+        await acts.pay_seized(stack, SECOND, made.seizure_id)
+    assert await state(stack, who) == (FREE, FREE)
+    await holding.run(stack, holding.job(), today(stack) + timedelta(days=31 if last else 0))
+    (seen,) = await acts.own_seizures(stack, kit.as_person(who.id))
+    assert (seen.state, seen.paid_minor, seen.held_minor) == (State.PAID, 40_000, 0)
+    assert await state(stack, who) == (FREE, FREE)
+
+
 async def test_access_lift_seizure(stack, source):
     who, account = await debtor(stack, source, 100_000)
     made = await acts.seize(stack, FIRST, paper(stack, account, source, 30_000))

@@ -292,6 +292,19 @@ def date_wrong(text: str, today: date, say: Say) -> str:
     return say("form.date_future") if found > today else ""
 
 
+def day_judge(say: Say) -> Callable[[str], str]:
+    """What is wrong with a field for a whole day, be it past or to come."""
+
+    def judge(text: str) -> str:
+        try:
+            date.fromisoformat(iso_date(text))
+        except ValueError:
+            return say("form.not_date")
+        return ""
+
+    return judge
+
+
 def iso_date(text: str) -> str:
     """A judged date as ISO 8601, as far as it is known: YYYY, YYYY-MM or YYYY-MM-DD; empty for none."""
     parts = [p for p in text.split("-") if p] if text else []

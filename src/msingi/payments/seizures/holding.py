@@ -1,6 +1,7 @@
 """The money of a seizure: held as it comes in, paid over, freed; each part written before the ledger is asked."""
 
 import tomllib
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
@@ -25,7 +26,8 @@ JOB = "payments-seizures"
 CODE = "SEIZ"
 AT_ONCE = 200
 DAY_S = 86_400
-OPEN = ("asked", "open")
+PAYING = "paying"
+OPEN = ("asked", "open", PAYING)
 
 
 def job() -> Context:
@@ -106,10 +108,15 @@ def _until(stack: Stack, kept: Kept) -> int:
     return min(((kept.last_day - entered).days + 2) * DAY_S, orders.MAX_TIMEOUT_S)
 
 
-async def pay(stack: Stack, permit: Permit, kept: Kept) -> int:
-    """Pay over all that is held; minor units. Raises the ledger's reason. Repeated, nothing is paid twice."""
+async def pay(stack: Stack, permit: Permit, kept: Kept, states: Collection[str] = ("open", PAYING)) -> int:
+    """Pay over all that is held; minor units. Raises the ledger's reason. Repeated, nothing is paid twice.
+
+    That a part is to be paid is written before the ledger is asked: cut off in between, `run` finishes it.
+    """
     async with stack.db.transaction(permit) as tx:
-        found = [p for p in await store.parts(tx, kept.seizure_id) if p.state == "open"]
+        found = [p for p in await store.parts(tx, kept.seizure_id) if p.state in states]
+        for part in found:
+            await store.set_part(tx, kept.seizure_id, part.place, PAYING)
         log.append(tx, permit, detail={"what": "order to be paid over", "parts": len(found)})
     _, owner = await _account(stack, kept.account)
     by, paid = orders.By(permit, owner, _scope(kept.seizure_id)), 0
@@ -123,8 +130,21 @@ async def pay(stack: Stack, permit: Permit, kept: Kept) -> int:
     return paid
 
 
+async def settle(stack: Stack, permit: Permit, seizure_id: UUID, officer: str = "") -> bool:
+    """End an order in force whose whole amount was paid over; whether this call ended it."""
+    async with stack.db.transaction(permit) as tx:
+        kept = await store.seizure(tx, seizure_id, hold=True)
+        ended = bool(kept and kept.paid >= kept.amount) and await store.end(tx, seizure_id, State.PAID, officer, "")
+        tx.repeated = not ended
+        if ended:
+            log.append(tx, permit, detail={"what": "order paid over"})
+    return ended
+
+
 async def free(stack: Stack, permit: Permit, kept: Kept) -> None:
-    """Free all that is held. Repeated, it changes nothing."""
+    """Free all that is held, and finish paying over what an officer had begun to. Repeated, it changes nothing."""
+    with suppress(errors.HoldEnded):
+        await pay(stack, permit, kept, (PAYING,))
     async with stack.db.transaction(permit) as tx:
         found = [p for p in await store.parts(tx, kept.seizure_id) if p.state in OPEN]
         log.append(tx, permit, detail={"what": "order to be ended", "parts": len(found)})
@@ -166,7 +186,13 @@ async def _look(stack: Stack, permit: Permit, seizure_id: UUID, day: date) -> No
     async with stack.db.transaction(permit) as tx:
         kept = await store.seizure(tx, seizure_id)
         tx.repeated = True
+        begun = kept is not None and any(p.state == PAYING for p in await store.parts(tx, seizure_id))
     if kept is None:
+        return
+    if begun:
+        with suppress(errors.HoldEnded):
+            await pay(stack, permit, kept, (PAYING,))
+    if await settle(stack, permit, seizure_id):
         return
     if kept.last_day >= day:
         await grow(stack, seizure_id)
