@@ -58,6 +58,7 @@ ROOMS = (
     "payments.seizures",
     "payments.rates",
     "payments.switch",
+    "payments.recalls",
     "payments.vouchers",
     "health",
     "registries",
