@@ -7,6 +7,7 @@ Law: code never names a country; whatever the code needs to know of one, it read
 """
 
 import csv
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -24,6 +25,13 @@ from msingi.kernel.money import Currency
 
 Text = dict[str, str]
 RTL = frozenset({"ar", "fa", "he", "ur"})
+_BEFORE = re.compile(r" (?=[:;?!»%](?:[\s\"<]|$))")
+_AFTER = re.compile(r"(?<=«) ")
+
+
+def typeset(text: str, language: str) -> str:
+    """The text as the language sets it: in French no line breaks before `: ; ? ! » %` nor after `«`."""
+    return _AFTER.sub("\u00a0", _BEFORE.sub("\u00a0", text)) if language == "fr" else text
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,6 +109,13 @@ class Dose(Strict, frozen=True):
     name: Text
 
 
+class Court(Strict, frozen=True):
+    """A court that gives orders; it is no member of the exchange, and people read its name."""
+
+    code: str
+    name: Text
+
+
 class Legal(Strict, frozen=True):
     """The data-protection law in force and its regulator."""
 
@@ -158,6 +173,7 @@ class Profile(Strict, frozen=True):
     fraud: dict[str, Any] = {}
     products: dict[str, Any] = {}
     evidence: list[Evidence] = []
+    courts: list[Court] = []
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -180,6 +196,16 @@ class Profile(Strict, frozen=True):
             if wanted in text:
                 return text[wanted]
         return next(iter(text.values()), "")
+
+    @property
+    def named(self) -> dict[str, Text]:
+        """Names by code of everybody who acts here: institutions, courts, and who supervises data protection."""
+        known = {c.code: c.name for c in self.courts} | {i.code: i.name for i in self.institutions}
+        return {self.law.authority: self.legal.regulator} | known
+
+    def retold(self, name: str, language: str) -> str:
+        """The country's own name in `language`, whatever language `name` has it in; any other name as it is."""
+        return self.say(self.name, language) if name in self.name.values() else name
 
     def direction(self, language: str) -> str:
         """`rtl` or `ltr`."""
@@ -295,6 +321,7 @@ def _texts(profile: Profile) -> list[tuple[str, Text]]:
     ]
     found += [(f"purposes.{p.purpose}.text", p.text) for p in profile.purposes]
     found += [(f"institutions.{m.code}.name", m.name) for m in profile.institutions]
+    found += [(f"courts.{c.code}.name", c.name) for c in profile.courts]
     found += [(f"immunisation.{d.vaccine}.name", d.name) for d in profile.immunisation]
     found += [(f"tiers.{t.tier}.name", t.name) for t in profile.tiers]
     return found

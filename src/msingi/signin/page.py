@@ -97,6 +97,8 @@ def show(
     """
     stack = web.stack(request)
     nonce = secrets.token_urlsafe(12)
+    if "client" in facts:
+        facts["client"] = stack.profile.retold(facts["client"], lang)
     html = _pages.get_template(f"signin/{name}.html").render(
         lang=lang,
         dir=stack.profile.direction(lang),
