@@ -274,9 +274,9 @@ def logins(home: Path) -> list[str]:
     if not file.exists():
         return []
     known: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    lines = ["", "  Sample logins (codes arrive at /sandbox/sms?to=PHONE and in the operator's console):"]
-    lines += [f"    person     {p['number']}  PIN {p['pin']}  {p['name']}" for p in known["people"][:3]]
-    lines += [f"    {s['role']:<10} {s['id']:<14}PIN {s['pin']}  {s['institution']}" for s in known["staff"]]
+    lines = ["", "  Sample logins (codes arrive in the practice room; for programs: /sandbox/sms?to=PHONE):"]
+    lines += [f"    person      {p['number']}  PIN {p['pin']}  {p['name']}" for p in known["people"][:3]]
+    lines += [f"    {s['role']:<11} {s['id']:<14} PIN {s['pin']}  {s['institution']}" for s in known["staff"]]
     return lines
 
 

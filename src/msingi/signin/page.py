@@ -105,6 +105,7 @@ def show(
         nonce=nonce,
         country=stack.profile.say(stack.profile.name, lang),
         colours=stack.profile.colours,
+        sandbox=stack.settings.sandbox,
         languages=[(code, wire.say("_name", code)) for code in offered(stack)],
         say=lambda text, **parts: wire.say(text, lang, **parts),
         **facts,
