@@ -39,6 +39,7 @@ STAFF = {
     "banker2": ("bank", ["account-officer"]),
 }
 STAFF_PIN = "246810"
+COURT = "high-court"  # in a profile that names no court
 CALLBACK = "http://127.0.0.1:9100/callback"
 # client -> (kind of institution, security profile, scopes beyond those about a signed-in person, name)
 CLIENTS = {
@@ -141,13 +142,18 @@ def _name(profile: Profile, place: int) -> str:
     return f"{given[-place % len(given)]} {profile.family[-place % len(profile.family)]}"
 
 
+def _court(profile: Profile) -> str:
+    """The country's first court."""
+    return next((court.code for court in profile.law.courts), COURT)
+
+
 async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
     from msingi.signin import acts as signin
     from msingi.signin.model import NewStaff
 
     kind, roles = STAFF[role]
     members = {m.kind: m.code for m in reversed(stack.profile.institutions)}
-    institution = (members | {"regulator": stack.profile.law.authority, "court": stack.profile.courts[0].code})[kind]
+    institution = (members | {"regulator": stack.profile.law.authority, "court": _court(stack.profile)})[kind]
     phone = staff_phone(stack.profile, place)
     new = NewStaff(
         staff_id=f"{role}-1",

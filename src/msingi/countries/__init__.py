@@ -109,13 +109,6 @@ class Dose(Strict, frozen=True):
     name: Text
 
 
-class Court(Strict, frozen=True):
-    """A court that gives orders; it is no member of the exchange, and people read its name."""
-
-    code: str
-    name: Text
-
-
 class Legal(Strict, frozen=True):
     """The data-protection law in force and its regulator."""
 
@@ -173,7 +166,6 @@ class Profile(Strict, frozen=True):
     fraud: dict[str, Any] = {}
     products: dict[str, Any] = {}
     evidence: list[Evidence] = []
-    courts: list[Court] = []
     regions: list[Region] = []
     given_female: list[str] = []
     given_male: list[str] = []
@@ -200,7 +192,7 @@ class Profile(Strict, frozen=True):
     @property
     def named(self) -> dict[str, Text]:
         """Names by code of everybody who acts here: institutions, courts, and who supervises data protection."""
-        known = {c.code: c.name for c in self.courts} | {i.code: i.name for i in self.institutions}
+        known = {c.code: c.name for c in self.law.courts} | {i.code: i.name for i in self.institutions}
         return {self.law.authority: self.legal.regulator} | known
 
     def retold(self, name: str, language: str) -> str:
@@ -321,7 +313,6 @@ def _texts(profile: Profile) -> list[tuple[str, Text]]:
     ]
     found += [(f"purposes.{p.purpose}.text", p.text) for p in profile.purposes]
     found += [(f"institutions.{m.code}.name", m.name) for m in profile.institutions]
-    found += [(f"courts.{c.code}.name", c.name) for c in profile.courts]
     found += [(f"immunisation.{d.vaccine}.name", d.name) for d in profile.immunisation]
     found += [(f"tiers.{t.tier}.name", t.name) for t in profile.tiers]
     return found

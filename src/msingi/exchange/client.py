@@ -70,10 +70,20 @@ class Refused(Exception):
     """The exchange, or the service, answered with an error; `answer` holds it."""
 
     def __init__(self, answer: Answered) -> None:
-        super().__init__(
-            f"{answer.status} {answer.problem or answer.error}: {answer.body[:300].decode('utf-8', 'replace')}"
-        )
+        super().__init__(f"{_words(answer.body)} ({answer.status} {answer.problem or answer.error})")
         self.answer = answer
+
+
+def _words(body: bytes) -> str:
+    """What an error says to people: the message of an X-Road error with its number, or the beginning of what came."""
+    try:
+        told = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        told = {}
+    if not told.get("message"):
+        return body[:300].decode("utf-8", "replace")
+    number = f", number {told['detail']}" if told.get("detail") else ""
+    return f"{str(told['message']).rstrip('.')}{number}"
 
 
 def new_key() -> dict[str, str]:

@@ -214,10 +214,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 -- A held child was enrolled after all, so its birth is registered now.
 UPDATE identity.birth SET registered_at = $2 WHERE person_id = $1 AND registered_at IS NULL
 
+-- name: held_birthplace
+-- Where a held child was born.
+SELECT place FROM identity.birth WHERE person_id = $1 AND registered_at IS NULL
+
 -- name: move_held_birth
 -- A held child was a known person: the birth becomes that person's, unless it is registered already.
 INSERT INTO identity.birth (person_id, mother_id, born_month, region, place, notified_on, registered_at, moved_from)
-SELECT $2, mother_id, born_month, region, place, notified_on, $3, $1 FROM identity.birth
+SELECT $2, mother_id, born_month, region, $4, notified_on, $3, $1 FROM identity.birth
 WHERE person_id = $1 AND registered_at IS NULL
 ON CONFLICT (person_id) DO NOTHING
 

@@ -33,6 +33,7 @@ _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
+_BY_LAW = "job:payments-seizures@", "job:payments-estates@"  # as `parties.permit_text` writes them
 
 
 def weigh(
@@ -77,6 +78,12 @@ def weigh(
     if amount > payee_room:
         return Reason.BALANCE_LIMIT
     return Reason.NONE
+
+
+def by_law(permit_text: str) -> bool:
+    """Whether an order carries out what a court or the law has ordered over an account, which is no wish of its holder:
+    the holder's limits then do not stop it, and it does not use them up. Everything else is weighed as ever."""
+    return permit_text.startswith(_BY_LAW)
 
 
 def while_recovering(tier: Tier) -> Tier:

@@ -41,6 +41,14 @@ class PeerNotActive(ExchangeRefusal):
     remedy = "Ask the governing authority; `msingi peers list` shows the state and `msingi peers refresh` renews it."
 
 
+class NotListed(ExchangeRefusal):
+    """The other country's directory, fetched anew just now, does not list this software with a key."""
+
+    code = "exchange.not-listed"
+    title = "The other instance does not vouch for this software"
+    remedy = "Whoever has just joined tries again in half a minute; others ask their own governing authority."
+
+
 class SameEyes(ExchangeRefusal):
     """Who proposed something cannot also approve it: that takes a second person."""
 

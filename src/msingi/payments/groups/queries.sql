@@ -6,7 +6,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 -- name: add_signers
 -- Keep who is to speak for a body.
 INSERT INTO payments.signer (body_id, person_id, name, state, since)
-SELECT $1, u.person, u.name, u.state, $5 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS u (person, name, state)
+SELECT $1, u.person, u.name, u.state, $5 FROM unnest($2::uuid[], $3::bytea[], $4::text[]) AS u (person, name, state)
 
 -- name: body
 -- One body.
