@@ -19,7 +19,7 @@ PEOPLE, MESSAGES = 5, 12
 
 
 class Login(Struct, frozen=True):
-    """Somebody to sign in as: what they are called, what they may do, and what they type."""
+    """Somebody to sign in as: what they are called, what an official may do, and what they type."""
 
     name: str
     what: str
@@ -61,10 +61,7 @@ async def practice(request: WebRequest) -> Response[bytes]:
     found = await newest(seen.stack, job_context("sandbox"), limit=MESSAGES)
     names = {one["phone"]: one["name"] for one in (*known["people"], *known["staff"])}
     view = Practice(
-        tuple(
-            Login(p["name"], seen.stack.profile.number_text(p["number"]), p["number"], p["pin"])
-            for p in known["people"][:PEOPLE]
-        ),
+        tuple(Login(p["name"], "", p["number"], p["pin"]) for p in known["people"][:PEOPLE]),
         tuple(
             Login(s["name"], f"{_roles(seen, s['roles'])} · {say.institution(s['institution'])}", s["id"], s["pin"])
             for s in known["staff"]

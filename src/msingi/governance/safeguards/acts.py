@@ -95,7 +95,7 @@ def _check(name: str, measured: dict[str, checks.Found], language: str) -> Check
     shown = _in_words(name, figure, language)
     shown = f"\u2066{shown}\u2069" if language in RTL and shown == figure else shown  # no order of its own
     says = typeset(said.get(language, said["en"]).format(figure=shown), language)
-    return Check(name, verdict, figure, says, said["where"], duty.get(language, duty.get("en", "")))
+    return Check(name, verdict, figure, says, said["where"], typeset(duty.get(language, duty.get("en", "")), language))
 
 
 async def report(stack: Stack, language: str = "") -> Report:
