@@ -1,6 +1,7 @@
 """Fixtures: a real embedded PostgreSQL, a fresh migrated database per test module, contexts and people."""
 
 import functools
+import gc
 import itertools
 import os
 import shutil
@@ -25,6 +26,7 @@ from msingi.kernel.postgres import CONF, EmbeddedServer, as_app, migrate, rewrit
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
+gc.set_threshold(10_000, 20, 50)  # as the product does: what was loaded stays
 hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any-machine")  # a slow machine is no failure
 keys.derived = functools.lru_cache(64)(keys.derived)  # once for each passphrase and salt: it is slow on purpose
