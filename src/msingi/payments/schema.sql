@@ -154,22 +154,30 @@ CREATE TABLE IF NOT EXISTS payments.journal (
 ) PARTITION BY RANGE (shard, seq);
 CREATE INDEX IF NOT EXISTS journal_pending ON payments.journal (pending_id) WHERE pending_id IS NOT NULL;
 
--- A new chapter is a new partition. It is made apart and then attached, which nobody waits for who reads or writes others.
+-- A new chapter is a new partition. It is made apart and then attached, which nobody waits for who reads or writes others;
+-- for the chapters of a room that moves by the trigger, with their indexes, because their rows come after them.
 -- pg_temp stands last in the search path, or a caller's temporary type called text would run here as the owner.
-CREATE OR REPLACE FUNCTION payments.begin_chapter() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE part text := format('journal_%s_%s', NEW.shard, NEW.first_seq);
+CREATE OR REPLACE FUNCTION payments.open_chapter(of_shard smallint, first bigint, next bigint, indexed boolean)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE part text := format('journal_%s_%s', of_shard, first);
 BEGIN
   EXECUTE format('CREATE TABLE payments.%I (LIKE payments.journal)', part);
   EXECUTE format('ALTER TABLE payments.journal ATTACH PARTITION payments.%I FOR VALUES FROM (%s, %s) TO (%s, %s)',
-    part, NEW.shard, NEW.first_seq, NEW.shard, NEW.next_seq);
-  IF NEW.indexed THEN  -- a room that moves brings its rows after this
+    part, of_shard, first, of_shard, next);
+  IF indexed THEN
     EXECUTE format('CREATE INDEX ON payments.%I (debit, seq)', part);
     EXECUTE format('CREATE INDEX ON payments.%I (credit, seq)', part);
   END IF;
+END $$;
+REVOKE ALL ON FUNCTION payments.open_chapter(smallint, bigint, bigint, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION payments.open_chapter(smallint, bigint, bigint, boolean) TO msingi_app;
+CREATE OR REPLACE FUNCTION payments.begin_chapter() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF to_regclass(format('payments.journal_%s_%s', NEW.shard, NEW.first_seq)) IS NULL THEN
+    PERFORM payments.open_chapter(NEW.shard, NEW.first_seq, NEW.next_seq, NEW.indexed);
+  END IF;
   RETURN NULL;
 END $$;
-REVOKE ALL ON FUNCTION payments.begin_chapter() FROM PUBLIC;
 CREATE OR REPLACE TRIGGER begin_chapter AFTER INSERT ON payments.chapter
   FOR EACH ROW EXECUTE FUNCTION payments.begin_chapter();
 
@@ -420,19 +428,21 @@ DECLARE
   stood boolean;
   changed int;
   written bigint;
+  chapter_rows bigint;
   rows_each bigint;
 BEGIN
   UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head WHERE s.shard = settle.shard
-  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq, s.chapter_rows INTO stood, rows_each;
+  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq, s.chapter_rows INTO stood, chapter_rows;
   IF stood IS NOT TRUE THEN
     RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
   END IF;
   SELECT c.next_seq INTO written FROM payments.chapter c WHERE c.shard = settle.shard ORDER BY c.first_seq DESC LIMIT 1;
   written := coalesce(written, 1);
   WHILE written < settle.next_seq LOOP  -- the next chapter: a sixteenth of all rows, but not too small and not too large
-    INSERT INTO payments.chapter (shard, first_seq, next_seq)
-    VALUES (settle.shard, written, written + greatest(1, least(8, written / 16 / rows_each)) * rows_each)
-    RETURNING payments.chapter.next_seq INTO written;
+    rows_each := greatest(1, least(8, written / 16 / chapter_rows)) * chapter_rows;
+    PERFORM payments.open_chapter(settle.shard, written, written + rows_each, false);
+    INSERT INTO payments.chapter (shard, first_seq, next_seq) VALUES (settle.shard, written, written + rows_each);
+    written := written + rows_each;
   END LOOP;
   UPDATE payments.account a
   SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day, last_seq = u.last_seq

@@ -11,11 +11,11 @@ LEFT JOIN payments.account a ON a.shard = (m.debit & 255) AND a.id = m.debit AND
 
 -- name: paid_before
 -- Whether an account ever paid another one.
-SELECT EXISTS (SELECT FROM payments.movements($2, $1, 1, 9223372036854775807, 1, 1, '{1,3}', other => $3))
+SELECT EXISTS (SELECT 1 FROM payments.movements($2, $1, 1, 9223372036854775807, 1, 1, '{1,3}', other => $3))
 
 -- name: was_decided
 -- Whether the ledger has decided an order with this id.
-SELECT EXISTS (SELECT FROM payments.transfer_id_seen WHERE id = $1)
+SELECT EXISTS (SELECT 1 FROM payments.transfer_id_seen WHERE id = $1)
 
 -- name: movements
 -- The newest movements of an account, for an officer.
@@ -144,6 +144,7 @@ DELETE FROM payments.sanction_entry WHERE list = $1
 -- Keep the entries of a list.
 INSERT INTO payments.sanction_entry (list, place, ref, body)
 SELECT $1, u.place, u.ref, u.body FROM unnest($2::int[], $3::text[], $4::bytea[]) AS u (place, ref, body)
+RETURNING 1
 
 -- name: lists
 -- The lists in force.
