@@ -108,7 +108,7 @@ CREATE TABLE IF NOT EXISTS payments.sub_account (
 SELECT kernel.wall('payments', 'sub_account', NULL);
 
 -- The journal's chapters: a range of seqs of one shard, which is a partition of its own. Rows are added to the newest,
--- which has no index of accounts; `account_index` builds one in bulk when it is full. Until then, and wherever an account
+-- which has no index of accounts; `index_chapter` builds them in bulk when it is full. Until then, and wherever an account
 -- has not very many, its rows are found by the links between them (payments.movements). Stands before the journal in the
 -- order of names: a room that moves brings its chapters first.
 -- distributed by shard
