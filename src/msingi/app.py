@@ -56,6 +56,7 @@ ROOMS = (
     "payments.programmes",
     "payments.reconciling",
     "payments.seizures",
+    "payments.estates",
     "payments.rates",
     "payments.switch",
     "payments.recalls",

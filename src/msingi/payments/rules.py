@@ -33,7 +33,8 @@ _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
-_BY_LAW = "job:payments-seizures@", "job:payments-estates@", "job:payments-recalls@"  # of `parties.permit_text`
+_OF_ESTATE = "job:payments-estates@"
+_BY_LAW = "job:payments-seizures@", _OF_ESTATE, "job:payments-recalls@"  # of `parties.permit_text`
 
 
 def weigh(
@@ -84,6 +85,16 @@ def by_law(permit_text: str) -> bool:
     """Whether an order carries out what a court or the law has ordered over an account, which is no wish of its holder:
     the holder's limits then do not stop it, and it does not use them up. Everything else is weighed as ever."""
     return permit_text.startswith(_BY_LAW)
+
+
+def of_estate(permit_text: str) -> bool:
+    """Whether an order pays the heirs of somebody who died: what ended that person's own orders does not stop it."""
+    return permit_text.startswith(_OF_ESTATE)
+
+
+def is_closed(flags: int) -> bool:
+    """Whether an account is closed for good."""
+    return bool(flags & _CLOSED)
 
 
 def while_recovering(tier: Tier) -> Tier:
