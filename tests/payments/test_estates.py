@@ -1,5 +1,6 @@
 """Estates on a real ledger: the register says it, two officers agree, each heir gets the share, nothing is twice."""
 
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
 
@@ -32,6 +33,8 @@ from msingi.payments.estates.errors import (
 )
 from msingi.payments.estates.model import EstateOrder, HeirShare, State
 from msingi.payments.model import Alias, TransferOrder
+from msingi.payments.seizures import acts as seizures
+from msingi.payments.seizures.model import SeizureOrder
 
 FIRST, SECOND = (kit.as_staff("account-officer", id=f"officer-{n}", institution="benki") for n in "12")
 REGISTRAR = kit.as_staff("registrar", id="msajili", institution="usajili", purpose="identity-registration")
@@ -57,11 +60,11 @@ async def family(stack, source, left=10_000, heirs=3):
     return dead, purse_, people, [await kit.wallet(stack, one.id) for one in people]
 
 
-def certificate(account, heirs, parts=(2, 1, 1), **more):
+def certificate(account, those, parts=(2, 1, 1), **more):
     made = {
         "key": uuid4().hex, "account": account.number, "number": f"P/{uuid4().hex[:6]}", "authority": "District court",
         "issued_on": clock.today(),
-        "heirs": [HeirShare(one.number, n) for one, n in zip(heirs, parts, strict=False)],
+        "heirs": [HeirShare(one.number, n) for one, n in zip(those, parts, strict=False)],
     }  # fmt: skip
     return EstateOrder(**made | more)
 
@@ -127,7 +130,8 @@ async def test_access_decide_estate(stack, source):
 
 
 async def test_access_close_estate(stack, source):
-    dead, left, people, heirs = await family(stack, source, left=3_000)
+    there = seizures.law(stack).protected_minor + 3_000
+    dead, left, people, heirs = await family(stack, source, left=there)
     await dies(stack, dead)
     made = await acts.propose_estate(stack, FIRST, certificate(left, heirs))
     with pytest.raises(EstateEnded):
@@ -141,35 +145,22 @@ async def test_access_close_estate(stack, source):
         assert (await acts.see_estate(stack, FIRST, made.estate_id)).accounts[0].held_minor == 1_000
     closed = await acts.close_estate(stack, SECOND, made.estate_id)
     assert closed.state is State.CLOSED and all(a.closed and not a.balance_minor for a in closed.accounts)
-    assert sum([await purse(stack, one) for one in people]) == 3_000
+    assert sum([await purse(stack, one) for one in people]) == there
     late = TransferOrder(str(uuid4()), source.number, Alias("account", left.number), 5, "TZS")
     with pytest.raises(ledger_errors.TransferRejected):
         await ledger.transfer(stack, kit.as_staff("treasurer"), late)
 
 
-class held_by_order:
+@asynccontextmanager
+async def held_by_order(stack, account, amount):
     """Money of an account is held by a court's order for so long."""
-
-    def __init__(self, stack, account, amount):
-        self.stack, self.account, self.amount = stack, account, amount
-
-    async def __aenter__(self):
-        from msingi.payments.seizures import acts as seizures
-        from msingi.payments.seizures.model import SeizureOrder
-
-        told = seizures.law(self.stack)
-        taker = await kit.treasury(self.stack)
-        order = SeizureOrder(
-            key=uuid4().hex, account=self.account.number, amount_minor=self.amount, number="HC/1", authority="Court",
-            issued_on=clock.today(), last_day=clock.today() + timedelta(days=10), pay_to=taker.number,
-        )  # fmt: skip
-        assert told
-        self.made = await seizures.seize(self.stack, FIRST, order)
-
-    async def __aexit__(self, *_):
-        from msingi.payments.seizures import acts as seizures
-
-        await seizures.lift_seizure(self.stack, FIRST, self.made.seizure_id, "HC/2")
+    order = SeizureOrder(
+        key=uuid4().hex, account=account.number, amount_minor=amount, number="HC/1", authority="Court",
+        issued_on=clock.today(), last_day=clock.today() + timedelta(days=10), pay_to=(await kit.treasury(stack)).number,
+    )  # fmt: skip
+    made = await seizures.seize(stack, FIRST, order)
+    yield
+    await seizures.lift_seizure(stack, FIRST, made.seizure_id, "HC/2")
 
 
 async def test_access_see_estate(stack, source):

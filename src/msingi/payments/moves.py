@@ -128,7 +128,7 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
     stops = book.flags[payer]
     if rules.by_law(order.permit_text):
         tier, cooling = NO_LIMITS, 0
-        if rules.of_estate(order.permit_text):
+        if rules.after_death(order.permit_text):
             stops = book.flags[payer] & ~_DEATH
     elif cooling:
         tier = rules.while_recovering(tier)

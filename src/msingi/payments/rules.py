@@ -33,8 +33,8 @@ _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
-_OF_ESTATE = "job:payments-estates@"
-_BY_LAW = "job:payments-seizures@", _OF_ESTATE, "job:payments-recalls@"  # of `parties.permit_text`
+_AFTER_DEATH = "job:payments-seizures@", "job:payments-estates@"
+_BY_LAW = *_AFTER_DEATH, "job:payments-recalls@"  # of `parties.permit_text`
 
 
 def weigh(
@@ -87,9 +87,9 @@ def by_law(permit_text: str) -> bool:
     return permit_text.startswith(_BY_LAW)
 
 
-def of_estate(permit_text: str) -> bool:
-    """Whether an order pays the heirs of somebody who died: what ended that person's own orders does not stop it."""
-    return permit_text.startswith(_OF_ESTATE)
+def after_death(permit_text: str) -> bool:
+    """Whether an order pays heirs, or carries out a court's: what ends the holder's own orders does not stop it."""
+    return permit_text.startswith(_AFTER_DEATH)
 
 
 def is_closed(flags: int) -> bool:

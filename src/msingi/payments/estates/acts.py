@@ -25,7 +25,6 @@ from msingi.payments.estates.errors import EstateEnded, EstateExists, EstateNotE
 from msingi.payments.estates.model import Estate, EstateAccount, EstateOrder, Heir, Kept, State
 from msingi.payments.fraud.acts import cursor
 from msingi.payments.groups.mandates import today
-from msingi.payments.model import Alias
 
 MAX_PAGE = 100
 
@@ -179,6 +178,17 @@ async def close_estate(stack: Stack, ctx: Context, estate_id: str) -> Estate:
     return await see_estate(stack, ctx, estate_id)
 
 
+async def _name(stack: Stack, ctx: Context, by: policy.Permit, account: int) -> str:
+    """Whose account it is: initials, or an institution's name; empty for nobody's."""
+    async with stack.db.transaction(by) as tx:
+        holder = await accounts.institution_of(tx, account)
+        people = await store_shared.owners_of(tx, account)
+        tx.repeated = True
+    if holder is not None:
+        return parties.institution_name(stack, holder["institution"])
+    return " & ".join([await parties.initials_of(stack, ctx, person) for person in people])
+
+
 async def _shown(stack: Stack, ctx: Context, kept: Kept) -> Estate:
     """An estate as an officer sees it."""
     by = paying.permit()
@@ -190,7 +200,7 @@ async def _shown(stack: Stack, ctx: Context, kept: Kept) -> Estate:
     heirs = []
     for place, heir in enumerate(kept.heirs, 1):
         mine = [part for part in parts if part.place == place]
-        _, name, _ = await parties.payee(stack, job_context(parties.NAMES, "payment"), Alias("account", heir.account))
+        name = await _name(stack, ctx, by, ledger_rules.id_of(heir.account))
         heirs.append(
             Heir(
                 account=heir.account, name=name, parts=heir.parts,
