@@ -45,8 +45,7 @@ class Speaker:
         self.profile = profile
         self.words = words
         self.members: MemberNames = members or {}
-        self._institutions = {i.code: i.name for i in profile.institutions}
-        self._institutions |= {c.code: c.name for c in profile.law.courts}
+        self._institutions = profile.named
         self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}
 

@@ -8,7 +8,7 @@ from msingi.kernel.db import Row
 from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import charges, errors, homes, ledger, orders
+from msingi.payments import backward, charges, errors, homes, ledger, orders
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.disputes import rules, store
@@ -151,10 +151,8 @@ def _shard(order: Order) -> int:
 
 
 async def _original(stack: Stack, row: Row) -> UUID:
-    """The row that moved the money: the transfer itself, or the end of the hold that it was paid out of."""
+    """The row by which the money came: the transfer itself, the end of the hold that it was paid out of, or what
+    arrived from another shard."""
     wanted = UUID(bytes=row["dispute_id"].bytes)
-    permit = policy.decide(job(), "payments.hold-disputed", policy.ANYONE)
-    async with homes.home(stack, ledger_rules.shard_of(wanted.int)).db.transaction(permit) as near:
-        end = await accounts.end_of(near, wanted)
-        log.append(near, permit, detail={"what": "transfer to be paid back"})
-    return UUID(bytes=end["id"].bytes) if end is not None else wanted
+    found = await backward.received(stack, wanted)
+    return UUID(bytes=found["id"].bytes) if found is not None else wanted

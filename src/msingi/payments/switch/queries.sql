@@ -119,7 +119,7 @@ SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at
 -- Keep messages to be sent.
 INSERT INTO payments.switch_letter (id, fsp, method, path, headers, body, until, due)
 SELECT *, $8::timestamptz FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
-  $7::timestamptz[]);
+  $7::timestamptz[]) RETURNING 1;
 
 -- name: drop_letters
 -- Forget messages that were taken, or that nobody took in their time.
@@ -143,7 +143,7 @@ ORDER BY "window" DESC LIMIT $2;
 -- Open the first window, unless one is open.
 INSERT INTO payments.switch_window ("window", state, opened_at)
 SELECT coalesce(max("window"), 0) + 1, 'open', $1 FROM payments.switch_window
-HAVING NOT EXISTS (SELECT FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
+HAVING NOT EXISTS (SELECT 1 FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
 
 -- name: close_window
 -- Close a window that is open; commits that are under way are waited for.
