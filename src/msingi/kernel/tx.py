@@ -181,6 +181,8 @@ class Tx:
 
     async def _send_the_end(self, ending: str) -> None:
         try:
+            if self._streams and getattr(self._conn, "apart", False) and not self.begun:
+                await self.open()  # the rows follow upon one message, and the beginning is none of its own there
             texts = renders([(query.text, args) for query, args in self.later])
             if sum(map(len, texts)) > 2 * INLINE_BYTES and not self._streams:  # bytes are written as two digits each
                 for query, args in self.later:
