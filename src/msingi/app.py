@@ -59,6 +59,7 @@ ROOMS = (
     "payments.seizures",
     "payments.rates",
     "payments.switch",
+    "payments.recalls",
     "payments.vouchers",
     "health",
     "registries",

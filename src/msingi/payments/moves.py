@@ -77,7 +77,7 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
     debit, credit, amount, original = order.debit, order.credit, order.amount, None
     if order.kind == _REVERSE:
         original = book.originals.get(order.pending) if order.pending is not None else None
-        if original is None or original.kind not in (_POST, _COMMIT):
+        if original is None or original.kind not in (_POST, _COMMIT, _ARRIVE):
             return int(Reason.NO_ORIGINAL), 0, 0, amount
         debit, credit = original.credit, original.debit
     lawful = rules.by_law(order.permit_text)
@@ -116,12 +116,12 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
     here, there = debit & _SHARD == shard, credit & _SHARD == shard
     payer = debit >> SHARD_BITS if here else book.place(debit, order.currency)
     payee = credit >> SHARD_BITS if there else book.place(credit, order.currency)
-    # Only a reservation leaves for another shard, and only an arrival, or its promise, comes from one.
+    # Only a reservation leaves for another shard, and what came from there, and only an arrival, or its promise, comes.
     fits = here == (order.kind not in _INCOMING)
     known = 0 <= payer < size and fits and (not here or book.owner[payer] == order.owner)
     if not (known and book.flags[payer]):
         return int(Reason.UNKNOWN_PAYER), payer, payee
-    if not (0 <= payee < size and (there or order.kind == _RESERVE)):
+    if not (0 <= payee < size and (there or order.kind in (_RESERVE, _REVERSE))):
         return int(Reason.UNKNOWN_PAYEE), payer, payee
     tier, posted, cooling = book.tiers[book.tier[payer]], book.posted, book.flags[payer] & _RECOVERED
     if rules.by_law(order.permit_text):

@@ -33,7 +33,7 @@ _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
-_BY_LAW = "job:payments-seizures@", "job:payments-estates@"  # as `parties.permit_text` writes them
+_BY_LAW = "job:payments-seizures@", "job:payments-estates@", "job:payments-recalls@"  # of `parties.permit_text`
 
 
 def weigh(

@@ -86,6 +86,8 @@ NEWS = frozenset(
         "dispute.said_answered",
         "dispute.said_further",
         "dispute.said_decided",
+        "recall.said_asked",
+        "recall.said_on_its_way",
         "product.said_opened",
         "teller.said_opened",
         "teller.said_tier",
