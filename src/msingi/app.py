@@ -128,10 +128,13 @@ def introduce() -> None:
 
 
 def furnish(stack: Stack) -> None:
-    """Give the stack the rooms' doers of events and their endless work."""
+    """Give the stack the rooms' doers of events and their endless work: once, however often it is asked for."""
     _movable()
     offers.connect(stack)
     introduce()
+    if "app.furnished" in stack.local:
+        return
+    stack.local["app.furnished"] = True
     for room in running(stack.settings):
         jobs = _part(room, "jobs")
         if jobs is None:

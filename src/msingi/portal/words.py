@@ -102,11 +102,11 @@ class Words:
         return self.say("language.moment", day=self.day(at, zone), time=f"{at.astimezone(zone):%H:%M}")
 
 
-def languages() -> list[str]:
-    """The languages that the portal speaks."""
-    return sorted(
-        p.name.partition(".")[0] for p in files("msingi.portal").joinpath("texts").iterdir() if p.name.count(".") == 1
-    )
+@cache
+def languages() -> tuple[str, ...]:
+    """The languages that the portal speaks, in the order of their codes."""
+    names = [path.name for path in files("msingi.portal").joinpath("texts").iterdir()]
+    return tuple(sorted(name.partition(".")[0] for name in names if name.count(".") == 1))
 
 
 def load(language: str) -> Words:
