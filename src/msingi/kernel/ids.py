@@ -21,6 +21,11 @@ def uuid_of(block: bytes) -> UUID:
     return DriverUUID(block)
 
 
+def uuid_of_text(text: str) -> UUID:
+    """The UUID that a text spells, as `uuid_of` makes them. Raises ValueError."""
+    return DriverUUID(text)
+
+
 def uuid7() -> UUID:
     """A version 7 UUID that sorts by time within this program (RFC 9562, section 5.7, method 1).
 
