@@ -50,7 +50,7 @@ TABLES = {
     "identity.person": ("person_id", "status", "region", "birth_year", "sex", "number_sealed", "enrolled_at"),
     "identity.version": ("person_id", "valid_from", "reason", "sealed"),
     "identity.number": ("number_key", "person_id", "issued_at"),
-    "identity.status_change": ("person_id", "at", "status", "cause", "because"),
+    "identity.status_change": ("person_id", "at", "status", "cause"),
     "identity.phone": ("phone_key", "person_id"),
     "identity.search_key": ("key", "person_id"),
 }
@@ -129,7 +129,7 @@ class Builder:
         yield "identity.person", (person_id, "active", order.region, year, str(order.sex), sealed_number, at)
         yield "identity.version", (person_id, at, "enrolment", sealed)
         yield "identity.number", (self.keystore.blind(f"number:{number}"), person_id, at)
-        yield "identity.status_change", (person_id, at, "active", "officer", "enrolment")
+        yield "identity.status_change", (person_id, at, "active", "officer")
         if order.phone:
             yield "identity.phone", (self.keystore.blind(f"phone:{order.phone}"), person_id)
         for found in blocking.search_keys(self.secret, traits):

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from msingi.consent import acts as consents
 from msingi.consent.model import AgreementId, AgreementOrder, AgreementText, Controller
 from msingi.exchange import client, governance
 from msingi.exchange.errors import SignatureRefused
+from msingi.exchange.membership import acts as membership
 from msingi.exchange.model import RightOrder, ServiceCode, SubsystemId
 from msingi.identity import acts as identity
 from msingi.kernel.context import Actor, Kind, context, job_context
@@ -142,6 +144,49 @@ async def test_a_light_consumer_asks_the_other_country_directly(countries):
     assert (await client.send(stranger, keys(there))).problem == "exchange.signature-refused"
     other = client.prepare(there.url, "XT/GOV/hospitali/records", jwk(here, "zahanati"), path, headers=named)
     assert (await client.send(other, keys(there))).problem == "exchange.signature-refused"
+
+
+async def test_who_joined_a_minute_ago_asks_over_the_border_for_a_right_and_then_the_service(countries, tmp_path):
+    """By the commands of an institution alone; the directories were exchanged before it joined."""
+    here, there = countries["taifa"], countries["wahat"]
+    folder, service = str(tmp_path / "relief"), f"{XW_REGISTRY}/person-facts"
+
+    def join(*args: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["join", args[0], "--folder", folder, *args[1:]])
+        return done.exit_code, done.output
+
+    about = ["--code", "uokoaji", "--name", "Relief Office", "--contact", "it@uokoaji.example"]
+    assert join("apply", "--to", here.url, *about)[0] == 0
+    ctx = job_context("setup", "data-exchange")
+    async with at_work(here.home) as stack:
+        authority = replace(ctx, actor=Actor(Kind.STAFF, "g", "rita", frozenset({"governing-authority"}), 2))
+        (asked,) = [a for a in await membership.applications(stack, authority) if a.institution == "uokoaji"]
+        await membership.admit_member(stack, authority, asked.application)
+    wish = ["--purpose", "identity-proofing", "--basis", "public-task", "--law", "Treaty, article 9", "--by-number"]
+    wish += ["--why", "to find families after a flood", "--fields"]
+    code, words = await asyncio.to_thread(join, "right", service, *wish, "salary")
+    assert code == 1 and "no such field" in words, words
+    assert (await asyncio.to_thread(join, "right", service.replace("person", "other"), *wish, "birth_date"))[0] == 1
+    code, words = await asyncio.to_thread(join, "right", service, *wish, "birth_date")
+    assert code == 3, words
+    async with at_work(there.home) as stack:
+        (wished,) = [r for r in await membership.requests(stack, "XT:uokoaji")]
+        assert wished.order.client == "XT/GOV/uokoaji/main"
+        steward = replace(ctx, actor=Actor(Kind.STAFF, "s", "etat-civil", frozenset({"data-steward"}), 2))
+        await membership.decide_right(stack, steward, wished.request, True, "")
+        assert [r.client for r, _ in await membership.rights(stack, institution="XT:uokoaji")] == [wished.order.client]
+    code, words = await asyncio.to_thread(join, "right", service, *wish, "birth_date")
+    assert code == 0 and "msingi join ask" in words, words
+    someone = there.sample["people"][1]
+    code, words = await asyncio.to_thread(join, "ask", service, someone["number"], "--purpose", "identity-proofing")
+    assert code == 0 and json.loads(words) == {"birth_date": someone["birth_date"]}, words
+    # Another member sees nothing of this request, and cannot ask in its name.
+    for body, path in ((b"", f"/{wished.request}"), (msgspec.json.encode(wished.order), "")):
+        made = client.prepare(
+            here.url, XT_CLINIC, jwk(here, "zahanati"), f"/r1/{XW_REGISTRY}/rights{path}", body=body,
+            method="POST" if body else "GET", headers={"msingi-purpose": "data-exchange"},
+        )  # fmt: skip
+        assert (await client.send(made, keys(here))).status in (400, 404)
 
 
 async def test_metadata_and_noes_travel_too(countries):

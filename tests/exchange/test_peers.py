@@ -15,11 +15,12 @@ from msgspec.structs import replace
 from tests.exchange.places import governor
 
 from msingi.exchange import certificates, client
-from msingi.exchange.errors import BadCall, InstitutionExists, NotStanding, SignatureRefused
+from msingi.exchange.errors import BadCall, InstitutionExists, SignatureRefused
 from msingi.exchange.federation import acts, door, rules, wire
 from msingi.exchange.federation.errors import (
     AnchorWrong,
     DirectoryRefused,
+    NotListed,
     PeerFailed,
     PeerNotActive,
     PeerUnknown,
@@ -117,9 +118,9 @@ async def test_access_accept_directory(stack, ctx_of):
         await acts.accept_directory(stack, ctx_of(Kind.PERSON, "x"), "XD", abroad.token())
     peer = await acts.accept_directory(stack, setup, "XD", abroad.token())
     assert (await acts.peer_of_instance(stack, "XD")).version == peer.version
-    caller = await acts.foreign_caller(stack, peer, "GOV/moh/clinics")
+    _, caller = await acts.foreign_caller(stack, peer, "GOV/moh/clinics")
     assert (caller.institution, caller.subsystem) == ("XD:moh", "XD/GOV/moh/clinics")
-    with pytest.raises(NotStanding):
+    with pytest.raises(NotListed):
         await acts.foreign_caller(stack, peer, "GOV/moh/other")
     thief = Abroad("XD")
     bad = [thief.token(), abroad.token(version=1), abroad.token(expires=abroad.at - 1), abroad.token(instance="XT"),

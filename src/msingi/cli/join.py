@@ -76,6 +76,26 @@ def _sent(known: dict[str, Any], method: str, path: str, body: Any = None, key: 
     return _told(answer)
 
 
+def _asked(known: dict[str, Any], service: str, method: str, number: str = "", body: Any = None) -> Any:
+    """The verified answer of the owner of `service`, at home or in another country, to a message about rights."""
+    owner, _, code = service.rpartition("/")
+    if not code or owner.count("/") != 3:
+        raise click.ClickException(f"{service}: a service is named INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE.")
+    raw = b"" if body is None else json.dumps(body | {"service": code}).encode()
+    named = {"msingi-purpose": "data-exchange"} | ({"content-type": "application/json"} if raw else {})
+    path = exchange.service_path(f"{owner}/rights", number)
+    made = exchange.prepare(
+        known["exchange"], known["client"], known["key"], path, method=method, body=raw, headers=named
+    )  # fmt: skip
+    try:
+        answer = asyncio.run(exchange.send(made, known["exchange_keys"], known.get("tls")))
+    except httpx.HTTPError as lost:
+        raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
+    if answer.error or answer.status >= 400:
+        raise click.ClickException(str(exchange.Refused(answer)))
+    return answer.json
+
+
 def _told(answer: httpx.Response) -> Any:
     found = answer.json() if "json" in answer.headers.get("content-type", "") else {}
     if answer.status_code >= 400:
@@ -147,6 +167,7 @@ def status(folder: Path, wait: int) -> None:
     click.echo(f"{known['client']}: {found['state']}{': ' + found['because'] if found['because'] else ''}")
     if found["state"] != "approved":
         raise click.exceptions.Exit(3 if found["state"] == "waiting" else 1)
+    click.echo(f"Next: choose a service at {known['exchange']}/exchange, and ask for it: msingi join right --help")
 
 
 @join.command()
@@ -162,31 +183,35 @@ def status(folder: Path, wait: int) -> None:
 @click.option("--wait", type=int, default=0, help="Wait for the owner's decision, at most so many seconds.")
 def right(folder: Path, service: str, purpose: str, basis: str, law: str, fields: str, why: str, days: int,
           by_number: bool, wait: int) -> None:  # fmt: skip
-    """Ask the owner of SERVICE for a right to it. Exit code 0 when it is granted, 3 while it waits.
+    """Ask the owner of SERVICE (INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE) for a right to it.
 
-    The same command again asks no second time: it says how the first request stands. After a refusal it asks anew.
+    The owner may be in another country. Exit code 0 when it is granted, 3 while it waits. The same command again asks
+    no second time: it says how the first request stands. After a refusal it asks anew.
     """
     known = _kept(folder)
     order = {
-        "client": known["client"].partition("/")[2], "service": service.rsplit("/", 1)[-1], "purpose": purpose,
-        "basis": basis, "law": law, "fields": fields.replace(",", " ").split(), "reason": why, "days": days,
-        "by_number": by_number,
+        "client": known["client"].partition("/")[2], "service": service, "purpose": purpose, "basis": basis,
+        "law": law, "fields": fields.replace(",", " ").split(), "reason": why, "days": days, "by_number": by_number,
     }  # fmt: skip
-    until, name = time.monotonic() + wait, json.dumps(order, sort_keys=True)
+    held = folder / TLS_CERTIFICATE
+    shown = {"tls": mutual.holding(held, folder / TLS_KEY)} if held.exists() else {}
+    until, name, pause = time.monotonic() + wait, json.dumps(order, sort_keys=True), 1.0
     number = known.get("asked", {}).get(name)
     if number is None:
-        number = _sent(known, "POST", "/v1/exchange/right-requests", order)["request"]
+        number = _asked(known | shown, service, "POST", body=order)["request"]
         _remember(folder, known, name, number)
-    while (asked := _asked(known, number))["state"] == "waiting":
+    while (asked := _asked(known | shown, service, "GET", number))["state"] == "waiting":
         if time.monotonic() >= until:
             click.echo(f"{service}: the owner has not decided yet. The same command says how it stands.")
             raise click.exceptions.Exit(3)
-        time.sleep(min(2.0, max(0.0, until - time.monotonic())))
+        time.sleep(min(pause, max(0.0, until - time.monotonic())))
+        pause = min(30.0, pause * 1.5)  # each look is a message, and stands in the log
     click.echo(f"{service}: {asked['state']}{': ' + asked['because'] if asked['because'] else ''}")
     if asked["state"] != "approved":
         _remember(folder, known, name, None)
         raise click.exceptions.Exit(1)
     click.echo(f"Fields: {' '.join(asked['order']['fields'])}. Until {asked['until']}.")
+    click.echo(f"Next: msingi join ask {service} PERSON --purpose {purpose}")
     if asked["until"] <= clock.now().isoformat():
         _remember(folder, known, name, None)
 
@@ -195,20 +220,6 @@ def _remember(folder: Path, known: dict[str, Any], name: str, number: str | None
     """Keep the number of a request that was sent; with None forget it, so that the same can be asked anew."""
     asked = known.get("asked", {}) | {name: number}
     _keep(folder, known | {"asked": {k: v for k, v in asked.items() if v}})
-
-
-def _asked(known: dict[str, Any], number: str) -> dict[str, Any]:
-    """How a request stands, by the public list. Raises click.ClickException where it is not in it."""
-    url, before = f"{known['exchange']}/v1/exchange/right-requests", ""
-    while True:
-        params = {"institution": known["client"].split("/")[2], "limit": 200, "before": before}
-        page = _told(httpx.get(url, params=params, timeout=30, trust_env=False))
-        for one in page:
-            if one["request"] == number:
-                return one
-        if not page:
-            raise click.ClickException(f"{known['exchange']} knows no request {number}.")
-        before = page[-1]["request"]
 
 
 @join.command()

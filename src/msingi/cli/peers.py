@@ -80,17 +80,21 @@ def _line(peer: Peer) -> str:
 
 
 def fetched_anchor(place: str) -> Anchor:
-    """The anchor in a file, or at `URL#fingerprint`; an address without a fingerprint is asked for it.
+    """The anchor in a file, or at an address, with `#fingerprint`; an address without one is asked for it.
 
-    Raises AnchorWrong if the fingerprint is another, click.ClickException where nothing answers.
+    Raises AnchorWrong if the fingerprint is another, click.ClickException where nothing answers or no file is.
     """
-    if not place.startswith(("http://", "https://")):
-        return wire.anchor_of(Path(place).read_bytes())
     url, wanted = urldefrag(place)
-    found = asked_anchor(url)
+    afar = place.startswith(("http://", "https://"))
+    if afar:
+        found = asked_anchor(url)
+    elif not Path(url).is_file():
+        raise click.ClickException(f"{url} is neither a file nor an address that begins with http.")
+    else:
+        found = wire.anchor_of(Path(url).read_bytes())
     if wanted and wanted not in {key.kid for key in found.keys}:
         raise AnchorWrong(f"the fingerprint there is {found.fingerprint}", field="fingerprint")
-    if not wanted:
+    if afar and not wanted:
         asked = f"{url} has the fingerprint {found.fingerprint}. Did the other authority tell you the same?"
         click.confirm(asked, abort=True)
     return found
@@ -108,16 +112,21 @@ def anchor(home: Path) -> None:
 @peers.command()
 @home_option
 @click.argument("place", metavar="FILE|URL[#FINGERPRINT]")
-@click.option("--proposed", is_flag=True, help="Only propose it; an officer approves it in the portal.")
-def add(home: Path, place: str, proposed: bool) -> None:
-    """Make another installation known by its anchor, and exchange with it from now on."""
+@click.option("--proposed", is_flag=True, help="Only propose it; an officer approves it at /staff/institutions.")
+@click.option("--begin-anew", is_flag=True, help="Its rooms begin there without the records that this stack holds.")
+def add(home: Path, place: str, proposed: bool, begin_anew: bool) -> None:
+    """Make another installation known by its anchor, and exchange with it from now on.
+
+    A machine that is to run a room of this stack which has served people already is only proposed: msingi move-room
+    takes the records along.
+    """
     told, ctx = fetched_anchor(place), job_context("setup", "data-exchange")
 
     async def ask(stack: Any) -> Peer:
         made = await acts.propose_peer(stack, ctx, told)
         if proposed:
             return made
-        await acts.approve_peer(stack, ctx, made.peer)
+        await acts.approve_peer(stack, ctx, made.peer, anew=begin_anew)
         return await acts.refresh_peer(stack, ctx, made.peer)
 
     click.echo(_line(_work(home, ask)))
@@ -127,8 +136,11 @@ def add(home: Path, place: str, proposed: bool) -> None:
 @home_option
 def list_peers(home: Path) -> None:
     """List the peers with their fingerprints and how old their directories are."""
-    for one in _work(home, acts.peers):
+    found = _work(home, acts.peers)
+    for one in found:
         click.echo(_line(one))
+    if not found:
+        click.echo("No other installation is known here. Begin with: msingi peers anchor", err=True)
 
 
 @peers.command()

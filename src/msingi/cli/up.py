@@ -208,6 +208,8 @@ async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: fl
         say(f"  Health          {settings.url}/healthz\n\nCtrl-C stops it.\n")
         return
     say(f"  Portal          {settings.url}/")
+    if settings.sandbox:
+        say(f"  Practice room   {settings.url}/sandbox   (sample logins, and the codes that phones get)")
     say(f"  API reference   {settings.url}/docs")
     say(f"  Health          {settings.url}/healthz")
     if settings.sandbox:

@@ -77,6 +77,16 @@ def member_parts(identifier: str, count: int, name: str) -> tuple[str, ...]:
     return parts
 
 
+def institution_named(subsystem: str) -> str:
+    """Whose software this is: "MOH" of "GOV/MOH/clinics", "XT:MOH" of another instance's "XT/GOV/MOH/clinics".
+
+    Raises BadCall.
+    """
+    foreign = subsystem.count("/") == 3
+    parts = member_parts(subsystem, 4 if foreign else 3, "client")
+    return f"{parts[0]}:{parts[2]}" if foreign else parts[1]
+
+
 @lru_cache(maxsize=4096)
 def _endpoint_pattern(endpoint: str) -> re.Pattern[str]:
     method, _, path = endpoint.partition(" ")

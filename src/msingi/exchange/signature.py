@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct, field
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import BadSignatureError
 
 from msingi.exchange.errors import SignatureRefused
+from msingi.kernel.ed25519 import is_signed
 
 TAG = "msingi-exchange"
 WINDOW_S = 300  # how old or how far ahead `created` may be
@@ -49,7 +48,7 @@ _VALUE_RE = re.compile(r"([a-z*][a-z0-9_.*-]*)=(:[A-Za-z0-9+/]*={0,2}:)")
 _DIGEST_RE = re.compile(r"(sha-256|sha-512)=:([A-Za-z0-9+/]*={0,2}):")
 
 
-PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one: half the time (libsodium verifies, RFC 8032 5.1.7)
+PublicKey = Ed25519PublicKey | bytes  # or the 32 bytes of one
 
 
 class _Input(NamedTuple):
@@ -340,14 +339,13 @@ def verify_head(
     # 6. Rebuild the signature base from the message as received (section 2.5).
     signed = signature_base(message, inner_list, parsed_input.items)
     # 7. The signature is of that base by that key (section 3.3.6).
+    raw = key if isinstance(key, bytes) else key.public_bytes_raw()
     try:
-        raw = key if isinstance(key, bytes) else key.public_bytes_raw()
-        value = base64.b64decode(parsed_value[2][1:-1], validate=True)
-        if len(value) != 64:
-            raise BadSignatureError
-        crypto_sign_open(value + signed, raw)
-    except (BadSignatureError, binascii.Error):
-        raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7) from None
+        value = binascii.a2b_base64(parsed_value[2][1:-1], strict_mode=True)
+    except binascii.Error:
+        value = b""
+    if not is_signed(raw, signed, value):
+        raise SignatureRefused("RFC 9421 3.3.6: the signature is not of this message by this key", step=7)
     return Verified(keyid, created, parsed_input.label, covered)
 
 

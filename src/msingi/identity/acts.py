@@ -134,7 +134,8 @@ async def record_birth(stack: Stack, ctx: Context, order: BirthOrder, idempotenc
         [outcome] = await enrolment.enrol_all(tx, stack, [prepared], [permit])
         registered = clock.now() if isinstance(outcome, Enrolled) else None
         mother = next((link.other for link in prepared.links if link.kind == "mother"), None)
-        place = rules.short_text(order.place, "place")
+        said = rules.short_text(order.place, "place")
+        place = await stack.seal.seal(tx, prepared.person_id, said.encode(), register.BIRTHPLACE)
         region, notified = prepared.demographics.region, order.notified_on or today
         await store.add_birth(
             tx, prepared.person_id, mother, born.replace(day=1), region, place, notified, registered_at=registered

@@ -78,19 +78,20 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
             return await _answer(tx, stack, case_id, case.person_id, merged=target is not None, found=True)
         return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
     at, by = clock.now(), f"{permit.context.actor.kind}:{permit.context.actor.id}"
+    sealed = await standing.seal_words(tx, stack, case.person_id, because)
     if case.kind is CaseKind.FOUND:
         if target is not None:
             await pairs.propose_same(tx, stack, permit, case.person_id, target, because)
         else:
             for subject in (case.person_id, *(c.person_id for c in case.candidates)):
                 log.append(tx, permit, subject=subject, detail={"what": "not a duplicate"})
-        await store.close_case(tx, case_id, at, target, because, by)
+        await store.close_case(tx, case_id, at, target, sealed, by)
         return await _answer(tx, stack, case_id, case.person_id, proposed=target is not None, found=True)
     if same_as is not None and target is not None:
         merged_today = await store_notices.merged_by(tx, by, at - timedelta(days=1))
         if rules.needs_second(case.candidates[same_as].bits, merged_today):
             await pairs.propose_same(tx, stack, permit, case.person_id, target, because)
-            await store.close_case(tx, case_id, at, target, because, by)
+            await store.close_case(tx, case_id, at, target, sealed, by)
             return await _answer(tx, stack, case_id, case.person_id, proposed=True)
     held = await store.lock_person(tx, case.person_id)
     rules.check_change(held[0] if held else Status.MERGED, Status.ACTIVE if target is None else Status.MERGED)
@@ -102,7 +103,7 @@ async def decide(tx: Tx, stack: Stack, permit: Permit, case_id: CaseId, same_as:
         for subject in (case.person_id, target):
             log.append(tx, permit, subject=subject, detail={"what": "a second enrolment was merged into the first"})
     await settle_birth(tx, stack, case.person_id, target, by)
-    await store.close_case(tx, case_id, at, target, because, by)
+    await store.close_case(tx, case_id, at, target, sealed, by)
     return await _answer(tx, stack, case_id, target or case.person_id, merged=target is not None)
 
 
@@ -120,8 +121,14 @@ async def enrol_held(tx: Tx, stack: Stack, person_id: PersonId, cause: Cause, be
 
 async def settle_birth(tx: Tx, stack: Stack, held: PersonId, known: PersonId | None, by: str) -> None:
     """Register the birth of a held child, if there is one: as the child's own, or as the known person's."""
-    if await store.settle_birth(tx, held, known, clock.now()):
-        child = known or held
+    at, child = clock.now(), known or held
+    if known is None:
+        settled = await store.register_held_birth(tx, held, at)
+    elif settled := (place := await store.held_birthplace(tx, held)) is not None:
+        said = await stack.seal.unseal(tx, held, bytes(place), register.BIRTHPLACE)
+        anew = await stack.seal.seal(tx, known, said, register.BIRTHPLACE)
+        settled = await store.move_held_birth(tx, held, known, at, anew)
+    if settled:
         await register.enter_birth(tx, stack, child, by)
         await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(child))
 

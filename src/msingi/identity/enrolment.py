@@ -37,6 +37,7 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 
 VERSION, NUMBER, PHOTO = "identity.version", "identity.number", "identity.photo"
+BECAUSE = "identity.because"
 GUARDIANS = {LinkKind.GUARDIAN: GuardianKind.KIN, LinkKind.MOTHER: GuardianKind.PARENT}
 STRIPES = 1024
 COMPARED = 12

@@ -7,9 +7,17 @@ rooms above are told by events.
 from datetime import datetime
 
 from msingi.identity import blocking, enrolment, rules, store, store_notices
-from msingi.identity.enrolment import PHOTO, phone_key, unseal_version
+from msingi.identity.enrolment import BECAUSE, PHOTO, phone_key, unseal_version
 from msingi.identity.errors import PhoneInUse
-from msingi.identity.model import Cause, Demographics, GuardiansChanged, PersonChanged, Status, StatusChanged
+from msingi.identity.model import (
+    Cause,
+    Demographics,
+    GuardiansChanged,
+    PersonChanged,
+    Status,
+    StatusChanged,
+    StatusPeriod,
+)
 from msingi.kernel import clock
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import NotFound
@@ -37,6 +45,24 @@ async def kept(tx: Tx, person_id: PersonId) -> PersonId:
     return person_id
 
 
+async def seal_words(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> bytes:
+    """An officer's words about a person, sealed under that person's key, so that an erasure reaches them."""
+    return await stack.seal.seal(tx, person_id, because.encode(), BECAUSE)
+
+
+async def statuses(tx: Tx, stack: Stack, person_id: PersonId) -> list[StatusPeriod]:
+    """Every status that a person had, oldest first; each ends when the next begins. Raises Erased."""
+    rows = await store.statuses(tx, person_id)
+    ends = [row["at"] for row in rows[1:]] + [None]
+    found = []
+    for row, end in zip(rows, ends, strict=True):
+        why = "enrolment"
+        if row["because"] is not None:
+            why = (await stack.seal.unseal(tx, person_id, bytes(row["because"]), BECAUSE)).decode()
+        found.append(StatusPeriod(row["at"], end, Status(row["status"]), Cause(row["cause"]), why))
+    return found
+
+
 async def change(
     tx: Tx,
     stack: Stack,
@@ -50,8 +76,9 @@ async def change(
 ) -> None:
     """Write a new status and tell everybody. The caller has locked the record and asked the law (law 7)."""
     at = clock.now()
+    sealed = await seal_words(tx, stack, person_id, because)
     await store.change_status(
-        tx, person_id, wanted, cause, because, at, number_sealed=number_sealed, merged_into=merged_into
+        tx, person_id, wanted, cause, sealed, at, number_sealed=number_sealed, merged_into=merged_into
     )
     await stack.outbox.emit(tx, StatusChanged.kind, StatusChanged(person_id, wanted, cause))
     if wanted is not Status.MERGED:  # a merge is told as a merge

@@ -17,7 +17,6 @@ from msingi.identity.model import (
     LinkKind,
     Reason,
     Status,
-    StatusPeriod,
 )
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
@@ -256,25 +255,20 @@ async def change_status(
     person_id: PersonId,
     status: Status,
     cause: Cause,
-    because: str,
+    because: bytes,
     at: datetime,
     *,
     number_sealed: bytes | None = None,
     merged_into: PersonId | None = None,
 ) -> None:
-    """Write a change of status and its history."""
+    """Write a change of status and its history; `because` is sealed."""
     await tx.do(Q.change_status, person_id, status, number_sealed, merged_into)
     await tx.do(Q.note_status, person_id, at, status, cause, because)
 
 
-async def statuses(tx: Tx, person_id: PersonId) -> list[StatusPeriod]:
-    """Every status that a person had, oldest first; each ends when the next begins."""
-    rows = await tx.rows(Q.statuses, person_id)
-    ends = [row["at"] for row in rows[1:]] + [None]
-    return [
-        StatusPeriod(row["at"], end, Status(row["status"]), Cause(row["cause"]), row["because"])
-        for row, end in zip(rows, ends, strict=True)
-    ]
+async def statuses(tx: Tx, person_id: PersonId) -> list[Row]:
+    """Rows (at, status, cause, because, which is sealed) of a person, oldest first."""
+    return await tx.rows(Q.statuses, person_id)
 
 
 async def status_of(tx: Tx, person_id: PersonId) -> tuple[Status, PersonId | None] | None:
@@ -317,23 +311,31 @@ async def lock_case(tx: Tx, case_id: CaseId) -> tuple[DuplicateCase, bool, Perso
     return _case(row, found), row["decided_at"] is not None, row["same_as"]
 
 
-async def close_case(tx: Tx, case_id: CaseId, at: datetime, same_as: PersonId | None, because: str, by: str) -> None:
-    """Write the decision of a case."""
+async def close_case(tx: Tx, case_id: CaseId, at: datetime, same_as: PersonId | None, because: bytes, by: str) -> None:
+    """Write the decision of a case; `because` is sealed."""
     await tx.do(Q.close_case, case_id, at, same_as, because, by)
 
 
 async def add_birth(
     tx: Tx, child: PersonId, mother: PersonId | None, month: date, *rest: Any, registered_at: datetime | None
 ) -> None:
-    """Write a birth; `rest` is region, place, and the day of its notification."""
+    """Write a birth; `rest` is region, the sealed place, and the day of its notification."""
     await tx.do(Q.add_birth, child, mother, month, *rest, registered_at)
 
 
-async def settle_birth(tx: Tx, held: PersonId, known: PersonId | None, at: datetime) -> bool:
-    """Register a held child's birth, if there is one: as the child's own, or as the known person's."""
-    if known is None:
-        return await tx.do(Q.register_held_birth, held, at) > 0
-    return await tx.do(Q.move_held_birth, held, known, at) > 0
+async def register_held_birth(tx: Tx, held: PersonId, at: datetime) -> bool:
+    """Register a held child's birth, if there is one."""
+    return await tx.do(Q.register_held_birth, held, at) > 0
+
+
+async def held_birthplace(tx: Tx, held: PersonId) -> bytes | None:
+    """Where a held child was born, sealed; None without a birth that waits."""
+    return await tx.value(Q.held_birthplace, held)
+
+
+async def move_held_birth(tx: Tx, held: PersonId, known: PersonId, at: datetime, place: bytes) -> bool:
+    """A held child's birth becomes the known person's, with its place sealed for that person."""
+    return await tx.do(Q.move_held_birth, held, known, at, place) > 0
 
 
 async def part_birth(tx: Tx, parted: PersonId, kept: PersonId) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from msingi.kernel.errors import Erased, LeafMissing, Malformed, Outage
 from msingi.kernel.inline import quoted, render
+from msingi.kernel.link import Apart, Link
 from msingi.kernel.log import leaf
 from msingi.kernel.policy import Permit
 from msingi.kernel.sql import Query
@@ -39,14 +40,6 @@ _UNSTORABLE = (
     asyncpg.ProgramLimitExceededError,
 )
 _DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-
-
-class Link(asyncpg.Connection):
-    """A pooled connection that knows how old the plans of its statements can be."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.plans_from = [monotonic()]
 
 
 class Lender:
@@ -116,18 +109,10 @@ class Database:
     async def connect(cls, dsn: str, size: int = 10) -> "Database":
         """Open the pool in the application's role. Raises Outage when the server does not answer."""
         try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=size,
-                reset=_no_reset,
-                init=_set_codecs,
-                command_timeout=60,
-                connection_class=Link,
-                statement_cache_size=MAX_STATEMENTS,
-                max_cached_statement_lifetime=0,
-                max_cacheable_statement_size=64 * 1024,
-            )
+            pool = await _pool(dsn, size, Link)
+            if await pool.fetchval("SELECT count(*) FROM pg_extension WHERE extname = 'citus'"):
+                await pool.close()
+                pool = await _pool(dsn, size, Apart)
         except (*_LOST, OSError) as lost:
             raise Outage(f"the database does not answer: {type(lost).__name__}") from lost
         return cls(pool, dsn)
@@ -253,6 +238,21 @@ class Database:
                 yield conn
         except _LOST as lost:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
+
+
+async def _pool(dsn: str, size: int, made: type[Link]) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        reset=_no_reset,
+        init=_set_codecs,
+        command_timeout=60,
+        connection_class=made,
+        statement_cache_size=MAX_STATEMENTS,
+        max_cached_statement_lifetime=0,
+        max_cacheable_statement_size=64 * 1024,
+    )
 
 
 async def _roll_back(conn: Any) -> bool:

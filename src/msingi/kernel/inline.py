@@ -20,6 +20,7 @@ _PARAMETER = re.compile(r"\$([1-9][0-9]?)\b")
 _IDS = (UUID, DriverUUID)
 _OFTEN_EQUAL = frozenset((datetime, bool, type(None)))
 _LINE_COMMENT = re.compile(r"--[^\n]*")
+_CALL = re.compile(r"\s*SELECT(\s+[a-z_]+\.[a-z_]+\([$0-9a-z:,\[\]\s]*\))\s*")  # of one function of ours, nothing else
 
 
 def quoted(text: str) -> str:
@@ -116,6 +117,26 @@ def _pieces(text: str) -> tuple[str, tuple[tuple[int, str], ...]]:
     """A statement without comments, cut at its parameters: what is before the first, then (number, what follows)."""
     found = _PARAMETER.split(_LINE_COMMENT.sub("", text))
     return found[0], tuple((int(n) - 1, after) for n, after in zip(found[1::2], found[2::2], strict=True))
+
+
+@cache
+def _is_call(text: str) -> bool:
+    return _CALL.fullmatch(_LINE_COMMENT.sub("", text)) is not None
+
+
+def renders(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[str]:
+    """Statements as texts, in their order. Calls of functions that follow each other become one statement, because to
+    begin one costs as much as a short function: none of them may rest on what the one before it wrote."""
+    made: list[str] = []
+    called = False
+    for text, args in statements:
+        written, calls = render(text, args), _is_call(text)
+        if calls and called:
+            made[-1] += "," + written.lstrip()[6:]
+        else:
+            made.append(written)
+        called = calls
+    return made
 
 
 def render(text: str, args: Sequence[Any]) -> str:

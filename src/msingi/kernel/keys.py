@@ -113,6 +113,11 @@ class SoftwareSigner:
         return r.to_bytes(32) + s.to_bytes(32)
 
 
+def derived(passphrase: bytes, salt: bytes) -> bytes:
+    """The key of the keystore's file, 32 bytes (RFC 7914): slow on purpose, so that nobody tries many passphrases."""
+    return hashlib.scrypt(passphrase, salt=salt, dklen=32, **_SCRYPT)
+
+
 class Keystore:
     """All keys of the stack. Every change is on disk, synced, before it is used."""
 
@@ -157,7 +162,7 @@ class Keystore:
     def _sealer(self, salt: bytes) -> AESGCM:
         if self._file_key is None or salt != self._file_salt:
             self._file_salt = salt
-            self._file_key = AESGCM(hashlib.scrypt(self._passphrase, salt=salt, dklen=32, **_SCRYPT))
+            self._file_key = AESGCM(derived(self._passphrase, salt))
         return self._file_key
 
     def _read(self) -> list[Version]:

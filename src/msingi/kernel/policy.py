@@ -111,9 +111,18 @@ _policies = Policies({})
 def load(rooms: Iterable[str], extra: dict[str, str] | None = None) -> Policies:
     """Load the `policy.cedar` of each room (a package name under msingi), and make them the rules in force."""
     global _policies
-    texts = {room: (files(f"msingi.{room}") / "policy.cedar").read_text("utf-8") for room in rooms}
-    _policies = Policies(texts | (extra or {}))
+    _policies = Policies(_texts(tuple(rooms)) | extra) if extra else _rules(tuple(rooms))
     return _policies
+
+
+def _texts(rooms: tuple[str, ...]) -> dict[str, str]:
+    return {room: (files(f"msingi.{room}") / "policy.cedar").read_text("utf-8") for room in rooms}
+
+
+@lru_cache(maxsize=4)
+def _rules(rooms: tuple[str, ...]) -> Policies:
+    """The rules as they are shipped: their files do not change while the program runs, so they are read once."""
+    return Policies(_texts(rooms))
 
 
 def weigh(ctx: Context, act: str, subjects: tuple[PersonId, ...] | None, facts: dict[str, Fact]) -> Decision:

@@ -26,7 +26,7 @@ CREATE INDEX IF NOT EXISTS person_merged ON identity.person (merged_into) WHERE 
 CREATE TABLE IF NOT EXISTS identity.version (
   person_id uuid NOT NULL,
   valid_from timestamptz NOT NULL,
-  reason text NOT NULL,
+  reason text NOT NULL,                 -- what changed, in the stack's words; an officer's stand sealed elsewhere
   sealed bytea NOT NULL,                -- personal: identity-registration, keep life and 30 years
   PRIMARY KEY (person_id, valid_from)
 );
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS identity.status_change (
   at timestamptz NOT NULL,
   status text NOT NULL,
   cause text NOT NULL,
-  because text NOT NULL,                -- personal: identity-registration, keep life and 30 years
+  because bytea,                        -- personal: identity-registration, keep life and 30 years (sealed)
   PRIMARY KEY (person_id, at)
 );
 SELECT kernel.wall_append_only('identity', 'status_change', 'person_id');
@@ -112,7 +112,7 @@ CREATE TABLE IF NOT EXISTS identity.duplicate (
   decided_at timestamptz,
   decided_by text,                      -- personal: identity-registration, keep life and 30 years
   same_as uuid,
-  because text                          -- personal: identity-registration, keep life and 30 years
+  because bytea                         -- personal: identity-registration, keep life and 30 years (sealed)
 );
 SELECT kernel.wall('identity', 'duplicate', 'person_id');
 CREATE INDEX IF NOT EXISTS duplicate_waiting ON identity.duplicate (case_id) WHERE decided_at IS NULL;
@@ -125,7 +125,7 @@ CREATE TABLE IF NOT EXISTS identity.candidate (
   case_id uuid NOT NULL,
   person_id uuid NOT NULL,
   bits real NOT NULL,
-  reasons jsonb NOT NULL,               -- personal: identity-registration, keep life and 30 years
+  reasons jsonb NOT NULL,               -- personal: identity-registration, keep life and 30 years (a code: fields, levels)
   PRIMARY KEY (case_id, person_id)
 );
 SELECT kernel.wall('identity', 'candidate', 'person_id');
@@ -137,7 +137,7 @@ CREATE TABLE IF NOT EXISTS identity.birth (
   mother_id uuid,                       -- personal: identity-registration, keep life and 30 years
   born_month date NOT NULL,             -- personal: statistics, keep life and 30 years
   region text NOT NULL,                 -- personal: statistics, keep life and 30 years
-  place text NOT NULL,                  -- personal: identity-registration, keep life and 30 years
+  place bytea,                          -- personal: identity-registration, keep life and 30 years (sealed)
   notified_on date NOT NULL,
   registered_at timestamptz,            -- NULL while the child's enrolment is held as a probable duplicate
   moved_from uuid                       -- the held record that it was notified for, if a decision merged that one
@@ -202,7 +202,7 @@ CREATE TABLE IF NOT EXISTS identity.notification (
   notified_at timestamptz NOT NULL,
   decided_by text,                      -- personal: identity-registration, keep life and 30 years
   decided_at timestamptz,
-  because text,                         -- personal: identity-registration, keep life and 30 years
+  because bytea,                        -- personal: identity-registration, keep life and 30 years (sealed for the room)
   person_id uuid                        -- the child or the deceased, once registered
 );
 SELECT kernel.wall('identity', 'notification', NULL);
@@ -320,7 +320,7 @@ CREATE TABLE IF NOT EXISTS identity.packet (
   rule text NOT NULL DEFAULT '',        -- the rule that the packet broke, in one word
   person_id uuid,
   decided_by text,                      -- personal: identity-registration, keep life and 30 years
-  because text                          -- personal: identity-registration, keep life and 30 years
+  because bytea                         -- personal: identity-registration, keep life and 30 years (sealed for the room)
 );
 SELECT kernel.wall('identity', 'packet', NULL);
 CREATE INDEX IF NOT EXISTS packet_due ON identity.packet (packet_id) WHERE state = 'received';
@@ -373,8 +373,8 @@ BEGIN
   INSERT INTO identity.person (person_id, status, region, birth_year, sex, number_sealed, enrolled_at)
   SELECT p, s, r, y, x, n, add_people.at
   FROM unnest(people, statuses, regions, years, sexes, numbers) AS u (p, s, r, y, x, n);
-  INSERT INTO identity.status_change (person_id, at, status, cause, because)
-  SELECT p, add_people.at, s, 'officer', 'enrolment' FROM unnest(people, statuses) AS u (p, s);
+  INSERT INTO identity.status_change (person_id, at, status, cause)
+  SELECT p, add_people.at, s, 'officer' FROM unnest(people, statuses) AS u (p, s);
   INSERT INTO identity.version (person_id, valid_from, reason, sealed)
   SELECT p, add_people.at, add_people.reason, v FROM unnest(people, versions) AS u (p, v);
   INSERT INTO identity.search_key (key, person_id)

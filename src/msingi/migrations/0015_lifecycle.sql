@@ -16,7 +16,6 @@ CREATE TABLE IF NOT EXISTS identity.proposal (
   state text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'approved', 'refused')),
   decided_by text,                      -- personal: identity-registration, keep life and 30 years
   decided_at timestamptz,
-  because text,                         -- personal: identity-registration, keep life and 30 years
   PRIMARY KEY (person_id, proposal_id),
   CHECK ((state = 'open') = (decided_by IS NULL)),
   CHECK (decided_by <> proposed_by OR state = 'refused')  -- law 1, said once more where no code can forget it
@@ -41,7 +40,7 @@ CREATE TABLE IF NOT EXISTS identity.guardianship (
   guardian_id uuid NOT NULL,            -- personal: identity-registration, keep life and 30 years
   kind text NOT NULL CHECK (kind IN ('parent', 'kin', 'court', 'institution')),
   during daterange NOT NULL CHECK (NOT isempty(during)),
-  because text NOT NULL,                -- personal: identity-registration, keep life and 30 years
+  because bytea,                        -- personal: identity-registration, keep life and 30 years (sealed)
   granted_at timestamptz NOT NULL,
   end_told boolean NOT NULL DEFAULT false,
   ward identity.id_span GENERATED ALWAYS AS (identity.id_span(person_id, person_id, '[]')) STORED,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import across, between, gate, homes, rules, writer
+from msingi.payments import across, backward, between, gate, homes, rules, writer
 from msingi.payments import orders as making
 from msingi.payments.batch import Ending
 from msingi.payments.model import SHARD_BITS, Kind, Order, Outcome, Reason
@@ -89,7 +89,7 @@ async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[
         shard = _shard_of(chain)
         if any(order.credit and rules.shard_of(order.credit) not in known for order in chain):
             endings[place] = [_nowhere(order, known) for order in chain]
-        elif between.crosses(chain) or across.may_end_across(stack, chain):
+        elif between.crosses(chain) or across.may_end_across(stack, chain) or backward.may_lead_back(stack, chain):
             leaving.append(place)
         else:
             by_shard.setdefault(shard, []).append(place)
@@ -97,7 +97,8 @@ async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[
     async def leave(place: int) -> None:
         chain = chains[place]
         if not between.crosses(chain):
-            endings[place] = await across.end(stack, chain)
+            back = backward.may_lead_back(stack, chain)
+            endings[place] = await (backward.pay_back if back else across.end)(stack, chain)
         elif chain[0].kind == Kind.RESERVE:
             endings[place] = await across.reserve(stack, chain)
         else:

@@ -37,6 +37,7 @@ _NO_ID = bytes(16)
 _HALVES, _ID = Layout(">QQ16x").unpack, Layout(">QQ").pack
 _VERSION_8, _VARIANT = 8 << 12, 1 << 63  # RFC 9562, section 5.8
 _UNVERSIONED, _UNMARKED = (1 << 64) - 1 ^ 15 << 12, (1 << 62) - 1 ^ 255
+_BY_LAW = "job:payments-seizures@", "job:payments-estates@", "job:payments-recalls@"  # of `parties.permit_text`
 
 
 def weigh(
@@ -81,6 +82,12 @@ def weigh(
     if amount > payee_room:
         return Reason.BALANCE_LIMIT
     return Reason.NONE
+
+
+def by_law(permit_text: str) -> bool:
+    """Whether an order carries out what a court or the law has ordered over an account, which is no wish of its holder:
+    the holder's limits then do not stop it, and it does not use them up. Everything else is weighed as ever."""
+    return permit_text.startswith(_BY_LAW)
 
 
 def while_recovering(tier: Tier) -> Tier:

@@ -86,6 +86,8 @@ NEWS = frozenset(
         "dispute.said_answered",
         "dispute.said_further",
         "dispute.said_decided",
+        "recall.said_asked",
+        "recall.said_on_its_way",
         "product.said_opened",
         "teller.said_opened",
         "teller.said_tier",
@@ -288,6 +290,19 @@ def date_wrong(text: str, today: date, say: Say) -> str:
     except (ValueError, OverflowError):
         return say("form.not_date")
     return say("form.date_future") if found > today else ""
+
+
+def day_judge(say: Say) -> Callable[[str], str]:
+    """What is wrong with a field for a whole day, be it past or to come."""
+
+    def judge(text: str) -> str:
+        try:
+            date.fromisoformat(iso_date(text))
+        except ValueError:
+            return say("form.not_date")
+        return ""
+
+    return judge
 
 
 def iso_date(text: str) -> str:

@@ -1,5 +1,6 @@
 """Verbs of federation: anchors, peers, directories, and messages that go to another instance or come from one."""
 
+import logging
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,15 @@ from msingi.exchange import store as members
 from msingi.exchange.acts import CHANNEL, client_actor
 from msingi.exchange.errors import InstitutionExists, MessageSeen, NotStanding
 from msingi.exchange.federation import outbound, rules, store, wire
-from msingi.exchange.federation.errors import InstanceUnknown, PeerNotActive, PeerUnknown
+from msingi.exchange.federation.errors import (
+    DirectoryRefused,
+    InstanceUnknown,
+    NotListed,
+    PeerFailed,
+    PeerNotActive,
+    PeerUnknown,
+    RecordsHere,
+)
 from msingi.exchange.federation.model import (
     TTL_S,
     Anchor,
@@ -25,14 +34,16 @@ from msingi.exchange.federation.model import (
 from msingi.exchange.model import Caller, Standing
 from msingi.exchange.signature import Message
 from msingi.kernel import clock, log, policy
-from msingi.kernel.context import Context, Kind
+from msingi.kernel.context import Context, Kind, job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 
 SHELF_S = 1.0  # how long peers are remembered between messages
-ISSUED_S = 60.0  # how long a signed directory is handed out before a new one is made
-_SHELF, _ISSUED, _NAMES = "exchange.peers", "exchange.directory", "exchange.names"
+ISSUED_S = 60.0  # how long a signed directory is handed out, unless anything about members changes
+NEWER_S = 15.0  # how often at most strangers make us fetch a peer's directory anew
+_SHELF, _ISSUED, _NAMES, _LOOKED = "exchange.peers", "exchange.directory", "exchange.names", "exchange.looked"
+logger = logging.getLogger("msingi.federation")
 
 
 def own_keys(stack: Stack) -> tuple[PublicKey, ...]:
@@ -54,17 +65,18 @@ async def anchor(stack: Stack) -> Anchor:
 async def directory(stack: Stack) -> str:
     """This instance's members and keys, signed, with a version that only grows; public."""
     known = stack.local.get(_ISSUED)
-    if isinstance(known, tuple) and known[1] > time.monotonic():
-        return known[0]
     at = int(clock.now().timestamp())
     async with stack.db.reading("exchange") as tx:
+        edition = await store.edition(tx)
+        if isinstance(known, tuple) and known[1] > time.monotonic() and known[2] == edition:
+            return known[0]
         listed, services = await store.own_members(tx), await store.own_services(tx)
     made = Directory(
         stack.profile.alpha2, stack.settings.url, at, at, at + TTL_S, own_keys(stack), listed, services
     )  # fmt: skip
     signer = stack.keys.signer("exchange")
     token = wire.signed(made, signer.kid, signer.sign)
-    stack.local[_ISSUED] = (token, time.monotonic() + ISSUED_S)
+    stack.local[_ISSUED] = (token, time.monotonic() + ISSUED_S, edition)
     return token
 
 
@@ -153,10 +165,18 @@ async def _peer(stack: Stack, name: str) -> Peer:
     return found
 
 
-async def approve_peer(stack: Stack, ctx: Context, name: str) -> Peer:
-    """Exchange with a proposed or suspended peer from now on. Raises PeerUnknown, SameEyes."""
+async def approve_peer(stack: Stack, ctx: Context, name: str, *, anew: bool = False) -> Peer:
+    """Exchange with a proposed or suspended peer from now on; `anew`: its rooms begin there without our records.
+
+    Raises PeerUnknown, SameEyes, RecordsHere.
+    """
     permit = policy.decide(ctx, "exchange.approve_peer", policy.NOBODY)
     found = await _peer(stack, name)
+    if found.rooms and not found.approved_by and not anew and found.instance == stack.profile.alpha2:
+        async with stack.db.reading("exchange") as tx:
+            held = [room for room in found.rooms if await store.left_behind(tx, room, name)]
+        if held:
+            raise RecordsHere(f"this stack holds records of: {', '.join(held)}", peer=name)
     now = rules.approved(found, ctx.actor.id, alone=ctx.actor.kind is Kind.JOB)
     return await _keep(stack, permit, now, {"peer": name, "proposed_by": found.proposed_by})
 
@@ -269,11 +289,31 @@ async def on_machine(stack: Stack, machine: str, ctx: Context, room: str, act: s
     return await rooms.carry_to(stack, machine, room, act, ctx, args)
 
 
-async def foreign_caller(stack: Stack, peer: Peer, subsystem: str) -> Caller:
-    """The software of a peer's member as this exchange knows it, by its newest active key. Raises NotStanding."""
+async def foreign_caller(stack: Stack, peer: Peer, subsystem: str) -> tuple[Peer, Caller]:
+    """The software of a peer's member as this exchange knows it, by its newest active key, and the peer as known then.
+
+    Whoever is not listed may have joined since: the peer's directory is fetched anew, at most every `NEWER_S` seconds.
+    Raises NotListed.
+    """
     found = rules.member_of(peer.directory, subsystem)
+    if (found is None or not found[1]) and _may_look_again(stack, peer):
+        try:
+            peer = await refresh_peer(stack, job_context("federation", "data-exchange"), peer.peer)
+        except (PeerFailed, DirectoryRefused) as no:
+            logger.info("directory of %s not renewed: %s", peer.peer, no.detail or no.title)
+        found = rules.member_of(peer.directory, subsystem)
     if found is None or not found[1]:
-        raise NotStanding("the other instance's directory does not list this software with a key")
+        raise NotListed(peer=peer.peer)
     member, keys = found
     here = f"{peer.instance}/{subsystem}"
-    return Caller(rules.mirrored(peer.instance, member.institution), here, subsystem, keys[-1].kid)  # type: ignore[arg-type]
+    named = rules.mirrored(peer.instance, member.institution)
+    return peer, Caller(named, here, subsystem, keys[-1].kid)  # type: ignore[arg-type]
+
+
+def _may_look_again(stack: Stack, peer: Peer) -> bool:
+    """Whether a peer's directory was not fetched just now for somebody unknown, who may be a stranger knocking."""
+    looked: dict[str, float] = stack.local.setdefault(_LOOKED, {})  # type: ignore[assignment]
+    if looked.get(peer.peer, 0.0) > time.monotonic():
+        return False
+    looked[peer.peer] = time.monotonic() + NEWER_S
+    return True

@@ -175,9 +175,7 @@ def _about(stack: Stack, caller: Caller, message: Message, proof: Verified) -> P
 
 async def _inward(stack: Stack, message: Message, body: bytes) -> Reply:
     """A message of another instance's member to one of our services."""
-    instance, subsystem = laws.client_named(message.fields.get("x-road-client", ""))
-    peer = await acts.peer_of_instance(stack, instance)
-    caller, proof = await _recognised(stack, peer, subsystem, message, body)
+    caller, proof = await _of_peer(stack, message, body)
     aim = wire.target(message.path, gateway.instance_of(stack))
     about_person = await exchange.about_person(stack, aim.service)
     call = wire.call_of(aim, message, body, caller, proof, about_person)
@@ -192,16 +190,30 @@ async def _inward(stack: Stack, message: Message, body: bytes) -> Reply:
     return Reply(released.status, body, fields)
 
 
+async def caller_of(stack: Stack, message: Message, body: bytes) -> Caller:
+    """Whose message this is, of our own members or of another instance's. Raises what recognising either raises."""
+    foreign = message.fields.get("x-road-client", "").rpartition(",")[2].strip().partition("/")[0]
+    if foreign in ("", gateway.instance_of(stack)):
+        return (await gateway.recognise(stack, message, body))[0]
+    return (await _of_peer(stack, message, body))[0]
+
+
+async def _of_peer(stack: Stack, message: Message, body: bytes) -> tuple[Caller, Verified]:
+    """Whose message of another instance this is. Raises BadCall, InstanceUnknown, and what `_recognised` raises."""
+    instance, subsystem = laws.client_named(message.fields.get("x-road-client", ""))
+    return await _recognised(stack, await acts.peer_of_instance(stack, instance), subsystem, message, body)
+
+
 async def _recognised(
     stack: Stack, peer: Peer, subsystem: str, message: Message, body: bytes
 ) -> tuple[Caller, Verified]:
     """Whose message this is: passed on and signed by the peer itself, or signed by its member, whom it vouches for.
 
-    Raises SignatureRefused, NotStanding.
+    Raises PeerNotActive, SignatureRefused, NotListed.
     """
     if message.authority != own_authority(stack):
         raise SignatureRefused("RFC 9421 2.2.3: @authority is not this exchange's public address", step=4)
-    caller = await acts.foreign_caller(stack, peer, subsystem)
+    peer, caller = await acts.foreign_caller(stack, peer, subsystem)
     found = laws.member_of(peer.directory, subsystem)
     known = {key.kid: key.x for key in (*peer.keys, *(found[1] if found else ()))}
     now = int(clock.now().timestamp())

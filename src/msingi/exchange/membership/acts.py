@@ -19,7 +19,7 @@ from msingi.exchange.membership.model import (
     State,
 )
 from msingi.exchange.model import Institution, InstitutionId, Key, Offer, Right, Standing, Subsystem, SubsystemId
-from msingi.exchange.rules import member_parts
+from msingi.exchange.rules import institution_named, member_parts
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -201,13 +201,13 @@ async def stop_own_key(stack: Stack, ctx: Context, kid: str) -> None:
 
 def _own_software(ctx: Context) -> bool:
     """Whether the actor is software that signed its request: its id is then a subsystem of its institution."""
-    parts = ctx.actor.id.split("/")
-    return ctx.actor.kind == "client" and len(parts) == 3 and parts[1] == ctx.actor.institution
+    named = ctx.actor.kind == "client" and ctx.actor.id.count("/") in (2, 3)
+    return named and institution_named(ctx.actor.id) == ctx.actor.institution
 
 
 def _own(ctx: Context, subsystem: str, name: str) -> dict[str, bool]:
     """Whether a subsystem is the actor itself, and whether it is of the actor's institution. Raises BadCall."""
-    institution = member_parts(subsystem, 3, name)[1]
+    institution = institution_named(subsystem) if name == "client" else member_parts(subsystem, 3, name)[1]
     itself = _own_software(ctx) and ctx.actor.id == subsystem
     return {"own_subsystem": itself, "own_institution": institution == ctx.actor.institution}
 
@@ -234,12 +234,15 @@ async def describe_offer(stack: Stack, ctx: Context, order: OfferOrder) -> Offer
     return offer
 
 
-async def ask_right(stack: Stack, ctx: Context, order: AskRight) -> RightAsked:
-    """Ask the owner of a service for a right (law 5). Raises OfferUnknown, InstitutionUnknown, RightExceedsOffer."""
+async def ask_right(stack: Stack, ctx: Context, order: AskRight, owner: str = "") -> RightAsked:
+    """Ask the owner of a service for a right (law 5); `owner` is whose the asker says it is.
+
+    Raises OfferUnknown, InstitutionUnknown, RightExceedsOffer.
+    """
     permit = policy.decide(ctx, "exchange.ask_right", policy.NOBODY, **_own(ctx, order.client, "client"))
     async with stack.db.transaction(permit) as tx:
         offer = await exchange.offer_by_code(tx, order.service)
-        if offer is None or not offer.active:
+        if offer is None or not offer.active or owner not in ("", offer.owner):
             raise OfferUnknown()
         if await exchange.institution_of(tx, order.client) is None:
             raise InstitutionUnknown("this software is not registered")
@@ -257,9 +260,8 @@ async def decide_right(
 
     Raises ApplicationUnknown, AlreadyDecided, SecondEyes, ReasonMissing, RightExceedsOffer, BadCall.
     """
-    async with stack.db.reading("exchange") as tx:
-        seen = await store.requests(tx, "", "", UUID(int=number.int + 1), 1)
-    owner = seen[0].owner.split("/")[1] if seen and seen[0].request == number else ""
+    seen = await request(stack, number)
+    owner = institution_named(seen.owner) if seen else ""
     permit = policy.decide(ctx, "exchange.decide_right", policy.NOBODY, own_institution=owner == ctx.actor.institution)
     told = rules.reason(because) if not yes or because.strip() else ""
     async with stack.db.transaction(permit) as tx:
@@ -306,6 +308,13 @@ async def requests(
     """Requests for rights and what became of them, newest first; public."""
     async with stack.db.reading("exchange") as tx:
         return await store.requests(tx, institution, state, before, limit)
+
+
+async def request(stack: Stack, number: UUID) -> RightAsked | None:
+    """One request for a right and what became of it; public."""
+    async with stack.db.reading("exchange") as tx:
+        found = await store.requests(tx, "", "", UUID(int=number.int + 1), 1)
+    return found[0] if found and found[0].request == number else None
 
 
 async def changes(stack: Stack, institution: str, limit: int = 50) -> list[Change]:

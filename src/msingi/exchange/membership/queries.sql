@@ -62,8 +62,9 @@ ORDER BY request DESC LIMIT $4;
 -- name: rights_after
 -- Living rights, for everybody to see: by service and client.
 SELECT r.*, s.owner FROM exchange.access_right r JOIN exchange.service s USING (service)
+LEFT JOIN exchange.subsystem u ON u.subsystem = r.client
 WHERE (r.until IS NULL OR r.until > $1) AND ($2 = '' OR r.service = $2)
-  AND ($3 = '' OR split_part(r.client, '/', 2) = $3) AND (r.service || ' ' || r.client || ' ' || r.purpose) > $4
+  AND ($3 = '' OR u.institution = $3) AND (r.service || ' ' || r.client || ' ' || r.purpose) > $4
 ORDER BY (r.service || ' ' || r.client || ' ' || r.purpose), r.basis LIMIT $5;
 
 -- name: keys_of

@@ -12,6 +12,7 @@ from msingi.exchange import gateway
 from msingi.exchange.errors import BadCall, SignatureRefused
 from msingi.exchange.federation.door import own_authority
 from msingi.exchange.membership import acts, wire
+from msingi.exchange.membership import door as door  # registers the door under /r1
 from msingi.exchange.membership import model as m
 from msingi.exchange.model import Institution, Key, Offer, Right, Subsystem
 from msingi.kernel import clock, web

@@ -23,7 +23,7 @@ from msingi.exchange.model import Offer, RightOrder, ServiceCode
 MOST_TEXT, MOST_DAYS = 400, 3650
 MEMBER_CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,40}")
 MEMBER_CLASS = re.compile(r"[A-Z]{2,8}")
-RESERVED = frozenset(("api", "pub", "pull"))  # words of the paths of publish/subscribe
+RESERVED = frozenset(("api", "pub", "pull", "rights"))  # words of paths: publish/subscribe, and asking for a right
 
 
 def checked(order: ApplyOrder) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from msingi.exchange.membership.model import Application, AskRight, Change, RightAsked, State
 from msingi.exchange.model import Key, Right, ServiceCode, Standing, Subsystem, SubsystemId
+from msingi.exchange.rules import institution_named
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 
@@ -84,9 +85,9 @@ async def changes(tx: Tx, institution: str, limit: int) -> list[tuple[Change, st
 
 async def put_request(tx: Tx, made: RightAsked) -> None:
     """Keep a new request for a right."""
-    client, owner = made.order.client.split("/"), made.owner.split("/")
+    client, owner = institution_named(made.order.client), institution_named(made.owner)
     await tx.do(
-        Q.put_request, made.request, msgspec.to_builtins(made.order), client[1], made.owner, owner[1], made.asked_by,
+        Q.put_request, made.request, msgspec.to_builtins(made.order), client, made.owner, owner, made.asked_by,
         made.at,
     )  # fmt: skip
 

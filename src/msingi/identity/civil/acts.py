@@ -98,7 +98,7 @@ async def read_notification(
     """A notification with what was told, None once it is decided. Raises UnknownNotification."""
     permit = policy.decide(ctx, "identity.see-notifications", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
-        found = await store.lock_notification(tx, notification_id)
+        found = await store.lock_notification(tx, stack.seal, notification_id)
         log.append(tx, permit, detail={"what": "notification read", "notification": str(notification_id)})
     if found is None:
         raise UnknownNotification()
@@ -149,14 +149,15 @@ async def _close(
 ) -> None:
     permit = policy.decide(ctx, "identity.decide-notification", policy.NOBODY)
     async with stack.db.transaction(permit) as tx:
-        found = await store.lock_notification(tx, notification_id)
+        found = await store.lock_notification(tx, stack.seal, notification_id)
         if found is None:
             raise UnknownNotification()
         if found[0].state is not EventState.NOTIFIED:
             if found[0].state is not state or found[0].person_id != person_id:
                 raise NotWaiting(state=found[0].state)
         else:
-            await store.close_notification(tx, notification_id, state, person_id, _who(ctx), clock.now(), because)
+            became = state, person_id, _who(ctx), clock.now(), because
+            await store.close_notification(tx, stack.seal, notification_id, *became)
         log.append(tx, permit, detail={"what": f"notification {state}", "notification": str(notification_id)})
 
 
@@ -195,7 +196,7 @@ async def correct_entry(
 ) -> str:
     """Bring an entry in line with the record as it is now (who somebody is, two people corrected there before), or
     correct its place; gives the entry's number, which stays. Raises NoEntry, Malformed if nothing would change."""
-    identity_rules.reason(because)
+    why = identity_rules.reason(because)
     where = None if place is None else identity_rules.short_text(place, "place")
     permit = policy.decide(ctx, "identity.correct-entry", person_id)
     async with stack.db.transaction(permit) as tx:
@@ -211,7 +212,7 @@ async def correct_entry(
         await store.supersede(tx, person_id, kind, newest.version)
         kept = rows[-1]["month"], rows[-1]["region"], newest.late, sealed, _who(ctx), clock.now()
         await store.add_entry(tx, person_id, kind, newest.version + 1, newest.entry_number, *kept)
-        log.append(tx, permit, subject=person_id, detail={"what": f"{kind} entry corrected"})
+        log.append(tx, permit, subject=person_id, detail={"what": f"{kind} entry corrected", "because": why})
     return newest.entry_number
 
 

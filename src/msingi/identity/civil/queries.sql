@@ -5,7 +5,7 @@ VALUES ($1, $2, 'notified', $3, $4, $5, $6, $7)
 
 -- name: waiting_notifications
 -- What waits for a registrar, oldest first, after a given one.
-SELECT notification_id, kind, state, region, institution, notified_at, because, person_id FROM identity.notification
+SELECT notification_id, kind, state, region, institution, notified_at, person_id FROM identity.notification
 WHERE state = 'notified' AND notification_id > $1 ORDER BY notification_id LIMIT $2
 
 -- name: waiting_count

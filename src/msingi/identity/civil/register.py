@@ -16,6 +16,7 @@ from msingi.kernel.stack import Stack
 
 VERSION: Final = "identity.version"
 LABEL: Final = "identity.civil-entry"
+BIRTHPLACE: Final = "identity.birth"
 
 
 async def enter(
@@ -37,7 +38,8 @@ async def enter_birth(tx: Tx, stack: Stack, child: PersonId, by: str) -> str:
     """The entry of a birth whose child has just been enrolled; a child of the register whose birth day is known."""
     row, _ = (await people.people(tx, [child]))[child]
     known = await _known(tx, stack, child, row["sealed"])
-    place, mother_id = await store.birth_of(tx, child)
+    sealed, mother_id = await store.birth_of(tx, child)
+    place = "" if sealed is None else (await stack.seal.unseal(tx, child, bytes(sealed), BIRTHPLACE)).decode()
     mother = ""
     if mother_id is not None:
         found = await people.people(tx, [mother_id])

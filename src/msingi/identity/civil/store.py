@@ -7,11 +7,13 @@ from msingi.identity.civil.model import Count, EventKind, EventState, Notificati
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 
 Q = sql.load(__name__)
+WHY = "identity.notification-because"
 
 
-def _notification(row: Row) -> Notification:
+def _notification(row: Row, because: str = "") -> Notification:
     return Notification(
         NotificationId(row["notification_id"]),
         EventKind(row["kind"]),
@@ -19,7 +21,7 @@ def _notification(row: Row) -> Notification:
         row["region"],
         row["institution"],
         row["notified_at"],
-        row["because"] or "",
+        because,
         row["person_id"],
     )
 
@@ -36,14 +38,22 @@ async def waiting_notifications(tx: Tx, after: NotificationId, limit: int) -> tu
     return [_notification(row) for row in rows], await tx.value(Q.waiting_count)
 
 
-async def lock_notification(tx: Tx, notification_id: NotificationId) -> tuple[Notification, bytes | None] | None:
+async def lock_notification(
+    tx: Tx, seals: Seals, notification_id: NotificationId
+) -> tuple[Notification, bytes | None] | None:
     """A notification with its sealed content, locked until the transaction ends."""
     row = await tx.row(Q.lock_notification, notification_id)
-    return None if row is None else (_notification(row), row["sealed"] and bytes(row["sealed"]))
+    if row is None:
+        return None
+    why = ""
+    if row["because"] is not None:
+        why = seals.unseal_with_room_key(f"{WHY}:{notification_id}", bytes(row["because"])).decode()
+    return _notification(row, why), row["sealed"] and bytes(row["sealed"])
 
 
 async def close_notification(
     tx: Tx,
+    seals: Seals,
     notification_id: NotificationId,
     state: EventState,
     person_id: PersonId | None,
@@ -51,8 +61,9 @@ async def close_notification(
     at: datetime,
     because: str,
 ) -> None:
-    """Write what became of a notification."""
-    await tx.do(Q.close_notification, notification_id, state, person_id, by, at, because)
+    """Write what became of a notification. Its reason is sealed for the room: nobody may be known whom it is about."""
+    why = seals.seal_with_room_key(f"{WHY}:{notification_id}", because.encode())
+    await tx.do(Q.close_notification, notification_id, state, person_id, by, at, why)
 
 
 async def next_number(tx: Tx, register: str) -> int:
@@ -94,7 +105,7 @@ async def counts(tx: Tx, since: date, until: date) -> list[Count]:
     return [Count(EventKind(r["kind"]), r["region"], r["entries"], r["late"]) for r in rows]
 
 
-async def birth_of(tx: Tx, person_id: PersonId) -> tuple[str, PersonId | None]:
-    """Where a birth took place, and who the mother is."""
+async def birth_of(tx: Tx, person_id: PersonId) -> tuple[bytes | None, PersonId | None]:
+    """Where a birth took place, sealed, and who the mother is."""
     row = await tx.row(Q.birth_of, person_id)
-    return ("", None) if row is None else (row["place"], row["mother_id"])
+    return (None, None) if row is None else (row["place"], row["mother_id"])

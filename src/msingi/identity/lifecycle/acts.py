@@ -9,7 +9,6 @@ import msgspec
 from msingi.identity import adjudication, enrolment, photo, standing, store_notices
 from msingi.identity import rules as identity_rules
 from msingi.identity import store as people
-from msingi.identity.civil import register
 from msingi.identity.enrolment import phone_key, unseal_version
 from msingi.identity.errors import AlreadyDecided, Overtaken, PhotoAlready, UnknownProposal
 from msingi.identity.lifecycle import rules, store
@@ -27,7 +26,7 @@ from msingi.identity.lifecycle.model import (
     Proposed,
     UpdateOrder,
 )
-from msingi.identity.model import BirthRegistered, Cause, PersonUnmerged, Status, encoded
+from msingi.identity.model import Cause, PersonUnmerged, Status, encoded
 from msingi.kernel import clock, log, once, policy
 from msingi.kernel.context import Context
 from msingi.kernel.db import Tx
@@ -126,7 +125,7 @@ async def _propose_return(
     permit = policy.decide(ctx, f"identity.propose-{kind}", policy.ANYONE)  # it is about the other record too
     async with stack.db.transaction(permit) as tx:
         _, other = await standing.locked(tx, person_id)
-        rules.before_the(end, await people.statuses(tx, person_id))
+        rules.before_the(end, await standing.statuses(tx, stack, person_id))
         row, _ = (await people.people(tx, [person_id]))[person_id]
         made = _made(ctx, kind, person_id, other=other)
         return await _keep(tx, stack, permit, made, row["valid_from"], Proposed(why))
@@ -176,7 +175,8 @@ async def read_proposal(stack: Stack, ctx: Context, proposal_id: ProposalId) -> 
     if made.kind is ProposalKind.UPDATE and made.state is ProposalState.OPEN and held.change != Amendment():
         after = rules.amended(before.demographics, held.change, held.evidence, stack.profile, clock.today())
     other = None if made.other_id is None else seen.get(made.other_id)
-    return ProposalView(made, held.because, before, held.evidence, after, other, held.photo is not None)
+    new = held.photo is not None
+    return ProposalView(made, held.because, before, held.evidence, after, other, new, held.decision)
 
 
 async def _opened(tx: Tx, stack: Stack, found: store.Kept) -> Proposed:
@@ -211,7 +211,9 @@ async def decide_proposal(
             await _carry_out(tx, stack, found, because, _who(ctx))
         elif made.kind is ProposalKind.MERGE and (await standing.locked(tx, made.person_id))[0] is Status.HELD:
             await store_notices.reopen_case(tx, made.person_id)  # somebody decides it anew
-        await store.close_proposal(tx, made, state, _who(ctx), clock.now(), because)
+        held = msgspec.structs.replace(await _opened(tx, stack, found), decision=because)
+        sealed = await stack.seal.seal(tx, made.person_id, encoded(held), LABEL)
+        await store.close_proposal(tx, made, state, _who(ctx), clock.now(), sealed)
         for subject in dict.fromkeys((made.person_id, made.other_id)):
             if subject is not None:
                 log.append(tx, permit, subject=subject, detail={"what": f"{kind} {state}"})
@@ -259,14 +261,12 @@ async def _merge(tx: Tx, stack: Stack, merged: PersonId, kept: PersonId, because
 async def _unmerge(tx: Tx, stack: Stack, person_id: PersonId, because: str, by: str) -> None:
     """Both stand for themselves again: number and phone as they were, the phone only if nobody has it by now."""
     _, kept = await standing.locked(tx, person_id)
-    before = rules.before_the(Status.MERGED, await people.statuses(tx, person_id))
+    before = rules.before_the(Status.MERGED, await standing.statuses(tx, stack, person_id))
     assert kept is not None
     await people.part_birth(tx, person_id, kept)
     if before is Status.HELD:
         await adjudication.enrol_held(tx, stack, person_id, Cause.ERROR, because)
-        if await people.settle_birth(tx, person_id, None, clock.now()):
-            await register.enter_birth(tx, stack, person_id, by)
-            await stack.outbox.emit(tx, BirthRegistered.kind, BirthRegistered(person_id))
+        await adjudication.settle_birth(tx, stack, person_id, None, by)
     else:
         identity_rules.check_change(Status.MERGED, before)
         await standing.change(tx, stack, person_id, before, Cause.ERROR, because)
@@ -280,7 +280,7 @@ async def _unmerge(tx: Tx, stack: Stack, person_id: PersonId, because: str, by: 
 
 async def _revive(tx: Tx, stack: Stack, person_id: PersonId, because: str) -> None:
     await standing.locked(tx, person_id)
-    before = rules.before_the(Status.DECEASED, await people.statuses(tx, person_id))
+    before = rules.before_the(Status.DECEASED, await standing.statuses(tx, stack, person_id))
     identity_rules.check_change(Status.DECEASED, before)
     await people.void_death(tx, person_id)
     await standing.change(tx, stack, person_id, before, Cause.ERROR, because)
@@ -296,8 +296,8 @@ async def update_contact(stack: Stack, ctx: Context, person_id: PersonId, change
         before = await unseal_version(tx, stack, person_id, row["sealed"])
         after = rules.amended(before, change, (), stack.profile, clock.today())
         rules.check_contact(rules.changed_fields(before, after))
-        await standing.revise(tx, stack, person_id, after, why)
-        log.append(tx, permit, subject=person_id, detail={"what": "contact changed"})
+        await standing.revise(tx, stack, person_id, after, "contact changed")
+        log.append(tx, permit, subject=person_id, detail={"what": "contact changed", "because": why})
 
 
 async def add_photo(stack: Stack, ctx: Context, person_id: PersonId, raw: bytes) -> tuple[str, ...]:
@@ -323,7 +323,7 @@ async def read_as_of(stack: Stack, ctx: Context, person_id: PersonId, at: dateti
     permit = policy.decide(ctx, "identity.read-history", person_id)
     async with stack.db.transaction(permit) as tx:
         rows = [r for r in await people.versions(tx, person_id) if r["valid_from"] <= at]
-        periods = [p for p in await people.statuses(tx, person_id) if p.valid_from <= at]
+        periods = [p for p in await standing.statuses(tx, stack, person_id) if p.valid_from <= at]
         if not rows or not periods:
             raise NotFound("The register did not know the person then.")
         known = await unseal_version(tx, stack, person_id, rows[-1]["sealed"])

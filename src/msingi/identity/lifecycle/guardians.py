@@ -38,7 +38,8 @@ async def grant_guardian(stack: Stack, ctx: Context, person_id: PersonId, order:
         same = guardian_id == person_id
         until = rules.guardian_until(adult_on, order.kind, order.until, today, same=same)
         right = Guardianship(person_id, guardian_id, order.kind, today, until)
-        await store.add_guardianship(tx, right, because, clock.now())
+        sealed = await standing.seal_words(tx, stack, person_id, because)
+        await store.add_guardianship(tx, right, sealed, clock.now())
         await standing.guardians_changed(tx, stack, person_id)
         log.append(tx, permit, subject=person_id, detail={"what": "guardian granted", "kind": order.kind})
         log.append(tx, permit, subject=guardian_id, detail={"what": "became a guardian", "kind": order.kind})
@@ -47,7 +48,7 @@ async def grant_guardian(stack: Stack, ctx: Context, person_id: PersonId, order:
 
 async def end_guardian(stack: Stack, ctx: Context, person_id: PersonId, guardian_id: PersonId, because: str) -> None:
     """End a guardian's right today. Raises UnknownGuardianship, Malformed without a reason."""
-    identity_rules.reason(because)
+    why = identity_rules.reason(because)
     permit = policy.decide(ctx, "identity.end-guardian", (person_id, guardian_id))
     async with stack.db.transaction(permit) as tx:
         await standing.locked(tx, person_id)
@@ -55,7 +56,7 @@ async def end_guardian(stack: Stack, ctx: Context, person_id: PersonId, guardian
             raise UnknownGuardianship()
         await standing.guardians_changed(tx, stack, person_id)
         for subject in (person_id, guardian_id):
-            log.append(tx, permit, subject=subject, detail={"what": "guardianship ended"})
+            log.append(tx, permit, subject=subject, detail={"what": "guardianship ended", "because": why})
 
 
 @crossing("payments")

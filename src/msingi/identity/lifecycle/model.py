@@ -54,12 +54,13 @@ class UpdateOrder(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields
 
 
 class Proposed(Struct, frozen=True, omit_defaults=True):
-    """What a proposal holds sealed."""
+    """What a proposal holds sealed: why it was made, what it would change, and why it was decided as it was."""
 
     because: str
     change: Amendment = Amendment()
     evidence: tuple[Document, ...] = ()
     photo: bytes | None = None
+    decision: str = ""
 
 
 class Proposal(Struct, frozen=True, omit_defaults=True):
@@ -86,7 +87,10 @@ class ProposalPage(Struct, frozen=True):
 
 
 class ProposalView(Struct, frozen=True):
-    """A proposal with what the second person must see: the record as it is, as it would be, or the other record."""
+    """A proposal with what the second person must see: the record as it is, as it would be, or the other record.
+
+    `decision` is why it was decided as it was, empty while it is open.
+    """
 
     proposal: Proposal
     because: str
@@ -95,6 +99,7 @@ class ProposalView(Struct, frozen=True):
     after: Demographics | None = None
     other: Person | None = None
     new_photo: bool = False
+    decision: str = ""
 
 
 class ProposalDecision(Struct, frozen=True, forbid_unknown_fields=True):

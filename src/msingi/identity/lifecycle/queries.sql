@@ -26,7 +26,7 @@ FROM identity.proposal WHERE proposal_id = $1 FOR UPDATE
 
 -- name: close_proposal
 -- What was decided of a proposal.
-UPDATE identity.proposal SET state = $3, decided_by = $4, decided_at = $5, because = $6
+UPDATE identity.proposal SET state = $3, decided_by = $4, decided_at = $5, sealed = $6
 WHERE person_id = $1 AND proposal_id = $2
 
 -- name: add_guardianship
@@ -36,8 +36,8 @@ VALUES ($1, $2, $3, daterange($4, $5), $6, $7)
 
 -- name: add_enrolled_guardians
 -- The guardians who were named at enrolment, until the first day as an adult where that is known.
-INSERT INTO identity.guardianship (person_id, guardian_id, kind, during, because, granted_at)
-SELECT u.person_id, u.guardian_id, u.kind, daterange($4, u.until), 'enrolment', $6
+INSERT INTO identity.guardianship (person_id, guardian_id, kind, during, granted_at)
+SELECT u.person_id, u.guardian_id, u.kind, daterange($4, u.until), $6
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $5::date[]) AS u (person_id, guardian_id, kind, until)
 WHERE u.until IS NULL OR u.until > $4
 ON CONFLICT DO NOTHING

@@ -70,13 +70,16 @@ async def lock_proposal(tx: Tx, proposal_id: ProposalId) -> Kept | None:
     return None if row is None else Kept(_proposal(row), row["expected"], bytes(row["sealed"]))
 
 
-async def close_proposal(tx: Tx, made: Proposal, state: ProposalState, by: str, at: datetime, because: str) -> None:
-    """Write what was decided of a proposal."""
-    await tx.do(Q.close_proposal, made.person_id, made.proposal_id, state, by, at, because)
+async def close_proposal(tx: Tx, made: Proposal, state: ProposalState, by: str, at: datetime, sealed: bytes) -> None:
+    """Write what was decided of a proposal; the reason stands in what is sealed."""
+    await tx.do(Q.close_proposal, made.person_id, made.proposal_id, state, by, at, sealed)
 
 
-async def add_guardianship(tx: Tx, right: Guardianship, because: str, at: datetime) -> None:
-    """Write a guardian's right. Raises GuardianAlready if the guardian has one over the person in that time."""
+async def add_guardianship(tx: Tx, right: Guardianship, because: bytes, at: datetime) -> None:
+    """Write a guardian's right; `because` is sealed.
+
+    Raises GuardianAlready if the guardian has one over the person in that time.
+    """
     days = right.since, right.until
     try:
         await tx.do(Q.add_guardianship, right.person_id, right.guardian_id, right.kind, *days, because, at)

@@ -22,11 +22,13 @@ from msingi.identity.reception.model import (
 )
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
+from msingi.kernel.db import Row
 from msingi.kernel.errors import Conflict, DifferentContent, Malformed
 from msingi.kernel.ids import uuid7
 from msingi.kernel.stack import Stack
 
 LABEL: Final = "identity.packet"
+WHY: Final = "identity.packet-because"
 OFFICER_ROLE: Final = frozenset({"enrolment-officer"})
 
 
@@ -96,7 +98,7 @@ async def receive_packet(stack: Stack, ctx: Context, text: str) -> PacketLine:
         if not new and bytes(row["content_hash"]) != digest:
             raise DifferentContent(key=str(packet_id))
         log.append(tx, permit, detail={"what": "packet received", "packet": str(packet_id), "device": name})
-    return store.line_of(row)
+    return _line(stack, row)
 
 
 async def work_off(stack: Stack, limit: int = 50) -> int:
@@ -152,8 +154,17 @@ async def _settle(
     permit = policy.decide(ctx, act, policy.ANYONE)
     person_id = None if outcome is None else outcome.person_id
     async with stack.db.transaction(permit) as tx:
-        await store.settle_packet(tx, packet_id, state, rule, person_id, by, because)
+        why = because and stack.seal.seal_with_room_key(f"{WHY}:{packet_id}", because.encode())
+        await store.settle_packet(tx, packet_id, state, rule, person_id, by, why or None)
         log.append(tx, permit, subject=person_id, detail={"what": f"packet {state}", "packet": str(packet_id)})
+
+
+def _line(stack: Stack, row: Row) -> PacketLine:
+    """A packet with the reason of what became of it. It is sealed for the room: the packet may be about nobody."""
+    if row["because"] is None:
+        return store.line_of(row)
+    why = stack.seal.unseal_with_room_key(f"{WHY}:{row['packet_id']}", bytes(row["because"]))
+    return store.line_of(row, why.decode())
 
 
 async def _opened(stack: Stack, ctx: Context, packet_id: PacketId) -> tuple[PacketLine, Packet | None]:
@@ -167,10 +178,10 @@ async def _opened(stack: Stack, ctx: Context, packet_id: PacketId) -> tuple[Pack
     if row is None or device is None:
         raise UnknownPacket()
     if row["sealed"] is None:
-        return store.line_of(row), None
+        return _line(stack, row), None
     signed = stack.seal.unseal_with_room_key(f"{LABEL}:{packet_id}", bytes(row["sealed"])).decode()
     packet, _ = envelope.verified(signed, bytes(device["public_key"]))
-    return store.line_of(row), packet
+    return _line(stack, row), packet
 
 
 async def packets_waiting(stack: Stack, ctx: Context, after: PacketId | None = None, limit: int = 50) -> PacketPage:

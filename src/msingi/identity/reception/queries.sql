@@ -112,7 +112,7 @@ SELECT packet_id FROM identity.packet WHERE state = 'received' ORDER BY packet_i
 
 -- name: waiting_packets
 -- Packets that wait for a person, oldest first, after a given one.
-SELECT packet_id, device, sequence, state, captured_at, received_at, rule, because FROM identity.packet
+SELECT packet_id, device, sequence, state, captured_at, received_at, rule FROM identity.packet
 WHERE state IN ('conflict', 'quarantined') AND packet_id > $1 ORDER BY packet_id LIMIT $2
 
 -- name: waiting_packet_count

@@ -149,8 +149,8 @@ async def waiting_packets(tx: Tx, after: PacketId, limit: int) -> tuple[list[Pac
     return [line_of(row) for row in rows], await tx.value(Q.waiting_packet_count)
 
 
-def line_of(row: Row) -> PacketLine:
-    """A packet as the queue shows it."""
+def line_of(row: Row, because: str = "") -> PacketLine:
+    """A packet as the queue shows it, with the opened reason of what became of it."""
     return PacketLine(
         PacketId(row["packet_id"]),
         row["device"],
@@ -159,7 +159,7 @@ def line_of(row: Row) -> PacketLine:
         row["captured_at"],
         row["received_at"],
         row["rule"],
-        row["because"] or "",
+        because,
     )
 
 
@@ -170,7 +170,7 @@ async def settle_packet(
     rule: str,
     person_id: PersonId | None = None,
     by: str | None = None,
-    because: str | None = None,
+    because: bytes | None = None,
 ) -> None:
-    """Write what became of a packet."""
+    """Write what became of a packet; `because` is sealed."""
     await tx.do(Q.settle_packet, packet_id, state, rule, person_id, by, because)

@@ -9,8 +9,7 @@ from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.seal import Seals
 from msingi.payments.circles.model import CircleOrder, KeptCircle, KeptDue, KeptRound, KeptSeat
-from msingi.payments.groups.store import parts
-from msingi.payments.groups.store_pot import closed, read
+from msingi.payments.groups.store import closed, parts, read
 
 Q = sql.load(__name__)
 

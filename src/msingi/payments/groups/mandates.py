@@ -86,7 +86,7 @@ async def owner_for(stack: Stack, ctx: Context, person: PersonId, debit: Debit, 
     permit = policy.decide(ctx, "payments.use-mandate", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body_of_account(tx, debit.account)
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id] if body else []
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id] if body else []
         child = None if body else await accounts.owner_of(tx, debit.account)
         log.append(tx, permit, subject=person, detail={"what": "right to pay looked up"})
     if body is not None:

@@ -44,7 +44,10 @@ TAKES = {"takes": ("application/vnd.interoperability.transfers+json;version=1.1"
 PARTY = ["/parties/{type:str}/{id:str}", "/parties/{type:str}/{id:str}/{sub:str}"]
 PARTY_ERROR = ["/parties/{type:str}/{id:str}/error", "/parties/{type:str}/{id:str}/{sub:str}/error"]
 REGISTRATION = ["/participants/{type:str}/{id:str}", "/participants/{type:str}/{id:str}/{sub:str}"]
-RESOURCES = ("quotes", "transfers", "bulkQuotes", "bulkTransfers", "transactionRequests", "fxQuotes", "fxTransfers")
+RESOURCES = (
+    *("quotes", "transfers", "bulkQuotes", "bulkTransfers", "transactionRequests", "fxQuotes", "fxTransfers"),
+    "recalls",
+)
 ASKED = (*RESOURCES, "authorizations", "transactions")
 
 

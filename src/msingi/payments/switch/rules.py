@@ -21,6 +21,7 @@ FSP_TEXT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
 VERSIONS = {"fspiop": ((1, 0), (1, 1)), "iso20022": ((2, 0),)}
 CONVERSION = ("services", "fxQuotes", "fxTransfers")  # resources that came with API 2.0, and have one flavour
 CONVERSION_VERSIONS = ((2, 0),)
+RECALLS = "recalls"  # FSPIOP has none: camt.056 and camt.029, in the ISO 20022 flavour alone
 _MEDIA = re.compile(
     r"^application/vnd\.interoperability\.(?:(iso20022)\.)?([A-Za-z]{1,40})\+json"
     r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
@@ -79,6 +80,8 @@ def versions(flavour: str, resource: str) -> tuple[tuple[int, int], ...]:
     """The versions of a resource that the switch speaks in a flavour: conversions came with 2.0, and as JSON only."""
     if resource in CONVERSION:
         return CONVERSION_VERSIONS if flavour == "fspiop" else ()
+    if resource == RECALLS:
+        return VERSIONS[flavour] if flavour == "iso20022" else ()
     return VERSIONS[flavour]
 
 
