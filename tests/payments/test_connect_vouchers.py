@@ -228,7 +228,10 @@ async def test_a_person_is_asked_to_pay_and_the_biller_hears_how_it_stands(doors
         no = await doors.post("/rtpRequest", json=body | wrong, headers=as_bank)
         assert no.status_code == 400 and no.json()["responseCode"] == "01"
     assert (await doors.get("/transferRequests/123", headers=as_bank)).json()["responseCode"] == "01"
-    for door in (doors.get(path, headers={"X-Test-Actor": ""}), doors.post("/rtpRequest", json=body, headers={"X-Test-Actor": ""})):
+    for door in (
+        doors.get(path, headers={"X-Test-Actor": ""}),
+        doors.post("/rtpRequest", json=body, headers={"X-Test-Actor": ""}),
+    ):
         assert (await door).status_code == 401
     assert (await doors.get(path, headers={"X-Test-Actor": "clerk"})).status_code in (400, 403)
 

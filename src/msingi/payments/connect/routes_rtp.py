@@ -25,9 +25,7 @@ Words30 = Annotated[str, Meta(min_length=1, max_length=30)]
 Biller = Annotated[
     str, HeaderParameter(name="X-billerId", max_length=20, description="Label of the account that is to be paid.")
 ]
-RequestId = Annotated[
-    str, PathParameter(max_length=20, description="The transferRequestId of the answer, 12 digits.")
-]
+RequestId = Annotated[str, PathParameter(max_length=20, description="The transferRequestId of the answer, 12 digits.")]
 
 
 class PayerBank(Struct, frozen=True):
