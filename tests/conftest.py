@@ -1,6 +1,7 @@
 """Fixtures: a real embedded PostgreSQL, a fresh migrated database per test module, contexts and people."""
 
 import functools
+import gc
 import itertools
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from httpx._transports import default as transports
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from tests.site import web_app
@@ -25,8 +27,10 @@ from msingi.kernel.postgres import CONF, EmbeddedServer, as_app, migrate, rewrit
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
+gc.set_threshold(10_000, 20, 50)  # as the product does: what was loaded stays
 hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any-machine")  # a slow machine is no failure
+transports.create_ssl_context = functools.lru_cache(8)(transports.create_ssl_context)  # reads a file of authorities
 keys.derived = functools.lru_cache(64)(keys.derived)  # once for each passphrase and salt: it is slow on purpose
 _numbers = itertools.count(1)
 TEMP_ROOT = pytest.StashKey[str]()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import threading
 from functools import partial
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.kernel_log.conftest import put
 
+from msingi.cli.audit import MEANS
 from msingi.cli.audit import audit as command
 from msingi.kernel.log import merkle, note, outsider, sequencer
 from msingi.kernel.log.note import Checkpoint, Note, Vkey
@@ -76,7 +78,7 @@ def entries_in(folder: Path, tile: Tile) -> list[bytes]:
 
 def test_a_sound_copy_has_no_findings(copy: Path) -> None:
     report = outsider.audit(outsider.Folder(copy), [VKEY], [head(ENTRIES_OF[:55])])
-    assert not report.problems and (report.size, report.heads) == (1_300, 6)
+    assert not report.problems and (report.size, report.heads) == (1_300, 5)
 
 
 def test_a_changed_entry_is_named(copy: Path) -> None:
@@ -177,7 +179,7 @@ def test_the_command_keeps_a_copy_and_remembers_what_it_saw(whole: Path, tmp_pat
         shutil.rmtree(served / "checkpoints")
         second = run(url, "--vkey", str(VKEY), "--keep", keep, "--json")
         assert second.exit_code == 1
-        assert [p["code"] for p in json.loads(second.output)["problems"]] == ["fork"]
+        assert [p["code"] for p in json.loads(second.output)["problems"]] == ["fork", "not-as-kept"]
         assert run(keep, "--vkey", str(VKEY), "--quorum", "1").exit_code == 1
     finally:
         doors.shutdown()
@@ -185,6 +187,26 @@ def test_the_command_keeps_a_copy_and_remembers_what_it_saw(whole: Path, tmp_pat
     assert run(url, "--vkey", str(VKEY)).exit_code == 2
     assert run(str(tmp_path / "nowhere"), "--vkey", str(VKEY)).exit_code == 1
     assert run(keep).exit_code == 2
+
+
+def test_a_kept_copy_names_the_entries_of_a_rewritten_history_and_stays_as_it_was(copy: Path, tmp_path: Path) -> None:
+    """Everything was computed anew and signed anew; what the auditor kept is not written over by it."""
+    keep, place = tmp_path / "kept", Tile(ENTRIES, 1, 256)
+    assert run(str(copy), "--vkey", str(VKEY), "--keep", str(keep)).exit_code == 0
+    before = {file: file.read_bytes() for file in (keep / "tile").rglob("*") if file.is_file()}
+    other = [*ENTRIES_OF[:350], os.urandom(32), *ENTRIES_OF[351:], os.urandom(32)]
+    grown = write(tmp_path / "grown", other, heads=())
+    told = run(str(grown), "--vkey", str(VKEY), "--keep", str(keep))
+    assert told.exit_code == 1 and "entry 350: Not what the kept copy says" in told.output, told.output
+    assert "NOT SOUND" in told.output and "What to do" in told.output
+    assert all(file.read_bytes() == raw for file, raw in before.items())
+    assert entries_in(keep / "differs", place)[350 - 256] == other[350]
+    assert problems(keep) == [("cut-off", "entries 1300 to 1300")]  # its own are sound; the new head is there too
+
+
+def test_each_finding_is_explained() -> None:
+    source = Path(outsider.__file__).read_text("utf-8")
+    assert set(re.findall(r'\.add\(\s*"([a-z-]+)"', source)) == set(MEANS)
 
 
 async def test_our_own_log_passes_over_its_doors(stack, owner, client) -> None:

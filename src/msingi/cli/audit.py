@@ -6,6 +6,26 @@ from pathlib import Path
 
 import click
 
+# What each finding means, for whoever is no engineer.
+MEANS = {
+    "changed": "What this entry says is not what was written. It was changed afterwards.",
+    "deleted": "An entry was taken out, and the later ones were moved up to hide the gap.",
+    "reordered": "Entries were exchanged: what came first now seems to have come later.",
+    "history-changed": "Between two heads that the log signed, something was changed, taken out, put in or exchanged.",
+    "not-as-kept": "Your own earlier copy and today's differ here. Both are in your folder, today's under `differs`.",
+    "tree-changed": "The sums of this part do not fit its entries: one or the other was changed.",
+    "tile-missing": "A part of the copy was not delivered, or was cut off.",
+    "bundle-broken": "A part of the copy is damaged beyond reading.",
+    "cut-off": "The log once signed a longer history than it shows today: the newest entries were taken away.",
+    "fork": "The log signed two histories that exclude each other. No accident does that.",
+    "head-broken": "A signed head that was given or kept is not signed by this log's key, or was damaged.",
+    "quorum": "Too few witnesses vouch for the newest head: perhaps they are away, perhaps they refuse.",
+    "timestamp-wrong": "The time stamp is not of this head, or not by this authority.",
+}
+NEXT = """What to do: run the audit again, because a broken connection or disk looks alike. If it says the same, keep
+this folder or one made with --keep, note day and address, and ask a witness or another auditor what they hold: two
+copies that differ, each with the log's signature, are proof for a court. Tell the regulator, not only the operator."""
+
 
 @click.command()
 @click.argument("copy")
@@ -47,8 +67,9 @@ def audit(
     \b
     msingi audit https://example.gov/log --trust msingi-trust.json --keep log-copy
 
-    What was changed, removed, moved or cut off is named with its place, and two histories signed by the same log are
-    shown as a fork. With --keep each run remembers the heads of earlier ones. Exit code 0: sound. 1: not. 2: no copy.
+    What was changed, removed, moved or cut off is named with its place and explained, and two histories signed by the
+    same log are shown as a fork. With --keep each run compares with what earlier ones kept. Exit code 0: sound. 1: not.
+    2: no copy.
     """
     from msingi import trust
     from msingi.kernel.log import note, outsider, timestamps
@@ -107,3 +128,8 @@ def _tell(found: "object") -> None:
         click.echo(f"\nTwo heads that the log signed and that contradict each other:\n\n{one}\n{other}")
     if not found.problems:
         click.secho("sound: nothing was changed, removed, moved or forked", fg="green")
+        return
+    click.secho("\nNOT SOUND: this is not the history that the log signed, or not all of it.\n", fg="red")
+    for code in dict.fromkeys(problem.code for problem in found.problems):
+        click.echo(f"{code}: {MEANS[code]}")
+    click.echo(f"\n{NEXT}")

@@ -1,5 +1,6 @@
 """What `msingi doctor` looks at: the machine, the database, its walls, the keystore, and what waits or failed."""
 
+import json
 import os
 import platform
 import shutil
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import asyncpg
+import httpx
 from msgspec import Struct
 
 from msingi import countries
@@ -31,7 +33,7 @@ async def examine(home: Path) -> list[Finding]:
     found = _machine(home)
     try:
         settings = recalled(home)
-        countries.load(settings.country)
+        profile = countries.load(settings.country)
         found.append(Finding("good", f"settings are readable; country profile {settings.country} is valid"))
     except ValueError as wrong:
         return [*found, Finding("bad", f"settings: {wrong}", "Correct the named variable or profile.")]
@@ -43,7 +45,7 @@ async def examine(home: Path) -> list[Finding]:
     except Exception as wrong:
         return [*found, Finding("bad", f"the database server does not start: {wrong}", f"See {home / 'pg' / 'log'}.")]
     try:
-        found += await _database(server.owner_url)
+        found += await _database(server.owner_url, profile.alpha2)
     except (Outage, OSError, asyncpg.PostgresError) as wrong:
         found.append(Finding("bad", f"the database does not answer: {wrong}", "Check MSINGI_DATABASE_URL."))
     finally:
@@ -105,7 +107,27 @@ def _keystore(home: Path, settings: Settings) -> list[Finding]:
     return found
 
 
-async def _database(owner_url: str) -> list[Finding]:
+async def _peers(conn: asyncpg.Connection, own: str) -> list[Finding]:
+    """Whether the other installations, and the machines that run rooms of this one, answer."""
+    found = []
+    async with httpx.AsyncClient(timeout=5, trust_env=False) as web:
+        for peer in await conn.fetch("SELECT * FROM exchange.peer WHERE standing = 'active' ORDER BY peer"):
+            runs = f", which runs {', '.join(peer['rooms'])}," if peer["rooms"] else ""
+            what = f"{peer['peer']} at {peer['url']}{runs}"
+            try:
+                told = (await web.get(f"{peer['url']}/v1/exchange/anchor")).json()
+                pinned = {key["kid"] for key in json.loads(peer["keys"])}
+                known = pinned & {key["kid"] for key in told["keys"]}
+                remedy = "Compare the fingerprints by telephone: msingi peers list."
+                wrong = Finding("bad", f"{what} answers with other keys", remedy)
+                found.append(Finding("good", f"{what} answers") if known else wrong)
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                state = "bad" if peer["instance"] == own else "warn"  # rooms of ours run there, or the rest of them
+                found.append(Finding(state, f"{what} does not answer", "Start it, or look at the network between."))
+    return found
+
+
+async def _database(owner_url: str, own: str) -> list[Finding]:
     conn = await asyncpg.connect(owner_url)
     try:
         version = conn.get_server_version()
@@ -148,6 +170,7 @@ async def _database(owner_url: str) -> list[Finding]:
                 Finding("bad", f"{failed} events failed for good", "See kernel.outbox and the log of the stack.")
             )
         found.append(Finding("good" if waits < 1000 else "warn", f"{waits} events wait for delivery"))
+        found += await _peers(conn, own)
         pending = await conn.fetchval("SELECT count(*) FROM log.pending")
         found.append(Finding("good" if pending < 1000 else "warn", f"{pending} leaves wait for their place in the log"))
     finally:

@@ -113,15 +113,20 @@ def anchor(home: Path) -> None:
 @home_option
 @click.argument("place", metavar="FILE|URL[#FINGERPRINT]")
 @click.option("--proposed", is_flag=True, help="Only propose it; an officer approves it at /staff/institutions.")
-def add(home: Path, place: str, proposed: bool) -> None:
-    """Make another installation known by its anchor, and exchange with it from now on."""
+@click.option("--begin-anew", is_flag=True, help="Its rooms begin there without the records that this stack holds.")
+def add(home: Path, place: str, proposed: bool, begin_anew: bool) -> None:
+    """Make another installation known by its anchor, and exchange with it from now on.
+
+    A machine that is to run a room of this stack which has served people already is only proposed: msingi move-room
+    takes the records along.
+    """
     told, ctx = fetched_anchor(place), job_context("setup", "data-exchange")
 
     async def ask(stack: Any) -> Peer:
         made = await acts.propose_peer(stack, ctx, told)
         if proposed:
             return made
-        await acts.approve_peer(stack, ctx, made.peer)
+        await acts.approve_peer(stack, ctx, made.peer, anew=begin_anew)
         return await acts.refresh_peer(stack, ctx, made.peer)
 
     click.echo(_line(_work(home, ask)))

@@ -43,10 +43,30 @@ COURT = "high-court"  # in a profile that names no court
 CALLBACK = "http://127.0.0.1:9100/callback"
 # client -> (kind of institution, security profile, scopes beyond those about a signed-in person, name)
 CLIENTS = {
-    "bank-app": ("bank", "confidential", {"authenticate"}, "Mobile banking"),
-    "clinic-app": ("clinic", "confidential", {"clinician"}, "Clinic records"),
-    "cases-app": ("ministry", "confidential", {"caseworker"}, "Case management"),
-    "ministry-app": ("ministry", "fapi", {"authenticate"}, "Benefits online"),
+    "bank-app": (
+        "bank",
+        "confidential",
+        {"authenticate"},
+        {"sw": "Benki mkononi", "ar": "المصرف بالهاتف", "en": "Mobile banking"},
+    ),
+    "clinic-app": (
+        "clinic",
+        "confidential",
+        {"clinician"},
+        {"sw": "Rekodi za zahanati", "ar": "سجل المستوصف", "en": "Clinic records"},
+    ),
+    "cases-app": (
+        "ministry",
+        "confidential",
+        {"caseworker"},
+        {"sw": "Maombi ya msaada", "ar": "ملفات المساعدة", "en": "Case management"},
+    ),
+    "ministry-app": (
+        "ministry",
+        "fapi",
+        {"authenticate"},
+        {"sw": "Msaada mtandaoni", "ar": "المساعدات على الخط", "en": "Benefits online"},
+    ),
 }
 
 
@@ -116,6 +136,12 @@ def _secret(stack: Stack) -> str:
     return file.read_text()
 
 
+def _name(profile: Profile, place: int) -> str:
+    """A name for the member of staff at a place of STAFF: women and men in turn."""
+    given = (profile.given_female, profile.given_male)[place % 2]
+    return f"{given[-place % len(given)]} {profile.family[-place % len(profile.family)]}"
+
+
 def _court(profile: Profile) -> str:
     """The country's first court."""
     return next((court.code for court in profile.law.courts), COURT)
@@ -133,7 +159,7 @@ async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
         staff_id=f"{role}-1",
         institution=institution,
         roles=frozenset(roles),
-        name=f"{role.capitalize()} One",
+        name=_name(stack.profile, place),
         phone=phone,
         pin=STAFF_PIN,
     )
@@ -165,7 +191,7 @@ async def _register(stack: Stack, client_id: str) -> dict[str, Any]:
         file.chmod(0o600)
     client = Client(
         client_id=client_id,
-        name=name,
+        name=stack.profile.say(name),
         institution=institution,
         profile=Security(how),
         jwks=(dict(key.as_dict(private=False)),),

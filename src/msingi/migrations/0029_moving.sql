@@ -93,20 +93,31 @@ BEGIN
   PERFORM setval(format('%I.%I', room, counter)::regclass, last);
 END $$;
 
--- Take out what a room that was never used holds from its first start, so that another's rows can take its place.
--- False, and nothing is done, where anybody was served here: rows of people, or entries of a journal.
-CREATE OR REPLACE FUNCTION exchange.empty_room(room text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+-- Whether anybody was served in a room here: rows of people, or entries of a journal.
+CREATE OR REPLACE FUNCTION exchange.room_used(room text) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE one record; used boolean;
 BEGIN
-  PERFORM exchange.only_in(ARRAY['exchange.begin_taking']);
   FOR one IN SELECT t.tab, t.cols FROM exchange.room_tables(room) t WHERE t.tab <> 'kernel.once' LOOP
     CONTINUE WHEN NOT one.cols && ARRAY['person_id', 'seq'] OR one.tab LIKE '%.shard';
     EXECUTE format('SELECT EXISTS (SELECT FROM %s)', one.tab::regclass) INTO used;
     IF used THEN
-      RETURN false;
+      RETURN true;
     END IF;
   END LOOP;
+  RETURN false;
+END $$;
+
+-- Take out what a room that was never used holds from its first start, so that another's rows can take its place.
+-- False, and nothing is done, where anybody was served here.
+CREATE OR REPLACE FUNCTION exchange.empty_room(room text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE one record;
+BEGIN
+  PERFORM exchange.only_in(ARRAY['exchange.begin_taking']);
+  IF exchange.room_used(room) THEN
+    RETURN false;
+  END IF;
   FOR one IN SELECT t.tab FROM exchange.room_tables(room) t WHERE t.tab <> 'kernel.once' LOOP
     EXECUTE format('TRUNCATE %s CASCADE', one.tab::regclass);
   END LOOP;

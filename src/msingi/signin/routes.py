@@ -59,9 +59,7 @@ def _step(
     request: WebRequest, name: str, going: Flow, lang: str, *, here: str, status: int = 200, **facts: Any
 ) -> Response[str]:
     text = flow.sealed(request, going)
-    to, profile = going.asked.redirect_uri, web.stack(request).profile
-    if facts.get("client") in profile.name.values():  # the country's own pages, in the reader's language
-        facts["client"] = profile.say(profile.name, lang)
+    to = going.asked.redirect_uri
     if name == "start":
         ways = factors.of(web.stack(request)).ways.values()
         facts["ways"] = [(flow.step(f"/with/{way.name}", text), way.says(lang)) for way in ways]

@@ -19,6 +19,7 @@ from msingi.exchange.federation.errors import (
     PeerFailed,
     PeerNotActive,
     PeerUnknown,
+    RecordsHere,
 )
 from msingi.exchange.federation.model import (
     TTL_S,
@@ -164,10 +165,18 @@ async def _peer(stack: Stack, name: str) -> Peer:
     return found
 
 
-async def approve_peer(stack: Stack, ctx: Context, name: str) -> Peer:
-    """Exchange with a proposed or suspended peer from now on. Raises PeerUnknown, SameEyes."""
+async def approve_peer(stack: Stack, ctx: Context, name: str, *, anew: bool = False) -> Peer:
+    """Exchange with a proposed or suspended peer from now on; `anew`: its rooms begin there without our records.
+
+    Raises PeerUnknown, SameEyes, RecordsHere.
+    """
     permit = policy.decide(ctx, "exchange.approve_peer", policy.NOBODY)
     found = await _peer(stack, name)
+    if found.rooms and not found.approved_by and not anew and found.instance == stack.profile.alpha2:
+        async with stack.db.reading("exchange") as tx:
+            held = [room for room in found.rooms if await store.left_behind(tx, room, name)]
+        if held:
+            raise RecordsHere(f"this stack holds records of: {', '.join(held)}", peer=name)
     now = rules.approved(found, ctx.actor.id, alone=ctx.actor.kind is Kind.JOB)
     return await _keep(stack, permit, now, {"peer": name, "proposed_by": found.proposed_by})
 

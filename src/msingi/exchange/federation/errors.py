@@ -49,6 +49,15 @@ class NotListed(ExchangeRefusal):
     remedy = "Whoever has just joined tries again in half a minute; others ask their own governing authority."
 
 
+class RecordsHere(ExchangeRefusal):
+    """Another machine is to run a room that has served people here: their records would stay behind, unseen."""
+
+    code = "exchange.records-here"
+    status = 409
+    title = "The room has records on this machine"
+    remedy = "Move them along (`msingi move-room`), or begin without them: `msingi peers add --begin-anew`."
+
+
 class SameEyes(ExchangeRefusal):
     """Who proposed something cannot also approve it: that takes a second person."""
 

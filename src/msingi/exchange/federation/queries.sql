@@ -69,3 +69,8 @@ SELECT edition FROM exchange.edition;
 -- name: names_of_members
 -- What members are called, those of other countries too.
 SELECT institution, name FROM exchange.institution ORDER BY institution LIMIT 100000;
+
+-- name: left_behind
+-- Whether a room has served people here, and is not on its way to this peer with its records.
+SELECT exchange.room_used($1) AND NOT EXISTS (
+  SELECT FROM exchange.move WHERE room = $1 AND side = 'out' AND other = $2 AND state IN ('sent', 'confirmed'));

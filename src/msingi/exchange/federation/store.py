@@ -133,3 +133,8 @@ async def edition(tx: Tx) -> int:
 async def names(tx: Tx) -> dict[str, dict[str, str]]:
     """What members are called, by code and language; those of other instances by `INSTANCE:code`."""
     return {row["institution"]: row["name"] for row in await tx.rows(Q.names_of_members)}
+
+
+async def left_behind(tx: Tx, room: str, name: str) -> bool:
+    """Whether a room has served people here, and is not on its way to this peer with its records."""
+    return await tx.value(Q.left_behind, room, name)

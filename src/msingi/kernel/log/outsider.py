@@ -60,6 +60,15 @@ class Folder:
         kept = self.root / "checkpoints"
         return [file.read_text("utf-8") for file in sorted(kept.iterdir())] if kept.is_dir() else []
 
+    def kept(self, tile: Tile) -> bytes:
+        """What was kept of a tile before: the widest of it."""
+        whole = self.root / path(Tile(tile.level, tile.n, WIDTH))
+        if whole.exists():
+            return whole.read_bytes()
+        parts = whole.with_name(f"{whole.name}.p")
+        widths = [file for file in parts.iterdir() if file.name.isdecimal()] if parts.is_dir() else []
+        return max(widths, key=lambda file: int(file.name)).read_bytes() if widths else b""
+
     def write(self, where: str, raw: bytes) -> None:
         """Keep a file, whole or not at all; what stands there already stays if it is the same."""
         file = self.root / where
@@ -149,8 +158,22 @@ class _Audit:
             self.report.add("tile-missing", path(tile), "The copy lacks this tile, or has too little of it.")
             return b""
         if self.keep is not None:
-            self.keep.write(path(tile), raw)
+            self._keep(self.keep, tile, raw)
         return raw
+
+    def _keep(self, keep: Folder, tile: Tile, raw: bytes) -> None:
+        """Keep a tile. What was kept before stays: where the two differ both are there, and the entries are named."""
+        before = keep.kept(tile)
+        both = min(len(before), len(raw))
+        if before[:both] == raw[:both]:
+            keep.write(path(tile), raw)
+            return
+        keep.write(f"differs/{path(tile)}", raw)
+        if tile.level == ENTRIES:
+            step = len(raw) // tile.width
+            at = [tile.n * WIDTH + i // step for i in range(0, both, step) if before[i : i + step] != raw[i : i + step]]
+            where = f"entry {at[0]}" if len(at) == 1 else f"entries {at[0]} to {at[-1]}"
+            self.report.add("not-as-kept", where, f"Not what the kept copy says, for {len(at)} of them.")
 
     def bundle(self, n: int) -> None:
         """256 entries: each against its hash in level 0, then into the tree."""
@@ -237,7 +260,7 @@ def _signed_heads(report: Report, texts: Iterable[str], vkeys: list[Vkey]) -> di
             continue
         if point.origin != report.origin:
             continue
-        report.heads += 1
+        report.heads += point.size not in heads
         known = heads.setdefault(point.size, (point.root, text))
         if known[0] != point.root:
             report.forks.append((known[1], text))

@@ -215,3 +215,24 @@ WHERE state = 'waiting' ORDER BY proposed_at LIMIT $1;
 -- name: end_proposal
 -- A proposal was decided.
 UPDATE payments.switch_proposal SET state = $2, decided_by = $3, decided_at = $4 WHERE id = $1 AND state = 'waiting';
+
+-- name: begin_recall
+-- Keep that a payment is asked back; nothing if it was before.
+INSERT INTO payments.switch_recall (id, transfer, asker, asked, amount, currency, reason, asked_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
+
+-- name: recall_of
+-- Under which id a transfer is asked back.
+SELECT id FROM payments.switch_recall WHERE transfer = $1;
+
+-- name: answer_recall
+-- How a recall was answered; what says that somebody is being asked can be followed by another answer.
+UPDATE payments.switch_recall SET answer = $2, answered_at = $3 WHERE id = $1 AND answer IN ('', 'PDCR');
+
+-- name: newest_recalls
+-- The recalls, the newest first.
+SELECT * FROM payments.switch_recall ORDER BY asked_at DESC LIMIT $1;
+
+-- name: late_recalls
+-- The recalls that should have been answered, the oldest first.
+SELECT * FROM payments.switch_recall WHERE answer IN ('', 'PDCR') AND due_at < $1 ORDER BY due_at LIMIT $2;
