@@ -239,7 +239,7 @@ async def test_access_account_holders(stack, source):
     "name", ["transfer", "known_ids", "originals", "journal_page", "waiting_crossings", "promises"]
 )
 async def test_no_look_up_reads_the_whole_journal(stack, name):
-    """Behind its view the journal cannot be joined by its keys: each of these asks for them, whatever there is of it."""
+    """Behind its view the journal cannot be joined by its keys: each of these asks for them, however long it is."""
     query, ids = store.Q.by_name[name].text, f"'{{{uuid4()}}}'"
     given = {"transfer": f"'{uuid4()}'", "known_ids": ids, "originals": f"{ids}, 0", "journal_page": "0, 1, 500"}
     given |= {"waiting_crossings": "0, now()", "promises": f"0, '{uuid4()}', now()"}
