@@ -1,5 +1,5 @@
 """Doors of GovStack's Payments building block for requests to pay: a biller asks one person for a bill's amount, and
-asks later how it stands. The requests are those of the bank (`payments.bank.asking`): only that person pays or refuses one.
+asks later how it stands. The requests are those of the bank (`payments.bank.asking`): nobody else pays or refuses one.
 
 The specification's X-Callback-URL is not followed: nobody outside tells this stack where to connect to.
 """
