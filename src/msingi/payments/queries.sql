@@ -42,19 +42,23 @@ INSERT INTO payments.transit (shard, other, currency, account_id) VALUES ($1, $2
 UPDATE payments.transit SET account_id = $4 WHERE shard = $1 AND other = $2 AND currency = $3
 
 -- name: originals
--- Posted rows that orders name, with what was posted in their name: paid back, or the hold's end.
+-- Posted rows that orders name, with what was posted in their name: paid back, or the hold's end. The journal is asked
+-- for keys: behind its view a join alone would read all of it.
 WITH t AS MATERIALIZED (SELECT shard, seq, at FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
 SELECT j.id, j.kind, j.debit, j.credit, j.currency, j.amount,
   (SELECT coalesce(sum(r.amount), 0)::bigint FROM payments.journal_seen r
    WHERE r.shard = $2 AND r.pending_id = j.id AND r.kind = 5 AND r.status = 1) AS reversed
-FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq
-WHERE j.shard = $2 AND j.status = 1
+FROM payments.journal_seen j
+WHERE j.shard = $2 AND j.status = 1 AND j.id = ANY ($1::uuid[])
+  AND j.seq = ANY (ARRAY(SELECT seq FROM t))
 
 -- name: known_ids
 -- How orders with these ids ended, for those who repeat them.
 WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
-SELECT t.id, j.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
-FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq
+SELECT j.id, j.body_hash, j.seq, j.reason, j.debit_after, j.credit_after, j.at
+FROM payments.journal_seen j
+WHERE j.shard = ANY (ARRAY(SELECT shard FROM t)) AND j.seq = ANY (ARRAY(SELECT seq FROM t))
+  AND j.id = ANY ($1::uuid[])
 
 -- name: accounts_page
 -- A page of a shard's accounts in the order of their ids, for the writer's memory.
@@ -168,7 +172,8 @@ FROM payments.movements($1, $2, 1, payments.seq_at($1, $3::timestamptz + interva
 -- name: transfer
 -- One transfer as journalled, if the permit reaches one of its accounts.
 WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = $1)
-SELECT j.* FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq
+SELECT j.* FROM payments.journal_seen j
+WHERE j.shard = (SELECT shard FROM t) AND j.seq = (SELECT seq FROM t)
 
 -- name: count_alias
 -- Count one alias look-up of an actor in the running window; gives the count, which starts again for one that began
@@ -195,7 +200,8 @@ SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, 
   j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked,
   j.debit_before, j.credit_before, j.reference,
   (t.seq = j.seq AND t.shard = j.shard AND t.at = j.at) AS listed
-FROM j LEFT JOIN (SELECT * FROM payments.transfer_id_seen WHERE id IN (SELECT id FROM j)) t ON t.id = j.id
+FROM j LEFT JOIN (
+  SELECT * FROM payments.transfer_id_seen WHERE id = ANY (ARRAY(SELECT id FROM j))) t ON t.id = j.id
 ORDER BY j.seq
 
 -- name: journal_extent
@@ -353,7 +359,7 @@ INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
 -- Open reservations for accounts of other shards, made before an instant.
 WITH h AS MATERIALIZED (
   SELECT id FROM payments.hold WHERE shard = $1 AND expires_us = 0 AND (credit & 255) <> shard)
-SELECT t.id, t.seq FROM payments.transfer_id_seen t WHERE t.id IN (SELECT id FROM h) AND t.at < $2
+SELECT t.id, t.seq FROM payments.transfer_id_seen t WHERE t.id = ANY (ARRAY(SELECT id FROM h)) AND t.at < $2
 ORDER BY t.seq LIMIT 200
 
 -- name: hold_of
@@ -366,7 +372,8 @@ WITH h AS MATERIALIZED (
   SELECT id, debit, credit, amount, currency, owner FROM payments.hold
   WHERE shard = $1 AND (debit & 255) <> shard AND id > $2)
 SELECT h.id, h.debit, h.credit, h.amount, h.currency, h.owner
-FROM h JOIN payments.transfer_id_seen t ON t.id = h.id WHERE t.at < $3 ORDER BY h.id LIMIT 500
+FROM h JOIN (SELECT * FROM payments.transfer_id_seen WHERE id = ANY (ARRAY(SELECT id FROM h))) t ON t.id = h.id
+WHERE t.at < $3 ORDER BY h.id LIMIT 500
 
 -- name: still_held
 -- Those of some holds that are open.

@@ -168,7 +168,9 @@ ORDER BY d.line
 -- name: paid_into
 -- Into which accounts some transfers of a shard were paid.
 WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
-SELECT t.id, j.credit FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq
+SELECT j.id, j.credit FROM payments.journal_seen j
+WHERE j.shard = ANY (ARRAY(SELECT shard FROM t)) AND j.seq = ANY (ARRAY(SELECT seq FROM t))
+  AND j.id = ANY ($1::uuid[])
 
 -- name: used_accounts
 -- Those of some accounts of a shard that have ever paid anything out.
