@@ -1,5 +1,7 @@
 """Fixtures: a real embedded PostgreSQL, a fresh migrated database per test module, contexts and people."""
 
+import functools
+import gc
 import itertools
 import os
 import shutil
@@ -11,19 +13,25 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from httpx._transports import default as transports
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from tests.site import web_app
 
 from msingi import app, countries
+from msingi.credentials.issuance.certificates import ROOT_FOLDER
 from msingi.kernel import context as contexts
+from msingi.kernel import keys
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.postgres import CONF, EmbeddedServer, as_app, migrate, rewritten
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 
+gc.set_threshold(10_000, 20, 50)  # as the product does: what was loaded stays
 hypothesis_settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("any-machine")  # a slow machine is no failure
+transports.create_ssl_context = functools.lru_cache(8)(transports.create_ssl_context)  # reads a file of authorities
+keys.derived = functools.lru_cache(64)(keys.derived)  # once for each passphrase and salt: it is slow on purpose
 _numbers = itertools.count(1)
 TEMP_ROOT = pytest.StashKey[str]()
 
@@ -43,6 +51,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 SLOW = ("world", "browser", "cli", "identity")
+# No machine loses its power while the tests run, and programs that are killed lose nothing of what is in the system's
+# cache: the disk is not waited for. Stacks in processes of their own (tests/running.py) run as they are shipped.
+TEST_CONF = (
+    CONF
+    + """
+max_connections = 200
+fsync = off
+full_page_writes = off
+"""
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +73,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """One embedded PostgreSQL for the whole run (or MSINGI_TEST_DATABASE_URL)."""
     directory = tmp_path_factory.mktemp("pg")
-    running = EmbeddedServer(directory, CONF + "\nmax_connections = 200\n")
+    running = EmbeddedServer(directory, TEST_CONF)
     yield running
     running.stop()
 
@@ -85,10 +103,20 @@ async def owner_url(server: EmbeddedServer, template: str) -> str:
     return await fresh_database(server, template)
 
 
+@pytest.fixture(scope="session")
+def first_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with nothing but keys, which the stacks of a run start with: making them takes a while, on purpose."""
+    home: Path = tmp_path_factory.mktemp("first")
+    keys.Keystore.open(home)
+    keys.Keystore.open(home / ROOT_FOLDER)
+    return home
+
+
 @pytest.fixture(scope="module")
-async def stack(owner_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(owner_url: str, first_home: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """A connected stack in the application's role, rules and event doers loaded, no background work."""
     home: Path = tmp_path_factory.mktemp("home")
+    shutil.copytree(first_home, home, dirs_exist_ok=True)
     settings = Settings(home=home, base_url="http://127.0.0.1:8080", sandbox=True)
     made = await Stack.open(settings, as_app(owner_url), countries.load("taifa"))
     app.load_policies()

@@ -31,6 +31,7 @@ def web_app(stack: Stack) -> Site:
     kind = replace(stack.settings, home=Path(), base_url="", port=0)  # what no door is built from
     if kind not in _built:
         _built[kind] = app.build(stack, background=False)
+        app.settle_memory()
     app.load_policies()
     app.furnish(stack)
     app.register_manners(stack.settings)

@@ -22,6 +22,7 @@ from litestar.router import Router
 from litestar.types import ASGIApp
 
 from msingi import doors, offers, reference, trust
+from msingi.assembly import Assembly
 from msingi.kernel import crossing, hot, policy, web
 from msingi.kernel.settings import LOOPBACK, Settings
 from msingi.kernel.stack import Loop, Stack
@@ -56,8 +57,10 @@ ROOMS = (
     "payments.programmes",
     "payments.reconciling",
     "payments.seizures",
+    "payments.estates",
     "payments.rates",
     "payments.switch",
+    "payments.recalls",
     "payments.vouchers",
     "health",
     "registries",
@@ -128,10 +131,13 @@ def introduce() -> None:
 
 
 def furnish(stack: Stack) -> None:
-    """Give the stack the rooms' doers of events and their endless work."""
+    """Give the stack the rooms' doers of events and their endless work: once, however often it is asked for."""
     _movable()
     offers.connect(stack)
     introduce()
+    if "app.furnished" in stack.local:
+        return
+    stack.local["app.furnished"] = True
     for room in running(stack.settings):
         jobs = _part(room, "jobs")
         if jobs is None:
@@ -212,7 +218,7 @@ def build(stack: Stack, *, background: bool = True) -> ASGIApp:
         await living.close()
 
     plugins, middleware, more = doors.telemetry(stack.settings)
-    app = Litestar(
+    app = Assembly(
         route_handlers=[*routers, *more],
         exception_handlers=web.EXCEPTION_HANDLERS,
         lifespan=[life],

@@ -18,7 +18,7 @@ from msingi.kernel.context import job_context
 from msingi.kernel.db import Tx
 from msingi.kernel.errors import Conflict, DifferentContent, Erased, LeafMissing, Malformed, Outage
 from msingi.kernel.ids import PersonId, uuid7
-from msingi.kernel.inline import render
+from msingi.kernel.inline import render, renders
 from msingi.kernel.postgres import as_app
 from msingi.kernel.sql import Query
 from msingi.kernel.stack import Stack
@@ -398,3 +398,24 @@ async def test_rows_that_are_poured_travel_with_the_commit_in_one_message(stack:
         assert await _written(stack, f"after {failure.__name__}") == 1
     assert await conn.fetchval("SELECT max(n) FROM demo.heap") == many
     await conn.close()
+
+
+def test_functions_left_for_the_end_are_called_by_one_statement() -> None:
+    made = renders(
+        [
+            ("SELECT room.one($1, $2::text::uuid[])", (1, "a, b")),
+            ("-- of two lines\nSELECT room.two($1,\n  $2::int)", ("it's", 2)),
+            ("SELECT count(*) FROM room.tab WHERE x = $1", (3,)),
+            ("SELECT room.three($1)", (4,)),
+            ("INSERT INTO room.tab SELECT room.four($1)", (5,)),
+            ("SELECT room.five()", ()),
+            ("SELECT room.six($1)", (6,)),
+        ]
+    )
+    assert [" ".join(text.split()) for text in made] == [
+        "SELECT room.one(1, 'a, b'::text::uuid[]), room.two(E'it''s', 2::int)",
+        "SELECT count(*) FROM room.tab WHERE x = 3",
+        "SELECT room.three(4)",
+        "INSERT INTO room.tab SELECT room.four(5)",
+        "SELECT room.five(), room.six(6)",
+    ]

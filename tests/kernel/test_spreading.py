@@ -2,7 +2,7 @@
 
 import pytest
 
-from msingi.kernel import spreading
+from msingi.kernel import link, spreading
 from msingi.kernel.errors import Outage
 from msingi.kernel.postgres import migrations
 
@@ -36,3 +36,19 @@ def test_a_policy_loses_its_subqueries_and_nothing_else():
     asked = "(( SELECT kernel.room() AS room) = 'x'::text) AND (( SELECT kernel.reach_all() AS reach_all) OR a)"
     assert spreading.plain(asked) == "(kernel.room() = 'x'::text) AND (kernel.reach_all() OR a)"
     assert spreading.plain("(a = 1)") == "(a = 1)"
+
+
+def test_a_message_with_facts_falls_into_its_parts_and_no_text_can_make_it_fall_elsewhere():
+    facts = "SET LOCAL msingi.room = 'payments'; SET LOCAL msingi.actor = E'job:a\\'; b''; COMMIT; c\\\\'"
+    for head in ("BEGIN", "BEGIN; DISCARD PLANS; COMMIT; BEGIN ISOLATION LEVEL REPEATABLE READ"):
+        assert link.parts(f"{head}; {facts}; SELECT 1; COMMIT") == [head, facts, "SELECT 1; COMMIT"]
+        assert link.parts(f"{head}; {facts}") == [head, facts, ""]
+    for whole in ("SELECT 1", "ROLLBACK", "BEGIN", f"SELECT 'BEGIN; {facts}'"):
+        assert link.parts(whole) == [whole]
+
+
+def test_a_function_brings_rows_by_insert_and_asks_for_a_column():
+    body = "BEGIN\n  INSERT INTO a.b (c)\n  SELECT x FROM unnest(y) AS u (x);\n  IF EXISTS (SELECT FROM a.b) THEN"
+    told = spreading.by_insert(body + "\n  INSERT INTO a.b SELECT x FROM unnest(y) AS u (x) ON CONFLICT DO NOTHING;")
+    assert "FOR one IN INSERT INTO a.b (c)\n  SELECT x FROM unnest(y) AS u (x) RETURNING 1 LOOP END LOOP" in told
+    assert "(SELECT 1 FROM a.b)" in told and told.endswith("ON CONFLICT DO NOTHING;")

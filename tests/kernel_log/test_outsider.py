@@ -201,7 +201,7 @@ def test_a_kept_copy_names_the_entries_of_a_rewritten_history_and_stays_as_it_wa
     assert "NOT SOUND" in told.output and "What to do" in told.output
     assert all(file.read_bytes() == raw for file, raw in before.items())
     assert entries_in(keep / "differs", place)[350 - 256] == other[350]
-    assert problems(keep) == [("cut-off", "entries 1300 to 1300")]  # its own entries are sound; the new head is there too
+    assert problems(keep) == [("cut-off", "entries 1300 to 1300")]  # its own are sound; the new head is there too
 
 
 def test_each_finding_is_explained() -> None:

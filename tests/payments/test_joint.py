@@ -95,6 +95,17 @@ async def test_access_open_joint(stack, town):
         await acts.open_joint(stack, kit.as_person(town["asha"].id, assurance=1), order)
 
 
+async def test_names_of_holders_are_sealed_at_rest(stack, town, owner_url):
+    import asyncpg
+
+    made = await joint(stack, town, "sealed", None, town["juma"], money=0)
+    assert {h.name for h in made.holders} and all(h.name for h in made.holders)
+    conn = await asyncpg.connect(owner_url)
+    kept = [bytes(row["name"]) for row in await conn.fetch("SELECT name FROM payments.signer")]
+    await conn.close()
+    assert kept and not any(h.name.encode() in one for one in kept for h in made.holders)
+
+
 async def test_access_answer_joint(stack, town):
     order = JointOrder(key="a1", label="Shamba", others=[town["juma"].number, town["neema"].number])
     made = await acts.open_joint(stack, me(town["asha"]), order)

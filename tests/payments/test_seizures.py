@@ -11,6 +11,7 @@ from tests.payments import kit
 from msingi.kernel.errors import Malformed, NotPermitted
 from msingi.payments import acts as ledger
 from msingi.payments import officers
+from msingi.payments import rules as ledger_rules
 from msingi.payments.bank import tariff
 from msingi.payments.errors import AccountFrozen, InsufficientFunds, NoSuchAccount
 from msingi.payments.groups.mandates import today
@@ -118,6 +119,24 @@ async def test_access_pay_seized(stack, source):
     assert now == had + 50_000 - 15_000
 
 
+@pytest.mark.parametrize("last", [False, True], ids=["in force", "its day over"])
+async def test_a_payment_that_was_cut_off_is_finished_by_the_bank_itself(stack, source, monkeypatch, last):
+    who, account = await debtor(stack, source, 100_000)
+    made = await acts.seize(stack, FIRST, paper(stack, account, source, 40_000))
+
+    async def gone(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as broken, pytest.raises(ConnectionError):
+        broken.setattr(holding, "_part", gone)  # the ledger has paid, and the program ends
+        await acts.pay_seized(stack, SECOND, made.seizure_id)
+    assert await state(stack, who) == (FREE, FREE)
+    await holding.run(stack, holding.job(), today(stack) + timedelta(days=31 if last else 0))
+    (seen,) = await acts.own_seizures(stack, kit.as_person(who.id))
+    assert (seen.state, seen.paid_minor, seen.held_minor) == (State.PAID, 40_000, 0)
+    assert await state(stack, who) == (FREE, FREE)
+
+
 async def test_access_lift_seizure(stack, source):
     who, account = await debtor(stack, source, 100_000)
     made = await acts.seize(stack, FIRST, paper(stack, account, source, 30_000))
@@ -188,6 +207,23 @@ async def test_access_own_seizures(stack, source):
     assert await acts.own_seizures(stack, kit.as_person(who.id, 1)) == []
     with pytest.raises(NotPermitted):
         await acts.own_seizures(stack, kit.as_person(who.id, purpose="audit"))
+
+
+async def test_the_holders_limits_neither_stop_an_order_nor_are_they_used_up(stack, source):
+    tier = next(t for t in stack.profile.tiers if t.tier == 1)
+    who, account = await debtor(stack, source, tier.balance_minor)
+    wanted = tier.per_day_minor + 500_000  # more than the holder may pay at once, and in a day
+    made = await acts.seize(stack, FIRST, paper(stack, account, source, wanted))
+    assert made.held_minor == wanted
+    assert (await acts.pay_seized(stack, SECOND, made.seizure_id)).paid_minor == wanted
+    own = TransferOrder("own", account.number, Alias("account", source.number), tier.per_transfer_minor, "TZS")
+    assert (await ledger.transfer(stack, kit.as_person(who.id), own)).amount_minor == tier.per_transfer_minor
+
+
+def test_only_the_work_of_a_court_or_of_the_law_is_without_limits():
+    assert ledger_rules.by_law("job:payments-seizures@ payment legal-obligation")
+    for text in ("person:job:payments-seizures@", "staff:payments-seizures@benki", "job:payments-seizures-2@", ""):
+        assert not ledger_rules.by_law(text)
 
 
 async def test_without_a_law_nothing_is_held(stack, source):

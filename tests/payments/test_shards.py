@@ -353,3 +353,107 @@ async def test_money_made_between_shards_is_seen(cluster, source):
     assert "under way" in await audit.money_under_way(cluster)
     await kit.owner_does(url, change, -10_000)
     await agree(cluster)
+
+
+async def _back(stack, person, transfer, amount, key="r"):
+    return await holding.reverse(stack, kit.as_person(person), holding.ReversalOrder(key, transfer, amount, "kosa"))
+
+
+@pytest.mark.parametrize("how", ["at once", "out of a hold"])
+async def test_what_came_from_another_shard_is_paid_back_and_never_more(cluster, source, how):
+    """By the payer's id of it and by the payee's; twice with one key is once; all together are at most the whole."""
+    (asha, mine), (juma, his) = await funded(cluster, source, 0, 500), await funded(cluster, source, 1, 5)
+    if how == "at once":
+        paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300, reference="kodi"))
+    else:
+        held = await holding.reserve(cluster, kit.as_person(asha), wanted(mine, his, 400), 60)
+        paid = await holding.commit_hold(cluster, kit.as_person(asha), "c", held.hold_id, mine.number, 300, "TZS")
+    for _ in range(2):
+        await _back(cluster, juma, paid.transfer_id, 100)
+    with pytest.raises(DifferentContent):
+        await _back(cluster, juma, paid.transfer_id, 101)
+    with pytest.raises(errors.OverOriginal):
+        await _back(cluster, juma, paid.transfer_id, 201, "more")
+    with pytest.raises(errors.Refusal):  # it was not hers to give back
+        await _back(cluster, asha, paid.transfer_id, 10, "mine")
+    entry = (await acts.statement(cluster, kit.as_person(juma), his.number)).entries[1]
+    arrived = str(entry.transfer_id)
+    assert entry.amount_minor == 300 and arrived != paid.transfer_id
+    await _back(cluster, juma, arrived, 200, "rest")
+    with pytest.raises(errors.OverOriginal):
+        await _back(cluster, juma, paid.transfer_id, 1, "one")
+    assert [await has(cluster, person) for person in (asha, juma)] == [(500, 500), (5, 5)]
+    page = await acts.statement(cluster, kit.as_person(asha), mine.number)
+    assert [(e.amount_minor, e.reference) for e in page.entries[:2]] == [(200, "kosa"), (100, "kosa")]
+    assert await promised(cluster) == [] and await across.follow_up(cluster, patience_s=-60) == 0
+    await agree(cluster)
+
+
+async def test_what_cannot_be_taken_back_or_is_not_there_stays_where_it_is(cluster, source):
+    (asha, mine), (juma, his) = await funded(cluster, source, 1, 500), await funded(cluster, source, 0, 0)
+    paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 300))
+    _, purse = await funded(cluster, source, 0, 0)
+    await acts.transfer(cluster, kit.as_person(juma), wanted(his, purse, 250, "away"))
+    with pytest.raises(errors.InsufficientFunds):
+        await _back(cluster, juma, paid.transfer_id, 60)
+    assert await promised(cluster) == []
+    banker = kit.as_staff("account-officer")
+    await officers.freeze(cluster, banker, mine.number, reason="amri", credits=True)
+    with pytest.raises(errors.AccountFrozen):
+        await _back(cluster, juma, paid.transfer_id, 50, "frozen")
+    await officers.unfreeze(cluster, banker, mine.number, reason="amri")
+    assert await promised(cluster) == [] and (await has(cluster, juma)) == (50, 50)
+    back = await holding.reverse(cluster, banker, holding.ReversalOrder("o", paid.transfer_id, 50, "kosa"))
+    assert back.amount_minor == 50 and await has(cluster, asha) == (250, 250)
+    await agree(cluster)
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_death_leaves_a_reversal_half_done(cluster, source, seed, monkeypatch):
+    """A program that dies at any step of paying back, before it or after it: once followed up, it is done or it is not,
+    nothing hangs, and more than was paid never comes back."""
+    chance = random.Random(f"back{seed}")
+    (asha, mine), (juma, his) = await funded(cluster, source, 0, 1000), await funded(cluster, source, 1, 100)
+    paid = await acts.transfer(cluster, kit.as_person(asha), wanted(mine, his, 600))
+    real, left = Writer.post, [0]
+
+    async def dies(self, posted):
+        left[0] -= 1
+        if left[0] == 0 and chance.random() < 0.5:
+            raise Died
+        endings = await real(self, posted)
+        if left[0] == 0:
+            raise Died
+        return endings
+
+    monkeypatch.setattr(Writer, "post", dies)
+    unheard, told = [], 0
+    for step in range(8):
+        amount, left[0] = chance.randint(1, 150), chance.randint(1, 5)
+        try:
+            await _back(cluster, juma, paid.transfer_id, amount, f"{seed}/{step}")
+            told += amount
+        except errors.OverOriginal:
+            assert told + amount > 0
+        except Died:
+            for shard in homes.known(cluster):
+                cluster.local.pop(f"payments.writer.{shard}", None)
+            unheard.append((f"{seed}/{step}", amount))
+            if chance.random() < 0.5:
+                left[0] = -1
+                await across.follow_up(cluster, patience_s=-60)
+    left[0] = -1
+    await across.follow_up(cluster, patience_s=-60)
+    assert unheard and await promised(cluster) == []
+    await agree(cluster)
+    before = (await has(cluster, asha))[0] - 400
+    assert told <= before <= 600 and (await has(cluster, juma))[0] == 700 - before
+    for key, amount in unheard:  # whoever heard nothing asks again: it is done, done once, or refused for good
+        try:
+            await _back(cluster, juma, paid.transfer_id, amount, key)
+        except (errors.OverOriginal, DifferentContent):
+            continue
+        told += amount
+    assert (await has(cluster, asha))[0] - 400 == told
+    assert await promised(cluster) == [] and await across.follow_up(cluster, patience_s=-60) == 0
+    await agree(cluster)

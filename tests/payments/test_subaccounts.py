@@ -1,16 +1,23 @@
 """Whoever pays everybody pays within each shard, and sees one balance."""
 
+from datetime import timedelta
+
 import pytest
+from msgspec import structs
 from tests.conftest import fresh_database
 from tests.payments import kit
 
 from msingi import app, countries
+from msingi.kernel import clock
 from msingi.kernel.errors import NotPermitted, Outage
 from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts, audit, errors, files, holding, homes, rules, shards, subaccounts, working
 from msingi.payments.model import Alias, Kind, TransferOrder
+from msingi.payments.programmes import acts as programmes
+from msingi.payments.programmes import preparing, uncollected
+from msingi.payments.programmes.model import ProgrammeOrder
 
 CLERK = kit.as_staff("payment-clerk", id="clerk", purpose="social-protection")
 BOSS = kit.as_staff("payment-approver", id="boss", purpose="social-protection")
@@ -159,6 +166,49 @@ async def test_what_is_paid_back_to_a_sub_account_comes_home(stack, people):
     async with stack.db.reading("payments") as tx:
         (row,) = await shards.store.some_accounts(tx, 0, [rules.id_of(source.number)])
     assert row["posted"] == 94_400
+    await agree(stack)
+
+
+async def test_what_nobody_collected_goes_back_from_every_database(stack, people, monkeypatch):
+    """People of both shards, each in a database of its own: told, then taken back, unless the account was used."""
+    source, before = await kit.treasury(stack, 100_000), await balances(stack, people)
+    fresh = [one for one, held in zip(people, before, strict=True) if not held] or [await kit.enrolled(stack)]
+    while {shards.place(stack, one.id) for one in fresh} != {0, 1} or len(fresh) < 4:
+        fresh.append(await kit.enrolled(stack))
+    order = ProgrammeOrder("LATE", "Late", source.number, 1_000, claim_days=60, warn_days=14)
+    programme = await programmes.open_programme(stack, CLERK, order)
+    await programmes.enrol_beneficiaries(stack, CLERK, programme.programme_id, [one.number for one in fresh])
+    cycle = await programmes.open_cycle(stack, CLERK, programme.programme_id, "2026-01")
+    await preparing.prepare(stack, cycle)
+    await files.approve_payment_file(stack, BOSS, str(cycle))
+    assert (await working.run_file(stack, str(cycle))).paid == len(fresh)
+    user = next(one for one in fresh if shards.place(stack, one.id) == 1)  # pays something out before the day
+    (purse,) = await acts.accounts(stack, kit.as_person(user.id))
+    spent = TransferOrder("k", purse.number, Alias("identity", people[0].number), 10, "TZS")
+    await acts.transfer(stack, kit.as_person(user.id), spent)
+    job, told = preparing.job, []
+
+    async def tell_person(_stack, _ctx, person, *_):
+        told.append(person)
+
+    monkeypatch.setattr(uncollected.telling, "tell_person", tell_person)
+
+    def on(days):
+        at = clock.now() + timedelta(days=days)
+        monkeypatch.setattr(preparing, "job", lambda institution: structs.replace(job(institution), at=at))
+
+    on(47)
+    assert await uncollected.tell(stack) == len(fresh) - 1 == len(set(told)) and user.id not in told
+    late = next(one for one in fresh if shards.place(stack, one.id) == 1 and one is not user)
+    (purse,) = await acts.accounts(stack, kit.as_person(late.id))
+    await acts.transfer(stack, kit.as_person(late.id), structs.replace(spent, payer=purse.number))
+    on(70)
+    await uncollected.send_back(stack)
+    left = dict(zip([one.id for one in fresh], await balances(stack, fresh), strict=True))
+    left = {person: held for person, held in left.items() if held}
+    assert left == {user.id: 990, late.id: 990} or left == {user.id: 990, late.id: 990, people[0].id: 20}
+    await subaccounts.bring_all_home(stack)
+    assert await shown(stack, source) == 100_000 - 2_000
     await agree(stack)
 
 

@@ -1,12 +1,18 @@
 """The portal's doors on the whole stack: a browser without scripts signs in, pays, and is refused where it must be."""
 
 import asyncio
+import json
 import re
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from lxml import html as parser
 
+from msingi.channels import acts as channels
 from msingi.countries import load
+from msingi.kernel.context import job_context
+from msingi.kernel.outbox import SmsRequested
 from msingi.portal import page, session
 from msingi.portal.session import Session
 
@@ -288,3 +294,26 @@ async def test_a_cookie_that_was_changed_is_nobodys(stack, cut):
     with pytest.raises(ValueError):
         session.unseal(stack, "order", sealed, Session)
     assert await session.recognise(stack, "not a cookie", "r") is None
+
+
+async def test_the_practice_room_tells_logins_and_messages_and_expects_who_was_chosen(surf, town, stack):
+    visitor = surf("en")
+    await visitor.open("/sandbox")
+    assert visitor.answer.status_code == 200 and "People" not in visitor.text, "no sample, no logins"
+    official = {"id": "officer-1", "name": "Rose Ally", "pin": "246810", "phone": "+255600000001"}
+    official |= {"roles": ["enrolment-officer"], "institution": "rita"}
+    person = {"number": town.asha.number, "name": "Asha", "pin": "028008", "phone": town.asha.phone}
+    file = Path(stack.settings.home) / "sample.json"
+    file.write_text(json.dumps({"people": [person], "staff": [official]}), "utf-8")
+    await channels.deliver(stack, job_context("outbox"), SmsRequested(town.asha.phone, "123456 opens it", "code"))
+    try:
+        visitor = await surf("en").sign_in(town.asha.number, town.asha.phone)
+        await visitor.open("/sandbox")
+    finally:
+        file.unlink()
+    assert "Registration officer" in visitor.text and "028008" in visitor.text
+    assert re.search(r"Asha .{12,40} 123456 opens it", visitor.text), "whose phone got which message"
+    (chosen,) = parser.document_fromstring(visitor.answer.text).xpath("//a[contains(@href, 'login=officer-1')]/@href")
+    await visitor.open(chosen)
+    field = parser.document_fromstring(visitor.answer.text).get_element_by_id("login")
+    assert visitor.path.startswith("/signin") and field.get("value") == "officer-1", "another may sign in here"

@@ -39,7 +39,7 @@ def test_every_language_says_the_same_things_with_the_same_blanks(language):
             entry, other = entry["other"], other["other"] if isinstance(other, dict) else other
         if isinstance(entry, str) and isinstance(other, str):
             assert set(BLANK.findall(entry)) == set(BLANK.findall(other)), key
-            assert entry.strip() == entry and entry, key
+            assert entry and (entry.strip() == entry or key == "language.colon"), key
 
 
 def test_every_text_that_a_page_asks_for_exists():

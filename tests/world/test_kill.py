@@ -252,12 +252,13 @@ async def test_a_start_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
         await asyncio.sleep(wait_s)
         running.kill()
     await asyncio.to_thread(running.start, 60)
-    treasury = running.sample["treasury"]
+    told = running.sample
     running.kill()
     (running.home / "sample.json").unlink()
     await asyncio.to_thread(running.start, 60)
     try:
-        assert running.sample["people"] and running.sample["treasury"] == treasury
+        assert told["people"] and running.sample["treasury"] == told["treasury"]
+        assert running.sample["people"] == told["people"], "each has the wallet that was opened first"
         checked = await asyncio.to_thread(running.run, "fsck", "--home", str(running.home))
         assert checked.returncode == 0, checked.stdout + checked.stderr
     finally:

@@ -3,6 +3,7 @@
 Each command is loaded only when it is used, so that `msingi --help` answers at once and heavy libraries stay away.
 """
 
+import gc
 import sys
 from importlib import import_module
 
@@ -79,6 +80,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an expected failure is one sentence and exit code 1, never a stack trace."""
+    gc.set_threshold(10_000, 20, 50)  # a thousand modules are loaded, and stay: do not look through them all the time
     from msingi.countries import ProfileWrong
     from msingi.kernel.errors import Outage, Refusal
 

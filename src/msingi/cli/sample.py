@@ -5,7 +5,6 @@
 
 import json
 import random
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,14 +28,16 @@ from msingi.identity import acts as identity
 from msingi.identity.model import Address, Birth, BirthOrder, Enrolled, EnrolmentOrder, Name, Row, Sex
 from msingi.kernel import clock
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
-from msingi.kernel.ids import PersonId
+from msingi.kernel.errors import Refusal
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
-from msingi.payments.model import AccountKind, IssueOrder
+from msingi.payments.model import AccountKind, Alias, IssueOrder, TransferOrder
+from msingi.payments.rules import number_of
 from msingi.signin import acts as signin
 
 FILE = "sample.json"
+PAID = 10  # how many of them the ministry has paid, so that there is something to see and to send
 WITH_PIN = 60  # people who have been to a centre, got a card and chose a PIN; the others exist and have not
 BATCH = 100
 DTP_SHARE, WALLET_SHARE = 0.83, 0.58
@@ -195,17 +196,29 @@ async def _open_wallets(
     """Wallets for the holders, and a treasury for the ministry that pays them."""
     ctx = setup("payment")
     numbers = {}
-    for person in holders:
-        person_id = enrolled[person.index].person_id
-        opened = await payments.open_account(stack, ctx, person_id, AccountKind.WALLET)
-        numbers[person.index] = opened.number
-        tick(1)
+    for at in range(0, len(holders), BATCH):
+        batch = holders[at : at + BATCH]
+        wallets = await payments.wallets_for(stack, ctx, [enrolled[p.index].person_id for p in batch])
+        numbers |= {p.index: number_of(wallets[enrolled[p.index].person_id]) for p in batch}
+        tick(len(batch))
     money = 10**stack.profile.currency.digits
     ministry = country.code_of("ministry")
     await account_of(stack, country.code_of("bank"), AccountKind.ISSUE, "issue")
     treasury = await account_of(stack, ministry, AccountKind.GOVERNMENT, "treasury")
     order = IssueOrder("sample-issue", treasury.number, 5_000_000_000 * money)
     await payments.issue(stack, job_context("setup", "operations"), order)
+    aid = stack.profile.tiers[0].per_transfer_minor // 20
+    currency = stack.profile.currency.code
+    orders = [
+        TransferOrder(f"sample-aid-{n}", treasury.number, Alias("account", number), aid, currency)
+        for n, number in list(numbers.items())[:PAID]
+    ]
+    treasurer = Actor(Kind.STAFF, "setup", ministry, frozenset({"treasurer"}), 2)
+    for paid in await payments.transfer_many(
+        stack, context(treasurer, "payment", "public-task", channel="job"), orders
+    ):
+        if isinstance(paid, Refusal):
+            raise paid
     country.document["treasury"] = {"institution": ministry, "number": treasury.number}
     return numbers
 
@@ -248,20 +261,15 @@ async def _publish(stack: Stack, people: list[Invented]) -> None:
         await evidence.publish(stack, job_context("evidence.publish", "statistics"), code)
 
 
-def person_key() -> str:
-    """A random key for an act that is meant once."""
-    return secrets.token_hex(8)
-
-
 def logins(home: Path) -> list[str]:
     """Lines that tell a visitor how to sign in."""
     file = home / FILE
     if not file.exists():
         return []
     known: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    lines = ["", "  Sample logins (codes arrive at /sandbox/sms?to=PHONE and in the operator's console):"]
-    lines += [f"    person     {p['number']}  PIN {p['pin']}  {p['name']}" for p in known["people"][:3]]
-    lines += [f"    {s['role']:<10} {s['id']:<14}PIN {s['pin']}  {s['institution']}" for s in known["staff"]]
+    lines = ["", "  Sample logins (codes arrive in the practice room; for programs: /sandbox/sms?to=PHONE):"]
+    lines += [f"    person      {p['number']}  PIN {p['pin']}  {p['name']}" for p in known["people"][:3]]
+    lines += [f"    {s['role']:<11} {s['id']:<14} PIN {s['pin']}  {s['institution']}" for s in known["staff"]]
     return lines
 
 
@@ -270,6 +278,3 @@ def load(home: Path) -> dict[str, Any]:
     if not made(home):
         raise click.ClickException(f"{home} holds no sample. Start one with: msingi up --home {home} --sample 1000")
     return json.loads((home / FILE).read_text("utf-8"))
-
-
-__all__ = ["FILE", "PersonId", "load", "logins", "made", "make"]

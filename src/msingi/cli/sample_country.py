@@ -39,14 +39,34 @@ STAFF = {
     "banker2": ("bank", ["account-officer"]),
 }
 STAFF_PIN = "246810"
-COURT = "high-court"  # no member of the exchange: it only orders
+COURT = "high-court"  # in a profile that names no court
 CALLBACK = "http://127.0.0.1:9100/callback"
 # client -> (kind of institution, security profile, scopes beyond those about a signed-in person, name)
 CLIENTS = {
-    "bank-app": ("bank", "confidential", {"authenticate"}, "Mobile banking"),
-    "clinic-app": ("clinic", "confidential", {"clinician"}, "Clinic records"),
-    "cases-app": ("ministry", "confidential", {"caseworker"}, "Case management"),
-    "ministry-app": ("ministry", "fapi", {"authenticate"}, "Benefits online"),
+    "bank-app": (
+        "bank",
+        "confidential",
+        {"authenticate"},
+        {"sw": "Benki mkononi", "ar": "المصرف بالهاتف", "en": "Mobile banking"},
+    ),
+    "clinic-app": (
+        "clinic",
+        "confidential",
+        {"clinician"},
+        {"sw": "Rekodi za zahanati", "ar": "سجل المستوصف", "en": "Clinic records"},
+    ),
+    "cases-app": (
+        "ministry",
+        "confidential",
+        {"caseworker"},
+        {"sw": "Maombi ya msaada", "ar": "ملفات المساعدة", "en": "Case management"},
+    ),
+    "ministry-app": (
+        "ministry",
+        "fapi",
+        {"authenticate"},
+        {"sw": "Msaada mtandaoni", "ar": "المساعدات على الخط", "en": "Benefits online"},
+    ),
 }
 
 
@@ -116,19 +136,30 @@ def _secret(stack: Stack) -> str:
     return file.read_text()
 
 
+def _name(profile: Profile, place: int) -> str:
+    """A name for the member of staff at a place of STAFF: women and men in turn."""
+    given = (profile.given_female, profile.given_male)[place % 2]
+    return f"{given[-place % len(given)]} {profile.family[-place % len(profile.family)]}"
+
+
+def _court(profile: Profile) -> str:
+    """The country's first court."""
+    return next((court.code for court in profile.law.courts), COURT)
+
+
 async def _hire(stack: Stack, place: int, role: str) -> dict[str, Any]:
     from msingi.signin import acts as signin
     from msingi.signin.model import NewStaff
 
     kind, roles = STAFF[role]
     members = {m.kind: m.code for m in reversed(stack.profile.institutions)}
-    institution = (members | {"regulator": stack.profile.law.authority, "court": COURT})[kind]
+    institution = (members | {"regulator": stack.profile.law.authority, "court": _court(stack.profile)})[kind]
     phone = staff_phone(stack.profile, place)
     new = NewStaff(
         staff_id=f"{role}-1",
         institution=institution,
         roles=frozenset(roles),
-        name=f"{role.capitalize()} One",
+        name=_name(stack.profile, place),
         phone=phone,
         pin=STAFF_PIN,
     )
@@ -160,7 +191,7 @@ async def _register(stack: Stack, client_id: str) -> dict[str, Any]:
         file.chmod(0o600)
     client = Client(
         client_id=client_id,
-        name=name,
+        name=stack.profile.say(name),
         institution=institution,
         profile=Security(how),
         jwks=(dict(key.as_dict(private=False)),),

@@ -19,6 +19,7 @@ from msingi.payments.switch import acts, house, jws, neighbour, providing, roll,
 from msingi.payments.switch.model import Pair
 
 OURS, NEAR, FAR, FARTHER = "our-bank", "sim-near", "sim-abroad", "sim-farther"
+SIMULATED = {"sw": "Benki ya majaribio", "ar": "بنك تجريبي", "fr": "Banque d’essai", "en": "Simulated bank"}
 MONTH = timedelta(days=30)
 COVER, FAR_COVER = 10**9, 10**8
 FAR_NUMBER, FARTHER_NUMBER = "99977700011", "99977700022"  # no country has the code 999
@@ -92,7 +93,7 @@ async def _joined(stack: Stack, fsp: str, code: str, digits: int, fee_bp: int, n
     setup = job_context("setup")
     private, public = jws.new_key()
     await acts.settle_currency(stack, setup, code, digits)
-    name = f"Simulated bank ({code})"
+    name = f"{stack.profile.say(SIMULATED)} ({code})"
     if fsp not in (await roll.of(stack)).fsps:
         await acts.join(stack, setup, fsp, fsp, name, public, "http://127.0.0.1:9")
     else:

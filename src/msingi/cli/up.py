@@ -144,6 +144,7 @@ async def _serve(settings: Settings, server: Server, door: socket.socket, say: A
     import uvicorn
 
     from msingi import app, countries
+    from msingi.kernel.lean import LeanProtocol
     from msingi.kernel.postgres import as_app
     from msingi.kernel.stack import Stack
 
@@ -152,6 +153,7 @@ async def _serve(settings: Settings, server: Server, door: socket.socket, say: A
         app.build(stack),
         host=settings.host,
         port=settings.port,
+        http=LeanProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -208,6 +210,8 @@ async def _tell_when_ready(running: Any, settings: Settings, say: Any, began: fl
         say(f"  Health          {settings.url}/healthz\n\nCtrl-C stops it.\n")
         return
     say(f"  Portal          {settings.url}/")
+    if settings.sandbox:
+        say(f"  Practice room   {settings.url}/sandbox   (sample logins, and the codes that phones get)")
     say(f"  API reference   {settings.url}/docs")
     say(f"  Health          {settings.url}/healthz")
     if settings.sandbox:

@@ -9,6 +9,8 @@ import click
 import httpx
 from lxml import html
 
+from msingi.exchange.client import usual_trust
+
 _CODE = re.compile(r"\b(\d{6})\b")
 
 
@@ -70,6 +72,7 @@ class Visitor:
             follow_redirects=True,
             timeout=30,
             trust_env=False,
+            verify=usual_trust(),
             headers={"Accept-Language": language, "User-Agent": "msingi-tour"},
         )
 

@@ -5,14 +5,14 @@ SELECT * FROM consent.agreement WHERE agreement = $1 ORDER BY version DESC LIMIT
 -- name: agreement_version
 -- One version of a data agreement, and whether it is the newest.
 SELECT a.*, NOT EXISTS (
-  SELECT FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version) AS newest
+  SELECT 1 FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version) AS newest
 FROM consent.agreement a WHERE a.agreement = $1 AND a.version = $2;
 
 -- name: agreements_after
 -- The newest versions of data agreements that are offered, by name, from $1 on; of institution $3 unless empty.
 SELECT a.* FROM consent.agreement a
 WHERE a.agreement > $1 AND NOT a.retired AND ($3 = '' OR a.institution = $3) AND NOT EXISTS (
-  SELECT FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version)
+  SELECT 1 FROM consent.agreement n WHERE n.agreement = a.agreement AND n.version > a.version)
 ORDER BY a.agreement LIMIT $2;
 
 -- name: agreement_by_number
@@ -118,12 +118,12 @@ UPDATE consent.request SET state = $3, consent_id = $4 WHERE person_id = $1 AND 
 -- without those that a court order hides at $4.
 SELECT record_id, sealed FROM log.record r
 WHERE person_id = $1 AND ($2::uuid IS NULL OR record_id < $2)
-AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
+AND (veil_id IS NULL OR NOT EXISTS (SELECT 1 FROM log.veil v
   WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $4 AND v.lifted_at IS NULL))
 ORDER BY record_id DESC LIMIT $3;
 
 -- name: record_by_id
 -- The sealed record of one act about a person, unless a court order hides it at $3.
 SELECT sealed FROM log.record r WHERE person_id = $1 AND record_id = $2
-AND (veil_id IS NULL OR NOT EXISTS (SELECT FROM log.veil v
+AND (veil_id IS NULL OR NOT EXISTS (SELECT 1 FROM log.veil v
   WHERE v.person_id = $1 AND v.veil_id = r.veil_id AND v.until > $3 AND v.lifted_at IS NULL));

@@ -7,6 +7,7 @@ Law: code never names a country; whatever the code needs to know of one, it read
 """
 
 import csv
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -24,6 +25,13 @@ from msingi.kernel.money import Currency
 
 Text = dict[str, str]
 RTL = frozenset({"ar", "fa", "he", "ur"})
+_BEFORE = re.compile(r" (?=[:;?!»%](?:[\s\"<]|$))")
+_AFTER = re.compile(r"(?<=«) ")
+
+
+def typeset(text: str, language: str) -> str:
+    """The text as the language sets it: in French no line breaks before `: ; ? ! » %` nor after `«`."""
+    return _AFTER.sub("\u00a0", _BEFORE.sub("\u00a0", text)) if language == "fr" else text
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,6 +188,16 @@ class Profile(Strict, frozen=True):
             if wanted in text:
                 return text[wanted]
         return next(iter(text.values()), "")
+
+    @property
+    def named(self) -> dict[str, Text]:
+        """Names by code of everybody who acts here: institutions, courts, and who supervises data protection."""
+        known = {c.code: c.name for c in self.law.courts} | {i.code: i.name for i in self.institutions}
+        return {self.law.authority: self.legal.regulator} | known
+
+    def retold(self, name: str, language: str) -> str:
+        """The country's own name in `language`, whatever language `name` has it in; any other name as it is."""
+        return self.say(self.name, language) if name in self.name.values() else name
 
     def direction(self, language: str) -> str:
         """`rtl` or `ltr`."""

@@ -63,6 +63,13 @@ class Veils(Part, frozen=True):
     checked: str = "sample"
 
 
+class Court(Part, frozen=True):
+    """A court whose judges may order: the code under which they sign in, and its name as people read it."""
+
+    code: str
+    name: Text
+
+
 class Disclosure(Part, frozen=True):
     """What a person's own view of accesses shows with less detail, because the rest is about a relative.
 
@@ -94,6 +101,7 @@ class ProtectionLaw(Part, frozen=True):
     duties: list[Duty]
     veils: Veils = Veils()
     disclosures: tuple[Disclosure, ...] = ()
+    courts: tuple[Court, ...] = ()
 
     def right(self, name: str) -> Right:
         """One right. KeyError for another name; `mistakes` makes sure that all of RIGHTS are there."""
@@ -126,6 +134,7 @@ def mistakes(law: ProtectionLaw, languages: list[str]) -> list[str]:
     texts = [(f"law.rights.{r.right}", r.text) for r in law.rights]
     texts += [(f"law.grounds.{g.code}", g.text) for g in law.grounds]
     texts += [(f"law.duties.{d.purpose}", d.text) for d in law.duties]
+    texts += [(f"law.courts.{c.code}", c.name) for c in law.courts]
     texts += [(f"law.disclosures.{' '.join(d.acts)}", d.text) for d in law.disclosures]
     wrong += _mistaken_views(law)
     for label, text in texts:

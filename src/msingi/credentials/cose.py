@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.util import urlsafe_b64decode
 
 from msingi.credentials.errors import NotGenuine, Unreadable
+from msingi.kernel.ed25519 import is_signed
 
 TAG_SIGN1 = 18
 _SIGN1_PREFIX = b"\xd2"  # tag 18 and tag 61 in their only deterministic spelling
@@ -201,7 +202,8 @@ def verify_raw(key: VerificationKey, signature: bytes, signed: bytes) -> None:
         raise NotGenuine("The signature has a wrong length.", rule="signature")
     try:
         if isinstance(key.key, Ed25519PublicKey):
-            key.key.verify(signature, signed)
+            if not is_signed(key.key.public_bytes_raw(), signed, signature):
+                raise InvalidSignature
         else:
             r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
             key.key.verify(encode_dss_signature(r, s), signed, ECDSA(SHA256()))

@@ -26,6 +26,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7)
 INSERT INTO evidence.figure (edition_id, region, sex, numerator, denominator, percent, margin)
 SELECT $1, r, s, n, d, p, m
 FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::float8[], $7::float8[]) AS x (r, s, n, d, p, m)
+RETURNING 1
 
 -- name: newest_edition
 -- The newest publication of an indicator.

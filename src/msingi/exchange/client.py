@@ -7,6 +7,7 @@ import base64
 import hashlib
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -197,6 +198,14 @@ async def download(
         pool.close()
 
 
+@cache
+def usual_trust() -> ssl.SSLContext:
+    """The authorities that everybody trusts, read once: reading them takes longer than most answers."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
 async def send(
     prepared: Prepared, exchange_keys: Iterable[Mapping[str, str]], tls: ssl.SSLContext | None = None
 ) -> Answered:
@@ -207,7 +216,7 @@ async def send(
     import httpx  # only programs that ask others need an HTTP client
 
     # The path is signed as it is written: no redirect is followed, and escapes stay as they are.
-    verify = True if tls is None else tls
+    verify = usual_trust() if tls is None else tls
     async with httpx.AsyncClient(verify=verify, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False) as session:
         answer = await session.request(
             prepared.method, prepared.url, content=prepared.body or None, headers=prepared.headers
@@ -230,7 +239,7 @@ async def keys_of(base_url: str, tls: ssl.SSLContext | None = None) -> list[dict
     """The exchange's public keys, as it publishes them; a careful client keeps them and asks its authority first."""
     import httpx
 
-    verify = True if tls is None else tls
+    verify = usual_trust() if tls is None else tls
     async with httpx.AsyncClient(verify=verify, timeout=TIMEOUT_S, trust_env=False) as session:
         answer = await session.get(f"{base_url.rstrip('/')}/v1/exchange/keys")
         return msgspec.json.decode(answer.content)["keys"]

@@ -159,7 +159,10 @@ async def redress_page(request: WebRequest) -> Response[bytes]:
     """How requests and complaints end, by quarter; small numbers are not shown."""
     seen = await visit(request)
     quarters = [
-        (f.period, [_level(seen, level, names) for level, names in f.levels.items()])
+        (
+            seen.say("governance.quarter", n=f.period[-1], y=f.period[:4]),
+            [_level(seen, level, names) for level, names in f.levels.items()],
+        )
         for f in await figures.published(seen.stack)
     ]
     return seen.page("governance/redress.html", RedressPage(quarters, figures.THRESHOLD))

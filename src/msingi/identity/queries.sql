@@ -56,7 +56,7 @@ SELECT identity.add_people($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $1
 -- name: add_versions
 -- New versions, each valid from $4 on until the next one begins.
 INSERT INTO identity.version (person_id, valid_from, reason, sealed)
-SELECT u.person_id, $4, $3, u.sealed FROM unnest($1::uuid[], $2::bytea[]) AS u (person_id, sealed)
+SELECT u.person_id, $4, $3, u.sealed FROM unnest($1::uuid[], $2::bytea[]) AS u (person_id, sealed) RETURNING 1
 
 -- name: add_search_keys
 -- Search keys of people.
@@ -67,7 +67,7 @@ ON CONFLICT DO NOTHING
 -- name: add_photos
 -- Photos of people.
 INSERT INTO identity.photo (person_id, taken_at, sealed)
-SELECT u.person_id, $3, u.sealed FROM unnest($1::uuid[], $2::bytea[]) AS u (person_id, sealed)
+SELECT u.person_id, $3, u.sealed FROM unnest($1::uuid[], $2::bytea[]) AS u (person_id, sealed) RETURNING 1
 
 -- name: add_links
 -- Ties of people to others.
@@ -89,6 +89,7 @@ DELETE FROM identity.phone WHERE phone_key = $1 AND person_id = $2
 -- Cases for the queue.
 INSERT INTO identity.duplicate (case_id, person_id, opened_at, kind)
 SELECT u.case_id, u.person_id, $3, u.kind FROM unnest($1::uuid[], $2::uuid[], $4::text[]) AS u (case_id, person_id, kind)
+RETURNING 1
 
 -- name: add_candidates
 -- Who the held people may be, and why.
@@ -274,7 +275,7 @@ SELECT $2, institution, $3 FROM identity.relying WHERE person_id = $1 ON CONFLIC
 -- name: tell
 -- Tell every institution that relies on a person.
 INSERT INTO identity.notice (institution, person_id, kind, status, other_id, at)
-SELECT institution, $1, $2, $3, $4, $5 FROM identity.relying WHERE person_id = $1
+SELECT institution, $1, $2, $3, $4, $5 FROM identity.relying WHERE person_id = $1 RETURNING 1
 
 -- name: notices
 -- What an institution is told after its cursor (transaction, notice). Only what was told before the oldest transaction

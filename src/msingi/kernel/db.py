@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from msingi.kernel.errors import Erased, LeafMissing, Malformed, Outage
 from msingi.kernel.inline import quoted, render
+from msingi.kernel.link import Apart, Link
 from msingi.kernel.log import leaf
 from msingi.kernel.policy import Permit
 from msingi.kernel.sql import Query
@@ -39,14 +41,6 @@ _UNSTORABLE = (
     asyncpg.ProgramLimitExceededError,
 )
 _DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-
-
-class Link(asyncpg.Connection):
-    """A pooled connection that knows how old the plans of its statements can be."""
-
-    def __init__(self, *args: Any, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self.plans_from = [monotonic()]
 
 
 class Lender:
@@ -116,18 +110,10 @@ class Database:
     async def connect(cls, dsn: str, size: int = 10) -> "Database":
         """Open the pool in the application's role. Raises Outage when the server does not answer."""
         try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=size,
-                reset=_no_reset,
-                init=_set_codecs,
-                command_timeout=60,
-                connection_class=Link,
-                statement_cache_size=MAX_STATEMENTS,
-                max_cached_statement_lifetime=0,
-                max_cacheable_statement_size=64 * 1024,
-            )
+            pool = await _pool(dsn, size, Link)
+            if await pool.fetchval("SELECT count(*) FROM pg_extension WHERE extname = 'citus'"):
+                await pool.close()
+                pool = await _pool(dsn, size, Apart)
         except (*_LOST, OSError) as lost:
             raise Outage(f"the database does not answer: {type(lost).__name__}") from lost
         return cls(pool, dsn)
@@ -255,6 +241,21 @@ class Database:
             raise Outage(f"the database connection was lost: {type(lost).__name__}") from lost
 
 
+async def _pool(dsn: str, size: int, made: type[Link]) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        reset=_no_reset,
+        init=_set_codecs,
+        command_timeout=60,
+        connection_class=made,
+        statement_cache_size=MAX_STATEMENTS,
+        max_cached_statement_lifetime=0,
+        max_cacheable_statement_size=64 * 1024,
+    )
+
+
 async def _roll_back(conn: Any) -> bool:
     """End the transaction; False if the connection cannot: it is dead, or of no use, and the pool drops it."""
     try:
@@ -303,18 +304,24 @@ def _with_fresh_plans(conn: Any, opening: str) -> str:
 def _facts(permits: Sequence[Permit]) -> str:
     """The permit as transaction-local settings; SET LOCAL reaches the workers of Citus, set_config does not."""
     first = permits[0]
-    if any(p.subjects is None for p in permits):
+    if any([p.subjects is None for p in permits]):
         reach = "*"
     else:
         reach = ",".join({str(s) for p in permits for s in p.subjects or ()})
-    ctx = first.context
+    ctx, actor = first.context, first.context.actor
+    told = _told(first.act, actor.kind, actor.id, actor.institution, ctx.purpose, ctx.basis)
+    return f"SET LOCAL msingi.reach = {quoted(reach)}; {told}"
+
+
+@lru_cache(maxsize=2048)
+def _told(act: str, kind: str, actor_id: str, institution: str, purpose: str, basis: str) -> str:
+    """All facts but whom the permit reaches: the same for most acts of one piece of software."""
     facts = {
-        "room": first.room,
-        "reach": reach,
-        "act": first.act,
-        "actor": f"{ctx.actor.kind}:{ctx.actor.id}",
-        "institution": ctx.actor.institution,
-        "purpose": ctx.purpose,
-        "basis": ctx.basis,
+        "room": act.partition(".")[0],
+        "act": act,
+        "actor": f"{kind}:{actor_id}",
+        "institution": institution,
+        "purpose": purpose,
+        "basis": basis,
     }
     return "; ".join(f"SET LOCAL msingi.{name} = {quoted(value)}" for name, value in facts.items())

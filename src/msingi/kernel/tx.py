@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msingi.kernel import sql
 from msingi.kernel.errors import Erased, Outage, Overtaken
 from msingi.kernel.ids import PersonId
-from msingi.kernel.inline import render
+from msingi.kernel.inline import render, renders
 from msingi.kernel.policy import Permit
 from msingi.kernel.sql import Query
 
@@ -29,7 +29,8 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 class Tx:
     """One open transaction. Only a room's `store.py` uses its statements.
 
-    BEGIN and the session facts travel with the first statement that can carry them, what is `later` with the COMMIT.
+    BEGIN and the session facts travel with the first statement that can carry them, what is `later` with the COMMIT;
+    functions that stand there one after the other are called by one statement, so none rests on what another wrote.
     `repeated` is set by `once.claim` when an earlier receipt is given again: then no leaf is owed, and nothing is
     kept of what was done. `statements` counts round trips.
     """
@@ -180,7 +181,9 @@ class Tx:
 
     async def _send_the_end(self, ending: str) -> None:
         try:
-            texts = [render(query.text, args) for query, args in self.later]
+            if self._streams and getattr(self._conn, "apart", False) and not self.begun:
+                await self.open()  # the rows follow upon one message, and the beginning is none of its own there
+            texts = renders([(query.text, args) for query, args in self.later])
             if sum(map(len, texts)) > 2 * INLINE_BYTES and not self._streams:  # bytes are written as two digits each
                 for query, args in self.later:
                     await self.do(query, *args)

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS payments.seizure_part (
   place int NOT NULL,
   hold uuid NOT NULL,
   amount bigint NOT NULL,                 -- personal: payment, keep 10 years
-  state text NOT NULL DEFAULT 'asked',    -- asked, open, refused, paid, void
+  state text NOT NULL DEFAULT 'asked',    -- asked, open, refused, paying, paid, void
   PRIMARY KEY (seizure_id, place)
 );
 SELECT kernel.wall('payments', 'seizure_part', NULL);

@@ -72,7 +72,7 @@ async def reserve(stack: Stack, chain: Sequence[Order]) -> list[Ending]:
     endings = await near.post(making.linked(list(chain)))
     if any(isinstance(ending, Refusal) or ending.reason for ending in endings):
         return endings
-    refused = await _promised(stack, far[0])
+    refused = await _promise(stack, far[0])
     if not refused:
         return endings
     voids = [_ending(order.id, order, Kind.ABORT, shard, "void", order.amount) for order in chain]
@@ -84,8 +84,16 @@ async def reserve(stack: Stack, chain: Sequence[Order]) -> list[Ending]:
     return told
 
 
-async def _promised(stack: Stack, hold: Order | Hold) -> int:
-    """Take room for what a hold will pay, on its payee's side; the reason if there is none."""
+async def _promise(stack: Stack, hold: Order | Hold) -> int:
+    refused = await promised(stack, hold)
+    if isinstance(refused, Refusal):
+        raise AssertionError(f"hold {hold.id} was promised with other content")
+    return refused
+
+
+async def promised(stack: Stack, hold: Order | Hold) -> int | Refusal:
+    """Take room for what a hold, or a reversal, will pay, on its payee's side; the reason if there is none, the Refusal
+    if it was promised with other content."""
     there = rules.shard_of(hold.credit)
     made = twin(hold.id, there)
     hashed = rules.body_hash(
@@ -96,9 +104,7 @@ async def _promised(stack: Stack, hold: Order | Hold) -> int:
         *(between.PERMIT_TEXT, "", "", "", int(Kind.EXPECT), hold.id),
     )
     (ending,) = await writer.of(stack, there).post([order])
-    if isinstance(ending, Refusal):
-        raise AssertionError(f"hold {hold.id} was promised with other content")
-    return ending.reason
+    return ending if isinstance(ending, Refusal) else ending.reason
 
 
 def _ending(hold: UUID, of: Order | Hold, kind: Kind, shard: int, step: str, amount: int, reference: str = "") -> Order:
@@ -121,7 +127,7 @@ async def end(stack: Stack, chain: Sequence[Order]) -> list[Ending]:
         if hold is None or not _crosses(hold):
             continue
         ways[hold.id] = hold
-        if order.kind == Kind.COMMIT and (refused := await _promised(stack, hold)):
+        if order.kind == Kind.COMMIT and (refused := await _promise(stack, hold)):
             return [Outcome(0, refused if one is order else int(Reason.LINKED), 0, 0, 0) for one in chain]
     ready = list(chain) if len(chain) == 1 else making.linked(list(chain))
     endings = await near.post(ready)
@@ -132,7 +138,7 @@ async def end(stack: Stack, chain: Sequence[Order]) -> list[Ending]:
         was = ways.get(order.pending) or (book.originals.get(order.pending) if book is not None else None)
         if was is not None and rules.shard_of(was.debit) != rules.shard_of(was.credit):
             paid = order.amount if order.kind == Kind.COMMIT else 0
-            await _follow(stack, order.pending, was.credit, order.owner, order.currency, paid, order.reference)
+            await follow(stack, order.pending, was.credit, order.owner, order.currency, paid, order.reference)
     return endings
 
 
@@ -148,7 +154,7 @@ async def _open(stack: Stack, order: Order) -> Hold | None:
         return await store_shards.hold_of(tx, shard, order.pending)
 
 
-async def _follow(stack: Stack, hold: UUID, credit: int, owner: int, currency: str, paid: int, reference: str) -> None:
+async def follow(stack: Stack, hold: UUID, credit: int, owner: int, currency: str, paid: int, reference: str) -> None:
     """Let the promise end as the hold has ended: `paid` minor units, or nothing."""
     there = rules.shard_of(credit)
     promise = Hold(twin(hold, there), 0, credit, paid or 1, currency, owner, 0, 0)
@@ -191,10 +197,27 @@ async def _followed(stack: Stack, page: Sequence[store.Row]) -> int:
         for hold in over:
             permit = policy.decide(job_context(between.JOB), "payments.finish-crossing", policy.ANYONE)
             async with home.db.transaction(permit) as tx:
-                paid = await store.end_of(tx, hold)
+                decided = await store.transfer(tx, hold)
+                if decided is not None and decided["kind"] == Kind.REVERSE:
+                    paid = decided if decided["status"] == 1 else None
+                else:
+                    paid = await store.end_of(tx, hold)
                 log.append(tx, permit, detail={"what": "hold between shards taken up", "id": str(hold)})
             row = promised[hold]
+            if decided is None and not await _never(stack, hold, row["currency"]):
+                continue  # decided this moment: the next round sees how
             amount, words = (paid["amount"], paid["reference"] or "") if paid is not None else (0, "")
-            await _follow(stack, hold, row["credit"], row["owner"], row["currency"], amount, words)
+            await follow(stack, hold, row["credit"], row["owner"], row["currency"], amount, words)
             ended += 1
     return ended
+
+
+async def _never(stack: Stack, reversal: UUID, currency: str) -> bool:
+    """Take the id of a reversal that was promised and not decided, by an order that is rejected; False if it was."""
+    hashed = rules.body_hash(reversal, 0, 0, 0, currency, CODE, "", int(Kind.ABORT), reversal)
+    order = Order(
+        *(reversal, 0, 0, 0, 1, currency, CODE, hashed, None),
+        *(between.PERMIT_TEXT, "", "", "", int(Kind.ABORT), reversal),
+    )
+    (ending,) = await writer.of(stack, rules.shard_of(reversal.int)).post([order])
+    return not isinstance(ending, Refusal)

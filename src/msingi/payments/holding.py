@@ -14,8 +14,22 @@ from msingi.kernel.context import Context, Kind
 from msingi.kernel.crossing import crossing
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import book, charges, errors, ledger, orders, parties, rules, shards, store, store_shared
+from msingi.payments import (
+    backward,
+    book,
+    charges,
+    errors,
+    homes,
+    ledger,
+    orders,
+    parties,
+    rules,
+    shards,
+    store,
+    store_shared,
+)
 from msingi.payments.groups import mandates
+from msingi.payments.model import Kind as Movement
 from msingi.payments.model import Order, Outcome, TransferOrder
 
 HOLD_CODE, REVERSE_CODE = "HOLD", "REVR"
@@ -135,18 +149,26 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
     async with stack.db.transaction(permit) as tx:
         async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
             row = await store.transfer(near, original)
-            if row is not None and owner is None:
-                owner = await store.holder_ref_of(near, row["credit"])
+        fee_of = row["pending_id"] if row is not None and row["kind"] == Movement.ARRIVE else original
+        if (
+            row is None or row["kind"] != Movement.POST
+        ):  # it may have reached its payee in another shard, by another row
+            row = await backward.received(stack, original) or row
+        holder = None
+        if row is not None:
+            async with homes.home(stack, rules.shard_of(row["credit"])).db.reading("payments") as near:
+                holder = await store.holder_ref_of(near, row["credit"])
+        if row is None or holder is None or owner not in (None, holder):
+            raise errors.NoSuchTransfer()
         # Whoever must part with the money sees that it was asked for, whoever asked.
-        subjects = await store_shared.owners_of(tx, row["credit"]) if row is not None else []
+        subjects = await store_shared.owners_of(tx, row["credit"])
         for subject in subjects or [None]:
             log.append(tx, permit, subject=subject, detail={"what": "transfer to be paid back", "why": wanted.reason})
-    if row is None or owner is None:
-        raise errors.NoSuchTransfer()
-    by = orders.By(permit, owner, f"reversal/{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}")
+    by = orders.By(permit, holder, f"reversal/{ctx.actor.kind}:{ctx.actor.institution}:{ctx.actor.id}")
     order = orders.reverse(
-        *(by, wanted.key, original, wanted.amount_minor, row["currency"], REVERSE_CODE), reference=wanted.reason
+        *(by, wanted.key, UUID(bytes=row["id"].bytes), wanted.amount_minor, row["currency"], REVERSE_CODE),
+        reference=wanted.reason,
     )
     ended = await ledger.post(stack, [order])
-    await charges.tell_paid_back(stack, original, wanted.amount_minor, ended)
+    await charges.tell_paid_back(stack, UUID(bytes=fee_of.bytes), wanted.amount_minor, ended)
     return _paid(order, *errors.check(ended))

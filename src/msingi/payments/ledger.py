@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from msingi.kernel.errors import Malformed
 from msingi.kernel.stack import Stack
-from msingi.payments import across, between, gate, homes, rules, writer
+from msingi.payments import across, backward, between, gate, homes, rules, writer
 from msingi.payments import orders as making
 from msingi.payments.batch import Ending
 from msingi.payments.model import SHARD_BITS, Kind, Order, Outcome, Reason
@@ -16,8 +16,8 @@ _SHARD = (1 << SHARD_BITS) - 1
 
 def holder_of(stack: Stack, account: int) -> int | None:
     """The reference of an account's holder, as this program's writer has it in memory; None where it has not met it."""
-    book = writer.of(stack, rules.shard_of(account)).book
-    return book.holder_of(rules.index_of(account)) if book is not None else None
+    book = writer.of(stack, account & _SHARD).book
+    return book.holder_of(account >> SHARD_BITS) if book is not None else None
 
 
 async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
@@ -40,7 +40,7 @@ async def post_one(stack: Stack, order: Order) -> Ending:
         return ending
     ending = await writer.of(stack, way).post_one(order)
     if watched is not None:
-        watched.settle((order,), isinstance(ending, Outcome) and not ending.reason)
+        watched.settle_one(order, isinstance(ending, Outcome) and not ending.reason)
     return ending
 
 
@@ -89,7 +89,7 @@ async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[
         shard = _shard_of(chain)
         if any(order.credit and rules.shard_of(order.credit) not in known for order in chain):
             endings[place] = [_nowhere(order, known) for order in chain]
-        elif between.crosses(chain) or across.may_end_across(stack, chain):
+        elif between.crosses(chain) or across.may_end_across(stack, chain) or backward.may_lead_back(stack, chain):
             leaving.append(place)
         else:
             by_shard.setdefault(shard, []).append(place)
@@ -97,7 +97,8 @@ async def _post_chains(stack: Stack, chains: Sequence[Sequence[Order]]) -> list[
     async def leave(place: int) -> None:
         chain = chains[place]
         if not between.crosses(chain):
-            endings[place] = await across.end(stack, chain)
+            back = backward.may_lead_back(stack, chain)
+            endings[place] = await (backward.pay_back if back else across.end)(stack, chain)
         elif chain[0].kind == Kind.RESERVE:
             endings[place] = await across.reserve(stack, chain)
         else:

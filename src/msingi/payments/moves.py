@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from msingi.payments import rules
-from msingi.payments.model import SHARD_BITS, Flag, Hold, Kind, Order, Reason
+from msingi.payments.model import SHARD_BITS, Flag, Hold, Kind, Order, Reason, Tier
 
 if TYPE_CHECKING:
     from msingi.payments.batch import Batch
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 Move = tuple[int, int, int, int]
 KEPT = 50_000
 SECOND_US = 1_000_000
+NO_LIMITS = Tier(0, rules.MAX_BALANCE_MINOR, rules.MAX_BALANCE_MINOR, rules.MAX_BALANCE_MINOR)
 MOVING = frozenset((int(Kind.POST), int(Kind.COMMIT), int(Kind.REVERSE), int(Kind.ARRIVE)))
 _POST, _RESERVE, _COMMIT, _ABORT = int(Kind.POST), int(Kind.RESERVE), int(Kind.COMMIT), int(Kind.ABORT)
 _REVERSE, _ARRIVE, _EXPECT = int(Kind.REVERSE), int(Kind.ARRIVE), int(Kind.EXPECT)
 _INCOMING = (_ARRIVE, _EXPECT)
 _SHARD = (1 << SHARD_BITS) - 1
+_DEATH = int(Flag.OUT_OF_USE | Flag.DORMANT)
 _RECOVERED, _LIMITS = int(Flag.RECOVERED), frozenset((Reason.TRANSFER_LIMIT, Reason.DAY_LIMIT))
 
 
@@ -76,9 +78,10 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
     debit, credit, amount, original = order.debit, order.credit, order.amount, None
     if order.kind == _REVERSE:
         original = book.originals.get(order.pending) if order.pending is not None else None
-        if original is None or original.kind not in (_POST, _COMMIT):
+        if original is None or original.kind not in (_POST, _COMMIT, _ARRIVE):
             return int(Reason.NO_ORIGINAL), 0, 0, amount
         debit, credit = original.credit, original.debit
+    lawful = rules.by_law(order.permit_text)
     reason, payer, payee = _weighed(book, order, debit, credit, today)
     if not reason and original is not None:
         if original.currency != order.currency:
@@ -92,7 +95,8 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
     if order.kind in (_RESERVE, _EXPECT):
         book.reserved[payer] += amount
         expires_us = batch.at_us + order.timeout_s * SECOND_US if order.timeout_s else 0
-        hold = Hold(order.id, debit, credit, amount, order.currency, order.owner, today, expires_us)
+        day = 0 if lawful else today  # what uses no limit up gives none back
+        hold = Hold(order.id, debit, credit, amount, order.currency, order.owner, day, expires_us)
         book.begin(hold)
         batch.held[hold.id] = hold
         batch.dirty.add(payer)
@@ -101,7 +105,7 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
         book.posted[payee] += amount
         batch.dirty.add(payer)
         batch.dirty.add(payee)
-    if book.tier[payer]:
+    if book.tier[payer] and not lawful:
         book.spent[payer] = rules.spent_on(today, book.day[payer], book.spent[payer]) + amount
         book.day[payer] = today
     return 0, debit, credit, amount
@@ -113,20 +117,25 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
     here, there = debit & _SHARD == shard, credit & _SHARD == shard
     payer = debit >> SHARD_BITS if here else book.place(debit, order.currency)
     payee = credit >> SHARD_BITS if there else book.place(credit, order.currency)
-    # Only a reservation leaves for another shard, and only an arrival, or its promise, comes from one.
+    # Only a reservation leaves for another shard, and what came from there, and only an arrival, or its promise, comes.
     fits = here == (order.kind not in _INCOMING)
     known = 0 <= payer < size and fits and (not here or book.owner[payer] == order.owner)
     if not (known and book.flags[payer]):
         return int(Reason.UNKNOWN_PAYER), payer, payee
-    if not (0 <= payee < size and (there or order.kind == _RESERVE)):
+    if not (0 <= payee < size and (there or order.kind in (_RESERVE, _REVERSE))):
         return int(Reason.UNKNOWN_PAYEE), payer, payee
     tier, posted, cooling = book.tiers[book.tier[payer]], book.posted, book.flags[payer] & _RECOVERED
-    if cooling:
+    stops = book.flags[payer]
+    if rules.by_law(order.permit_text):
+        tier, cooling = NO_LIMITS, 0
+        if rules.after_death(order.permit_text):
+            stops = book.flags[payer] & ~_DEATH
+    elif cooling:
         tier = rules.while_recovering(tier)
     reason = rules.weigh(
         order.amount,
         rules.available(posted[payer], book.reserved[payer], book.floor[payer]),
-        book.flags[payer],
+        stops,
         book.flags[payee],
         payer == payee,
         book.currency[payer] == book.currencies.get(order.currency) == book.currency[payee],

@@ -14,7 +14,7 @@ SELECT payments.settle($1::smallint, $2, $3, $4, $5, $6::bytea, $7::bytea, $8::b
 -- Keep holds that begin.
 INSERT INTO payments.hold (shard, id, debit, credit, amount, currency, owner, day, expires_us)
 SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::bigint[], $8::int[],
-  $9::bigint[])
+  $9::bigint[]) RETURNING 1
 
 -- name: end_holds
 -- Forget holds that have ended.
@@ -42,17 +42,18 @@ UPDATE payments.transit SET account_id = $4 WHERE shard = $1 AND other = $2 AND 
 
 -- name: originals
 -- Posted rows that orders name, with what was posted in their name: paid back, or the hold's end.
+WITH t AS MATERIALIZED (SELECT shard, seq, at FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
 SELECT j.id, j.kind, j.debit, j.credit, j.currency, j.amount,
   (SELECT coalesce(sum(r.amount), 0)::bigint FROM payments.journal_seen r
-   WHERE r.pending_id = j.id AND r.kind = 5 AND r.status = 1) AS reversed
-FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
-WHERE t.id = ANY ($1::uuid[]) AND j.shard = $2 AND j.status = 1
+   WHERE r.shard = $2 AND r.pending_id = j.id AND r.kind = 5 AND r.status = 1) AS reversed
+FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+WHERE j.shard = $2 AND j.status = 1
 
 -- name: known_ids
 -- How orders with these ids ended, for those who repeat them.
+WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
 SELECT t.id, j.body_hash, t.seq, j.reason, j.debit_after, j.credit_after, j.at
-FROM payments.transfer_id_seen t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
-WHERE t.id = ANY ($1::uuid[])
+FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
 
 -- name: accounts_page
 -- A page of a shard's accounts in the order of their ids, for the writer's memory.
@@ -86,17 +87,18 @@ UPDATE payments.numbering SET next_index = next_index + $2 WHERE shard = $1 RETU
 -- Open accounts in the ledger, without money; ids and owners as texts.
 INSERT INTO payments.account (shard, id, owner, floor, tier, currency, kind)
 SELECT $1, u.id, u.owner, $4, $5, $6, $7 FROM unnest($2::text::bigint[], $3::text::bigint[]) AS u (id, owner)
+RETURNING 1
 
 -- name: add_holders
 -- Say whose the accounts are, by person; people and accounts as texts.
 INSERT INTO payments.holder (person_id, account_id, kind, currency, is_default, opened_at)
 SELECT u.person, u.account, $3, $4, u.is_default, $6
-FROM unnest($1::text::uuid[], $2::text::bigint[], $5::boolean[]) AS u (person, account, is_default)
+FROM unnest($1::text::uuid[], $2::text::bigint[], $5::boolean[]) AS u (person, account, is_default) RETURNING 1
 
 -- name: add_owners
 -- Say whose the accounts are, by account; accounts and people as texts.
 INSERT INTO payments.account_owner (shard, account_id, person_id)
-SELECT $1, u.account, u.person FROM unnest($2::text::bigint[], $3::text::uuid[]) AS u (account, person)
+SELECT $1, u.account, u.person FROM unnest($2::text::bigint[], $3::text::uuid[]) AS u (account, person) RETURNING 1
 
 -- name: add_institution_account
 -- Say which institution holds an account.
@@ -109,18 +111,22 @@ SELECT person_id, account_id, currency FROM payments.holder WHERE person_id = AN
 
 -- name: held_accounts
 -- The accounts that a person holds, with their balances, the default one first.
+WITH h AS MATERIALIZED (SELECT * FROM payments.holder WHERE person_id = $1)
 SELECT h.account_id, h.kind, h.currency, h.is_default, h.opened_at, '' AS label, a.posted, a.reserved, a.floor, a.tier,
   NULL::bigint AS part_of
-FROM payments.holder h LEFT JOIN payments.account a ON a.shard = (h.account_id & 255)::smallint AND a.id = h.account_id
-WHERE h.person_id = $1 ORDER BY h.is_default DESC, h.account_id
+FROM h LEFT JOIN (SELECT * FROM payments.account
+  WHERE (shard, id) IN (SELECT (account_id & 255)::smallint, account_id FROM h)) a ON a.id = h.account_id
+ORDER BY h.is_default DESC, h.account_id
 
 -- name: institution_accounts
 -- The accounts that an institution holds, with their balances.
+WITH i AS MATERIALIZED (SELECT i.*, s.account_id AS part_of FROM payments.institution_account i
+  LEFT JOIN payments.sub_account s ON s.sub_id = i.account_id WHERE i.institution = $1)
 SELECT i.account_id, i.kind, i.currency, false AS is_default, i.opened_at, i.label, a.posted, a.reserved, a.floor,
-  a.tier, (SELECT s.account_id FROM payments.sub_account s WHERE s.sub_id = i.account_id) AS part_of
-FROM payments.institution_account i
-LEFT JOIN payments.account a ON a.shard = (i.account_id & 255)::smallint AND a.id = i.account_id
-WHERE i.institution = $1 ORDER BY i.account_id
+  a.tier, i.part_of
+FROM i LEFT JOIN (SELECT * FROM payments.account
+  WHERE (shard, id) IN (SELECT (account_id & 255)::smallint, account_id FROM i)) a ON a.id = i.account_id
+ORDER BY i.account_id
 
 -- name: owner_of
 -- The person who holds an account.
@@ -170,8 +176,8 @@ SELECT balance FROM (
 
 -- name: transfer
 -- One transfer as journalled, if the permit reaches one of its accounts.
-SELECT j.* FROM payments.transfer_id_seen t
-JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at WHERE t.id = $1
+WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = $1)
+SELECT j.* FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
 
 -- name: count_alias
 -- Count one alias look-up of an actor in the running window; gives the count, which starts again for one that began
@@ -193,11 +199,12 @@ ORDER BY first_seq LIMIT $3
 
 -- name: journal_page
 -- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
+WITH j AS MATERIALIZED (SELECT * FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND seq < $3)
 SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
   j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked, j.reference,
   (t.seq = j.seq AND t.shard = j.shard AND t.at = j.at) AS listed
-FROM payments.journal_seen j LEFT JOIN payments.transfer_id_seen t ON t.id = j.id
-WHERE j.shard = $1 AND j.seq >= $2 AND j.seq < $3 ORDER BY j.seq
+FROM j LEFT JOIN (SELECT * FROM payments.transfer_id_seen WHERE id IN (SELECT id FROM j)) t ON t.id = j.id
+ORDER BY j.seq
 
 -- name: journal_extent
 -- How many rows the journal and the id directory of a shard have, and the last seq.
@@ -234,7 +241,7 @@ SELECT f.*, l.paid, l.rejected, l.paid_amount
 FROM payments.payment_file f CROSS JOIN LATERAL (
   SELECT coalesce(sum(paid), 0)::int AS paid, coalesce(sum(rejected), 0)::int AS rejected,
     coalesce(sum(paid_amount), 0)::bigint AS paid_amount
-  FROM payments.payment_part WHERE file_id = f.id) AS l
+  FROM payments.payment_part WHERE file_id = $1) AS l
 WHERE f.id = $1
 
 -- name: files
@@ -260,7 +267,7 @@ WHERE id = $1 AND state IN ('approved', 'running') AND (leased_until IS NULL OR 
 -- Every line of a file has ended.
 UPDATE payments.payment_file SET state = 'finished', finished_at = $2, leased_until = NULL
 WHERE id = $1 AND state = 'running' AND NOT EXISTS (
-  SELECT FROM payments.payment_part WHERE file_id = $1 AND ended_at IS NULL)
+  SELECT 1 FROM payments.payment_part WHERE file_id = $1 AND ended_at IS NULL)
 
 -- name: release_file
 -- Leave a file for whoever comes next.
@@ -332,7 +339,7 @@ WHERE shard = $1 AND id = $2 AND flags & 1 = 1 AND flags & 16 = 0
 -- Close an account that holds nothing and that no hold touches; its fence has been moved.
 UPDATE payments.account a SET flags = flags | 16::smallint
 WHERE shard = $1 AND id = $2 AND flags & 16 = 0 AND posted = 0 AND reserved = 0
-  AND NOT EXISTS (SELECT FROM payments.hold h WHERE h.shard = $1 AND (h.debit = $2 OR h.credit = $2))
+  AND NOT EXISTS (SELECT 1 FROM payments.hold h WHERE h.shard = $1 AND (h.debit = $2 OR h.credit = $2))
 
 -- name: no_default
 -- A closed wallet is no longer the one that a phone number leads to.
@@ -352,8 +359,10 @@ INSERT INTO payments.numbering (shard) VALUES ($1) ON CONFLICT DO NOTHING
 
 -- name: waiting_crossings
 -- Open reservations for accounts of other shards, made before an instant.
-SELECT h.id, t.seq FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
-WHERE h.shard = $1 AND h.expires_us = 0 AND (h.credit & 255) <> h.shard AND t.at < $2 ORDER BY t.seq LIMIT 200
+WITH h AS MATERIALIZED (
+  SELECT id FROM payments.hold WHERE shard = $1 AND expires_us = 0 AND (credit & 255) <> shard)
+SELECT t.id, t.seq FROM payments.transfer_id_seen t WHERE t.id IN (SELECT id FROM h) AND t.at < $2
+ORDER BY t.seq LIMIT 200
 
 -- name: hold_of
 -- An open hold.
@@ -361,9 +370,11 @@ SELECT id, debit, credit, amount, currency, owner, day, expires_us FROM payments
 
 -- name: promises
 -- Open holds for what another shard has reserved, a page in the order of their ids, made before an instant.
+WITH h AS MATERIALIZED (
+  SELECT id, debit, credit, amount, currency, owner FROM payments.hold
+  WHERE shard = $1 AND (debit & 255) <> shard AND id > $2)
 SELECT h.id, h.debit, h.credit, h.amount, h.currency, h.owner
-FROM payments.hold h JOIN payments.transfer_id_seen t ON t.id = h.id
-WHERE h.shard = $1 AND (h.debit & 255) <> h.shard AND h.id > $2 AND t.at < $3 ORDER BY h.id LIMIT 500
+FROM h JOIN payments.transfer_id_seen t ON t.id = h.id WHERE t.at < $3 ORDER BY h.id LIMIT 500
 
 -- name: still_held
 -- Those of some holds that are open.
@@ -388,7 +399,7 @@ UPDATE payments.sub_account SET used_at = $3 WHERE account_id = $1 AND shard = $
 
 -- name: pays_now
 -- Whether a file is being paid out of an account.
-SELECT EXISTS (SELECT FROM payments.payment_file f JOIN payments.payment_block b ON b.file_id = f.id
+SELECT EXISTS (SELECT 1 FROM payments.payment_file f JOIN payments.payment_block b ON b.file_id = f.id
   WHERE f.state = 'running' AND b.payer = $1)
 
 -- name: mains

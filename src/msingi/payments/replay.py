@@ -187,7 +187,7 @@ class Replay:
                 self.found.add("reversal", where, "The row pays back what was not paid.")
             else:
                 self.reversible[named] = (*original[:3], original[3] - amount)
-        if kind in (Kind.POST, Kind.COMMIT) and row["id"] in self.named:
+        if kind in (Kind.POST, Kind.COMMIT, Kind.ARRIVE) and row["id"] in self.named:
             self.reversible[row["id"]] = (*ends, amount)
 
     def _place(self, account: int, currency: str) -> int:

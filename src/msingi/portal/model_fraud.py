@@ -107,6 +107,8 @@ class DisputesPage(Struct, frozen=True):
     lines: tuple[DisputeLine, ...]
     older: str
     counts: tuple[Fact, ...] = ()
+    recalls: tuple[DisputeLine, ...] = ()  # payments that are asked back between banks
+    older_recalls: str = ""
 
 
 class DisputePage(Struct, frozen=True, kw_only=True):

@@ -78,6 +78,7 @@ def mark(colours: Colours) -> str:
     return MARK.format(deep=palette.text(found["deep"]), gold=palette.text(found["gold"]))
 
 
+@cache
 def deep(colours: Colours) -> str:
     """The colour of the band at the top, which a phone also gives to its own frame."""
     return palette.text(palette.light(colours)["deep"])

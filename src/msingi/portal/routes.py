@@ -19,6 +19,7 @@ from msingi.portal import (
     routes_circles,
     routes_disputes,
     routes_dormant,
+    routes_estates,
     routes_exchange,
     routes_fees,
     routes_files,
@@ -33,7 +34,9 @@ from msingi.portal import (
     routes_products,
     routes_programmes,
     routes_rates,
+    routes_recalls,
     routes_reconcile,
+    routes_sandbox,
     routes_seizures,
     routes_shop,
     routes_staff,
@@ -102,7 +105,8 @@ async def sign_in(request: WebRequest) -> Response[bytes]:
     """Begin the sign-in at the stack's own provider (authorization code with PKCE)."""
     made = Visit(request, language(request), None, web.ANYBODY)
     to = rules.local(request.query_params.get("next", ""), "")
-    url, attempt = session.begin(made.stack, to, made.lang)
+    login = request.query_params.get("login", "")[:100]
+    url, attempt = session.begin(made.stack, to, made.lang, login=login)
     made.cookies.append(attempt)
     return made.go(url)
 
@@ -171,6 +175,8 @@ DOORS: list[Any] = [
     *routes_seizures.doors,
     *routes_fraud.doors,
     *routes_disputes.doors,
+    *routes_recalls.doors,
+    *routes_estates.doors,
     *routes_dormant.doors,
     *routes_teller.doors,
     *routes_products.doors,
@@ -185,3 +191,6 @@ DOORS: list[Any] = [
     *routes_exchange.doors,
 ]
 routers = [Router("/", route_handlers=DOORS, exception_handlers=HANDLERS, include_in_schema=False)]
+sandbox_routers = [
+    Router("/", route_handlers=[routes_sandbox.practice], exception_handlers=HANDLERS, include_in_schema=False)
+]

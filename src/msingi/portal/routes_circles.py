@@ -1,6 +1,5 @@
 """Doors of rotating groups: found one, accept, see whose turn it is, pay, leave."""
 
-from collections.abc import Callable
 from datetime import date
 
 from litestar import Response, get, post
@@ -13,9 +12,8 @@ from msingi.payments.circles import acts, turning
 from msingi.payments.circles.errors import NothingDue, StillOwing
 from msingi.payments.circles.model import Circle, CircleOrder, TurnPayment
 from msingi.payments.errors import TransferRejected
-from msingi.payments.groups.model import Named
+from msingi.portal import gathering, rules, views_circles
 from msingi.portal import model as m
-from msingi.portal import rules, views_circles
 from msingi.portal.model_bank import Asking, Fact
 from msingi.portal.routes_money import amount_in, amount_judge
 from msingi.portal.routes_shop import why_not
@@ -46,8 +44,7 @@ def _new_page(seen: Visit, form: m.Form) -> Response[bytes]:
         submit=seen.say("group.found"), back_label=seen.say("circle.title"), note=seen.say("circle.new_note"),
         hidden=(("key", seen.fields.get("key") or token(18)),),
     )  # fmt: skip
-    status = 422 if form.wrongs else 200
-    return seen.page("person/ask.html", view, area="person", here="money", form=form, status=status)
+    return seen.page("person/ask.html", view, area="person", here="money", form=form)
 
 
 @get(f"{HOME}/new")
@@ -57,31 +54,16 @@ async def new(request: WebRequest) -> Response[bytes]:
     return _new_page(seen, views_circles.new_form(seen))
 
 
-def _day_judge(seen: Visit) -> Callable[[str], str]:
-    def judge(text: str) -> str:
-        try:
-            date.fromisoformat(rules.iso_date(text))
-        except ValueError:
-            return seen.say("form.not_date")
-        return ""
-
-    return judge
-
-
 @post(f"{HOME}/new", status_code=303)
 async def found(request: WebRequest) -> Response[bytes]:
     """Found a rotating group, or say what to correct."""
     seen = await visit_as_person(request)
     form = views_circles.new_form(seen)
     if not seen.in_other_language:
-        form = rules.judged(form, seen.say, {"amount": amount_judge(seen), "first": _day_judge(seen)})
+        form = rules.judged(form, seen.say, {"amount": amount_judge(seen), "first": rules.day_judge(seen.say)})
     if form.wrongs or seen.in_other_language:
         return _new_page(seen, form)
-    members = [
-        Named(form.value(f"who{n}"), form.value(f"name{n}"))
-        for n in range(1, views_circles.MEMBERS_FIRST)
-        if form.value(f"who{n}") and form.value(f"name{n}")
-    ]
+    members = gathering.members(form, views_circles.ASKED)
     by_lot = form.value("order") == "lot"
     order = CircleOrder(
         key=seen.fields.get("key", "") or token(18), name=form.value("name"), name_of_founder=form.value("founder"),
@@ -118,8 +100,7 @@ def _task_page(seen: Visit, one: Circle, task: str, form: m.Form) -> Response[by
         submit=seen.say(f"circle.{task}_do"), back=f"{HOME}/{one.body_id}", back_label=one.name,
         hidden=(("key", seen.fields.get("key") or token(18)),), facts=(amount,) if task == "pay" else (),
     )  # fmt: skip
-    status = 422 if form.wrongs else 200
-    return seen.page("person/ask.html", view, area="person", here="money", form=form, status=status)
+    return seen.page("person/ask.html", view, area="person", here="money", form=form)
 
 
 async def _asked(request: WebRequest, circle: str, task: str) -> tuple[Visit, Circle]:

@@ -9,8 +9,11 @@ from msingi.payments.disputes import acts as disputes
 from msingi.payments.disputes.errors import CannotDispute, NoSuchDispute
 from msingi.payments.disputes.model import Dispute, DisputeOrder, Kind, State
 from msingi.payments.errors import InsufficientFunds, NoSuchTransfer
+from msingi.payments.recalls import acts as recalls
+from msingi.payments.recalls.errors import CannotRecall, NoSuchRecall
+from msingi.payments.recalls.model import RecallOrder
 from msingi.portal import model as m
-from msingi.portal import officer, rules
+from msingi.portal import officer, routes_recalls, rules
 from msingi.portal.model_bank import Fact
 from msingi.portal.model_fraud import DisputeLine, DisputePage, DisputesPage
 from msingi.portal.routes_money import amount_in
@@ -32,12 +35,12 @@ def _line(one: Dispute) -> DisputeLine:
     )  # fmt: skip
 
 
-def _place(request: WebRequest) -> str:
-    return request.query_params.get("place", "")[:80].replace(" ", "+")
+def _place(request: WebRequest, name: str = "place") -> str:
+    return request.query_params.get(name, "")[:80].replace(" ", "+")
 
 
-def _older(home: str, place: str | None) -> str:
-    return f"{home}?place={place}".replace("+", "%2B") if place else ""
+def _older(home: str, place: str | None, name: str = "place") -> str:
+    return f"{home}?{name}={place}".replace("+", "%2B") if place else ""
 
 
 @get("/me/money/disputes")
@@ -45,7 +48,12 @@ async def mine(request: WebRequest) -> Response[bytes]:
     """The disputes in which somebody takes part."""
     seen = await visit_as_person(request)
     found = await disputes.disputes(seen.stack, _ctx(seen), place=_place(request), limit=SHOWN)
-    view = DisputesPage(tuple(map(_line, found.disputes)), _older("/me/money/disputes", found.next_place))
+    asked = await recalls.recalls(seen.stack, _ctx(seen), place=_place(request, "recalls"), limit=SHOWN)
+    view = DisputesPage(
+        tuple(map(_line, found.disputes)), _older("/me/money/disputes", found.next_place),
+        recalls=tuple(map(routes_recalls.line_of, asked.recalls)),
+        older_recalls=_older("/me/money/disputes", asked.next_place, "recalls"),
+    )  # fmt: skip
     return seen.page("person/disputes.html", view, area="person", here="money")
 
 
@@ -99,8 +107,12 @@ async def _page(seen: Visit, wanted: str, form: m.Form | None = None) -> Respons
 
 @get("/me/money/disputes/{transfer:str}")
 async def dispute(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
-    """One dispute, or the form to open one about a movement."""
-    return await _page(await visit_as_person(request), transfer)
+    """One dispute, or the form to open one about a movement; what went to another bank is asked back from there."""
+    seen = await visit_as_person(request)
+    try:
+        return seen.go(f"{routes_recalls.HERE}/{await recalls.recall_of(seen.stack, _ctx(seen), transfer)}")
+    except (NoSuchRecall, NoSuchTransfer):
+        return await _page(seen, transfer)
 
 
 @post("/me/money/disputes/{transfer:str}", status_code=303)
@@ -117,8 +129,9 @@ async def act(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
     stack, ctx, text, news = seen.stack, _ctx(seen), form.value("text"), "answered"
     try:
         if step == "open":
-            order = DisputeOrder(transfer, Kind(form.value("kind")), text)
-            await disputes.open_dispute(stack, ctx, order)
+            to = await _opened(seen, transfer, Kind(form.value("kind")), text)
+            if to:
+                return seen.go(to, "recall.said_asked")
             news = "opened"
         elif step == "further":
             await disputes.take_further(stack, ctx, transfer, text)
@@ -127,11 +140,24 @@ async def act(request: WebRequest, transfer: FromPath[str]) -> Response[bytes]:
             await disputes.answer(stack, ctx, transfer, text, accept=step == "accept")
     except Malformed:
         return await _page(seen, transfer, rules.with_wrong(form, "text", seen.say("dispute.text_wrong")))
-    except (CannotDispute, NoSuchTransfer):
+    except (CannotDispute, CannotRecall, NoSuchTransfer):
         return await _page(seen, transfer, rules.with_wrong(form, "text", seen.say("dispute.cannot")))
     except InsufficientFunds:
         return await _page(seen, transfer, rules.with_wrong(form, "text", seen.say("dispute.not_enough")))
     return seen.go(f"/me/money/disputes/{transfer}", f"dispute.said_{news}")
+
+
+async def _opened(seen: Visit, transfer: str, kind: Kind, text: str) -> str:
+    """Dispute it here, or ask it back from the bank that it went to: the address of that page, else empty."""
+    stack, ctx = seen.stack, _ctx(seen)
+    try:
+        await disputes.open_dispute(stack, ctx, DisputeOrder(transfer, kind, text))
+    except CannotDispute as refused:
+        if refused.facts.get("rule") != "other-bank":
+            raise
+        asked = await recalls.ask_back(stack, ctx, RecallOrder(transfer, kind, text))
+        return f"{routes_recalls.HERE}/{asked.recall_id}"
+    return ""
 
 
 @get("/staff/disputes")
@@ -142,7 +168,12 @@ async def queue(request: WebRequest) -> Response[bytes]:
     counts = await disputes.dispute_counts(seen.stack, seen.ctx("statistics", "public-task"))
     names = ("opened", "refunded", "refused", "waiting", "late", "taken_further")
     facts = tuple(Fact(label=seen.say(f"dispute.count_{n}"), text=str(getattr(counts, n))) for n in names)
-    view = DisputesPage(tuple(map(_line, found.disputes)), _older("/staff/disputes", found.next_place), facts)
+    wished = await recalls.recall_queue(seen.stack, _ctx(seen), place=_place(request, "recalls"), limit=SHOWN)
+    view = DisputesPage(
+        tuple(map(_line, found.disputes)), _older("/staff/disputes", found.next_place), facts,
+        tuple(map(routes_recalls.line_of, wished.recalls)),
+        _older("/staff/disputes", wished.next_place, "recalls"),
+    )  # fmt: skip
     return seen.page("staff/disputes.html", view, area="staff", here="disputes")
 
 

@@ -256,7 +256,8 @@ async def _rights_page(seen: Visit, form: m.Form | None = None, wrong: str = "")
     last = uuid_in(before) if before else None
     found = await membership.requests(seen.stack, institution, "", last, SOME + 1)
     speak = _names(seen)
-    lines = tuple(v.asked(speak, one, _decides(seen, one.owner, one.asked_by)) for one in found[:SOME])
+    titles = {str(o.service): seen.of(o.title) for o in await exchange.catalogue(seen.stack, limit=MOST)}
+    lines = tuple(v.asked(speak, one, titles, _decides(seen, one.owner, one.asked_by)) for one in found[:SOME])
     newer, older = rules.pages((), "/staff/rights", before, str(found[SOME - 1].request) if len(found) > SOME else "")
     if form is None:
         form = _right_form(seen, *(await _choices(seen)))

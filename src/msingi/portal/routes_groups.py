@@ -1,6 +1,5 @@
 """Doors of savings groups: found one, join, pay in, ask for a loan, repay, sign, write the record of a meeting."""
 
-from collections.abc import Callable
 from datetime import date
 
 from litestar import Response, get, post
@@ -11,16 +10,16 @@ from msingi.kernel.ids import token
 from msingi.payments.errors import TransferRejected
 from msingi.payments.groups import mandates, paying_out, pot, seeing, signing
 from msingi.payments.groups.errors import AgainstConstitution, NoSuchDebt
-from msingi.payments.groups.model import Contribution, Group, GroupOrder, Meeting, Named, PayOut
+from msingi.payments.groups.model import Contribution, Group, GroupOrder, Meeting, PayOut
+from msingi.portal import gathering, rules, views, views_groups
 from msingi.portal import model as m
-from msingi.portal import rules, views, views_groups
 from msingi.portal.model_bank import Asking
 from msingi.portal.routes_money import amount_in, amount_judge
 from msingi.portal.routes_shop import why_not
 from msingi.portal.visit import Visit, WebRequest, visit_as_person
 
 HOME = views_groups.HOME
-MEMBERS_FIRST = 9
+ASKED = range(2, 10)  # the founder is the first member
 
 
 @get(HOME)
@@ -42,7 +41,7 @@ async def group(request: WebRequest, group: FromPath[str]) -> Response[bytes]:
 def new_form(seen: Visit) -> m.Form:
     """What a group needs to begin: its rules, its members, and who keeps the keys."""
     say = seen.say
-    fields = [
+    fields = (
         m.Field(name="name", label=say("group.name"), longest=60),
         m.Field(name="founder", label=say("group.your_name"), hint=say("group.your_name_hint"), longest=40),
         m.Field(name="share", label=say("group.share"), kind="amount", hint=say("group.share_hint")),
@@ -52,17 +51,9 @@ def new_form(seen: Visit) -> m.Form:
         m.Field(name="times", label=say("group.loan_times"), kind="number", value="3", longest=2),
         m.Field(name="days", label=say("group.loan_days"), kind="number", value="90", longest=3),
         m.Field(name="ends", label=say("group.ends_on"), kind="date"),
-    ]
-    for n in range(2, MEMBERS_FIRST + 1):
-        optional = n > pot.FEWEST_MEMBERS
-        fields += [
-            m.Field(name=f"name{n}", label=say("group.member_name", n=n), optional=optional, longest=40),
-            m.Field(
-                name=f"who{n}", label=say("group.member_who", n=n), kind="phone", optional=optional, longest=40,
-                autocomplete="off",
-            ),
-        ]  # fmt: skip
-    form = m.Form(tuple(fields))
+        *gathering.member_fields(seen, ASKED, pot.FEWEST_MEMBERS - 1, "group.member_name", "group.member_who"),
+    )
+    form = m.Form(fields)
     return rules.filled(form, seen.fields) if seen.fields else form
 
 
@@ -82,10 +73,6 @@ async def new(request: WebRequest) -> Response[bytes]:
     return _new_page(seen, new_form(seen))
 
 
-def _whole(seen: Visit) -> Callable[[str], str]:
-    return lambda text: "" if text.isdecimal() and len(text) < 4 else seen.say("group.whole_number")
-
-
 @post(f"{HOME}/new", status_code=303)
 async def found(request: WebRequest) -> Response[bytes]:
     """Found a group, or say what to correct."""
@@ -93,27 +80,23 @@ async def found(request: WebRequest) -> Response[bytes]:
     form = new_form(seen)
     if seen.in_other_language:
         return _new_page(seen, form)
-    whole, amount = _whole(seen), amount_judge(seen)
+    whole, amount = gathering.whole_judge(seen), amount_judge(seen)
     checks = {
         "share": amount,
         "most": whole,
         "interest": whole,
         "times": whole,
         "days": whole,
-        "ends": _day_judge(seen),
+        "ends": rules.day_judge(seen.say),
     }
     form = rules.judged(form, seen.say, checks | ({"social": amount} if form.value("social") else {}))
     if form.wrongs:
         return _new_page(seen, form)
-    members = [
-        Named(form.value(f"who{n}"), form.value(f"name{n}"))
-        for n in range(2, MEMBERS_FIRST + 1)
-        if form.value(f"who{n}") and form.value(f"name{n}")
-    ]
+    members = gathering.members(form, ASKED)
     order = GroupOrder(
         key=seen.fields.get("key", "") or token(18), name=form.value("name"), name_of_founder=form.value("founder"),
-        share_minor=_minor(seen, form, "share"), most_shares=int(form.value("most")),
-        social_minor=_minor(seen, form, "social") if form.value("social") else 0,
+        share_minor=amount_in(seen, form, "share"), most_shares=int(form.value("most")),
+        social_minor=amount_in(seen, form, "social") if form.value("social") else 0,
         interest_permille=int(form.value("interest")) * 10, loan_times=int(form.value("times")),
         loan_days=int(form.value("days")), ends_on=date.fromisoformat(rules.iso_date(form.value("ends"))),
         members=members, keys=[1, 2, 3],
@@ -131,22 +114,6 @@ async def found(request: WebRequest) -> Response[bytes]:
         told = seen.say("group.nobody" if field == "who2" else "group.out_of_range")
         return _new_page(seen, rules.with_wrong(form, field, told))
     return seen.go(f"{HOME}/{made}", "group.said_founded")
-
-
-def _minor(seen: Visit, form: m.Form, name: str) -> int:
-    profile = seen.stack.profile
-    return rules.amount_minor(form.value(name), profile.currency, profile.group_separator, profile.decimal_point)
-
-
-def _day_judge(seen: Visit) -> Callable[[str], str]:
-    def judge(text: str) -> str:
-        try:
-            date.fromisoformat(rules.iso_date(text))
-        except ValueError:
-            return seen.say("form.not_date")
-        return ""
-
-    return judge
 
 
 @post(f"{HOME}/{{group:str}}/answer", status_code=303)
@@ -206,7 +173,7 @@ async def do_task(request: WebRequest, group: FromPath[str], task: FromPath[str]
     form = views_groups.task_form(seen, found, task)
     if seen.in_other_language:
         return _task_page(seen, found, task, form)
-    checks = {"amount": amount_judge(seen), "shares": _whole(seen)}
+    checks = {"amount": amount_judge(seen), "shares": gathering.whole_judge(seen)}
     form = rules.judged(form, seen.say, checks)
     if form.wrongs:
         return _task_page(seen, found, task, form)

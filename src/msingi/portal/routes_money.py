@@ -134,10 +134,10 @@ def amount_judge(seen: Visit) -> Callable[[str], str]:
     return judge
 
 
-def amount_in(seen: Visit, form: m.Form) -> int:
-    """The amount of a judged form, in minor units of the country's currency."""
+def amount_in(seen: Visit, form: m.Form, name: str = "amount") -> int:
+    """An amount of a judged form, in minor units of the country's currency."""
     profile = seen.stack.profile
-    return rules.amount_minor(form.value("amount"), profile.currency, profile.group_separator, profile.decimal_point)
+    return rules.amount_minor(form.value(name), profile.currency, profile.group_separator, profile.decimal_point)
 
 
 def _example(seen: Visit) -> str:

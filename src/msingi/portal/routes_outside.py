@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from msingi.kernel.errors import NotPermitted, Outage, Refusal, TooMany
 from msingi.kernel.ids import token
 from msingi.kernel.money import Currency, Money
-from msingi.kernel.money import format as written
 from msingi.payments.errors import TransferRejected
 from msingi.payments.rates.errors import (
     AmountNotConverted,
@@ -247,7 +246,7 @@ def _why(seen: Visit, refused: Refusal) -> str:
     """Why there is no offer, in words of the page."""
     if isinstance(refused, AmountNotConverted) and "most_minor" in refused.facts:
         least, most = (
-            written(int(str(refused.facts[name])), seen.stack.profile.currency)
+            seen.written(int(str(refused.facts[name])), seen.stack.profile.currency)
             for name in ("least_minor", "most_minor")
         )
         return seen.say("abroad.limits", least=least, most=most)
@@ -290,9 +289,9 @@ async def _offered(
         Fact(label=seen.say("abroad.our_fee"), money=Money(quote.fee_minor, home.code)),
         Fact(label=seen.say("abroad.rate"), text=rate),
         Fact(label=seen.say("abroad.middle"), text=f"1 {home.code} = {quote.middle} {code}"),
-        Fact(label=seen.say("abroad.margin"), text=written(quote.margin_minor, there)),
-        Fact(label=seen.say("abroad.their_fee"), text=written(got.their_fee_minor, there)),
-        Fact(label=seen.say("abroad.arrives"), text=written(got.receive_minor, there), strong=True),
+        Fact(label=seen.say("abroad.margin"), text=seen.written(quote.margin_minor, there)),
+        Fact(label=seen.say("abroad.their_fee"), text=seen.written(got.their_fee_minor, there)),
+        Fact(label=seen.say("abroad.arrives"), text=seen.written(got.receive_minor, there), strong=True),
     )
     order = replace(
         order, amount_minor=quote.total_minor, quote=quote.id, currency=code, digits=got.digits,
@@ -309,8 +308,8 @@ def _converted(seen: Visit, order: Order, got: provider.Converted) -> tuple[Orde
         Fact(label=seen.say("abroad.provider"), text=got.provider),
         Fact(label=seen.say("abroad.provider_fee"), money=Money(got.charge_minor, home.code)),
         Fact(label=seen.say("abroad.rate"), text=f"1 {home.code} = {got.rate} {got.currency}"),
-        Fact(label=seen.say("abroad.their_fee"), text=written(got.their_fee_minor, there)),
-        Fact(label=seen.say("abroad.arrives"), text=written(got.receive_minor, there), strong=True),
+        Fact(label=seen.say("abroad.their_fee"), text=seen.written(got.their_fee_minor, there)),
+        Fact(label=seen.say("abroad.arrives"), text=seen.written(got.receive_minor, there), strong=True),
     )
     order = replace(
         order, amount_minor=got.send_minor, converted=got, currency=got.currency, digits=got.digits,
@@ -362,7 +361,7 @@ def _again(seen: Visit, order: Order, why: str) -> Response[bytes]:
 def _told(seen: Visit, order: Order, what: str) -> Response[bytes]:
     home = seen.stack.profile.currency
     there = Currency(order.currency, order.digits, "", order.currency) if order.currency else home
-    arrives = Fact(label=seen.say("abroad.arrives"), text=written(order.receive_minor, there), strong=True)
+    arrives = Fact(label=seen.say("abroad.arrives"), text=seen.written(order.receive_minor, there), strong=True)
     view = Told(
         title=seen.say(f"abroad.{what}"), lead=seen.say(f"abroad.{what}_lead"),
         amount=Money(order.amount_minor, home.code), facts=(*_who(seen, order.to), arrives), next="/me/money",

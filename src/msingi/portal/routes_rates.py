@@ -8,7 +8,6 @@ from litestar import Response, get, post
 from msingi.kernel import clock
 from msingi.kernel.errors import Malformed, NotFound, Refusal
 from msingi.kernel.money import Currency
-from msingi.kernel.money import format as written
 from msingi.payments.rates import acts
 from msingi.payments.rates import rules as rate_rules
 from msingi.payments.rates.errors import BadRate, NoPosition, NoSuchRate, OwnRate
@@ -44,17 +43,17 @@ def _form(seen: Visit, known: list[str]) -> m.Form:
 def _facts(seen: Visit, rate: Rate, digits: dict[str, int]) -> tuple[Fact, ...]:
     order, source = rate.order, rate.order.source
     currency = Currency(source, digits.get(source, 2), "", source)
-    fee = f"{written(order.fee_minor, currency)} + {order.fee_bp / 100:g} %"
+    fee = f"{seen.written(order.fee_minor, currency)} + {seen.decimal(f'{order.fee_bp / 100:g}')}\u00a0%"
     facts = [
-        Fact(label=seen.say("rates.customer"), text=rate_rules.customer_rate(order), strong=True),
-        Fact(label=seen.say("rates.middle"), text=f"{order.middle} (− {order.spread_bp / 100:g} %)"),
+        Fact(label=seen.say("rates.customer"), text=seen.decimal(rate_rules.customer_rate(order)), strong=True),
+        Fact(label=seen.say("rates.middle"), text=seen.decimal(f"{order.middle} (− {order.spread_bp / 100:g}\u00a0%)")),
         Fact(label=seen.say("send.fee"), text=fee),
-        Fact(label=seen.say("rates.most"), text=written(order.most_minor, currency)),
+        Fact(label=seen.say("rates.most"), text=seen.written(order.most_minor, currency)),
         Fact(label=seen.say("abroad.until"), at=order.valid_until),
-        Fact(label=seen.say("rates.proposed_by"), text=rate.proposed_by.partition(":")[2]),
+        Fact(label=seen.say("rates.proposed_by"), text=seen.officer(rate.proposed_by)),
     ]
     if rate.decided_by:
-        facts.append(Fact(label=seen.say("rates.decided_by"), text=rate.decided_by.partition(":")[2]))
+        facts.append(Fact(label=seen.say("rates.decided_by"), text=seen.officer(rate.decided_by)))
     return tuple(facts)
 
 
@@ -96,7 +95,8 @@ async def _page(seen: Visit, form: m.Form | None = None) -> Response[bytes]:
             title=p.currency,
             facts=tuple(
                 Fact(
-                    label=seen.say(f"rates.{name}"), text=written(value, Currency(p.currency, p.digits, "", p.currency))
+                    label=seen.say(f"rates.{name}"),
+                    text=seen.written(value, Currency(p.currency, p.digits, "", p.currency)),
                 )
                 for name, value in (
                     *(("held", p.held_minor), ("reserved", p.reserved_minor), ("limit", p.limit_minor)),

@@ -9,7 +9,6 @@ from litestar.params import FromPath
 from msingi.kernel.errors import NotFound, Refusal
 from msingi.kernel.ids import token
 from msingi.kernel.money import Currency, plain
-from msingi.kernel.money import format as written
 from msingi.payments.switch import acts, deciding, providing, settling
 from msingi.payments.switch.errors import (
     BadCurrency,
@@ -27,6 +26,7 @@ from msingi.portal import model as m
 from msingi.portal import rules
 from msingi.portal.model_bank import Asking, DeskLine, Fact
 from msingi.portal.model_switch import MemberPage, SwitchPage, Waiting, WindowPage
+from msingi.portal.routes_person import speaker
 from msingi.portal.visit import Visit, WebRequest, visit_as_staff
 
 HERE, SHOWN, WINDOWS = "/staff/switch", 25, 10
@@ -34,8 +34,8 @@ OPERATOR = "central-banker"
 READERS = (OPERATOR, "auditor")
 
 
-def _money(minor: int, code: str, digits: dict[str, int]) -> str:
-    return written(minor, Currency(code, digits.get(code, 2), "", code))
+def _money(seen: Visit, minor: int, code: str, digits: dict[str, int]) -> str:
+    return seen.written(minor, Currency(code, digits.get(code, 2), "", code))
 
 
 def _standing(seen: Visit, one: Standing, digits: dict[str, int]) -> tuple[Fact, ...]:
@@ -46,7 +46,7 @@ def _standing(seen: Visit, one: Standing, digits: dict[str, int]) -> tuple[Fact,
     return tuple(
         Fact(
             label=f"{one.currency} · {seen.say(f'switch.{name}')}",
-            text=_money(minor, one.currency, digits),
+            text=_money(seen, minor, one.currency, digits),
             figure=True,
         )
         for name, minor in amounts
@@ -58,7 +58,8 @@ def _member(seen: Visit, one: Member) -> DeskLine:
     low = one.active and any(standing.low for standing in one.standings)
     state = "low" if low else "ours" if one.ours else "active" if one.active else "stopped"
     return DeskLine(
-        title=f"{one.name} · {one.fsp}", facts=facts, good=one.active and not low, state=seen.say(f"switch.{state}"),
+        title=f"{speaker(seen).party(one.name)} · {one.fsp}", facts=facts, good=one.active and not low,
+        state=seen.say(f"switch.{state}"),
         href=f"{HERE}/{one.fsp}", href_label=seen.say("files.open"),
     )  # fmt: skip
 
@@ -85,9 +86,9 @@ def _proposal(seen: Visit, one: Proposal, digits: dict[str, int]) -> Waiting:
     if wanted.what is What.CONVERT:
         facts.append(Fact(label=seen.say("switch.converts"), text=f"{wanted.currency} → {wanted.target}", strong=True))
     elif wanted.currency:
-        money = _money(wanted.amount_minor, wanted.currency, digits)
+        money = _money(seen, wanted.amount_minor, wanted.currency, digits)
         facts.append(Fact(label=wanted.currency, text=money, strong=True))
-    facts.append(Fact(label=seen.say("switch.proposed_by"), text=one.proposed_by.partition(":")[2]))
+    facts.append(Fact(label=seen.say("switch.proposed_by"), text=seen.officer(one.proposed_by)))
     facts.append(Fact(label=seen.say("switch.proposed_at"), at=one.proposed_at))
     mine = one.proposed_by == f"{seen.actor.kind}:{seen.actor.id}"
     return Waiting(
@@ -223,8 +224,8 @@ async def _member_page(seen: Visit, one: Member, form: m.Form | None = None) -> 
     facts += [Fact(label=seen.say("switch.converts"), text=f"{pair.source} → {pair.target}") for pair in one.pairs]
     standings = tuple((s.currency, _standing(seen, s, one.digits)) for s in one.standings)
     view = MemberPage(
-        fsp=one.fsp, name=one.name, active=one.active, runs=runs and not one.ours, facts=tuple(facts),
-        standings=standings, key=seen.fields.get("key") or token(18),
+        fsp=one.fsp, name=speaker(seen).party(one.name), active=one.active, runs=runs and not one.ours,
+        facts=tuple(facts), standings=standings, key=seen.fields.get("key") or token(18),
         pairs=tuple((pair.source, pair.target) for pair in one.pairs),
     )  # fmt: skip
     shown = (form or _amount_form(seen, one)) if runs else m.Form(())
@@ -306,9 +307,9 @@ async def window(request: WebRequest, number: FromPath[int]) -> Response[bytes]:
     report, digits = await _report(seen, number), await _digits(seen)
     rows = tuple(
         (
-            *(line.fsp, line.currency, str(line.sent), _money(line.sent_minor, line.currency, digits)),
-            *(str(line.received), _money(line.received_minor, line.currency, digits)),
-            _money(line.owes_minor, line.currency, digits),
+            *(line.fsp, line.currency, str(line.sent), _money(seen, line.sent_minor, line.currency, digits)),
+            *(str(line.received), _money(seen, line.received_minor, line.currency, digits)),
+            _money(seen, line.owes_minor, line.currency, digits),
         )
         for line in report.lines
     )

@@ -86,6 +86,12 @@ NEWS = frozenset(
         "dispute.said_answered",
         "dispute.said_further",
         "dispute.said_decided",
+        "recall.said_asked",
+        "estate.said_proposed",
+        "estate.said_agreed",
+        "estate.said_refused",
+        "estate.said_closed",
+        "recall.said_on_its_way",
         "product.said_opened",
         "teller.said_opened",
         "teller.said_tier",
@@ -134,6 +140,7 @@ DESK_ROLES: dict[str, frozenset[str]] = {
     "switch": frozenset({"central-banker", "auditor"}),
     "freeze": frozenset({"account-officer"}),
     "seizures": frozenset({"account-officer"}),
+    "estates": frozenset({"account-officer"}),
     "teller": frozenset({"account-officer"}),
     "sleepers": frozenset({"account-officer", "treasurer", "auditor"}),
     "disputes": frozenset({"account-officer"}),
@@ -158,6 +165,7 @@ DESK_MENU = (
     MenuItem("teller", "/staff/teller", "money"),
     MenuItem("freeze", "/staff/freeze", "lock"),
     MenuItem("seizures", "/staff/seizures", "lock"),
+    MenuItem("estates", "/staff/estates", "people"),
     MenuItem("sleepers", "/staff/sleepers", "lock"),
     MenuItem("disputes", "/staff/disputes", "consent"),
     MenuItem("fraud", "/staff/fraud", "eye"),
@@ -288,6 +296,19 @@ def date_wrong(text: str, today: date, say: Say) -> str:
     except (ValueError, OverflowError):
         return say("form.not_date")
     return say("form.date_future") if found > today else ""
+
+
+def day_judge(say: Say) -> Callable[[str], str]:
+    """What is wrong with a field for a whole day, be it past or to come."""
+
+    def judge(text: str) -> str:
+        try:
+            date.fromisoformat(iso_date(text))
+        except ValueError:
+            return say("form.not_date")
+        return ""
+
+    return judge
 
 
 def iso_date(text: str) -> str:

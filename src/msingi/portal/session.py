@@ -127,8 +127,8 @@ def ticket(stack: Stack, session: Session) -> str:
     return stack.keys.blind(f"portal.form|{session.sid}").hex()
 
 
-def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cookie]:
-    """Where to send the browser to sign in, and the cookie that remembers the attempt.
+def begin(stack: Stack, to: str, lang: str, factors: int = 2, login: str = "") -> tuple[str, Cookie]:
+    """Where to send the browser to sign in, and the cookie that remembers the attempt; `login` is who is expected.
 
     (OpenID Connect Core, 3.1.2.1; RFC 7636, 4.1 to 4.3)
     """
@@ -148,6 +148,8 @@ def begin(stack: Stack, to: str, lang: str, factors: int = 2) -> tuple[str, Cook
         "code_challenge_method": "S256",
         "ui_locales": lang,
     }
+    if login:  # somebody in particular, even if another is signed in in this browser
+        asked |= {"login_hint": login, "prompt": "login"}
     kept = cookie(stack, ATTEMPT, seal(stack, "attempt", attempt), ATTEMPT_S)
     return f"{stack.settings.url}/oauth/authorize?{urlencode(asked)}", kept
 

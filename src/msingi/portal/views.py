@@ -30,6 +30,8 @@ from msingi.signin.model import Session as SignedIn
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
 KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", "FEES": "fee"}
 KINDS |= {"REVR": "back", "INTR": "interest", "BILL": "bill", "STDO": "standing", "UNCL": "unclaimed", "TAX": "tax"}
+KINDS |= {"ESTA": "inheritance"}
+OUTWARD = "OUTB"
 KINDS |= dict.fromkeys(("SAVG", "LOAN", "AIDP", "SHRE"), "savings-group")
 
 
@@ -43,7 +45,7 @@ class Speaker:
         self.profile = profile
         self.words = words
         self.members: MemberNames = members or {}
-        self._institutions = {i.code: i.name for i in profile.institutions}
+        self._institutions = profile.named
         self._codes = {text: i.code for i in profile.institutions for text in i.name.values()}
         self._rules = {r.purpose: r for r in profile.purposes}
 
@@ -195,7 +197,7 @@ def money(
             Money(e.amount_minor, statement.currency),
             speaker.party(e.other),
             KINDS.get(e.code, "other"),
-            e.reference,
+            "" if e.code == OUTWARD else e.reference,  # there it is a number, which the recall's page shows
             e.transfer_id,
         )
         for e in statement.entries

@@ -3,15 +3,15 @@
 from msingi.kernel.money import Money
 from msingi.payments.circles.model import Circle, Seat, Turn
 from msingi.payments.circles.rules import EVERY
+from msingi.portal import gathering, rules
 from msingi.portal import model as m
-from msingi.portal import rules
 from msingi.portal.model_bank import Fact
 from msingi.portal.model_shared import Choice, Item, Listed, Section
 from msingi.portal.routes_money import amount_field
 from msingi.portal.visit import Visit
 
 HOME = "/me/money/circles"
-MEMBERS_FIRST = 10
+ASKED = range(1, 10)  # besides the founder
 TASKS = ("pay", "leave")
 
 
@@ -55,13 +55,9 @@ def _lot(seen: Visit, one: Circle) -> tuple[Fact, ...]:
 
 
 def _invitation(seen: Visit, one: Circle) -> Item:
-    def answer(label: str, value: str, *, strong: bool = False) -> Choice:
-        action = f"{HOME}/{one.body_id}/answer"
-        return Choice(label=seen.say(label), action=action, hidden=(("accept", value),), strong=strong)
-
     return Item(
         title=one.name, facts=(*_agreed(seen, one), *_lot(seen, one)),
-        choices=(answer("circle.join", "yes", strong=True), answer("joint.decline", "no")),
+        choices=gathering.answers(seen, f"{HOME}/{one.body_id}/answer", "circle.join"),
     )  # fmt: skip
 
 
@@ -150,8 +146,8 @@ def _seat(seen: Visit, seat: Seat) -> Item:
 def new_form(seen: Visit) -> m.Form:
     """What a rotating group needs to begin: amount, rhythm, first day, order, and its members."""
     say = seen.say
-    turns = tuple((str(n), str(n)) for n in range(1, MEMBERS_FIRST + 1))
-    fields = [
+    turns = tuple((str(n), str(n)) for n in range(1, len(ASKED) + 2))
+    fields = (
         m.Field(name="name", label=say("group.name"), longest=60),
         m.Field(name="founder", label=say("group.your_name"), hint=say("group.your_name_hint"), longest=40),
         amount_field(seen),
@@ -165,17 +161,9 @@ def new_form(seen: Visit) -> m.Form:
             options=(("agreed", say("circle.by_agreement")), ("lot", say("circle.by_lot"))),
         ),
         m.Field(name="turn", label=say("circle.your_turn"), kind="select", value="1", options=turns),
-    ]  # fmt: skip
-    for n in range(1, MEMBERS_FIRST):
-        optional = n > 2
-        fields += [
-            m.Field(name=f"name{n}", label=say("circle.other_name", n=n), optional=optional, longest=40),
-            m.Field(
-                name=f"who{n}", label=say("circle.other_who", n=n), kind="phone", optional=optional, longest=40,
-                autocomplete="off",
-            ),
-        ]  # fmt: skip
-    form = m.Form(tuple(fields))
+        *gathering.member_fields(seen, ASKED, 2, "circle.other_name", "circle.other_who"),
+    )  # fmt: skip
+    form = m.Form(fields)
     return rules.filled(form, seen.fields) if seen.fields else form
 
 

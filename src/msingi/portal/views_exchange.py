@@ -1,6 +1,6 @@
 """What the exchange's pages show, as plain nouns, and how they are made from what the acts answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,7 +9,7 @@ from msingi.countries import Profile
 from msingi.exchange.membership.model import RightAsked
 from msingi.exchange.model import Offer, Right, institution_of
 from msingi.portal.views import MemberNames, Speaker
-from msingi.portal.views_offer import Described, described
+from msingi.portal.views_offer import Described, described, field
 from msingi.portal.words import Words
 
 
@@ -146,6 +146,7 @@ class AskedLine(Struct, frozen=True):
     """A request for a right; `mine` when the reader may decide it."""
 
     number: str
+    title: str
     service: str
     owner: str
     client: str
@@ -195,11 +196,12 @@ def offer(speak: Names, found: Offer, owner: str, rights: Iterable[Right]) -> Of
     )  # fmt: skip
 
 
-def asked(speak: Names, one: RightAsked, mine: bool) -> AskedLine:
-    """A request as a line."""
+def asked(speak: Names, one: RightAsked, titles: Mapping[str, str], mine: bool) -> AskedLine:
+    """A request as a line; `titles` are names of services."""
     o = one.order
+    fields = tuple(field(speak.words, f) or f for f in o.fields)
     return AskedLine(
-        str(one.request), o.service, speak.holder(one.owner), speak.holder(o.client), speak.word("purpose", o.purpose),
-        speak.word("basis", o.basis), o.law, o.fields, o.reason, o.days, one.state.value, one.because, one.at,
-        one.until, mine,
+        str(one.request), titles.get(o.service, o.service), o.service, speak.holder(one.owner),
+        speak.holder(o.client), speak.word("purpose", o.purpose), speak.word("basis", o.basis), o.law, fields,
+        o.reason, o.days, one.state.value, one.because, one.at, one.until, mine,
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from msingi.kernel.money import Money
 from msingi.payments.groups.model import Debt, Group, GroupMember, PotEntry, Proposal
+from msingi.portal import gathering, rules
 from msingi.portal import model as m
-from msingi.portal import rules
 from msingi.portal.model_bank import Fact
 from msingi.portal.model_shared import Choice, Item, Listed, Section
 from msingi.portal.routes_money import amount_field
@@ -42,14 +42,10 @@ def _line(seen: Visit, one: Group) -> Item:
 
 
 def _invitation(seen: Visit, one: Group) -> Item:
-    def answer(label: str, value: str, *, strong: bool = False) -> Choice:
-        action = f"{HOME}/{one.body_id}/answer"
-        return Choice(label=seen.say(label), action=action, hidden=(("accept", value),), strong=strong)
-
     key = (Fact(label=seen.say("group.key"), text=seen.say("group.key_text"), strong=True),) if one.key_waits else ()
     return Item(
         title=one.name, facts=(*key, *_constitution(seen, one)),
-        choices=(answer("group.join", "yes", strong=True), answer("joint.decline", "no")),
+        choices=gathering.answers(seen, f"{HOME}/{one.body_id}/answer", "group.join"),
     )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from litestar import Request, Response
 from litestar.datastructures import Cookie, UploadFile
 from litestar.exceptions import HTTPException
 
-from msingi.kernel import web
+from msingi.kernel import money, web
 from msingi.kernel.context import ANYBODY, Actor, Context, Kind, context
 from msingi.kernel.errors import NotPermitted, NotSignedIn
 from msingi.kernel.ids import PersonId
+from msingi.kernel.money import Currency
 from msingi.portal import blocks, page, rules, session, words
 from msingi.portal.errors import BadUpload, StaleForm
 from msingi.portal.model import Form, Shell
@@ -73,6 +74,19 @@ class Visit:
     def of(self, text: Mapping[str, str]) -> str:
         """A text of the country profile in the visitor's language."""
         return self.stack.profile.say(dict(text), self.lang)
+
+    def written(self, amount_minor: int, currency: Currency) -> str:
+        """An amount in any currency, with the country's separators."""
+        return money.format(amount_minor, currency, self.profile.group_separator, self.profile.decimal_point)
+
+    def decimal(self, text: str) -> str:
+        """A plain decimal, such as a rate, with the country's decimal sign."""
+        return text.replace(".", self.profile.decimal_point)
+
+    def officer(self, actor: str) -> str:
+        """Who an actor (`kind:id`) of a record was: an officer's id, or the system itself in words."""
+        kind, _, name = actor.partition(":")
+        return name if kind == Kind.STAFF else self.say("words.system")
 
     def shell(self, area: str, here: str, keeps_form: bool) -> Shell:
         """The frame of the page."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from msingi.countries import RTL
+from msingi.countries import RTL, typeset
 from msingi.portal import blocks
 
 Entry = str | dict[str, str] | list[str]
@@ -83,7 +83,8 @@ class Words:
         local = at.astimezone(zone) if isinstance(at, datetime) else at
         months = self.entries["language.months"]
         month = months[local.month - 1] if isinstance(months, list) else str(local.month)
-        return self.say("language.day", d=local.day, month=month, y=local.year)
+        first = self.plain("language.first")
+        return self.say("language.day", d=first if local.day == 1 else local.day, month=month, y=local.year)
 
     def month(self, text: str) -> str:
         """A month (YYYY-MM) in words: March 2026. What is no month stays as it is."""
@@ -102,11 +103,11 @@ class Words:
         return self.say("language.moment", day=self.day(at, zone), time=f"{at.astimezone(zone):%H:%M}")
 
 
-def languages() -> list[str]:
-    """The languages that the portal speaks."""
-    return sorted(
-        p.name.partition(".")[0] for p in files("msingi.portal").joinpath("texts").iterdir() if p.name.count(".") == 1
-    )
+@cache
+def languages() -> tuple[str, ...]:
+    """The languages that the portal speaks, in the order of their codes."""
+    names = [path.name for path in files("msingi.portal").joinpath("texts").iterdir()]
+    return tuple(sorted(name.partition(".")[0] for name in names if name.count(".") == 1))
 
 
 def load(language: str) -> Words:
@@ -131,8 +132,14 @@ def read(room: str, language: str) -> dict[str, Entry]:
     for path in sorted(folder.iterdir(), key=lambda p: p.name) if folder.is_dir() else []:
         if path.name.partition(".")[0] == language:
             for section, texts in tomllib.loads(path.read_text("utf-8")).items():
-                entries |= {f"{section}.{name}": entry for name, entry in texts.items()}
+                entries |= {f"{section}.{name}": _typeset(entry, language) for name, entry in texts.items()}
     return entries
+
+
+def _typeset(entry: Entry, language: str) -> Entry:
+    if isinstance(entry, dict):
+        return {n: typeset(text, language) for n, text in entry.items()}
+    return [typeset(t, language) for t in entry] if isinstance(entry, list) else typeset(entry, language)
 
 
 def known_day(language: str, text: str) -> str:

@@ -28,7 +28,7 @@ SELECT register_id FROM registries.register WHERE register_id = $1 FOR UPDATE;
 
 -- name: holds_records
 -- Whether a register holds any record.
-SELECT EXISTS (SELECT FROM registries.place WHERE register_id = $1);
+SELECT EXISTS (SELECT 1 FROM registries.place WHERE register_id = $1);
 
 -- name: drop_register
 -- A register ends.

@@ -228,7 +228,7 @@ async def send_code(
             hashed = stack.keys.blind(f"signin.code|{challenge_id}|{code}")
             until = ctx.at + timedelta(seconds=CODE_TTL_S)
             await store.put_challenge(tx, who.person_id, challenge_id, bound_to, hashed, ctx.at, until)
-            message = wire.say(name, language, code=code, client=via)
+            message = wire.say(name, language, code=code, client=stack.profile.retold(via, language))
             await stack.outbox.emit(tx, "sms.requested", SmsRequested(phone, message, "code"))
         log.append(tx, permit, subject=who.person_id, detail={"to": via, "result": "locked" if wait else "sent"})
     if wait:

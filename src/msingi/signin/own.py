@@ -1,4 +1,4 @@
-"""Pages of sign-in's own, for whoever is signed in in this browser: requests to approve, passkeys."""
+"""Sign-in's own pages and doors for people: who is signed in in this browser, or calls from an app."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,6 +9,7 @@ from litestar import Response
 
 from msingi.kernel import clock, log, policy, web
 from msingi.kernel.context import Actor, Context, Kind, context
+from msingi.kernel.errors import NotPermitted
 from msingi.kernel.ids import PersonId, token
 from msingi.kernel.stack import Stack
 from msingi.signin import acts, flow, page, wire
@@ -47,6 +48,17 @@ class Visitor(msgspec.Struct, frozen=True):
         if session_id != self.session.session_id:
             raise FlowLost(rule="a form of this session")
         return what
+
+
+async def caller(request: WebRequest, purpose: str, act: str) -> tuple[Context, PersonId]:
+    """The context of what a person does for themselves from an app, and who they are.
+
+    Raises NotPermitted, naming `act`, for staff and software: these doors are for people.
+    """
+    ctx = await web.context(request, purpose, "contract", signed_in=True)
+    if ctx.actor.kind is not Kind.PERSON:
+        raise NotPermitted(act=act)
+    return ctx, PersonId(UUID(ctx.actor.id))
 
 
 async def fields(request: WebRequest) -> dict[str, list[str]]:

@@ -97,12 +97,15 @@ def show(
     """
     stack = web.stack(request)
     nonce = secrets.token_urlsafe(12)
+    if "client" in facts:
+        facts["client"] = stack.profile.retold(facts["client"], lang)
     html = _pages.get_template(f"signin/{name}.html").render(
         lang=lang,
         dir=stack.profile.direction(lang),
         nonce=nonce,
         country=stack.profile.say(stack.profile.name, lang),
         colours=stack.profile.colours,
+        sandbox=stack.settings.sandbox,
         languages=[(code, wire.say("_name", code)) for code in offered(stack)],
         say=lambda text, **parts: wire.say(text, lang, **parts),
         **facts,

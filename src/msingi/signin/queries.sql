@@ -72,7 +72,7 @@ UPDATE signin.device SET seen_at = $3 WHERE person_id = $1 AND device_hash = $2 
 -- Remember a device on which somebody signed in with two factors; true for a new one beside others.
 INSERT INTO signin.device (person_id, device_hash, known_at, seen_at) VALUES ($1, $2, $3, $3)
 ON CONFLICT (person_id, device_hash) DO UPDATE SET seen_at = excluded.seen_at
-RETURNING known_at = $3 AND EXISTS (SELECT FROM signin.device d WHERE d.person_id = $1 AND d.device_hash <> $2)
+RETURNING known_at = $3 AND EXISTS (SELECT 1 FROM signin.device d WHERE d.person_id = $1 AND d.device_hash <> $2)
 
 -- name: forget_devices
 -- No device of somebody is known any more.

@@ -14,7 +14,7 @@ from msingi.kernel import web
 from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Outage, Refusal
 from msingi.kernel.ids import PersonId
-from msingi.signin import acts, factors, flow, page, untold
+from msingi.signin import acts, factors, flow, own, page, untold
 from msingi.signin.answers import routes as answers
 from msingi.signin.bearer import routes as bearer
 from msingi.signin.cards import routes as cards
@@ -59,9 +59,7 @@ def _step(
     request: WebRequest, name: str, going: Flow, lang: str, *, here: str, status: int = 200, **facts: Any
 ) -> Response[str]:
     text = flow.sealed(request, going)
-    to, profile = going.asked.redirect_uri, web.stack(request).profile
-    if facts.get("client") in profile.name.values():  # the country's own pages, in the reader's language
-        facts["client"] = profile.say(profile.name, lang)
+    to = going.asked.redirect_uri
     if name == "start":
         ways = factors.of(web.stack(request)).ways.values()
         facts["ways"] = [(flow.step(f"/with/{way.name}", text), way.says(lang)) for way in ways]
@@ -281,24 +279,17 @@ async def end_session(request: WebRequest, session_id: UUID) -> None:
         raise NotFound()
 
 
-async def _own_decisions(request: WebRequest) -> tuple[Context, PersonId]:
-    ctx = await web.context(request, "consent-management", "contract", signed_in=True)
-    if ctx.actor.kind is not Kind.PERSON:
-        raise NotPermitted(act="signin.list-agreements")
-    return ctx, PersonId(UUID(ctx.actor.id))
-
-
 @get("/v1/agreements", tags=["signin"])
 async def list_agreements(request: WebRequest) -> list[Agreement]:
     """What the caller agreed that software may learn at sign-in."""
-    ctx, person_id = await _own_decisions(request)
+    ctx, person_id = await own.caller(request, "consent-management", "signin.list-agreements")
     return await provider.list_agreements(web.stack(request), ctx, person_id)
 
 
 @delete("/v1/agreements/{client_id:str}", tags=["signin"])
 async def withdraw(request: WebRequest, client_id: str) -> None:
     """Take an agreement back; all tokens of that software end at once."""
-    ctx, person_id = await _own_decisions(request)
+    ctx, person_id = await own.caller(request, "consent-management", "signin.list-agreements")
     if not is_client_id(client_id) or not await provider.withdraw(web.stack(request), ctx, person_id, client_id):
         raise NotFound()
 

@@ -21,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, Key, import_key
 from joserfc.jws import JWSRegistry
 
+from msingi.countries import typeset
 from msingi.kernel.ids import PersonId
 from msingi.kernel.keys import Keystore
 from msingi.kernel.seal import Seals
@@ -182,7 +183,8 @@ def thumbprint(jwk: dict[str, Any]) -> str:
 
 @cache
 def _texts() -> dict[str, dict[str, str]]:
-    return tomllib.loads((files("msingi.signin") / "texts.toml").read_text("utf-8"))
+    raw = tomllib.loads((files("msingi.signin") / "texts.toml").read_text("utf-8"))
+    return {code: {name: typeset(text, code) for name, text in texts.items()} for code, texts in raw.items()}
 
 
 def languages() -> list[str]:

@@ -132,7 +132,7 @@ DELETE FROM credentials.used_nonce WHERE until < $1;
 -- name: add_copies
 -- Write signed copies.
 INSERT INTO credentials.copy (person_id, list_id, list_index, holding_id, format, expires_on)
-SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::text[]::date[]);
+SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::uuid[], $5::text[], $6::text[]::date[]) RETURNING 1;
 
 -- name: add_offer
 -- Write an offer.

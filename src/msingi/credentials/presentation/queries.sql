@@ -41,7 +41,7 @@ DELETE FROM credentials.presentation WHERE expires_at < $1;
 
 -- name: forgettable
 -- Whether there is an answer or a request whose time is over.
-SELECT EXISTS (SELECT FROM credentials.presentation
+SELECT EXISTS (SELECT 1 FROM credentials.presentation
                WHERE expires_at < $2 OR (answer <> '' AND answered_at < $1));
 
 -- name: access_certificate

@@ -62,7 +62,7 @@ DELETE FROM exchange.mail WHERE client = $1 AND mail_id = $2;
 
 -- name: any_due
 -- Whether any callback is due.
-SELECT EXISTS (SELECT FROM exchange.mail WHERE due <= $1);
+SELECT EXISTS (SELECT 1 FROM exchange.mail WHERE due <= $1);
 
 -- name: due_mail
 -- Mail whose callback is due; held so that two programs never send the same.

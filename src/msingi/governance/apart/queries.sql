@@ -7,7 +7,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7);
 -- The errand that has waited longest for its next try, locked; none before an earlier one of the same person to the
 -- same machine, and none that another program is sending.
 SELECT * FROM governance.errand e WHERE e.done_at IS NULL AND e.next_at <= $1
-  AND NOT EXISTS (SELECT FROM governance.errand f WHERE f.person_id = e.person_id AND f.machine = e.machine
+  AND NOT EXISTS (SELECT 1 FROM governance.errand f WHERE f.person_id = e.person_id AND f.machine = e.machine
     AND f.done_at IS NULL AND f.errand_id < e.errand_id)
 ORDER BY e.next_at LIMIT 1 FOR UPDATE SKIP LOCKED;
 

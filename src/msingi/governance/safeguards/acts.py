@@ -1,5 +1,6 @@
 """Makes the safeguards report and the impact assessment from the running checks; both are public and name nobody."""
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -7,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from msingi.countries import RTL
+from msingi.countries import RTL, typeset
 from msingi.governance.keeping.rules import instant
 from msingi.governance.processing import reading
 from msingi.governance.processing.model import Assessment, Risk
@@ -15,6 +16,7 @@ from msingi.governance.safeguards import checks
 from msingi.governance.safeguards.model import Check, Principle, Report, Verdict
 from msingi.kernel import clock
 from msingi.kernel.stack import Stack
+from msingi.portal import words
 
 FRAMEWORK = "Universal DPI Safeguards Framework 1.0 (UN ODET, UNDP; CC BY-SA 4.0)"
 FRESH_S = 60
@@ -72,13 +74,28 @@ def _against(measured: dict[str, checks.Found]) -> int:
     return sum(any(measured[c][0] in (Verdict.FAILS, Verdict.MISSING) for c in r["checks"]) for r in risks())
 
 
+def _in_words(name: str, figure: str, language: str) -> str:
+    """What a check found, as people say it: names of languages and fields, days, sizes."""
+    language = language if language in words.languages() else "en"
+    speak = words.load(language)
+    if name == "ussd":
+        return ", ".join(words.load(code).plain("language.name") for code in figure.split(", ") if code)
+    if name == "documents":
+        return ", ".join(speak.plain(f"field.{f}") if speak.has(f"field.{f}") else f for f in figure.split(", "))
+    if name == "footprint":
+        memory, disk = re.findall(r"\d+", figure)
+        return speak.plain("governance.footprint", memory=memory, disk=disk)
+    return words.known_day(language, figure)
+
+
 def _check(name: str, measured: dict[str, checks.Found], language: str) -> Check:
     verdict, figure = measured[name]
     said = sentences()[name]
     duty = duties().get(name, {}) if verdict in (Verdict.FAILS, Verdict.MISSING) else {}
-    shown = f"\u2066{figure}\u2069" if language in RTL else figure  # a date keeps its order among Arabic words
-    says = said.get(language, said["en"]).format(figure=shown)
-    return Check(name, verdict, figure, says, said["where"], duty.get(language, duty.get("en", "")))
+    shown = _in_words(name, figure, language)
+    shown = f"\u2066{shown}\u2069" if language in RTL and shown == figure else shown  # no order of its own
+    says = typeset(said.get(language, said["en"]).format(figure=shown), language)
+    return Check(name, verdict, figure, says, said["where"], typeset(duty.get(language, duty.get("en", "")), language))
 
 
 async def report(stack: Stack, language: str = "") -> Report:

@@ -13,9 +13,10 @@ from hashlib import sha256
 from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 from msgspec import Struct
+
+from msingi.kernel.ed25519 import is_signed
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
@@ -258,7 +259,8 @@ def check_signature(text: str, signature: Signature, vkey: Vkey) -> Verified:
             MLDSA44PublicKey.from_public_bytes(vkey.public).verify(blob, message)
         else:
             message = message if at_s is None else cosigned_message(text, at_s)
-            Ed25519PublicKey.from_public_bytes(vkey.public).verify(blob, message)
+            if not is_signed(vkey.public, message, blob):
+                raise InvalidSignature
     except (InvalidSignature, ValueError):
         raise WrongSignature(f"the signature of {vkey.name} does not verify") from None
     return Verified(vkey, at_s)

@@ -8,7 +8,7 @@ SELECT pg_try_advisory_lock($1)
 
 -- name: something_waits
 -- Does any entry wait for its place?
-SELECT EXISTS (SELECT FROM log.pending ORDER BY id LIMIT 1)  -- by the index: the heap is full of dead rows
+SELECT EXISTS (SELECT 1 FROM log.pending ORDER BY id LIMIT 1)  -- by the index: the heap is full of dead rows
 
 -- name: take_pending
 -- Take waiting entries out in the order of their ids: at most $1 transactions, and no more once $2 bytes are reached.
@@ -148,13 +148,13 @@ SELECT person_id, pending_id, entry_no, inner_no, sealed FROM log.record WHERE p
 -- name: audit_strays
 -- Records whose transaction has no place in the tree and does not wait for one either.
 SELECT r.record_id FROM log.record r
-WHERE NOT EXISTS (SELECT FROM log.placed p WHERE p.pending_id = r.pending_id)
-  AND NOT EXISTS (SELECT FROM log.pending w WHERE w.id = r.pending_id) LIMIT $1
+WHERE NOT EXISTS (SELECT 1 FROM log.placed p WHERE p.pending_id = r.pending_id)
+  AND NOT EXISTS (SELECT 1 FROM log.pending w WHERE w.id = r.pending_id) LIMIT $1
 
 -- name: standing
 -- When the newest head was signed, and how many transactions wait for their place.
 SELECT (SELECT at FROM log.checkpoint ORDER BY size DESC LIMIT 1) AS at,
-       (SELECT count(*) FROM (SELECT FROM log.pending LIMIT 1000) w) AS waiting
+       (SELECT count(*) FROM (SELECT 1 FROM log.pending LIMIT 1000) w) AS waiting
 
 -- name: count_acts
 -- How many records each act has left, and how many of them since $1.
@@ -165,11 +165,11 @@ FROM log.record GROUP BY act ORDER BY 2 DESC, 1
 -- Remove heads older than an hour, but for the newest, the newest cosigned and those with a time stamp of each minute;
 -- and for those older than a week, of each hour. The newest of all and the empty tree's always stay.
 WITH old AS (
-  SELECT c.size, EXISTS (SELECT FROM log.cosignature s WHERE s.size = c.size) AS cosigned,
+  SELECT c.size, EXISTS (SELECT 1 FROM log.cosignature s WHERE s.size = c.size) AS cosigned,
          date_trunc(CASE WHEN c.at < now() - interval '7 days' THEN 'hour' ELSE 'minute' END, c.at) AS span
   FROM log.checkpoint c
   WHERE c.at < now() - interval '1 hour' AND c.size > 0
-    AND NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+    AND NOT EXISTS (SELECT 1 FROM log.timestamp t WHERE t.size = c.size)
 ), ranked AS (
   SELECT size, row_number() OVER (PARTITION BY span, cosigned ORDER BY size DESC) AS place FROM old
 ), gone AS (
@@ -180,14 +180,14 @@ DELETE FROM log.cosignature WHERE size IN (SELECT size FROM gone)
 
 -- name: heads_to_stamp
 -- Heads without a time stamp, the newest first, and then those of the last week that stay when old ones are thinned.
-(SELECT size, note FROM log.checkpoint c WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = c.size)
+(SELECT size, note FROM log.checkpoint c WHERE NOT EXISTS (SELECT 1 FROM log.timestamp t WHERE t.size = c.size)
  AND size > 0 ORDER BY size DESC LIMIT 1)
 UNION ALL
 (SELECT size, note FROM (
   SELECT DISTINCT ON (date_trunc('hour', at)) size, note, at FROM log.checkpoint
   WHERE at BETWEEN now() - interval '7 days' AND date_trunc('hour', now()) AND size > 0
   ORDER BY date_trunc('hour', at), size DESC) hourly
- WHERE NOT EXISTS (SELECT FROM log.timestamp t WHERE t.size = hourly.size) ORDER BY size LIMIT $1)
+ WHERE NOT EXISTS (SELECT 1 FROM log.timestamp t WHERE t.size = hourly.size) ORDER BY size LIMIT $1)
 
 -- name: keep_timestamp
 -- Keep the token of a time-stamping authority.

@@ -95,7 +95,7 @@ FROM payments.bill WHERE reference = $1
 
 -- name: bill_is_sent
 -- Whether a bill was sent to one of the people whom the permit reaches.
-SELECT EXISTS (SELECT FROM payments.request WHERE reference = $1)
+SELECT EXISTS (SELECT 1 FROM payments.request WHERE reference = $1)
 
 -- name: bills_of_asker
 -- A page of the bills of one asker, newest first.
@@ -122,7 +122,7 @@ WHERE reference = $1 AND state = 'open' AND attempt = $4 AND taker IS NOT DISTIN
 
 -- name: decided
 -- Whether the ledger has decided an order with an id, either way.
-SELECT EXISTS (SELECT FROM payments.transfer_id_seen WHERE id = $1)
+SELECT EXISTS (SELECT 1 FROM payments.transfer_id_seen WHERE id = $1)
 
 -- name: end_bill
 -- Say how an open bill has ended.

@@ -72,7 +72,7 @@ async def found_circle(stack: Stack, ctx: Context, order: CircleOrder) -> str:
             lapses_at=ctx.at + timedelta(days=tariff.of(stack).shared.invitation_days),
         )  # fmt: skip
         signers = [Signer(person_id=s.person_id, name=s.name, state=s.state, in_use=True) for s in seats]
-        await bodies.add_body(tx, body, signers, ctx.at)
+        await bodies.add_body(tx, stack.seal, body, signers, ctx.at)
         await store.add_circle(tx, stack.seal, body_id, order, seats)
         for person in people:
             log.append(tx, permit, subject=person, detail={"what": "named in a rotating group"})

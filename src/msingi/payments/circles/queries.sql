@@ -7,7 +7,7 @@ INSERT INTO payments.circle (body_id, name, amount, every, by_lot, first_day) VA
 INSERT INTO payments.circle_seat (body_id, person_id, place, turn, name, state, answered_at)
 SELECT $1, u.person, u.place, u.turn, u.name, u.state, u.answered_at
 FROM unnest($2::uuid[], $3::int[], $4::int[], $5::bytea[], $6::text[], $7::timestamptz[])
-  AS u (person, place, turn, name, state, answered_at)
+  AS u (person, place, turn, name, state, answered_at) RETURNING 1
 
 -- name: circle
 -- One circle with its pot.
@@ -50,6 +50,7 @@ UPDATE payments.circle SET state = $2 WHERE body_id = $1
 -- The days of the turns.
 INSERT INTO payments.circle_round (body_id, round, person_id, day)
 SELECT $1, u.round, u.person, u.day FROM unnest($2::int[], $3::uuid[], $4::date[]) AS u (round, person, day)
+RETURNING 1
 
 -- name: rounds
 -- The turns of a circle.
@@ -63,6 +64,7 @@ UPDATE payments.circle_round SET state = $3, attempt = $4, paid = paid + $5, why
 -- What everybody is to pay.
 INSERT INTO payments.circle_due (body_id, round, person_id, to_person)
 SELECT $1, u.round, u.person, u.whose FROM unnest($2::int[], $3::uuid[], $4::uuid[]) AS u (round, person, whose)
+RETURNING 1
 
 -- name: dues
 -- What everybody pays and has paid.
@@ -76,10 +78,17 @@ FROM unnest($2::int[], $3::uuid[], $4::text[], $5::uuid[], $6::int[], $7::timest
   AS u (round, person, state, transfer_id, by_turn, at)
 WHERE d.body_id = $1 AND d.round = u.round AND d.person_id = u.person
 
+-- name: circles_with
+-- Open circles in which somebody sits, or owes something.
+SELECT c.body_id FROM payments.circle_seat s JOIN payments.circle c ON c.body_id = s.body_id
+WHERE s.person_id = $1 AND c.state = 'open' AND (s.state = 'active' OR EXISTS (
+  SELECT FROM payments.circle_due d WHERE d.body_id = s.body_id AND d.person_id = $1
+    AND d.state IN ('open', 'to-pot', 'to-member')))
+
 -- name: circles_due
 -- Circles with a turn whose day is over, or with something that broke off.
 SELECT DISTINCT r.body_id FROM payments.circle c JOIN payments.circle_round r ON r.body_id = c.body_id
 WHERE c.state = 'open' AND ((r.state = 'open' AND r.day < $1) OR r.state = 'paying'
-  OR EXISTS (SELECT FROM payments.circle_due d WHERE d.body_id = r.body_id AND d.round = r.round
+  OR EXISTS (SELECT 1 FROM payments.circle_due d WHERE d.body_id = r.body_id AND d.round = r.round
     AND (d.state IN ('to-pot', 'to-member', 'setting-off') OR (d.state = 'in' AND r.state = 'paid'))))
 LIMIT $2

@@ -9,8 +9,7 @@ from msingi.kernel.db import Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.seal import Seals
 from msingi.payments.circles.model import CircleOrder, KeptCircle, KeptDue, KeptRound, KeptSeat
-from msingi.payments.groups.store import parts
-from msingi.payments.groups.store_pot import closed, read
+from msingi.payments.groups.store import closed, parts, read
 
 Q = sql.load(__name__)
 
@@ -28,6 +27,11 @@ async def circle(tx: Tx, body_id: UUID, *, hold: bool = False) -> KeptCircle | N
     """One circle; with `hold` nobody else changes how it stands until the transaction ends."""
     row = await tx.row(Q.hold_circle if hold else Q.circle, body_id)
     return KeptCircle(**parts(row)) if row else None
+
+
+async def circles_with(tx: Tx, person: PersonId) -> list[UUID]:
+    """Open circles in which somebody sits, or owes something."""
+    return [UUID(bytes=row["body_id"].bytes) for row in await tx.rows(Q.circles_with, person)]
 
 
 async def circles_of(tx: Tx, person: PersonId, at: datetime) -> list[UUID]:

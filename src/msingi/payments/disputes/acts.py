@@ -12,7 +12,7 @@ from msingi.kernel.errors import Malformed
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
-from msingi.payments import homes, parties
+from msingi.payments import parties
 from msingi.payments import rules as ledger
 from msingi.payments import store as accounts
 from msingi.payments.disputes import moving, rules, store
@@ -24,14 +24,12 @@ from msingi.payments.fraud.acts import cursor, uuid_of
 from msingi.payments.fraud.model import DisputeTerms
 from msingi.payments.fraud.rules import check_words
 from msingi.payments.model import AccountKind
-from msingi.payments.model import Kind as Movement
 
 WORDS = "payments.dispute.words"
 MAX_PAGE = 100
 COUNTED = timedelta(days=365)
 FURTHER = "payments.disputes.further"  # stack.local: opens a complaint and gives its reference; put there by offers.py
 Further = Callable[[Stack, Context, PersonId, str, str], Awaitable[str]]
-PAYING = (int(Movement.POST), int(Movement.COMMIT), int(Movement.RESERVE))
 
 
 def terms(stack: Stack, kind: What) -> DisputeTerms:
@@ -53,7 +51,7 @@ async def open_dispute(stack: Stack, ctx: Context, order: DisputeOrder) -> Dispu
     said, told = check_words(order.text), terms(stack, order.kind)
     person, wanted = parties.person_of(ctx), uuid_of(order.transfer_id, ledger_errors.NoSuchTransfer())
     permit = policy.decide(ctx, "payments.open-dispute", person)
-    paid = await _paid(stack, permit, person, wanted)
+    paid = await moving.paid_by(stack, permit, person, wanted)
     rules.check_opening(told, paid["at"], ctx.at)
     answer_due, decide_due = rules.deadlines(told, ctx.at)
     payee, institution = await _payee(stack, paid["credit"])
@@ -72,25 +70,6 @@ async def open_dispute(stack: Stack, ctx: Context, order: DisputeOrder) -> Dispu
     if told.hold and row["state"] in (State.OPEN, State.ANSWERED) and row["hold"] is None:
         await moving.hold(stack, row, told)
     return await _read(stack, ctx, permit, wanted, person)
-
-
-async def _paid(stack: Stack, permit: policy.Permit, person: PersonId, wanted: UUID) -> Row:
-    """The journal row of a transfer that an account of the person paid. Raises NoSuchTransfer."""
-    try:
-        home = homes.home(stack, ledger.shard_of(wanted.int))
-    except ledger_errors.NoSuchAccount:
-        raise ledger_errors.NoSuchTransfer() from None
-    async with home.db.transaction(permit) as near:
-        row = await accounts.transfer(near, wanted)
-        if row is not None and row["kind"] == Movement.RESERVE:
-            row = await accounts.end_of(near, wanted)
-        log.append(near, permit, subject=person, detail={"what": "transfer looked up to be disputed"})
-    async with stack.db.transaction(permit) as tx:
-        own = {row["account_id"] for row in await accounts.held(tx, person, "")}
-        log.append(tx, permit, subject=person, detail={"what": "own accounts"})
-    if row is None or row["status"] != 1 or row["kind"] not in PAYING or row["debit"] not in own:
-        raise ledger_errors.NoSuchTransfer()
-    return row
 
 
 async def _payee(stack: Stack, account: int) -> tuple[PersonId | None, str]:

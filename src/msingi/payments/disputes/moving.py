@@ -8,22 +8,43 @@ from msingi.kernel.db import Row
 from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
-from msingi.payments import charges, errors, homes, ledger, orders
+from msingi.payments import backward, charges, errors, homes, ledger, orders
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.disputes import rules, store
 from msingi.payments.disputes.errors import DisputeEnded
 from msingi.payments.fraud.model import DisputeTerms
+from msingi.payments.model import Kind as Movement
 from msingi.payments.model import Order, Outcome, Reason
 
 JOB = "payments-disputes"
 CODE = "DISP"
 DAY_S = 86_400
+PAYING = (int(Movement.POST), int(Movement.COMMIT), int(Movement.RESERVE))
 
 
 def job() -> Context:
     """The context in which the stack itself holds money for a dispute."""
     return job_context(JOB, "redress", "legal-obligation")
+
+
+async def paid_by(stack: Stack, permit: policy.Permit, person: PersonId, wanted: UUID) -> Row:
+    """The journal row of a transfer that an account of the person paid. Raises NoSuchTransfer."""
+    try:
+        home = homes.home(stack, ledger_rules.shard_of(wanted.int))
+    except errors.NoSuchAccount:
+        raise errors.NoSuchTransfer() from None
+    async with home.db.transaction(permit) as near:
+        row = await accounts.transfer(near, wanted)
+        if row is not None and row["kind"] == Movement.RESERVE:
+            row = await accounts.end_of(near, wanted)
+        log.append(near, permit, subject=person, detail={"what": "transfer looked up to be disputed"})
+    async with stack.db.transaction(permit) as tx:
+        own = {row["account_id"] for row in await accounts.held(tx, person, "")}
+        log.append(tx, permit, subject=person, detail={"what": "own accounts"})
+    if row is None or row["status"] != 1 or row["kind"] not in PAYING or row["debit"] not in own:
+        raise errors.NoSuchTransfer()
+    return row
 
 
 async def _account(stack: Stack, account: int) -> tuple[Row | None, int]:
@@ -130,10 +151,8 @@ def _shard(order: Order) -> int:
 
 
 async def _original(stack: Stack, row: Row) -> UUID:
-    """The row that moved the money: the transfer itself, or the end of the hold that it was paid out of."""
+    """The row by which the money came: the transfer itself, the end of the hold that it was paid out of, or what
+    arrived from another shard."""
     wanted = UUID(bytes=row["dispute_id"].bytes)
-    permit = policy.decide(job(), "payments.hold-disputed", policy.ANYONE)
-    async with homes.home(stack, ledger_rules.shard_of(wanted.int)).db.transaction(permit) as near:
-        end = await accounts.end_of(near, wanted)
-        log.append(near, permit, detail={"what": "transfer to be paid back"})
-    return UUID(bytes=end["id"].bytes) if end is not None else wanted
+    found = await backward.received(stack, wanted)
+    return UUID(bytes=found["id"].bytes) if found is not None else wanted

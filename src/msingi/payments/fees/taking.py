@@ -15,7 +15,7 @@ from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
 from msingi.kernel.errors import Refusal
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, homes, ledger, orders, parties
+from msingi.payments import backward, errors, homes, ledger, orders, parties
 from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import tariff
@@ -301,7 +301,9 @@ class Taking:
                 by = orders.By(_permit(), parties.institution_ref(self._stack, institution), f"{_scope(due)}/back")
                 leg = ledger_rules.transfer_id(_scope(due), key, shard)
                 try:
-                    back = orders.reverse(by, key, leg, amount, due.currency)
+                    paid = await backward.received(self._stack, leg)
+                    paid_leg = UUID(bytes=paid["id"].bytes) if paid is not None else leg
+                    back = orders.reverse(by, key, paid_leg, amount, due.currency)
                     errors.check(await ledger.post(self._stack, [back]))
                 except Refusal:
                     return  # stays owed: tried again later

@@ -66,6 +66,13 @@ class DisputeTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     hold: bool
 
 
+class RecallTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Within how many days a bank answers one that asks a payment back, and until when its customer is heard."""
+
+    answer_days: int
+    customer_days: int
+
+
 class Rulebook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The rules in force. Orders under one of the acts in `exempt` are not weighed: they move the customer's money at
     an agent's, or pay something back."""
@@ -80,6 +87,7 @@ class Rulebook(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reporter: Institution
     rules: tuple[Rule, ...]
     disputes: dict[str, DisputeTerms] = {}
+    recalls: RecallTerms | None = None
 
 
 class Paid(NamedTuple):

@@ -11,12 +11,12 @@ WHERE j.credit = $1 AND j.shard = $2 AND j.status = 1 AND j.kind IN (1, 3) AND j
 
 -- name: paid_before
 -- Whether an account ever paid another one.
-SELECT EXISTS (SELECT FROM payments.journal_seen
+SELECT EXISTS (SELECT 1 FROM payments.journal_seen
   WHERE debit = $1 AND shard = $2 AND credit = $3 AND status = 1 AND kind IN (1, 3))
 
 -- name: was_decided
 -- Whether the ledger has decided an order with this id.
-SELECT EXISTS (SELECT FROM payments.transfer_id_seen WHERE id = $1)
+SELECT EXISTS (SELECT 1 FROM payments.transfer_id_seen WHERE id = $1)
 
 -- name: movements
 -- The newest movements of an account, for an officer.
@@ -146,6 +146,7 @@ DELETE FROM payments.sanction_entry WHERE list = $1
 -- Keep the entries of a list.
 INSERT INTO payments.sanction_entry (list, place, ref, body)
 SELECT $1, u.place, u.ref, u.body FROM unnest($2::int[], $3::text[], $4::bytea[]) AS u (place, ref, body)
+RETURNING 1
 
 -- name: lists
 -- The lists in force.

@@ -63,6 +63,8 @@ def read(profile: Profile) -> Rulebook | None:
             faults.append(f"disputes.{kind}: one of {', '.join(DISPUTED)}")
         if not (0 < terms.file_days <= 3_650 and 0 < terms.answer_days <= terms.decide_days <= 365):
             faults.append(f"disputes.{kind}: days above zero, and the answer is due before the decision")
+    if book.recalls and not 0 < book.recalls.customer_days <= book.recalls.answer_days <= 90:
+        faults.append("recalls: days above zero, and the customer is heard before the bank answers")
     if faults:
         raise RulebookWrong([f"fraud.toml: {fault}" for fault in faults])
     return book

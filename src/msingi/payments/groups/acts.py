@@ -63,7 +63,7 @@ async def open_joint(stack: Stack, ctx: Context, order: JointOrder) -> Joint:
         signers = [
             Signer(person_id=p, name=n, state=s, in_use=True) for p, n, s in zip(people, names, states, strict=True)
         ]
-        await store.add_body(tx, body, signers, ctx.at)
+        await store.add_body(tx, stack.seal, body, signers, ctx.at)
         await tally.add(stack, tx, ASKED, ctx.actor.id, ctx.at)
         for person in people:
             log.append(tx, permit, subject=person, detail={"what": "invited to a joint account"})
@@ -110,14 +110,14 @@ async def answer_joint(stack: Stack, ctx: Context, body_id: str, accept: bool) -
     permit = policy.decide(ctx, "payments.answer-joint", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body(tx, body_id_of(body_id), hold=True)
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id] if body else []
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id] if body else []
         mine = next((s for s in signers if s.person_id == me), None)
         if body is None or body.kind != JOINT or mine is None:
             raise NoSuchJoint()
         if body.state != "inviting" or body.lapses_at <= ctx.at or mine.state != "invited":
             raise InvitationEnded()
         await store.set_signer(tx, body.body_id, me, "active" if accept else "declined", ctx.at)
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id]
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id]
         people = [s.person_id for s in signers]
         if not accept:
             await store.end_body(tx, body.body_id)
@@ -138,7 +138,7 @@ async def own_joint(stack: Stack, ctx: Context) -> list[Joint]:
     permit = policy.decide(ctx, "payments.own-joint", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         bodies = await store.bodies_of(tx, me, JOINT, ctx.at)
-        signers = await store.signers(tx, [b.body_id for b in bodies])
+        signers = await store.signers(tx, stack.seal, [b.body_id for b in bodies])
         log.append(tx, permit, subject=me, detail={"what": "joint accounts", "count": len(bodies)})
     found = []
     for body in bodies:
@@ -157,7 +157,7 @@ async def leave_joint(stack: Stack, ctx: Context, body_id: str) -> None:
     permit = policy.decide(ctx, "payments.leave-joint", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body(tx, body_id_of(body_id), hold=True)
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id] if body else []
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id] if body else []
         if body is None or body.kind != JOINT or body.account_id is None or not rules.may_act(signers, me):
             raise NoSuchJoint()
         if len(rules.holding(signers)) == 1:
@@ -196,7 +196,7 @@ async def remove_joint_holder(stack: Stack, ctx: Context, order: Removal) -> Non
         body = await store.body(tx, body.body_id, hold=True) if body else None
         if body is None:
             raise ledger_errors.NoSuchAccount()
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id]
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id]
         holders = rules.holding(signers)
         if person not in holders:
             raise NoSuchJoint("This person does not hold the account.")

@@ -98,7 +98,7 @@ async def found_group(stack: Stack, ctx: Context, order: GroupOrder) -> str:
             label=order.name.strip(), bound=0, currency=stack.profile.currency.code, state="inviting",
             lapses_at=ctx.at + timedelta(days=tariff.of(stack).shared.invitation_days),
         )  # fmt: skip
-        await store.add_body(tx, body, keys, ctx.at)
+        await store.add_body(tx, stack.seal, body, keys, ctx.at)
         await store_pot.add_group(tx, body_id, order, body.currency, day)
         await store_pot.add_members(tx, stack.seal, body_id, members)
         for person in people:
@@ -123,7 +123,7 @@ async def begun(
     mine = next((m for m in members.values() if m.person_id == me and m.state != "left"), None)
     if body is None or group is None or mine is None:
         raise NoSuchGroup()
-    return body, group, (await store.signers(tx, [wanted]))[wanted], members, mine
+    return body, group, (await store.signers(tx, stack.seal, [wanted]))[wanted], members, mine
 
 
 @crossing("payments", "portal", "channels")
@@ -142,7 +142,7 @@ async def answer_group(stack: Stack, ctx: Context, body_id: str, accept: bool) -
         await store_pot.set_member(tx, body.body_id, me, "active" if accept else "left")
         if key is not None:
             await store.set_signer(tx, body.body_id, me, "active" if accept else "declined", ctx.at)
-            signers = (await store.signers(tx, [body.body_id]))[body.body_id]
+            signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id]
             if not accept:
                 await store.end_body(tx, body.body_id)
                 await store_pot.set_group(tx, body.body_id, "ended")

@@ -6,7 +6,8 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 -- name: add_signers
 -- Keep who is to speak for a body.
 INSERT INTO payments.signer (body_id, person_id, name, state, since)
-SELECT $1, u.person, u.name, u.state, $5 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS u (person, name, state)
+SELECT $1, u.person, u.name, u.state, $5 FROM unnest($2::uuid[], $3::bytea[], $4::text[]) AS u (person, name, state)
+RETURNING 1
 
 -- name: body
 -- One body.
@@ -117,7 +118,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 -- Name the members of a group.
 INSERT INTO payments.member (body_id, person_id, place, name, state)
 SELECT $1, u.person, u.place, u.name, u.state
-FROM unnest($2::uuid[], $3::int[], $4::bytea[], $5::text[]) AS u (person, place, name, state)
+FROM unnest($2::uuid[], $3::int[], $4::bytea[], $5::text[]) AS u (person, place, name, state) RETURNING 1
 
 -- name: group
 -- One savings group with its pot.

@@ -24,7 +24,7 @@ CREATE INDEX IF NOT EXISTS body_account ON payments.body (account_id);
 CREATE TABLE IF NOT EXISTS payments.signer (
   body_id uuid NOT NULL,
   person_id uuid NOT NULL,                -- personal: payment, keep 10 years after closing
-  name text NOT NULL,                     -- personal: payment, keep 10 years after closing (masked)
+  name bytea NOT NULL,                    -- personal: payment, keep 10 years after closing (sealed)
   state text NOT NULL,                    -- invited, active, left, removed, declined
   in_use boolean NOT NULL DEFAULT true,   -- whether the identity behind it can be relied on
   since timestamptz NOT NULL,

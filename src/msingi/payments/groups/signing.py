@@ -42,7 +42,7 @@ async def propose(stack: Stack, ctx: Context, order: ProposalOrder) -> Proposal:
     permit = policy.decide(ctx, "payments.propose", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body_of_account(tx, account)
-        signers = (await store.signers(tx, [body.body_id]))[body.body_id] if body else []
+        signers = (await store.signers(tx, stack.seal, [body.body_id]))[body.body_id] if body else []
         log.append(tx, permit, subject=me, detail={"what": "right to propose looked up"})
     if body is None or body.kind != acts.JOINT or not rules.may_act(signers, me):
         raise mandates.unknown_payer()
@@ -92,7 +92,7 @@ async def _sign(stack: Stack, ctx: Context, body_id: UUID, proposal_id: UUID, wi
     permit = policy.decide(ctx, "payments.sign", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         body = await store.body(tx, body_id, hold=True)
-        signers = (await store.signers(tx, [body_id]))[body_id]
+        signers = (await store.signers(tx, stack.seal, [body_id]))[body_id]
         kept = await store.proposal(tx, body_id, proposal_id)
         signs = rules.may_act(signers, me)
         agrees = wish is not False
@@ -159,7 +159,7 @@ async def proposals(stack: Stack, ctx: Context, limit: int = 25) -> list[Proposa
     permit = policy.decide(ctx, "payments.own-joint", policy.ANYONE)
     async with stack.db.transaction(permit) as tx:
         bodies = {b.body_id: b for b in await store.bodies_of(tx, me, acts.JOINT, ctx.at)}
-        signers = await store.signers(tx, list(bodies))
+        signers = await store.signers(tx, stack.seal, list(bodies))
         mine = [body_id for body_id in bodies if rules.may_act(signers[body_id], me)]
         kept = await store.proposals(tx, mine, limit)
         signed = await store.signatures(tx, kept)

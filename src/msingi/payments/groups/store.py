@@ -8,10 +8,12 @@ from uuid import UUID
 from msingi.kernel import sql
 from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
+from msingi.kernel.seal import Seals
 from msingi.payments.groups.model import Body, Kept, Signer
 from msingi.payments.rules import shard_of
 
 Q = sql.load(__name__)
+LABEL = "payments.group"
 
 
 def _uuid(found: UUID) -> UUID:
@@ -23,6 +25,23 @@ def parts(row: Row) -> dict[str, Any]:
     return {name: _uuid(value) if isinstance(value, UUID) else value for name, value in row.items()}
 
 
+def closed(seals: Seals, text: str) -> bytes:
+    """Words of a group, which its members read, sealed for the room."""
+    return seals.seal_with_room_key(LABEL, text.encode())
+
+
+def opened(seals: Seals, sealed: bytes) -> str:
+    """The words that `closed` sealed."""
+    return seals.unseal_with_room_key(LABEL, bytes(sealed)).decode()
+
+
+def read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
+    """A row with the one column that is sealed opened."""
+    found = parts(row)
+    found[column] = opened(seals, row[column])
+    return found
+
+
 def _body(row: Row) -> Body:
     return Body(**parts(row))
 
@@ -31,11 +50,11 @@ def _kept(row: Row) -> Kept:
     return Kept(**parts(row))
 
 
-async def add_body(tx: Tx, body: Body, signers: Sequence[Signer], at: datetime) -> None:
+async def add_body(tx: Tx, seals: Seals, body: Body, signers: Sequence[Signer], at: datetime) -> None:
     """Keep a body and who is to speak for it."""
     b = body
     await tx.do(Q.add_body, b.body_id, b.kind, b.owner, b.label, b.bound, b.currency, at, b.lapses_at)
-    columns = [s.person_id for s in signers], [s.name for s in signers], [s.state for s in signers]
+    columns = [s.person_id for s in signers], [closed(seals, s.name) for s in signers], [s.state for s in signers]
     await tx.do(Q.add_signers, b.body_id, *columns, at)
 
 
@@ -66,12 +85,13 @@ async def end_body(tx: Tx, body_id: UUID) -> None:
     await tx.do(Q.end_body, body_id)
 
 
-async def signers(tx: Tx, bodies: Collection[UUID]) -> dict[UUID, list[Signer]]:
+async def signers(tx: Tx, seals: Seals, bodies: Collection[UUID]) -> dict[UUID, list[Signer]]:
     """Everybody who was ever asked to speak for each of some bodies."""
     found: dict[UUID, list[Signer]] = {one: [] for one in bodies}
     for row in await tx.rows(Q.signers, list(bodies)):
         person = PersonId(_uuid(row["person_id"]))
-        one = Signer(person_id=person, name=row["name"], state=row["state"], in_use=row["in_use"])
+        name = opened(seals, row["name"])
+        one = Signer(person_id=person, name=name, state=row["state"], in_use=row["in_use"])
         found[_uuid(row["body_id"])].append(one)
     return found
 

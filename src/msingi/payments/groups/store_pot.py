@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from msingi.kernel import sql
@@ -10,10 +9,9 @@ from msingi.kernel.db import Row, Tx
 from msingi.kernel.ids import PersonId
 from msingi.kernel.seal import Seals
 from msingi.payments.groups.model import GroupOrder, KeptDebt, KeptGroup, KeptMember, Meeting, Payout
-from msingi.payments.groups.store import parts
+from msingi.payments.groups.store import closed, opened, parts, read
 
 Q = sql.load(__name__)
-LABEL = "payments.group"
 
 
 async def add_group(tx: Tx, body_id: UUID, order: GroupOrder, currency: str, began_on: date) -> None:
@@ -21,23 +19,6 @@ async def add_group(tx: Tx, body_id: UUID, order: GroupOrder, currency: str, beg
     o = order
     money = o.share_minor, o.most_shares, o.social_minor, o.interest_permille, o.loan_times, o.loan_days
     await tx.do(Q.add_group, body_id, o.name.strip(), *money, currency, began_on, o.ends_on)
-
-
-def closed(seals: Seals, text: str) -> bytes:
-    """Words of a group, which its members read, sealed for the room."""
-    return seals.seal_with_room_key(LABEL, text.encode())
-
-
-def opened(seals: Seals, sealed: bytes) -> str:
-    """The words that `closed` sealed."""
-    return seals.unseal_with_room_key(LABEL, bytes(sealed)).decode()
-
-
-def read(seals: Seals, row: Row, column: str) -> dict[str, Any]:
-    """A row with the one column that is sealed opened."""
-    found = parts(row)
-    found[column] = opened(seals, row[column])
-    return found
 
 
 async def add_members(tx: Tx, seals: Seals, body_id: UUID, members: Sequence[KeptMember]) -> None:

@@ -58,8 +58,8 @@ SELECT file_id FROM payments.cycle WHERE programme_id = $1 AND label = $2 AND at
 -- name: someone_left
 -- Whether somebody stands in the programme whom no file of this cycle has paid.
 SELECT EXISTS (
-  SELECT FROM payments.beneficiary b WHERE b.programme_id = $1 AND b.ended_at IS NULL AND NOT EXISTS (
-    SELECT FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
+  SELECT 1 FROM payments.beneficiary b WHERE b.programme_id = $1 AND b.ended_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
     JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line
     WHERE c.programme_id = $1 AND c.label = $2 AND l.status = 1))
 
@@ -112,7 +112,7 @@ WHERE c.file_id = $1 AND NOT c.ready FOR UPDATE OF c
 -- The next people to check: in the programme, and paid by no earlier file of this cycle.
 SELECT b.person_id FROM payments.beneficiary b
 WHERE b.programme_id = $1 AND b.ended_at IS NULL AND b.person_id > $3 AND NOT EXISTS (
-  SELECT FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
+  SELECT 1 FROM payments.cycle c JOIN payments.cycle_line d ON d.file_id = c.file_id AND d.person_id = b.person_id
   JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line
   WHERE c.programme_id = $1 AND c.label = $2 AND l.status = 1)
 ORDER BY b.person_id LIMIT $4
@@ -125,7 +125,7 @@ SELECT $1, (SELECT count(*) FROM payments.payment_part WHERE file_id = $1), $2, 
 -- name: add_checked
 -- What the check said of people.
 INSERT INTO payments.cycle_line (file_id, person_id, line, why)
-SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[])
+SELECT $1, * FROM unnest($2::uuid[], $3::int[], $4::text[]) RETURNING 1
 
 -- name: move_cursor
 -- How far the list has been checked.
@@ -157,16 +157,23 @@ JOIN payments.payment_file f ON f.id = c.file_id
 WHERE c.ready AND NOT c.looked AND p.claim_days > 0 AND f.state = 'finished'
   AND f.finished_at + make_interval(days => p.claim_days - p.warn_days) <= $1 ORDER BY c.opened_at LIMIT 10
 
--- name: untouched
--- Of some lines of a cycle: those paid into an account that has never paid anything out, with their people.
-SELECT d.line, d.person_id, l.amount, l.transfer_id, j.credit
+-- name: paid_lines
+-- Some lines of a cycle that were paid, with their people.
+SELECT d.line, d.person_id, l.amount, l.transfer_id
 FROM payments.cycle_line d
 JOIN payments.payment_line_seen l ON l.file_id = d.file_id AND l.line = d.line AND l.status = 1
-JOIN payments.transfer_id_seen t ON t.id = l.transfer_id
-JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
-WHERE d.file_id = $1 AND d.line > $2 AND d.line <= $3 AND NOT EXISTS (
-  SELECT FROM payments.journal_seen o WHERE o.debit = j.credit AND o.status = 1 AND o.code <> 'UNCL')
+WHERE d.file_id = $1 AND d.line > $2 AND d.line <= $3
 ORDER BY d.line
+
+-- name: paid_into
+-- Into which accounts some transfers of a shard were paid.
+WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
+SELECT t.id, j.credit FROM t JOIN payments.journal_seen j ON j.shard = t.shard AND j.seq = t.seq AND j.at = t.at
+
+-- name: used_accounts
+-- Those of some accounts of a shard that have ever paid anything out.
+SELECT DISTINCT debit FROM payments.journal_seen
+WHERE shard = $1 AND debit = ANY ($2::bigint[]) AND status = 1 AND code <> 'UNCL'
 
 -- name: looked_at
 -- How far a cycle's payments were looked at.
@@ -190,9 +197,7 @@ UPDATE payments.uncollected SET state = 'kept' WHERE person_id = $1 AND state = 
 
 -- name: overdue
 -- Payments that people were told of, and that go back now.
-SELECT u.*, EXISTS (
-  SELECT FROM payments.journal_seen o WHERE o.debit = u.account_id AND o.status = 1 AND o.code <> 'UNCL') AS used
-FROM payments.uncollected u WHERE u.state IN ('told', 'returning') AND u.returns_at <= $1 ORDER BY u.returns_at LIMIT $2
+SELECT * FROM payments.uncollected WHERE state IN ('told', 'returning') AND returns_at <= $1 ORDER BY returns_at LIMIT $2
 
 -- name: end_uncollected
 -- How a payment that was told of has ended.

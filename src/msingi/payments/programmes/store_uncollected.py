@@ -22,9 +22,19 @@ async def unlooked(tx: Tx, now: datetime) -> list[Row]:
     return await tx.rows(Q.unlooked, now)
 
 
-async def untouched(tx: Tx, file_id: UUID, after: int, last: int) -> list[Row]:
-    """Of the lines after one up to another: those in accounts that have never paid anything out."""
-    return await tx.rows(Q.untouched, file_id, after, last)
+async def paid_lines(tx: Tx, file_id: UUID, after: int, last: int) -> list[Row]:
+    """Of the lines after one up to another those that were paid, with their people."""
+    return await tx.rows(Q.paid_lines, file_id, after, last)
+
+
+async def paid_into(tx: Tx, transfers: Sequence[UUID]) -> dict[UUID, int]:
+    """Into which account each of some transfers of one shard was paid."""
+    return {UUID(bytes=row["id"].bytes): row["credit"] for row in await tx.rows(Q.paid_into, transfers)}
+
+
+async def used_accounts(tx: Tx, shard: int, accounts: Sequence[int]) -> set[int]:
+    """Those of some accounts of a shard that have ever paid anything out."""
+    return {row["debit"] for row in await tx.rows(Q.used_accounts, shard, accounts)}
 
 
 async def looked_at(tx: Tx, file_id: UUID, line: int, done: bool) -> None:
@@ -32,9 +42,14 @@ async def looked_at(tx: Tx, file_id: UUID, line: int, done: bool) -> None:
     await tx.do(Q.looked_at, file_id, line, done)
 
 
-async def add(tx: Tx, cycle: Row, found: Sequence[Row], at: datetime, returns_at: datetime) -> None:
-    """Note payments that people are told of."""
-    columns = [[row[name] for row in found] for name in ("person_id", "line", "credit", "transfer_id", "amount")]
+async def add(
+    tx: Tx, cycle: Row, found: Sequence[Row], accounts: Sequence[int], at: datetime, returns_at: datetime
+) -> None:
+    """Note payments that people are told of, each with the account that it was paid into."""
+    people, lines, transfers, amounts = (
+        [row[name] for row in found] for name in ("person_id", "line", "transfer_id", "amount")
+    )
+    columns = people, lines, list(accounts), transfers, amounts
     if found:
         said = cycle["currency"], cycle["name"], at, returns_at
         await tx.do(Q.add_uncollected, cycle["file_id"], *columns, *said)
@@ -52,7 +67,7 @@ async def keep(tx: Tx, who: PersonId) -> int:
 
 
 async def overdue(tx: Tx, now: datetime, limit: int) -> list[Row]:
-    """What goes back now; `used`: the account has paid something out."""
+    """What goes back now."""
     return await tx.rows(Q.overdue, now, limit)
 
 

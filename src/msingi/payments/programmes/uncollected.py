@@ -5,17 +5,18 @@ Cycles are looked at once, when their time to tell has come, in parts of which e
 account that has never paid anything out counts as uncollected: a saver who once took something keeps all of it.
 """
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
 from msingi.kernel import log, money, policy
 from msingi.kernel.context import Context
-from msingi.kernel.db import Row
+from msingi.kernel.db import Row, Tx
 from msingi.kernel.errors import Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
+from msingi.payments import backward, ledger, orders, parties, rules, shards
 from msingi.payments import errors as ledger_errors
-from msingi.payments import ledger, orders, parties
 from msingi.payments.bank import telling
 from msingi.payments.programmes import preparing, store_uncollected
 from msingi.payments.programmes.model import Uncollected
@@ -59,8 +60,12 @@ async def tell(stack: Stack) -> int:
                 ctx.at + timedelta(days=cycle["warn_days"]),
             )
             async with stack.db.transaction(permit) as tx:
-                found = await store_uncollected.untouched(tx, cycle["file_id"], first, until)
-                await store_uncollected.add(tx, cycle, found, ctx.at, returns_at)
+                lines = await store_uncollected.paid_lines(tx, cycle["file_id"], first, until)
+                payees = await _payees(stack, permit, tx, [UUID(bytes=row["transfer_id"].bytes) for row in lines])
+                used = await _used(stack, permit, tx, set(payees) - {None})
+                kept = [(row, to) for row, to in zip(lines, payees, strict=True) if to is not None and to not in used]
+                found = [row for row, _ in kept]
+                await store_uncollected.add(tx, cycle, found, [to for _, to in kept], ctx.at, returns_at)
                 await store_uncollected.looked_at(tx, cycle["file_id"], until, until == last)
                 for row in found:
                     subject = store_uncollected.person(row)
@@ -79,6 +84,29 @@ async def tell(stack: Stack) -> int:
     return told
 
 
+async def _payees(stack: Stack, permit: policy.Permit, tx: Tx, transfers: list[UUID]) -> list[int | None]:
+    """The accounts that transfers were paid into, in their order, whatever database knows of them."""
+    found: dict[UUID, int] = {}
+    for shard in {rules.shard_of(one.int) for one in transfers}:
+        async with shards.beside(stack, shard, permit, tx) as near:
+            some = [one for one in transfers if rules.shard_of(one.int) == shard]
+            found |= await store_uncollected.paid_into(near, some)
+    return [found.get(one) for one in transfers]
+
+
+async def _used(stack: Stack, permit: policy.Permit, tx: Tx, accounts: Iterable[int | None]) -> set[int]:
+    """Those of some accounts that have ever paid anything out, in whatever database they live."""
+    by_shard: dict[int, list[int]] = {}
+    for account in accounts:
+        if account is not None:
+            by_shard.setdefault(rules.shard_of(account), []).append(account)
+    used: set[int] = set()
+    for shard, some in by_shard.items():
+        async with shards.beside(stack, shard, permit, tx) as near:
+            used |= await store_uncollected.used_accounts(near, shard, some)
+    return used
+
+
 def _said(stack: Stack, texts: dict[str, str], minor: int, currency: str, programme: str, day: str) -> dict[str, str]:
     """A sentence in every language."""
     profile = stack.profile
@@ -93,13 +121,14 @@ async def send_back(stack: Stack) -> int:
     ctx, permit = _job()
     async with stack.db.transaction(permit) as tx:
         due = await store_uncollected.overdue(tx, ctx.at, PART)
+        used = await _used(stack, permit, tx, {row["account_id"] for row in due})
         log.append(tx, permit, detail={"what": "payments that nobody collected", "count": len(due)})
     for row in due:
-        await _ended(stack, ctx, permit, row)
+        await _ended(stack, ctx, permit, row, row["account_id"] in used)
     return len(due)
 
 
-async def _ended(stack: Stack, ctx: Context, permit: policy.Permit, row: Row) -> None:
+async def _ended(stack: Stack, ctx: Context, permit: policy.Permit, row: Row, used: bool) -> None:
     """Reverse one payment, unless its account was used meanwhile or the ledger refuses; then it is its holder's.
 
     From the first transaction on nobody can keep it any more, and whatever breaks off is taken up here again.
@@ -110,9 +139,11 @@ async def _ended(stack: Stack, ctx: Context, permit: policy.Permit, row: Row) ->
         log.append(tx, permit, subject=person, detail={"what": "payment not collected", "to": "being ended"})
     if not mine:
         return
-    if row["state"] == "returning" or not row["used"]:
+    if row["state"] == "returning" or not used:
         file_id, original = UUID(bytes=row["file_id"].bytes), UUID(bytes=row["transfer_id"].bytes)
         by = orders.By(permit, parties.person_ref(stack, person), f"uncollected/{file_id}")
+        paid = await backward.received(stack, original)  # from another shard it came by another row
+        original = UUID(bytes=paid["id"].bytes) if paid is not None else original
         words = f"{row['programme']}: not collected"[:140]
         order = orders.reverse(by, str(row["line"]), original, row["amount"], row["currency"], CODE, reference=words)
         try:

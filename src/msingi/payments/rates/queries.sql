@@ -15,7 +15,8 @@ SELECT r.id, $2, r.source, r.target, r.middle, r.spread_bp, r.fee_minor, r.fee_b
   r.valid_from, r.valid_until, 'waiting', $3, $4
 FROM unnest($1::uuid[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::bigint[], $10::integer[], $11::bigint[],
   $12::bigint[], $13::timestamptz[], $14::timestamptz[])
-  AS r (id, source, target, middle, spread_bp, fee_minor, fee_bp, least_minor, most_minor, valid_from, valid_until);
+  AS r (id, source, target, middle, spread_bp, fee_minor, fee_bp, least_minor, most_minor, valid_from, valid_until)
+RETURNING 1;
 
 -- name: batch_locked
 -- Who proposed a batch that waits, locked.

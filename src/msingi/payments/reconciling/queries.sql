@@ -9,7 +9,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 INSERT INTO payments.reconciliation_item (reconciliation_id, item, why, on_day, amount, booked, reference, end_to_end,
   transfer)
 SELECT $1, * FROM unnest($2::int[], $3::text[], $4::date[], $5::bigint[], $6::bigint[], $7::text[], $8::text[],
-  $9::text[])
+  $9::text[]) RETURNING 1
 
 -- name: page
 -- An institution's newest comparisons, with what is still open.

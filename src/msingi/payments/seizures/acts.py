@@ -120,10 +120,7 @@ async def pay_seized(stack: Stack, ctx: Context, seizure_id: str) -> Seizure:
     if not paid:
         raise NothingHeld()
     _, kept = await _read(stack, ctx, permit, kept.seizure_id)
-    if kept.paid >= kept.amount:
-        async with stack.db.transaction(permit) as tx:
-            await store.end(tx, kept.seizure_id, State.PAID, ctx.actor.id, "")
-            log.append(tx, permit, detail={"what": "order paid over"})
+    await holding.settle(stack, permit, kept.seizure_id, ctx.actor.id)
     await holding.tell(stack, kept, "paid", paid)
     return (await _read(stack, ctx, permit, kept.seizure_id))[0]
 

@@ -1,6 +1,7 @@
 """The money of a seizure: held as it comes in, paid over, freed; each part written before the ledger is asked."""
 
 import tomllib
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import date, timedelta
 from functools import cache
@@ -17,7 +18,7 @@ from msingi.payments import rules as ledger_rules
 from msingi.payments import store as accounts
 from msingi.payments.bank import telling
 from msingi.payments.groups.mandates import today
-from msingi.payments.model import Outcome, Reason
+from msingi.payments.model import Outcome
 from msingi.payments.seizures import rules, store
 from msingi.payments.seizures.model import Kept, Part, State
 
@@ -25,9 +26,8 @@ JOB = "payments-seizures"
 CODE = "SEIZ"
 AT_ONCE = 200
 DAY_S = 86_400
-TRIES = 16
-LIMITS = (int(Reason.TRANSFER_LIMIT), int(Reason.DAY_LIMIT))
-OPEN = ("asked", "open")
+PAYING = "paying"
+OPEN = ("asked", "open", PAYING)
 
 
 def job() -> Context:
@@ -47,36 +47,28 @@ async def _account(stack: Stack, account: int) -> tuple[accounts.Row | None, int
 async def grow(stack: Stack, seizure_id: UUID) -> int:
     """Hold what the order wants and the account can give now; how much more is held. Repeated, nothing is held twice.
 
-    Where a limit of the account's tier refuses the whole, as much as it allows is held; the rest at a later look. A
-    freeze holds nothing more, and needs nothing held.
+    The limits of the account's tier are about what its holder orders, not about this. A freeze holds nothing more, and
+    needs nothing held.
     """
-    held, most = 0, ledger_rules.MAX_AMOUNT_MINOR
-    for _ in range(TRIES):
-        part, reason = await _grow(stack, seizure_id, most)
-        if part is None:
-            break
-        if not reason:
-            held += part.amount
-        elif reason not in LIMITS or part.amount < 2:
-            break
-        else:
-            most = part.amount // 2
+    held = 0
+    while (grown := await _grow(stack, seizure_id)) is not None and not grown[1]:
+        held += grown[0].amount
     return held
 
 
-async def _grow(stack: Stack, seizure_id: UUID, most: int) -> tuple[Part | None, int]:
-    """One part of at most so much: written down, asked for, and how it ended (0: held); None if there is nothing."""
+async def _grow(stack: Stack, seizure_id: UUID) -> tuple[Part, int] | None:
+    """One part: written down, asked for, and how it ended (0: held); None if there is nothing."""
     permit = _permit()
     async with stack.db.transaction(permit) as tx:
         kept = await store.seizure(tx, seizure_id, hold=True)
         tx.repeated = True
         if kept is None or kept.state != State.ACTIVE:
-            return None, 0
+            return None
         known = await store.parts(tx, seizure_id)
         part = next((p for p in known if p.state == "asked"), None)  # a program broke off: the same is asked again
         row, owner = await _account(stack, kept.account)
         if part is None and row is not None:
-            left = min(most, kept.amount - kept.held - kept.paid)
+            left = kept.amount - kept.held - kept.paid
             more = rules.holdable(left, row["posted"], row["reserved"], row["floor"], kept.protected)
             if more:
                 place = len(known) + 1
@@ -86,7 +78,7 @@ async def _grow(stack: Stack, seizure_id: UUID, most: int) -> tuple[Part | None,
                 tx.repeated = False
                 log.append(tx, permit, detail={"what": "money to be held by an order"})
     if part is None:
-        return None, 0
+        return None
     order = orders.reserve(
         orders.By(permit, owner, _scope(seizure_id)), f"hold/{part.place}", kept.account, kept.pay_to, part.amount,
         kept.currency, CODE, timeout_s=_until(stack, kept), reference=kept.number, payee=kept.pay_to_name,
@@ -116,10 +108,15 @@ def _until(stack: Stack, kept: Kept) -> int:
     return min(((kept.last_day - entered).days + 2) * DAY_S, orders.MAX_TIMEOUT_S)
 
 
-async def pay(stack: Stack, permit: Permit, kept: Kept) -> int:
-    """Pay over all that is held; minor units. Raises the ledger's reason. Repeated, nothing is paid twice."""
+async def pay(stack: Stack, permit: Permit, kept: Kept, states: Collection[str] = ("open", PAYING)) -> int:
+    """Pay over all that is held; minor units. Raises the ledger's reason. Repeated, nothing is paid twice.
+
+    That a part is to be paid is written before the ledger is asked: cut off in between, `run` finishes it.
+    """
     async with stack.db.transaction(permit) as tx:
-        found = [p for p in await store.parts(tx, kept.seizure_id) if p.state == "open"]
+        found = [p for p in await store.parts(tx, kept.seizure_id) if p.state in states]
+        for part in found:
+            await store.set_part(tx, kept.seizure_id, part.place, PAYING)
         log.append(tx, permit, detail={"what": "order to be paid over", "parts": len(found)})
     _, owner = await _account(stack, kept.account)
     by, paid = orders.By(permit, owner, _scope(kept.seizure_id)), 0
@@ -133,8 +130,21 @@ async def pay(stack: Stack, permit: Permit, kept: Kept) -> int:
     return paid
 
 
+async def settle(stack: Stack, permit: Permit, seizure_id: UUID, officer: str = "") -> bool:
+    """End an order in force whose whole amount was paid over; whether this call ended it."""
+    async with stack.db.transaction(permit) as tx:
+        kept = await store.seizure(tx, seizure_id, hold=True)
+        ended = bool(kept and kept.paid >= kept.amount) and await store.end(tx, seizure_id, State.PAID, officer, "")
+        tx.repeated = not ended
+        if ended:
+            log.append(tx, permit, detail={"what": "order paid over"})
+    return ended
+
+
 async def free(stack: Stack, permit: Permit, kept: Kept) -> None:
-    """Free all that is held. Repeated, it changes nothing."""
+    """Free all that is held, and finish paying over what an officer had begun to. Repeated, it changes nothing."""
+    with suppress(errors.HoldEnded):
+        await pay(stack, permit, kept, (PAYING,))
     async with stack.db.transaction(permit) as tx:
         found = [p for p in await store.parts(tx, kept.seizure_id) if p.state in OPEN]
         log.append(tx, permit, detail={"what": "order to be ended", "parts": len(found)})
@@ -176,7 +186,13 @@ async def _look(stack: Stack, permit: Permit, seizure_id: UUID, day: date) -> No
     async with stack.db.transaction(permit) as tx:
         kept = await store.seizure(tx, seizure_id)
         tx.repeated = True
+        begun = kept is not None and any(p.state == PAYING for p in await store.parts(tx, seizure_id))
     if kept is None:
+        return
+    if begun:
+        with suppress(errors.HoldEnded):
+            await pay(stack, permit, kept, (PAYING,))
+    if await settle(stack, permit, seizure_id):
         return
     if kept.last_day >= day:
         await grow(stack, seizure_id)

@@ -82,7 +82,8 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """As kept: one hold of a seizure. `state`: asked (the ledger may not know it yet), open, refused, paid, void."""
+    """As kept: one hold of a seizure. `state`: asked (the ledger may not know it yet), open, refused, paying (ordered
+    by an officer, the ledger may not know it yet), paid, void."""
 
     place: int
     hold: UUID

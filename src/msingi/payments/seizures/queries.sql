@@ -9,7 +9,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO N
 SELECT s.seizure_id, s.account, s.pay_to, s.pay_to_name, s.number, s.authority, s.issued_on, s.last_day, s.amount,
   s.protected, s.currency, s.state, s.made_by, s.made_at, s.why,
   coalesce((SELECT sum(p.amount) FROM payments.seizure_part p WHERE p.seizure_id = s.seizure_id
-    AND p.state IN ('asked', 'open')), 0)::bigint AS held,
+    AND p.state IN ('asked', 'open', 'paying')), 0)::bigint AS held,
   coalesce((SELECT sum(p.amount) FROM payments.seizure_part p WHERE p.seizure_id = s.seizure_id
     AND p.state = 'paid'), 0)::bigint AS paid
 FROM payments.seizure s WHERE s.seizure_id = $1

@@ -20,6 +20,7 @@ from msingi.payments.switch import (
     jws,
     moving,
     post,
+    recalling,
     roll,
     rules,
     sending,
@@ -33,7 +34,7 @@ logger = logging.getLogger("msingi.switch")
 CHANNEL = "fspiop"
 RESOURCES = (
     *("parties", "participants", "quotes", "transfers", "bulkQuotes", "bulkTransfers"),
-    *("transactionRequests", "authorizations", "transactions", *rules.CONVERSION),
+    *("transactionRequests", "authorizations", "transactions", *rules.CONVERSION, rules.RECALLS),
 )
 Verb = Callable[[Stack, Context, Message], Awaitable[None]]
 
@@ -164,10 +165,14 @@ def _verb(message: Message, flavour: str) -> Verb:
         if found is not None:
             return found
     elif resource in talking.ANSWERS:
+        if method == "POST" and not rest and resource == rules.RECALLS:
+            return recalling.ask
         if method == "POST" and not rest:
             return conversions.quote if resource == conversions.QUOTES else _ask(resource, flavour)
         if method == "GET" and len(rest) == 1:
             return lambda s, c, m: talking.question(s, c, m, resource, rest[0])
+        if method == "PUT" and rest and resource == rules.RECALLS:
+            return lambda s, c, m: recalling.answer(s, c, m, rest[0], failure=failure)
         if method == "PUT" and rest:
             return lambda s, c, m: talking.answer(s, c, m, resource, rest[0], failure=failure)
     raise errors.BadSyntax("FSPIOP has no such request.", field="FSPIOP-URI", rule="api-definition-1.1")

@@ -9,10 +9,11 @@ import asyncio
 import hmac
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import msgspec
+from msgspec import structs
 
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Context, job_context
@@ -25,14 +26,57 @@ from msingi.payments import store as ledger_store
 from msingi.payments.model import AccountKind, Alias
 from msingi.payments.rates import converting
 from msingi.payments.rates.errors import NoSuchQuote
-from msingi.payments.switch import acts, door, errors, ilp, moving, post, roll, rules, sending, settling, store, wire
+from msingi.payments.switch import (
+    acts,
+    cancelling,
+    door,
+    errors,
+    ilp,
+    iso,
+    moving,
+    post,
+    roll,
+    rules,
+    sending,
+    settling,
+    store,
+    wire,
+)
 from msingi.payments.switch.model import Letter, Message
 
-JOB, CODE, SCOPE = "switch-bank", "OUTB", "switch/outward"
+JOB, CODE, SCOPE, INWARD = "switch-bank", "OUTB", "switch/outward", "switch/credit"
+CARRIER = "payments.switch.carrier"  # stack.local: what other banks say about recalls goes there (`Recalling`)
 ANSWER_S, OFFER_S = 30.0, 120.0
+REFUND, BACK = "REFUND", "refundOf"  # the scenario of a quote, and what our packet says of it
 HOLD_S = 3 * 86_400  # longer than the switch goes on telling how a transfer ended
 KINDS = {"MSISDN": "phone", "ACCOUNT_ID": "account", "PERSONAL_ID": "identity"}
 START_COVER_MINOR = 10**9
+MOST_NAMES = 10_000
+
+
+class Recalling(Protocol):
+    """Whoever keeps our bank's recalls (`payments.recalls`)."""
+
+    async def asked(self, stack: Stack, wanted: cancelling.Request) -> None:
+        """Another bank asks a payment back."""
+
+    async def answered(self, stack: Stack, told: cancelling.Answer, source: str) -> None:
+        """A bank answers a recall of ours."""
+
+    async def account_for(self, stack: Stack, transfer: str, source: str, amount: int, currency: str) -> int:
+        """The account to which a bank may pay back so much of a transfer; it is asked before the bank pays."""
+        ...
+
+    async def came_back(self, stack: Stack, transfer: str, source: str, by_transfer: str, amount: int) -> None:
+        """A bank has paid back."""
+
+
+def _carrier(stack: Stack) -> Recalling:
+    """Raises UnknownId where nobody keeps recalls."""
+    found: Recalling | None = stack.local.get(CARRIER)  # type: ignore[assignment]
+    if found is None:
+        raise errors.UnknownId(field="FSPIOP-URI", rule="recalls")
+    return found
 
 
 def bank_of(book: roll.Roll) -> str:
@@ -45,6 +89,21 @@ def bank_of(book: roll.Roll) -> str:
 
 def _ctx() -> Context:
     return job_context(JOB, "payment", "contract")
+
+
+def _names(stack: Stack) -> dict[str, str]:
+    """Whom payments under way in this program pay, for the customer's statement; after a stop it says the account."""
+    found = stack.local.setdefault("payments.switch.names", {})
+    assert isinstance(found, dict)
+    return found
+
+
+def paying(stack: Stack, transfer_id: str, name: str) -> None:
+    """Remember whom a payment pays until it has ended."""
+    names = _names(stack)
+    if len(names) >= MOST_NAMES:
+        names.pop(next(iter(names)))
+    names[transfer_id] = name
 
 
 def _waiters(stack: Stack) -> dict[str, "asyncio.Future[tuple[str, Any]]"]:
@@ -115,19 +174,24 @@ async def receive(stack: Stack, letter: Letter) -> None:
     asker, resource = letter.headers.get("FSPIOP-Source", ""), path.split("/")[1]
     try:
         if letter.method == "GET" and resource == "parties":
-            await _say(stack, "PUT", path, asker, await _party(stack, path))
+            await say(stack, "PUT", path, asker, await _party(stack, path))
         elif letter.method == "POST" and resource == "quotes":
             wanted = wire.read(letter.body, wire.QuoteRequest)
-            await _say(stack, "PUT", f"/quotes/{wanted.quote_id}", asker, await _quoted(stack, wanted))
+            await say(stack, "PUT", f"/quotes/{wanted.quote_id}", asker, await _quoted(stack, wanted, asker))
         elif letter.method == "POST" and resource == "transfers":
             wanted_transfer = wire.read(letter.body, wire.TransferRequest)
             answer = await _fulfilled(stack, wanted_transfer)
-            await _say(stack, "PUT", f"/transfers/{wanted_transfer.transfer_id}", asker, answer)
+            await say(stack, "PUT", f"/transfers/{wanted_transfer.transfer_id}", asker, answer)
             await _credit(stack, wanted_transfer)
+        elif letter.method == "POST" and resource == rules.RECALLS:
+            await _carrier(stack).asked(stack, cancelling.request(letter.body))
+        elif letter.method == "PUT" and resource == rules.RECALLS and not path.endswith("/error"):
+            await _carrier(stack).answered(stack, cancelling.answer(letter.body), asker)
     except Refusal as refused:
         if letter.method in ("GET", "POST"):
-            failed = path if letter.method == "GET" else f"{path}/{body.get('quoteId') or body.get('transferId')}"
-            await _say(stack, "PUT", failed + "/error", asker, _told(refused))
+            named = body.get("quoteId") or body.get("transferId") or iso.id_of(body)
+            failed = path if letter.method == "GET" else f"{path}/{named}"
+            await say(stack, "PUT", failed + "/error", asker, _told(refused))
 
 
 async def _ours(stack: Stack, transfer_id: str) -> bool:
@@ -145,7 +209,7 @@ def _told(refused: Refusal) -> wire.ErrorBody:
     return sending.failed("5100", "Generic payee rejection")
 
 
-async def _say(stack: Stack, method: str, path: str, to: str, body: Any) -> None:
+async def say(stack: Stack, method: str, path: str, to: str, body: Any) -> None:
     """Our bank says something at the switch's door, signed like everybody's."""
     book = await roll.of(stack)
     letter = sending.own(book, to, method, path, body, source=bank_of(book))
@@ -178,15 +242,24 @@ def _secret(stack: Stack) -> bytes:
     return hmac.digest(stack.keys.mac("blind", "payments"), b"switch/ilp", "sha256")
 
 
-async def _quoted(stack: Stack, wanted: wire.QuoteRequest) -> wire.QuoteAnswer:
-    """Our bank takes no fee for what arrives; the packet names the account, so that nothing need be remembered."""
-    who = wanted.payee.party_id_info
-    _, identifier, _ = _named(f"/parties/{who.party_id_type}/{quote(who.party_identifier, safe='')}")
-    account, _, currency = await parties.payee(stack, _ctx(), Alias(KINDS[who.party_id_type], identifier))
-    if currency != wanted.amount.currency:
-        raise errors.BadCurrency()
+async def _quoted(stack: Stack, wanted: wire.QuoteRequest, asker: str) -> wire.QuoteAnswer:
+    """Our bank takes no fee for what arrives; the packet names the account, so that nothing need be remembered.
+
+    A payment back (scenario REFUND) goes to the account that had paid, whatever party it names.
+    """
+    currency, kind = wanted.amount.currency, wanted.transaction_type
     amount = rules.minor(wanted.amount.amount, await _digits(stack, currency))
-    content = msgspec.json.encode({"transactionId": wanted.transaction_id, "quoteId": wanted.quote_id})
+    told = {"transactionId": wanted.transaction_id, "quoteId": wanted.quote_id}
+    if kind.scenario == REFUND and kind.refund_info is not None:
+        back = told[BACK] = kind.refund_info.original_transaction_id
+        account = await _carrier(stack).account_for(stack, back, asker, amount, currency)
+    else:
+        who = wanted.payee.party_id_info
+        _, identifier, _ = _named(f"/parties/{who.party_id_type}/{quote(who.party_identifier, safe='')}")
+        account, _, theirs = await parties.payee(stack, _ctx(), Alias(KINDS[who.party_id_type], identifier))
+        if currency != theirs:
+            raise errors.BadCurrency()
+    content = msgspec.json.encode(told)
     packet = ilp.pack(ilp.Packet(amount, f"g.house.account.{ledger_rules.number_of(account)}", content))
     condition = ilp.condition_of(ilp.fulfilment_of(_secret(stack), packet))
     until = rules.told(clock.now() + timedelta(seconds=OFFER_S))
@@ -213,21 +286,23 @@ async def _credit(stack: Stack, wanted: wire.TransferRequest) -> None:
     packet = ilp.unpack(wanted.ilp_packet)
     account = ledger_rules.id_of(packet.address.rpartition(".")[2])
     permit = policy.decide(_ctx(), "payments.switch-credit", policy.NOBODY)
-    by = orders.By(permit, parties.institution_ref(stack, f"switch/{mine}/clearing"), "switch/credit")
+    by = orders.By(permit, parties.institution_ref(stack, f"switch/{mine}/clearing"), INWARD)
     source = await clearing(stack, mine, wanted.amount.currency)
-    words = (wanted.payer_fsp, "")
+    back = msgspec.json.decode(packet.content).get(BACK, "")
     paid = orders.pay(
-        by, wanted.transfer_id, source, account, packet.amount_minor, wanted.amount.currency, "INBD",
-        payer=words[0], payee=words[1],
+        by, wanted.transfer_id, source, account, packet.amount_minor, wanted.amount.currency,
+        "REVR" if back else "INBD", payer=wanted.payer_fsp,
     )  # fmt: skip
     (ending,) = await ledger.post(stack, [paid])
     ledger_errors.check([ending])
+    if back:
+        await _carrier(stack).came_back(stack, back, wanted.payer_fsp, wanted.transfer_id, packet.amount_minor)
 
 
 async def asked(stack: Stack, method: str, path: str, to: str, body: Any, answer: str) -> Any:
     """Ask at the switch, and wait for the answer. Raises UnknownParty for an error, Outage for silence."""
     waiter = _waiters(stack)[answer] = asyncio.get_running_loop().create_future()
-    await _say(stack, method, path, to, body if body is not None else {})
+    await say(stack, method, path, to, body if body is not None else {})
     try:
         async with asyncio.timeout(ANSWER_S):
             wrong, found = await waiter
@@ -255,8 +330,9 @@ async def ended(stack: Stack, transfer_id: str, *, paid: bool) -> None:
             continue
         owner, amount = open_hold
         by = orders.By(permit, owner, SCOPE)
-        if paid:
-            order = orders.commit(by, f"{transfer_id}/paid", hold, amount, code, CODE)
+        if paid:  # the number of the payment at both banks stands in the statement: it is asked for under this one
+            order = orders.commit(by, f"{transfer_id}/paid", hold, amount, code, CODE, reference=transfer_id)
+            order = structs.replace(order, payee=_names(stack).pop(transfer_id, ""))
         else:
             order = orders.void(by, f"{transfer_id}/void", hold, code, CODE)
         ledger_errors.check(await ledger.post(stack, [order]))

@@ -23,7 +23,7 @@ def members(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _text(members: dict[str, Any], path: str, *, needed: bool = True) -> str:
+def text(members: dict[str, Any], path: str, *, needed: bool = True) -> str:
     """The text at a path of members. Raises MissingElement, BadSyntax."""
     found: Any = members
     for name in path.split("."):
@@ -46,13 +46,13 @@ def wanted(message: Message, resource: str) -> wire.Wanted:
     found = members(message.body)
     one = "CdtTrfTxInf."
     return wire.Wanted(
-        id=_text(found, one + "PmtId.TxId"),
-        payer=_text(found, one + "DbtrAgt.FinInstnId.Othr.Id"),
-        payee=_text(found, one + "CdtrAgt.FinInstnId.Othr.Id"),
-        currency=_text(found, one + "IntrBkSttlmAmt.Ccy"),
-        amounts=(_text(found, one + "IntrBkSttlmAmt.ActiveCurrencyAndAmount"),),
-        condition=translating.condition_of(_text(found, one + "VrfctnOfTerms.IlpV4PrepPacket")),
-        expiration=_text(found, "GrpHdr.PmtInstrXpryDtTm"),
+        id=text(found, one + "PmtId.TxId"),
+        payer=text(found, one + "DbtrAgt.FinInstnId.Othr.Id"),
+        payee=text(found, one + "CdtrAgt.FinInstnId.Othr.Id"),
+        currency=text(found, one + "IntrBkSttlmAmt.Ccy"),
+        amounts=(text(found, one + "IntrBkSttlmAmt.ActiveCurrencyAndAmount"),),
+        condition=translating.condition_of(text(found, one + "VrfctnOfTerms.IlpV4PrepPacket")),
+        expiration=text(found, "GrpHdr.PmtInstrXpryDtTm"),
         flavour="iso20022",
     )
 
@@ -60,19 +60,20 @@ def wanted(message: Message, resource: str) -> wire.Wanted:
 def fulfilment(message: Message) -> tuple[str, str]:
     """The state and the fulfilment of a pacs.002. Raises BadSyntax, MissingElement."""
     found = members(message.body)
-    return translating.state_of(found), _text(found, "TxInfAndSts.ExctnConf", needed=False)
+    return translating.state_of(found), text(found, "TxInfAndSts.ExctnConf", needed=False)
 
 
 def quote(message: Message) -> tuple[str, str]:
     """The id of a pacs.081 and the participant of the payee. Raises BadSyntax, MissingElement."""
     found = members(message.body)
-    id_ = _text(found, "CdtTrfTxInf.PmtId.TxId")
-    return id_, _text(found, "CdtTrfTxInf.CdtrAgt.FinInstnId.Othr.Id", needed=False)
+    id_ = text(found, "CdtTrfTxInf.PmtId.TxId")
+    return id_, text(found, "CdtTrfTxInf.CdtrAgt.FinInstnId.Othr.Id", needed=False)
 
 
 def id_of(members: Any) -> str:
     """The id of a request in this flavour, for telling its sender what went wrong; empty if it has none."""
     try:
-        return _text(members if isinstance(members, dict) else {}, "CdtTrfTxInf.PmtId.TxId", needed=False)
+        known = members if isinstance(members, dict) else {}
+        return text(known, "CdtTrfTxInf.PmtId.TxId", needed=False) or text(known, "Assgnmt.Id", needed=False)
     except errors.SwitchRefusal:
         return ""

@@ -20,9 +20,10 @@ from msgspec import Struct
 from msingi.kernel import clock
 from msingi.kernel.context import job_context
 from msingi.kernel.errors import Outage, Refusal
+from msingi.kernel.ids import random_id
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
-from msingi.payments.switch import acts, exchanging, ilp, jws, roll, rules, wire
+from msingi.payments.switch import acts, cancelling, exchanging, ilp, jws, roll, rules, wire
 from msingi.payments.switch.errors import UnknownFsp
 from msingi.payments.switch.line import Way
 
@@ -110,6 +111,7 @@ class Neighbour:
         self.stack, self.plan = stack, plan
         self.connections: set[Any] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._giving: dict[str, cancelling.Request] = {}  # what is being given back, by the quote asked for it
         self._way = Way(f"http://127.0.0.1:{stack.settings.port}")
 
     async def start(self) -> None:
@@ -154,6 +156,10 @@ class Neighbour:
                 await self._quote(wire.read(body, wire.QuoteRequest), source)
             elif (method, path) == ("POST", "/transfers"):
                 await self._transfer(wire.read(body, wire.TransferRequest), source)
+            elif (method, path) == ("POST", "/recalls"):
+                await self._recalled(cancelling.request(body))
+            elif method == "PUT" and path.startswith("/quotes/"):
+                await self._give_back(wire.read(body, wire.QuoteAnswer), path.split("/")[2])
             elif method == "POST" and path in ("/fxQuotes", "/fxTransfers") and self.plan.rate:
                 await self._say(*exchanging.answer(self.plan, self._secret, path, body, source))
         except (Refusal, Outage) as refused:
@@ -200,11 +206,43 @@ class Neighbour:
             "PUT", path, asker, wire.TransferAnswer("COMMITTED", fulfilment, rules.told(clock.now()))
         )
 
+    async def _recalled(self, asked: cancelling.Request) -> None:
+        """It gives back what was not meant for it; what its customer has to decide, its customer refuses."""
+        refused = asked.reason == "CUST"
+        words = "Whoever was paid says that it was owed (simulated)" if refused else "It comes back (simulated)"
+        told = cancelling.REFUSED if refused else cancelling.COMES_BACK
+        answer = cancelling.Answer(
+            asked.id, asked.asker, asked.asked, asked.transfer_id, told, "CUST" if refused else "", words
+        )
+        await self._say("PUT", f"/recalls/{asked.id}", asked.asker, cancelling.answering(answer, clock.now()))
+        if refused:
+            return
+        quote_id = random_id()
+        self._giving[quote_id] = asked
+        body = wire.QuoteRequest(
+            quote_id, asked.transfer_id, wire.Party(wire.PartyName("ALIAS", "payer", None, asked.asker)),
+            wire.Party(wire.PartyName("ALIAS", "payee", None, self.plan.fsp)), "SEND",
+            wire.Money(asked.currency, asked.amount),
+            wire.TransactionType("REFUND", "PAYER", "CONSUMER", wire.GivenBack(asked.transfer_id)),
+        )  # fmt: skip
+        await self._say("POST", "/quotes", asked.asker, body)
+
+    async def _give_back(self, offer: wire.QuoteAnswer, quote_id: str) -> None:
+        asked = self._giving.pop(quote_id, None)
+        if asked is None or offer.transfer_amount != wire.Money(asked.currency, asked.amount):
+            return
+        until = rules.told(clock.now() + timedelta(seconds=30))
+        body = wire.TransferRequest(
+            quote_id, asked.asker, self.plan.fsp, offer.transfer_amount, offer.ilp_packet, offer.condition, until
+        )
+        await self._say("POST", "/transfers", asked.asker, body)
+
     async def _say(self, method: str, path: str, to: str, body: Any) -> None:
         raw, date = msgspec.json.encode(body, order="sorted"), format_datetime(clock.now(), usegmt=True)
         resource = path.split("/")[1]
-        version = "2.0" if resource in rules.CONVERSION else "1.1"
-        media = f"application/vnd.interoperability.{resource}+json;version={version}"
+        version = "2.0" if resource in (*rules.CONVERSION, rules.RECALLS) else "1.1"
+        flavour = "iso20022." if resource == rules.RECALLS else ""
+        media = f"application/vnd.interoperability.{flavour}{resource}+json;version={version}"
         headers = {"Content-Type": media, "Date": date, "FSPIOP-Source": self.plan.fsp}
         if to:
             headers["FSPIOP-Destination"] = to

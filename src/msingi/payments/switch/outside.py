@@ -154,6 +154,7 @@ async def pay_outside(stack: Stack, ctx: Context, account: str, offer: Offer, ke
     before = await known(stack, transfer_id)
     if before is not None:
         return Sent(transfer_id, offer.to, before, offer.currency)
+    house.paying(stack, transfer_id, offer.to.name)
     expires = clock.now() + timedelta(seconds=house.ANSWER_S)
     by = orders.By(permit, parties.holder_ref(stack, whose), house.SCOPE)
     hold = orders.reserve(

@@ -119,7 +119,7 @@ SELECT id, hash, resource, payer, payee, currency, amount, condition, expires_at
 -- Keep messages to be sent.
 INSERT INTO payments.switch_letter (id, fsp, method, path, headers, body, until, due)
 SELECT *, $8::timestamptz FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::bytea[],
-  $7::timestamptz[]);
+  $7::timestamptz[]) RETURNING 1;
 
 -- name: drop_letters
 -- Forget messages that were taken, or that nobody took in their time.
@@ -143,7 +143,7 @@ ORDER BY "window" DESC LIMIT $2;
 -- Open the first window, unless one is open.
 INSERT INTO payments.switch_window ("window", state, opened_at)
 SELECT coalesce(max("window"), 0) + 1, 'open', $1 FROM payments.switch_window
-HAVING NOT EXISTS (SELECT FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
+HAVING NOT EXISTS (SELECT 1 FROM payments.switch_window WHERE state = 'open') ON CONFLICT DO NOTHING;
 
 -- name: close_window
 -- Close a window that is open; commits that are under way are waited for.
@@ -215,3 +215,24 @@ WHERE state = 'waiting' ORDER BY proposed_at LIMIT $1;
 -- name: end_proposal
 -- A proposal was decided.
 UPDATE payments.switch_proposal SET state = $2, decided_by = $3, decided_at = $4 WHERE id = $1 AND state = 'waiting';
+
+-- name: begin_recall
+-- Keep that a payment is asked back; nothing if it was before.
+INSERT INTO payments.switch_recall (id, transfer, asker, asked, amount, currency, reason, asked_at, due_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING;
+
+-- name: recall_of
+-- Under which id a transfer is asked back.
+SELECT id FROM payments.switch_recall WHERE transfer = $1;
+
+-- name: answer_recall
+-- How a recall was answered; what says that somebody is being asked can be followed by another answer.
+UPDATE payments.switch_recall SET answer = $2, answered_at = $3 WHERE id = $1 AND answer IN ('', 'PDCR');
+
+-- name: newest_recalls
+-- The recalls, the newest first.
+SELECT * FROM payments.switch_recall ORDER BY asked_at DESC LIMIT $1;
+
+-- name: late_recalls
+-- The recalls that should have been answered, the oldest first.
+SELECT * FROM payments.switch_recall WHERE answer IN ('', 'PDCR') AND due_at < $1 ORDER BY due_at LIMIT $2;

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from msingi.payments.switch import errors, ilp
@@ -20,6 +21,7 @@ FSP_TEXT = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"
 VERSIONS = {"fspiop": ((1, 0), (1, 1)), "iso20022": ((2, 0),)}
 CONVERSION = ("services", "fxQuotes", "fxTransfers")  # resources that came with API 2.0, and have one flavour
 CONVERSION_VERSIONS = ((2, 0),)
+RECALLS = "recalls"  # FSPIOP has none: camt.056 and camt.029, in the ISO 20022 flavour alone
 _MEDIA = re.compile(
     r"^application/vnd\.interoperability\.(?:(iso20022)\.)?([A-Za-z]{1,40})\+json"
     r"(?:\s*;\s*version\s*=\s*(\d{1,2})(?:\.(\d{1,2}))?)?$"
@@ -32,6 +34,7 @@ FOLLOWS = timedelta(minutes=10)  # so long after a conversion's own expiry the t
 HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
 
 
+@lru_cache(maxsize=1024)
 def content_type(text: str, resource: str) -> tuple[str, str]:
     """The flavour ("fspiop" or "iso20022") and the version of a body of `resource`.
 
@@ -47,6 +50,7 @@ def content_type(text: str, resource: str) -> tuple[str, str]:
     return flavour, f"{asked[0]}.{asked[1]}"
 
 
+@lru_cache(maxsize=1024)
 def accepted(text: str, resource: str) -> str:
     """The version of an answer that a request accepts, as "1.1": the best that the switch speaks.
 
@@ -76,6 +80,8 @@ def versions(flavour: str, resource: str) -> tuple[tuple[int, int], ...]:
     """The versions of a resource that the switch speaks in a flavour: conversions came with 2.0, and as JSON only."""
     if resource in CONVERSION:
         return CONVERSION_VERSIONS if flavour == "fspiop" else ()
+    if resource == RECALLS:
+        return VERSIONS[flavour] if flavour == "iso20022" else ()
     return VERSIONS[flavour]
 
 
@@ -89,10 +95,18 @@ def dated(headers: Mapping[str, str]) -> None:
     text = headers.get("date", "")
     if not text:
         raise errors.MissingElement("The header Date is missing.", field="Date", rule="required")
+    if not _is_date(text):
+        raise errors.BadSyntax("The date is not an HTTP date.", field="Date", rule="http-date")
+
+
+@lru_cache(maxsize=256)
+def _is_date(text: str) -> bool:
+    """Whether a text is an HTTP date; all messages of a second say the same."""
     try:
         parsedate_to_datetime(text)
     except (ValueError, TypeError):
-        raise errors.BadSyntax("The date is not an HTTP date.", field="Date", rule="http-date") from None
+        return False
+    return True
 
 
 def fsp_id(text: str, field: str) -> str:

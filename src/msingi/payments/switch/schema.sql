@@ -163,3 +163,23 @@ CREATE TABLE IF NOT EXISTS payments.switch_proposal (
 );
 SELECT kernel.wall('payments', 'switch_proposal', NULL);
 CREATE INDEX IF NOT EXISTS switch_proposal_waiting ON payments.switch_proposal (proposed_at) WHERE state = 'waiting';
+
+-- Payments that the payer's participant asked back: so that whoever runs the switch sees who does not answer.
+-- distributed by transfer
+CREATE TABLE IF NOT EXISTS payments.switch_recall (
+  transfer text PRIMARY KEY,
+  id text NOT NULL,
+  asker text NOT NULL,
+  asked text NOT NULL,
+  amount bigint NOT NULL,
+  currency text NOT NULL,
+  reason text NOT NULL,                   -- of camt.056
+  asked_at timestamptz NOT NULL,
+  due_at timestamptz NOT NULL,
+  answer text NOT NULL DEFAULT '',        -- of camt.029: CNCL comes back, RJCR does not, PDCR is being asked
+  answered_at timestamptz
+);
+SELECT kernel.wall('payments', 'switch_recall', NULL);
+CREATE INDEX IF NOT EXISTS switch_recall_id ON payments.switch_recall (id);
+CREATE INDEX IF NOT EXISTS switch_recall_newest ON payments.switch_recall (asked_at DESC);
+CREATE INDEX IF NOT EXISTS switch_recall_late ON payments.switch_recall (due_at) WHERE answer IN ('', 'PDCR');

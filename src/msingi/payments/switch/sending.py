@@ -49,7 +49,7 @@ def passed(roll: Roll, message: Message, to: str, until: datetime, id_: str = ""
     where = urlsplit(message.path)
     pieces = where.path.split("/")
     resource, failed, body = pieces[1], pieces[-1] == "error", message.body
-    if known is None or known.speaks in (Speaks.ANY, came) or resource in rules.CONVERSION:
+    if known is None or known.speaks in (Speaks.ANY, came) or resource in (*rules.CONVERSION, rules.RECALLS):
         return forward(message, to, until)
     if resource not in translating.RESOURCES:
         raise errors.BadSyntax("This resource has one flavour only.", field="Content-Type", rule="fspiop")
@@ -100,7 +100,7 @@ def own(
         if resource != "parties":
             pieces[2] = translating.ulid_of(pieces[2])
         path = "/".join(pieces)
-    elif resource in rules.CONVERSION:
+    elif resource in (*rules.CONVERSION, rules.RECALLS):
         version = "2.0"
     elif version.startswith("2"):
         version = "1.1"

@@ -27,6 +27,7 @@ ANSWERS: dict[str, type[Struct]] = {
     "authorizations": wire.AuthorizationAnswer,
     "transactions": Struct,
     "fxQuotes": wire.ConversionQuoteAnswer,
+    rules.RECALLS: Struct,
 }
 
 

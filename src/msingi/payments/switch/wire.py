@@ -51,12 +51,20 @@ class Party(Struct, frozen=True, rename="camel", omit_defaults=True):
     supported_currencies: Annotated[list[Code3], Meta(max_length=16)] | None = None
 
 
-class TransactionType(Struct, frozen=True, rename="camel"):
-    """What kind of transaction it is: scenario, who begins it, and as what."""
+class GivenBack(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What a refund (scenario REFUND) gives back: the id of what was paid."""
+
+    original_transaction_id: Id
+    refund_reason: Annotated[str, Meta(max_length=128)] | None = None
+
+
+class TransactionType(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What kind of transaction it is: scenario, who begins it, and as what; of a refund, what it gives back."""
 
     scenario: Annotated[str, Meta(min_length=1, max_length=32)]
     initiator: Annotated[str, Meta(min_length=1, max_length=32)]
     initiator_type: Annotated[str, Meta(min_length=1, max_length=32)]
+    refund_info: GivenBack | None = None
 
 
 class PartyAnswer(Struct, frozen=True):

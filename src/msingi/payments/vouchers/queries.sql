@@ -60,7 +60,7 @@ WHERE v.institution = $1 AND s.details <> '' AND s.details = $2 ORDER BY s.shop
 
 -- name: takes_vouchers
 -- Whether one of some shops takes vouchers of any scheme.
-SELECT EXISTS (SELECT FROM payments.voucher_shop WHERE shop = ANY ($1::text[]))
+SELECT EXISTS (SELECT 1 FROM payments.voucher_shop WHERE shop = ANY ($1::text[]))
 
 -- name: voucher_places
 -- Draw places in the register of vouchers.
@@ -171,14 +171,14 @@ WHERE serial = $1 ORDER BY begun_at, key LIMIT $2
 -- Vouchers of one issue that wait to be handed out to whoever holds the paper, made here, by serial number.
 SELECT v.serial, v.category, v.amount, v.expires_at FROM payments.voucher v
 WHERE v.scheme_id = $1 AND v.issued_at = $2 AND v.state = 'waiting' AND v.expires_at > $3 AND NOT v.printed
-  AND NOT EXISTS (SELECT FROM payments.voucher_holder h WHERE h.serial = v.serial)
+  AND NOT EXISTS (SELECT 1 FROM payments.voucher_holder h WHERE h.serial = v.serial)
 ORDER BY v.serial LIMIT $4
 
 -- name: issues
 -- What of a scheme was issued together and waits to be handed out: when, how many, and how many of them are paper.
 SELECT v.issued_at, count(*)::int AS vouchers, sum(v.amount)::bigint AS amount,
   (count(*) FILTER (WHERE NOT v.printed AND NOT EXISTS (
-    SELECT FROM payments.voucher_holder h WHERE h.serial = v.serial)))::int AS paper
+    SELECT 1 FROM payments.voucher_holder h WHERE h.serial = v.serial)))::int AS paper
 FROM payments.voucher v WHERE v.scheme_id = $1 AND v.state = 'waiting' AND v.expires_at > $2
 GROUP BY v.issued_at ORDER BY v.issued_at DESC LIMIT $3
 
@@ -205,7 +205,7 @@ WITH due AS (
   SELECT v.serial FROM payments.voucher v WHERE v.scheme_id = $1 AND v.remaining > 0
     AND (v.state IN ('used', 'cancelled', 'expired')
       OR (v.state IN ('waiting', 'active', 'blocked') AND v.expires_at <= $2))
-    AND NOT EXISTS (SELECT FROM payments.voucher_spending s WHERE s.serial = v.serial AND s.state = 'begun')
+    AND NOT EXISTS (SELECT 1 FROM payments.voucher_spending s WHERE s.serial = v.serial AND s.state = 'begun')
   ORDER BY v.serial LIMIT $3 FOR UPDATE SKIP LOCKED),
 gone AS (
   UPDATE payments.voucher v SET remaining = 0,

@@ -7,7 +7,6 @@ from litestar import Response, Router, get, post
 from litestar.params import JSONBody
 
 from msingi.kernel import web
-from msingi.kernel.context import Context, Kind
 from msingi.kernel.errors import NotFound, NotPermitted, Refusal
 from msingi.kernel.ids import PersonId
 from msingi.kernel.stack import Stack
@@ -72,24 +71,17 @@ async def ask(request: WebRequest) -> Response[Accepted]:
     return Response(accepted, status_code=200, headers=NO_STORE)
 
 
-async def _own(request: WebRequest) -> tuple[Context, PersonId]:
-    ctx = await web.context(request, "identity-proofing", "contract", signed_in=True)
-    if ctx.actor.kind is not Kind.PERSON:
-        raise NotPermitted(act="signin.list-approvals")
-    return ctx, PersonId(UUID(ctx.actor.id))
-
-
 @get("/v1/signin/requests", tags=["signin"])
 async def list_requests(request: WebRequest) -> list[Waiting]:
     """What waits for the caller's approval, newest first."""
-    ctx, person_id = await _own(request)
+    ctx, person_id = await own.caller(request, "identity-proofing", "signin.list-approvals")
     return await acts.waiting(web.stack(request), ctx, person_id)
 
 
 @post("/v1/signin/requests/{request_id:uuid}", status_code=204, tags=["signin"])
 async def answer_request(request: WebRequest, request_id: UUID, data: JSONBody[Decision]) -> None:
     """Approve or refuse a request, and say which claims go with a yes."""
-    ctx, person_id = await _own(request)
+    ctx, person_id = await own.caller(request, "identity-proofing", "signin.list-approvals")
     methods = ("app",) if ctx.actor.assurance < 2 else ("app", "mfa")
     await acts.decide(web.stack(request), ctx, person_id, request_id, data, methods, int(ctx.at.timestamp()))
 

@@ -3,9 +3,6 @@
 from urllib.parse import urlsplit
 
 import msgspec
-from webauthn import verify_authentication_response, verify_registration_response
-from webauthn.helpers import parse_authentication_credential_json, parse_registration_credential_json
-from webauthn.helpers.exceptions import WebAuthnException
 
 from msingi.kernel import log, policy
 from msingi.kernel.context import Context
@@ -20,7 +17,7 @@ from msingi.signin.model import Proved
 from msingi.signin.passkeys import store
 from msingi.signin.passkeys.model import METHODS, SECTOR, Passkey
 
-_BROKEN = (WebAuthnException, ValueError, KeyError, TypeError, AttributeError)
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def rp_id(stack: Stack) -> str:
@@ -49,15 +46,18 @@ async def add_passkey(
 
     (Web Authentication Level 3, section 7.1; no attestation is asked for, so that any device will do)
     """
+    import webauthn  # loaded with the first passkey: it knows so many formats that it would slow down every start
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
-        made = verify_registration_response(
-            credential=parse_registration_credential_json(credential),
+        made = webauthn.verify_registration_response(
+            credential=webauthn.helpers.parse_registration_credential_json(credential),
             expected_challenge=challenge,
             expected_rp_id=rp_id(stack),
             expected_origin=stack.settings.url,
             require_user_verification=True,
         )
-    except _BROKEN as wrong:
+    except (WebAuthnException, *_BROKEN) as wrong:
         raise PasskeyWrong(rule=str(wrong)[:150]) from None
     permit = policy.decide(ctx, "signin.add-passkey", person_id)
     person = await signin.active_person(stack, person_id, signin.own_work())
@@ -94,10 +94,13 @@ async def prove(stack: Stack, ctx: Context, credential: str, challenge: bytes, v
 
     An attempt with a real passkey leaves a record that its owner sees, right or wrong.
     """
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
-        given = parse_authentication_credential_json(credential)
+        given = webauthn.helpers.parse_authentication_credential_json(credential)
         person_id = stack.pseudonym.person(SECTOR, (given.response.user_handle or b"").decode())
-    except (*_BROKEN, Malformed, msgspec.DecodeError):
+    except (WebAuthnException, *_BROKEN, Malformed, msgspec.DecodeError):
         raise PasskeyWrong(rule="a passkey of this country") from None
     permit = policy.decide(ctx, "signin.verify-passkey", person_id)
     wrong = ""
@@ -106,7 +109,7 @@ async def prove(stack: Stack, ctx: Context, credential: str, challenge: bytes, v
         if known is None:
             raise PasskeyWrong(rule="a passkey that its owner has not removed")
         try:
-            proof = verify_authentication_response(
+            proof = webauthn.verify_authentication_response(
                 credential=given,
                 expected_challenge=challenge,
                 expected_rp_id=rp_id(stack),
@@ -116,7 +119,7 @@ async def prove(stack: Stack, ctx: Context, credential: str, challenge: bytes, v
                 require_user_verification=True,
             )
             await store.used(tx, person_id, known.passkey_id, proof.new_sign_count, ctx.at)
-        except _BROKEN as failure:
+        except (WebAuthnException, *_BROKEN) as failure:
             wrong = str(failure)[:150] or "signature"
         log.append(tx, permit, subject=person_id, detail={"result": "wrong" if wrong else "right", "to": via})
     if wrong:

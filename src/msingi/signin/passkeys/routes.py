@@ -4,13 +4,6 @@ from importlib.resources import files
 from typing import Any
 
 from litestar import Response, get, post
-from webauthn import generate_authentication_options, generate_registration_options, options_to_json
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
 
 from msingi.kernel import clock, web
 from msingi.kernel.stack import Stack
@@ -38,13 +31,16 @@ def _challenge(visit: factors.Visit) -> bytes:
 
 
 async def _begin(visit: factors.Visit) -> Response[Any]:
-    options = generate_authentication_options(
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
+    options = webauthn.generate_authentication_options(
         rp_id=acts.rp_id(visit.stack),
         challenge=_challenge(visit),
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     facts: dict[str, Any] = {
-        "options": options_to_json(options),
+        "options": webauthn.options_to_json(options),
         "done": visit.done,
         "client": visit.client,
         "here": visit.here,
@@ -70,6 +66,9 @@ def script() -> Response[bytes]:
 @get(HERE, include_in_schema=False)
 async def show(request: WebRequest) -> Response[Any]:
     """The page with one's passkeys and wallets; whoever opens it has proved two factors."""
+    import webauthn
+    from webauthn.helpers import structs
+
     held = await own.visitor(request, HERE)
     if isinstance(held, Response):
         return held
@@ -79,20 +78,21 @@ async def show(request: WebRequest) -> Response[Any]:
     found = await acts.list_passkeys(stack, held.ctx("identity-proofing"), held.person_id)
     person = await signin.active_person(stack, held.person_id, signin.own_work())
     name = person.demographics.name.full if person else ""
-    options = generate_registration_options(
+    options = webauthn.generate_registration_options(
         rp_id=acts.rp_id(stack),
         rp_name=stack.profile.say(stack.profile.name, lang),
         user_id=acts.mark_of(stack, held.person_id),
         user_name=name,
         user_display_name=name,
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=p.passkey_id) for p in found],
-        authenticator_selection=AuthenticatorSelectionCriteria(
-            resident_key=ResidentKeyRequirement.REQUIRED, user_verification=UserVerificationRequirement.REQUIRED
+        exclude_credentials=[structs.PublicKeyCredentialDescriptor(id=p.passkey_id) for p in found],
+        authenticator_selection=structs.AuthenticatorSelectionCriteria(
+            resident_key=structs.ResidentKeyRequirement.REQUIRED,
+            user_verification=structs.UserVerificationRequirement.REQUIRED,
         ),
     )
     until, done = int(clock.now().timestamp()) + TTL_S, request.query_params.get("done", "")
     facts: dict[str, Any] = {
-        "options": options_to_json(options),
+        "options": webauthn.options_to_json(options),
         "ceremony": wire.seal(stack.seal, "passkey", (Ceremony(options.challenge, until), held.session.session_id)),
         "passkeys": [(p.name, p.made_at.date(), p.seen_at.date(), held.token(wire.b64(p.passkey_id))) for p in found],
         "done": done if done in ("added", "removed", "unbound") else "",

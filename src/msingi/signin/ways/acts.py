@@ -34,7 +34,7 @@ async def tell(stack: Stack, payload: bytes) -> None:
         times = await tally.add(stack, tx, TOLD, f"{news.person_id}|{news.how}|{news.by}", ctx.at)
         if phone and times == 1:
             words = {
-                "client": news.via or _name(stack, news.by, language),
+                "client": stack.profile.retold(news.via, language) or _name(stack, news.by, language),
                 "minutes": (news.wait_s + 59) // 60,
                 "link": f"{stack.settings.url}{HERE}",
             }

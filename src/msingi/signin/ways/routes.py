@@ -1,16 +1,14 @@
 """Doors of closed ways: a page, and the same for apps."""
 
 from typing import Any
-from uuid import UUID
 
 import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import JSONBody
 
 from msingi.kernel import web
-from msingi.kernel.context import Context, Kind
-from msingi.kernel.errors import NotFound, NotPermitted
-from msingi.kernel.ids import PersonId
+from msingi.kernel.context import Context
+from msingi.kernel.errors import NotFound
 from msingi.signin import flow, own, page
 from msingi.signin.limits import Way
 from msingi.signin.page import WebRequest
@@ -26,24 +24,17 @@ class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     way: Way
 
 
-async def _own(request: WebRequest) -> tuple[Context, PersonId]:
-    ctx = await web.context(request, "identity-proofing", "contract", signed_in=True)
-    if ctx.actor.kind is not Kind.PERSON:
-        raise NotPermitted(act="signin.list-closed-ways")
-    return ctx, PersonId(UUID(ctx.actor.id))
-
-
 @get("/v1/signin/ways", tags=["signin"])
 async def list_closed_ways(request: WebRequest) -> list[ClosedWay]:
     """Ways from institutions to the caller that too many tries have closed."""
-    ctx, person_id = await _own(request)
+    ctx, person_id = await own.caller(request, "identity-proofing", "signin.list-closed-ways")
     return await acts.list_closed_ways(web.stack(request), ctx, person_id)
 
 
 @post("/v1/signin/ways", status_code=204, tags=["signin"])
 async def open_way(request: WebRequest, data: JSONBody[Opening]) -> None:
     """Open one of them again."""
-    ctx, person_id = await _own(request)
+    ctx, person_id = await own.caller(request, "identity-proofing", "signin.list-closed-ways")
     if not await acts.open_way(web.stack(request), ctx, person_id, data.institution, data.way):
         raise NotFound("This way is not closed.")
 
