@@ -325,7 +325,7 @@ async def test_an_institution_makes_its_certificate_and_asks_with_it(stack, plac
         assert all((tmp_path / name).stat().st_mode & 0o077 == 0 for name in ("tls.pem", "tls-key.pem"))
         assert (await msingi(*there))[0] == 0
         assert await msingi(*ask) == (0, '{"sky":"clear"}\n')
-        others = known | {"exchange_keys": [light.public_part(light.new_key()) | {"kid": "other"}]}
+        others = known | {"exchange_keys": [client.public_part(client.new_key()) | {"kid": "other"}]}
         (tmp_path / "exchange.json").write_text(json.dumps(others))
         assert (await msingi(*there))[0] == 1  # what answers there does not sign with the exchange's keys
         assert json.loads((tmp_path / "exchange.json").read_text()) == others
