@@ -145,10 +145,8 @@ hosts = st.sampled_from(
 )
 
 
-@few
-@given(
-    hosts, st.sampled_from(["http", "https", "ftp", "file"]), st.sets(st.sampled_from(["a.example", "b.example:8443"]))
-)
+@settings(max_examples=100, deadline=None)
+@given(hosts, st.sampled_from(["https", "http", "ftp"]), st.sets(st.sampled_from(["a.example", "b.example:8443"])))
 def test_news_law_3_a_callback_goes_only_to_a_host_that_the_operator_named(host, scheme, named):
     order = SubscribeOrder(callback=f"{scheme}://{host}/told")
     if scheme in ("http", "https") and host.lower() in named:
