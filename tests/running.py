@@ -123,7 +123,7 @@ class Running:
             return self.process.returncode if self.process else 0
         self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(30)
+            return self.process.wait(120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise

@@ -111,14 +111,14 @@ async def test_a_refused_transfer_frees_what_was_reserved(stack, two):
     assert (now.position_minor, now.reserved_minor) == (0, 0)
 
 
-async def test_what_nobody_answers_is_aborted_and_a_late_fulfilment_moves_nothing(stack, two):
+async def test_what_nobody_answers_is_aborted_and_a_late_fulfilment_moves_nothing(stack, two, monkeypatch):
     payer, other = two
     other.reply = None
-    wanted = payer.transfer(other.name, "8", "USD", seconds=1.2)
+    wanted = payer.transfer(other.name, "8", "USD", seconds=30)
     assert (await payer.send("POST", "/transfers", wanted, other.name)).status_code == 202
     await other.wait("POST", "/transfers")
     assert (await kit.stands(stack, payer.name)).reserved_minor == 8_00
-    await asyncio.sleep(2.3)
+    kit.later(monkeypatch, 32)
     assert await moving.expire(stack) >= 1
     for one in (payer, other):
         told, _ = await one.wait("PUT", f"/transfers/{wanted['transferId']}/error")
