@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -38,6 +39,9 @@ SECURITY_HEADERS = {
     ),
 }
 
+_SECURITY = tuple(SECURITY_HEADERS.items())
+_EVERY = frozenset(SECURITY_HEADERS)
+
 
 class EveryAnswer:
     """The outermost layer: security headers and the request id on every answer, and one access-log line.
@@ -62,25 +66,35 @@ class EveryAnswer:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = list(message.get("headers", []))
-                present = {name.lower() for name, _ in headers}
-                headers += [(n, v) for n, v in SECURITY_HEADERS.items() if n not in present]
-                if b"x-request-id" not in present:
-                    headers.append((b"x-request-id", rid.encode()))
-                message["headers"] = headers
+                message["headers"] = _dressed(message.get("headers", ()), rid)
             await send(message)
 
         try:
             await self.app(inner, receive, decorated)
         finally:
-            facts = {
-                "method": scope.get("method", ""),
-                "door": inner.get("path_template", ""),
-                "status": status,
-                "ms": round((time.perf_counter() - began) * 1000, 1),
-                "request_id": rid,
-            }
-            access_log.info("answered", extra=facts)
+            if access_log.isEnabledFor(logging.INFO):
+                facts = {
+                    "method": scope.get("method", ""),
+                    "door": inner.get("path_template", ""),
+                    "status": status,
+                    "ms": round((time.perf_counter() - began) * 1000, 1),
+                    "request_id": rid,
+                }
+                access_log.info("answered", extra=facts)
+
+
+def _dressed(given: Iterable[tuple[bytes, bytes]], rid: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with those that every answer carries, unless the answer has its own."""
+    headers = list(given)
+    names = dict(headers)
+    if not (_EVERY.isdisjoint(names) and b"-".join(names).islower()):
+        names = {name.lower(): value for name, value in headers}
+        headers += [(name, value) for name, value in _SECURITY if name not in names]
+    else:
+        headers += _SECURITY
+    if b"x-request-id" not in names:
+        headers.append((b"x-request-id", rid.encode()))
+    return headers
 
 
 @get("/healthz", include_in_schema=True, tags=["operations"], summary="Is the process alive?", sync_to_thread=False)

@@ -26,6 +26,7 @@ from tests.running import free_port
 
 from msingi import app, countries
 from msingi.kernel.context import Actor, Kind, context, job_context
+from msingi.kernel.lean import LeanProtocol
 from msingi.kernel.postgres import EmbeddedServer, as_app, migrate, rewritten
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
@@ -45,7 +46,9 @@ async def open_stack(home: Path, dsn: str, port: int) -> Stack:
 async def serve(home: Path, dsn: str, port: int) -> None:
     """The server's process: one worker."""
     built = app.build(await open_stack(home, dsn, port), background=False)
-    await uvicorn.Server(uvicorn.Config(built, port=port, log_level="warning", access_log=False)).serve()
+    await uvicorn.Server(
+        uvicorn.Config(built, port=port, log_level="warning", access_log=False, http=LeanProtocol)
+    ).serve()
 
 
 async def token_of(stack: Stack) -> str:

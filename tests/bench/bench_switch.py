@@ -27,6 +27,7 @@ from tests.payments_switch.fsp import Participant, at, payee
 from tests.running import free_port
 
 from msingi import app, countries
+from msingi.kernel.lean import LeanProtocol
 from msingi.kernel.postgres import EmbeddedServer, as_app, migrate
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
@@ -86,7 +87,9 @@ def serve(url: str, home: str, port: int) -> None:
     async def run() -> None:
         settings = Settings(home=Path(home), port=port, log_level="error")
         stack = await Stack.open(settings, as_app(url), countries.load("taifa"))
-        config = uvicorn.Config(app.build(stack), port=port, log_level="error", access_log=False, lifespan="on")
+        config = uvicorn.Config(
+            app.build(stack), port=port, log_level="error", access_log=False, lifespan="on", http=LeanProtocol
+        )
         await uvicorn.Server(config).serve()
 
     uvloop.run(run())

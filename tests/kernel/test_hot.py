@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from litestar import Litestar, Request, Response, Router, post, route
+from litestar import Litestar, Request, Response, Router, post, put, route
 from litestar.datastructures import Cookie
 from litestar.params import HeaderParameter, JSONBody
 from msgspec import Meta, Struct
@@ -82,8 +82,17 @@ async def raw(request: Request[Any, Any, Any]) -> Response[Any]:
     return Response(said.encode(), media_type="application/jwt" if said == '"jwt"' else "application/json")
 
 
+@put("/many/{one:str}", status_code=200)
+async def many(request: Request[Any, Any, Any]) -> Response[bytes]:
+    opened.append(request.scope["path_template"])
+    return Response(await request.body(), status_code=202, media_type="application/json")
+
+
 app = Litestar(
-    [Router("/", route_handlers=[keyed, bare]), Router("/", route_handlers=[raw], exception_handlers={Odd: oddly})],
+    [
+        Router("/", route_handlers=[keyed, bare, many]),
+        Router("/", route_handlers=[raw], exception_handlers={Odd: oddly}),
+    ],
     exception_handlers=web.EXCEPTION_HANDLERS,
     logging_config=None,
     openapi_config=None,
@@ -215,3 +224,22 @@ async def test_what_is_plain_does_take_the_short_way(monkeypatch):
     assert (status, content) == (201, b'{"n":7,"key":"k1","words":""}') and opened == ["/keyed"]
     with pytest.raises(AssertionError, match="long way"):
         await sent(before, "/keyed", GOOD, headers_of(GOOD))
+
+
+@pytest.mark.parametrize("path", ["/many/a", "/many/*", "/many/", "/many", "/many/a/b", "/many/a/", "/*", "/many/%2F"])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+async def test_a_door_to_every_step_below_a_path_is_open_where_the_frameworks_is(path, method):
+    below = hot.of(app, [hot.Hot("/many/*", many.fn, method="PUT", template="/many/{one:str}")])
+    hot_way = await sent(below, path, b"[1]", headers_of(b"[1]"), method=method)
+    assert hot_way == await sent(app, path, b"[1]", headers_of(b"[1]"), method=method)
+
+
+async def test_a_door_to_every_step_below_a_path_does_take_the_short_way(monkeypatch):
+    async def never(*_: Any) -> None:
+        raise AssertionError("the long way")
+
+    monkeypatch.setattr(Litestar, "__call__", never)
+    below = hot.of(app, [hot.Hot("/many/*", many.fn, method="PUT", template="/many/{one:str}")])
+    opened.clear()
+    assert (await sent(below, "/many/a", b"[1]", headers_of(b"[1]"), method="PUT"))[::2] == (202, b"[1]")
+    assert opened == ["/many/{one:str}"]

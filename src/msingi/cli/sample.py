@@ -5,7 +5,6 @@
 
 import json
 import random
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ from msingi.identity.model import Address, Birth, BirthOrder, Enrolled, Enrolmen
 from msingi.kernel import clock
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.errors import Refusal
-from msingi.kernel.ids import PersonId
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
@@ -263,11 +261,6 @@ async def _publish(stack: Stack, people: list[Invented]) -> None:
         await evidence.publish(stack, job_context("evidence.publish", "statistics"), code)
 
 
-def person_key() -> str:
-    """A random key for an act that is meant once."""
-    return secrets.token_hex(8)
-
-
 def logins(home: Path) -> list[str]:
     """Lines that tell a visitor how to sign in."""
     file = home / FILE
@@ -285,6 +278,3 @@ def load(home: Path) -> dict[str, Any]:
     if not made(home):
         raise click.ClickException(f"{home} holds no sample. Start one with: msingi up --home {home} --sample 1000")
     return json.loads((home / FILE).read_text("utf-8"))
-
-
-__all__ = ["FILE", "PersonId", "load", "logins", "made", "make"]

@@ -142,6 +142,7 @@ async def _serve(settings: Settings, server: Server, door: socket.socket, say: A
     import uvicorn
 
     from msingi import app, countries
+    from msingi.kernel.lean import LeanProtocol
     from msingi.kernel.postgres import as_app
     from msingi.kernel.stack import Stack
 
@@ -150,6 +151,7 @@ async def _serve(settings: Settings, server: Server, door: socket.socket, say: A
         app.build(stack),
         host=settings.host,
         port=settings.port,
+        http=LeanProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -14,6 +14,7 @@ from msingi.exchange.errors import BadCall, MessageTooLarge
 from msingi.exchange.messages import Exchange, instance_of, message_from, trusted_proxies
 from msingi.exchange.model import Caller
 from msingi.exchange.signature import Link, Message, Verified
+from msingi.kernel import web
 from msingi.kernel.context import Actor
 from msingi.kernel.stack import Stack
 
@@ -60,7 +61,7 @@ async def authenticate(stack: Stack, request: Request[Any, Any, Any]) -> Actor |
 
     Raises SignatureRefused, BadCall, NotStanding, MessageSeen.
     """
-    if "signature-input" not in request.headers:
+    if not web.has_header(request, b"signature-input"):
         return None
     known = request.scope.get("msingi_client")
     if isinstance(known, Actor):

@@ -92,11 +92,15 @@ def crossing(*callers: str, room: str = "", remember: bool = False) -> Callable[
         _known[key] = mine
 
         @functools.wraps(act)
-        async def cross(stack: Any, ctx: Context, *args: Any, **named: Any) -> Any:
-            far = stack.local.get(FAR)
-            carrier = far.get(mine.room) if far else None
-            if carrier is None:
-                return await act(stack, ctx, *args, **named)
+        def cross(stack: Any, ctx: Context, *args: Any, **named: Any) -> Any:
+            if FAR not in stack.local:  # nearly always: no coroutine around the act's own
+                return act(stack, ctx, *args, **named)
+            carrier = stack.local[FAR].get(mine.room)
+            return act(stack, ctx, *args, **named) if carrier is None else carried(carrier, stack, ctx, args, named)
+
+        async def carried(
+            carrier: Carrier, stack: Any, ctx: Context, args: tuple[Any, ...], named: dict[str, Any]
+        ) -> Any:
             bound = mine.bound(args, named)
             if not remember:
                 return await carrier(stack, mine, ctx, bound)

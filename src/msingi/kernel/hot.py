@@ -31,7 +31,8 @@ class Hot(Struct, frozen=True):
 
     With `body`, a type, what comes is JSON of that type, and the function is called as `opens(request, body, key)`; the
     key is the Idempotency-Key, empty for a door that takes none (`keyed`). Without `body`, the function reads the
-    request itself, as `opens(request)`. `endings` are the exception handlers of the door's router.
+    request itself, as `opens(request)`. `endings` are the exception handlers of the door's router. A path that ends in
+    `/*` is open to every one step below it; `template` is then what the access log calls the door.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Hot(Struct, frozen=True):
     keyed: bool = False
     method: str = "POST"
     endings: Endings = {}
+    template: str = ""
 
 
 class HotDoors:
@@ -54,15 +56,16 @@ class HotDoors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open the hot door of this path if what comes is plain; otherwise let the application answer."""
-        found = self._doors.get(scope["path"]) if scope["type"] == "http" else None
+        found = self._found(scope["path"]) if scope["type"] == "http" else None
         if found is None or scope.get("method") != found[0].method:
             return await self._app(scope, receive, send)  # type: ignore[arg-type]
         door, decoder = found
-        key = _plain(scope, decoder is not None, door.keyed) if door.method == "POST" else _bare(scope)
+        brings = door.method != "GET"
+        key = _plain(scope, decoder is not None, door.keyed) if brings else _bare(scope)
         if key is None:
             return await self._app(scope, receive, send)  # type: ignore[arg-type]
         given, content = (), b""
-        if door.method == "POST":
+        if brings:
             message = await receive()
             try:
                 if message["type"] != "http.request" or message.get("more_body", False):
@@ -74,13 +77,20 @@ class HotDoors:
                 return await self._app(scope, _again(message, receive), send)  # type: ignore[arg-type]
         ScopeState.from_scope(scope).body = content
         scope["app"] = scope["litestar_app"] = self._app  # type: ignore[typeddict-unknown-key]
-        scope["path_template"] = door.path
+        scope["path_template"] = door.template or door.path
         request: Request[Any, Any, Any] = Request(scope, receive, send)  # type: ignore[arg-type]
         try:
             answer = await door.opens(request, *given)
         except Exception as failure:
             answer = _told(request, failure, door.endings)
         await _send(scope, receive, send, request, answer, door.status)
+
+    def _found(self, path: str) -> "tuple[Hot, msgspec.json.Decoder[Any] | None] | None":
+        found = self._doors.get(path)
+        if found is None:
+            above, _, last = path.rpartition("/")
+            return self._doors.get(above + "/*") if last and last != "*" else None
+        return found
 
 
 async def _send(
@@ -103,19 +113,16 @@ async def _send(
 
 def _plain(scope: Scope, json: bool, keyed: bool) -> str | None:
     """The Idempotency-Key of a request that is plain (empty where none is asked for); None if it is not."""
-    kind, length, keys = b"", -1, []
-    for name, value in scope["headers"]:
-        if name == _TYPE:
-            kind = _JSON if not kind and value == _JSON else b"not plain"
-        elif name == _LENGTH:
-            length = int(value) if value.isdigit() and length < 0 else MAX_BODY_BYTES + 1
-        elif name == _KEY:
-            keys.append(value)
-    if (json and kind is not _JSON) or not 0 <= length <= MAX_BODY_BYTES:
+    headers = scope["headers"]
+    told = dict(headers)
+    if len(told) != len(headers) or (json and told.get(_TYPE) != _JSON):  # a header that comes twice is not plain
+        return None
+    length = told.get(_LENGTH, b"")
+    if not length.isdigit() or len(length) > 6 or int(length) > MAX_BODY_BYTES:
         return None
     if not keyed:
         return ""
-    key = keys[0] if len(keys) == 1 else b""
+    key = told.get(_KEY, b"")
     return key.decode() if 1 <= len(key) <= 64 and key.isascii() else None
 
 

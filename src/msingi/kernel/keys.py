@@ -130,6 +130,7 @@ class Keystore:
         self._versions: list[Version] = self._read() if path.exists() else []
         self._signers: dict[tuple[str, int], SoftwareSigner] = {}
         self._current: dict[str, Signer] = {}
+        self._accepted: dict[str, frozenset[str]] = {}
         missing = [n for n in (*SIGNING, *SECRETS) if not self._of(n)]
         for name in missing:
             self._versions.append(self._made(name, 1))
@@ -216,7 +217,10 @@ class Keystore:
 
     def accepts(self, name: str, kid: str) -> bool:
         """Whether verifiers must accept what the version `kid` of a signing key signed."""
-        return any(v.name == name and not v.retired and self._signer(v).kid == kid for v in self._versions)
+        known = self._accepted.get(name)
+        if known is None:
+            known = self._accepted[name] = frozenset(self._signer(v).kid for v in self._of(name) if not v.retired)
+        return kid in known
 
     def mac(self, name: str, room: str = "") -> bytes:
         """A symmetric secret of 32 bytes; these are never rotated in place, because blinded indexes rest on them.
@@ -244,6 +248,7 @@ class Keystore:
         self._versions.append(self._made(name, newest + 1))
         self._write()
         self._current.pop(name, None)
+        self._accepted.pop(name, None)
         return self.signer(name)
 
     def retire(self, name: str, kid: str) -> None:
@@ -253,6 +258,7 @@ class Keystore:
         for version in self._of(name):
             if self._signer(version).kid == kid:
                 version.retired = True
+                self._accepted.pop(name, None)
                 return self._write()
         raise ValueError(f"{name} has no version with kid {kid}")
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from msingi.kernel.context import BASES, PURPOSES, Context, Kind
 from msingi.kernel.errors import NotPermitted
-from msingi.kernel.ids import PersonId
+from msingi.kernel.ids import PersonId, uuid_of_text
 
 NOBODY: Final = ()
 ANYONE: Final = None
@@ -34,12 +34,18 @@ class Permit:
     __slots__ = ("act", "context", "room", "rule", "subjects")
 
     def __init__(
-        self, seal: object, act: str, context: Context, subjects: tuple[PersonId, ...] | None, rule: str
+        self,
+        seal: object,
+        act: str,
+        context: Context,
+        subjects: tuple[PersonId, ...] | None,
+        rule: str,
+        room: str = "",
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("a Permit comes only from policy.decide")
         self.act = act
-        self.room = act.partition(".")[0]
+        self.room = room or act.partition(".")[0]
         self.context = context
         self.subjects = subjects
         self.rule = rule
@@ -152,6 +158,47 @@ def weigh(ctx: Context, act: str, subjects: tuple[PersonId, ...] | None, facts: 
     }
     attrs = {"roles": sorted(actor.roles), "institution": actor.institution, "name": job}
     return _policies.decide(key, request, {"uid": principal, "attrs": attrs, "parents": []})
+
+
+class Question:
+    """An act that is asked for again and again with the same facts: `decide`, without what is the same every time.
+
+    What the rules said is remembered under all that they can see, as in `weigh`, and forgotten with the rules.
+    """
+
+    __slots__ = ("_act", "_facts", "_known", "_room", "_rules")
+
+    def __init__(self, act: str, **facts: Fact) -> None:
+        """`facts` are what the rules may weigh besides the context."""
+        self._act, self._room, self._facts = act, act.partition(".")[0], facts
+        self._known: dict[tuple[Any, ...], str] = {}
+        self._rules: Policies | None = None
+
+    def of_own(self, ctx: Context) -> Permit:
+        """The permit on the rows of the person who acts. Raises NotPermitted."""
+        return self._decided(ctx, (PersonId(uuid_of_text(ctx.actor.id)),))
+
+    def of_nobody(self, ctx: Context) -> Permit:
+        """The permit that reaches nobody's rows. Raises NotPermitted."""
+        return self._decided(ctx, NOBODY)
+
+    def _decided(self, ctx: Context, subjects: tuple[PersonId, ...]) -> Permit:
+        actor = ctx.actor
+        kind = actor.kind
+        key = (
+            *(kind, actor.roles, actor.institution, actor.assurance, actor.id if kind is Kind.JOB else ""),
+            *(ctx.purpose, ctx.basis, ctx.channel, not ctx.consent, not subjects),
+        )
+        if self._rules is not _policies:
+            self._rules, self._known = _policies, {}
+        rule = self._known.get(key)
+        if rule is None:
+            permit = decide(ctx, self._act, subjects, **self._facts)
+            if len(self._known) >= _CACHE_SIZE:
+                self._known.clear()
+            self._known[key] = permit.rule
+            return permit
+        return Permit(_SEAL, self._act, ctx, subjects, rule, self._room)
 
 
 def decide(ctx: Context, act: str, subject: Subject, **facts: Fact) -> Permit:

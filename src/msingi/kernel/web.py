@@ -54,10 +54,16 @@ def request_id(request: Request[Any, Any, Any] | Scope) -> str:
     return known
 
 
+def has_header(request: Request[Any, Any, Any], name: bytes) -> bool:
+    """Whether a request has a header of this (lower-case) name; cheaper than the framework's map of all of them."""
+    return name in dict(request.scope["headers"])
+
+
 async def actor(request: Request[Any, Any, Any]) -> Actor:
     """Who calls; ANYBODY where the request carries no credentials. Raises NotSignedIn for invalid ones."""
+    running = stack(request)
     for authenticate in _authenticators:
-        found = await authenticate(stack(request), request)
+        found = await authenticate(running, request)
         if found is not None:
             return found
     return ANYBODY

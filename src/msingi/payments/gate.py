@@ -36,6 +36,10 @@ class Gate(Protocol):
         """What was admitted has ended: it is no longer counted if nothing was paid."""
         ...
 
+    def settle_one(self, order: Order, posted: bool) -> None:
+        """As `settle` for an order that `passes` admitted."""
+        ...
+
 
 def of(stack: Stack) -> Gate | None:
     """The stack's gate, if one is registered."""

@@ -16,8 +16,8 @@ _SHARD = (1 << SHARD_BITS) - 1
 
 def holder_of(stack: Stack, account: int) -> int | None:
     """The reference of an account's holder, as this program's writer has it in memory; None where it has not met it."""
-    book = writer.of(stack, rules.shard_of(account)).book
-    return book.holder_of(rules.index_of(account)) if book is not None else None
+    book = writer.of(stack, account & _SHARD).book
+    return book.holder_of(account >> SHARD_BITS) if book is not None else None
 
 
 async def post(stack: Stack, orders: Sequence[Order]) -> list[Ending]:
@@ -40,7 +40,7 @@ async def post_one(stack: Stack, order: Order) -> Ending:
         return ending
     ending = await writer.of(stack, way).post_one(order)
     if watched is not None:
-        watched.settle((order,), isinstance(ending, Outcome) and not ending.reason)
+        watched.settle_one(order, isinstance(ending, Outcome) and not ending.reason)
     return ending
 
 

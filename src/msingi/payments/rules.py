@@ -31,9 +31,14 @@ _SPREAD = 61_803_398_873  # coprime to 10, so that the map below is a permutatio
 _SHIFT = 31_415_926_535
 _UNSPREAD = pow(_SPREAD, -1, _SPACE)
 _BODY = Layout(">B16sqqq")
+_PACK_BODY = _BODY.pack
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
-_BY_LAW = "job:payments-seizures@", "job:payments-estates@", "job:payments-recalls@"  # of `parties.permit_text`
+_AFTER_DEATH = "job:payments-seizures@", "job:payments-estates@"
+_BY_LAW = *_AFTER_DEATH, "job:payments-recalls@"  # of `parties.permit_text`
+_HALVES, _ID = Layout(">QQ16x").unpack, Layout(">QQ").pack
+_VERSION_8, _VARIANT = 8 << 12, 1 << 63  # RFC 9562, section 5.8
+_UNVERSIONED, _UNMARKED = (1 << 64) - 1 ^ 15 << 12, (1 << 62) - 1 ^ 255
 
 
 def weigh(
@@ -86,6 +91,16 @@ def by_law(permit_text: str) -> bool:
     return permit_text.startswith(_BY_LAW)
 
 
+def after_death(permit_text: str) -> bool:
+    """Whether an order pays heirs, or carries out a court's: what ends the holder's own orders does not stop it."""
+    return permit_text.startswith(_AFTER_DEATH)
+
+
+def is_closed(flags: int) -> bool:
+    """Whether an account is closed for good."""
+    return bool(flags & _CLOSED)
+
+
 def while_recovering(tier: Tier) -> Tier:
     """What a tier allows in the days after its holder's sign-in was given back: a tenth at once, and a tenth a day.
 
@@ -112,6 +127,20 @@ def check_key(key: str) -> None:
     """Raises Malformed unless an idempotency key has 1 to 64 printable characters."""
     if not 1 <= len(key) <= 64 or not key.isprintable():
         raise Malformed("A key has 1 to 64 printable characters.", field="key", rule="length<=64")
+
+
+def is_sound(wanted: TransferOrder) -> bool:
+    """Whether `check_order` certainly has nothing to say: in one go, and without saying what."""
+    key, reference, currency = wanted.key, wanted.reference, wanted.currency
+    return (
+        0 < wanted.amount_minor <= MAX_AMOUNT_MINOR
+        and 1 <= len(key) <= 64
+        and key.isprintable()
+        and (not reference or (len(reference) <= 140 and reference.isprintable()))
+        and len(currency) == 3
+        and currency.isascii()
+        and currency.isupper()
+    )
 
 
 def check_order(wanted: TransferOrder) -> None:
@@ -161,7 +190,7 @@ def body_hash(
     """
     words = f"{currency}\0{code}\0{reference}".encode()
     if kind == _POST:
-        return sha256(_BODY.pack(1, transfer_id.bytes, debit, credit, amount) + words).digest()
+        return sha256(_PACK_BODY(1, transfer_id.bytes, debit, credit, amount) + words).digest()
     if kind in FOLLOWING:
         debit = credit = 0
         amount = amount if kind in (_COMMIT, _REVERSE) else 0
@@ -175,11 +204,8 @@ def transfer_id(scope: str, key: str, shard: int = 0) -> UUID:
     Being derived, it is the same for every repetition, and nobody can occupy the key of somebody else. Its last byte
     is the payer's shard, so that whoever knows the id knows where its journal row stands.
     """
-    raw = bytearray(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest()[:16])
-    raw[6] = raw[6] & 0x0F | 0x80  # version and variant, RFC 9562, section 5.8
-    raw[8] = raw[8] & 0x3F | 0x80
-    raw[15] = shard
-    return FastUUID(bytes(raw))
+    high, low = _HALVES(sha256(f"msingi/transfer\0{scope}\0{key}".encode()).digest())
+    return FastUUID(_ID(high & _UNVERSIONED | _VERSION_8, low & _UNMARKED | _VARIANT | shard))
 
 
 def expiry_id(hold: UUID) -> UUID:
@@ -225,7 +251,9 @@ def id_of(number: str) -> AccountId:
 
     Raises Malformed unless it has 13 digits and the right check digits.
     """
-    digits = number if len(number) == 13 else number.replace(" ", "")
+    if len(number) == 13 and number.isascii() and number.isdigit() and (value := int(number)) % 97 == 1:
+        return (value // 100 - _SHIFT) * _UNSPREAD % _SPACE  # pyright: ignore[reportReturnType]
+    digits = number.replace(" ", "")
     if len(digits) != 13 or not (digits.isascii() and digits.isdigit()):
         raise Malformed("An account number has 13 digits.", field="account", rule="digits=13")
     value = int(digits)

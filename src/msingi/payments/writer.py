@@ -9,9 +9,10 @@ wait: it needs no start and no stop.
 
 import asyncio
 import logging
+from asyncio import get_running_loop
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct, field
 
@@ -21,11 +22,12 @@ from msingi.kernel.errors import Outage
 from msingi.kernel.stack import Stack
 from msingi.payments import homes, rules, shards, store
 from msingi.payments.batch import Batch, Ending
-from msingi.payments.book import Book, micros
-from msingi.payments.model import Order, Tier, TransfersPosted
+from msingi.payments.book import Book
+from msingi.payments.model import SHARD_BITS, Order, Tier, TransfersPosted
 
 logger = logging.getLogger("msingi.payments")
 MAX_BATCH = 1_000
+_MOST, _END = rules.MAX_AMOUNT_MINOR, 1 << 62
 MAX_TRIES = 5
 RETRY_S = 0.2
 GROUP = 32
@@ -33,6 +35,7 @@ AT_ONCE = 2  # batches on their way to the database
 FOLLOWS_FROM = 400  # rows of a batch that is sent before the one under way has ended; a smaller one waits, so that
 #                     more orders come together in the next
 JOB = "payments-writer"
+_KEYS = tuple(f"payments.writer.{shard}" for shard in range(1 << SHARD_BITS))
 POSTED = "payments.transfer-posted"
 
 
@@ -62,7 +65,7 @@ class Writer:
         self._waiting: deque[Asked] = deque()
         self._decided: deque[Pending] = deque()  # each stands on the one before
         self._commits: deque[asyncio.Task[Exception | None]] = deque()  # of the first of them
-        self._wake = asyncio.Event()
+        self._asleep: asyncio.Future[None] | None = None
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -85,22 +88,44 @@ class Writer:
 
     def post_one(self, order: Order) -> "asyncio.Future[Ending]":
         """Post an order that stands alone; to await: its ending, as for `post`."""
-        _check_range(order)
         if order.linked:
             raise ValueError("an order that stands alone is not linked to another one")
-        return self._asked((order,), True)
+        if not (0 < order.amount <= _MOST and 0 <= order.debit | order.credit < _END):
+            _check_range(order)
+        future = get_running_loop().create_future()
+        self._waiting.append(Asked((order,), future, True))
+        self._go_on()
+        return future
 
     async def expire(self) -> None:
         """End the holds whose time is over by this writer's clock; durable when it returns."""
         await self._asked(())
 
-    def _asked(self, orders: Sequence[Order], alone: bool = False) -> "asyncio.Future[Any]":
-        future = asyncio.get_running_loop().create_future()
-        self._waiting.append(Asked(orders, future, alone))
-        self._wake.set()
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+    def _asked(self, orders: Sequence[Order]) -> "asyncio.Future[Any]":
+        future = get_running_loop().create_future()
+        self._waiting.append(Asked(orders, future))
+        self._go_on()
         return future
+
+    def _go_on(self) -> None:
+        if self._asleep is not None:
+            self._awaken()
+        elif self._running is None:
+            self._running = asyncio.create_task(self._run())
+
+    def _awaken(self) -> None:
+        """There is work: go on."""
+        asleep, self._asleep = self._asleep, None
+        if asleep is not None and not asleep.done():
+            asleep.set_result(None)
+
+    async def _sleep(self) -> None:
+        """Wait until there is work."""
+        self._asleep = get_running_loop().create_future()
+        try:
+            await self._asleep
+        finally:
+            self._asleep = None
 
     def last_day(self, account: int) -> int | None:
         """The day (since 1970, UTC) on which an account of this shard last counted a payment against its limit, 0 for
@@ -130,8 +155,7 @@ class Writer:
                 elif self._waiting and len(self._decided) <= len(self._commits):
                     await self._decide(halve=not self._commits)
                 else:
-                    self._wake.clear()
-                    await self._wake.wait()
+                    await self._sleep()
         except BaseException as failure:
             await self._give_up(failure)
             if not isinstance(failure, Exception):
@@ -165,7 +189,7 @@ class Writer:
 
     async def _start_commit(self) -> None:
         commit = asyncio.create_task(self._persist(self._decided[len(self._commits)].batch))
-        commit.add_done_callback(lambda _: self._wake.set())
+        commit.add_done_callback(lambda _: self._awaken())
         self._commits.append(commit)
         await asyncio.sleep(0)  # its message leaves before the next batch is decided on top of it
 
@@ -182,17 +206,20 @@ class Writer:
     async def _decide(self, halve: bool = False) -> None:
         """Take what waits and decide it. When nothing is under way half is taken, so that both stages overlap."""
         assert self._book is not None
-        waiting = sum(len(asked.orders) for asked in self._waiting)
-        room = min(MAX_BATCH, max(64, waiting // 2)) if halve else MAX_BATCH
-        asked, orders = [], []
-        while self._waiting and (not asked or len(orders) + len(self._waiting[0].orders) <= room):
-            one = self._waiting.popleft()
+        queue = self._waiting
+        room = MAX_BATCH
+        if halve:
+            room = min(MAX_BATCH, max(64, sum([len(asked.orders) for asked in queue]) // 2))
+        asked: list[Asked] = []
+        orders: list[Order] = []
+        while queue and (not asked or len(orders) + len(queue[0].orders) <= room):
+            one = queue.popleft()
             asked.append(one)
-            orders.extend(one.orders)
+            orders += one.orders
         pending = Pending(asked)
         self._decided.append(pending)
         await self._meet(self._book, orders)
-        pending.batch = self._book.decide(orders, micros(clock.now()))
+        pending.batch = self._book.decide(orders, clock.now_us())
 
     async def _meet(self, book: Book, orders: Sequence[Order]) -> None:
         """Bring into memory whatever these orders name and it does not know."""
@@ -293,26 +320,31 @@ def tiers_of(stack: Stack) -> list[Tier]:
 
 def of(stack: Stack, shard: int = 0) -> Writer:
     """The writer of a shard for this stack; the same one for the whole program."""
-    key = f"payments.writer.{shard}"
-    found = stack.local.get(key)
-    if not isinstance(found, Writer):
-        found = stack.local[key] = Writer(homes.home(stack, shard), shard)
-    return found
+    found = stack.local.get(_KEYS[shard])
+    if found is None:
+        found = stack.local[_KEYS[shard]] = Writer(homes.home(stack, shard), shard)
+    return cast(Writer, found)
 
 
 def _check_range(order: Order) -> None:
-    if not 0 < order.amount <= rules.MAX_AMOUNT_MINOR or not 0 <= order.debit | order.credit < 1 << 62:
+    if not 0 < order.amount <= _MOST or not 0 <= order.debit | order.credit < _END:
         raise ValueError("an amount or an account id is out of range")
 
 
 async def _resolve(pending: Pending) -> None:
     """Answer everybody, in small groups, so that the commit that is under way is served in between."""
-    endings, start = pending.batch.endings, 0
+    endings, start, answered = pending.batch.endings, 0, 0
     groups = iter(pending.asked)
     try:
-        for n, asked in enumerate(groups, 1):
-            start = _answer(asked, endings, start)
-            if n % GROUP == 0:
+        for asked in groups:
+            if asked.alone and not asked.future.done():
+                asked.future.set_result(endings[start])
+                start += 1
+            else:
+                start = _answer(asked, endings, start)
+            answered += 1
+            if answered == GROUP:
+                answered = 0
                 await asyncio.sleep(0)
     finally:
         for asked in groups:  # cancelled half-way: they are committed all the same

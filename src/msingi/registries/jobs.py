@@ -57,11 +57,11 @@ def bridged(stack: Stack) -> frozenset[str]:
 
 async def authenticate(stack: Stack, request: Request[Any, Any, Any]) -> Actor | None:
     """The software that a test request says it is, where this stack believes that; None everywhere else."""
+    if not request.scope["path"].startswith(("/data/", "/database")):
+        return None
     said = request.headers.get(CLIENT, "")
     instance, _, subsystem = said.partition("/")
     if instance not in bridged(stack) or subsystem.count("/") != 2 or len(said) > 200:
-        return None
-    if not request.url.path.startswith(("/data/", "/database")):
         return None
     if "authorization" in request.headers or "signature-input" in request.headers:
         return None

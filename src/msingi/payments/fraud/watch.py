@@ -25,6 +25,7 @@ DAY_US = 86_400 * rules.SECOND_US
 JOBS = frozenset(("payments.run-standing",))  # orders that a job gives in a customer's name
 _LEAVING = frozenset((int(Kind.POST), int(Kind.RESERVE)))
 _NOBODY: frozenset[str] = frozenset()
+_PERSON = Actor.PERSON  # to be found in one step
 
 
 class Watch:
@@ -45,7 +46,7 @@ class Watch:
         self._came: dict[int, list[Came]] = {}  # by account
         self._came_older: dict[int, list[Came]] = {}
         self.watched: dict[int, dict[str, int]] = {}  # by holder: the reason, and until when
-        self._whole_from_us = micros(clock.now())  # since when nobody who paid has been forgotten
+        self._whole_from_us = clock.now_us()  # since when nobody who paid has been forgotten
 
     # -- what the gate asks -------------------------------------------------------------------------------------
 
@@ -62,26 +63,34 @@ class Watch:
 
     def _weighs(self, permit: Permit) -> bool:
         act = permit.act
-        return (permit.context.actor.kind is Actor.PERSON and act not in self._exempt) or act in JOBS
+        if permit.context.actor.kind is _PERSON:
+            return act not in self._exempt or act in JOBS
+        return act in JOBS
 
     def passes(self, order: Order) -> bool:
         """Admit at once an order of which nothing must be looked up and no rule can speak (`rules.is_light`): nearly
         all are like that. False: nothing was counted, `admit` weighs it."""
-        permit, owner = order.permit, order.owner
+        permit, owner, amount = order.permit, order.owner, order.amount
         if permit is None or order.kind not in _LEAVING or not self._weighs(permit):
             return True
-        if owner in self.watched or order.amount > self._strange_from or self._arrived(order.debit):
+        if owner in self.watched or amount > self._strange_from:
             return False
-        paid, now = self._known(owner), micros(clock.now())
+        if (self._came or self._came_older) and self._arrived(order.debit):
+            return False
+        paid, now = self._paid.get(owner) or self._known(owner), clock.now_us()
         if paid is None:
             if not self._needs_no_look(order, now):
                 return False
             paid = []
-        if not rules.is_light(self._ease, order.amount, paid):
+        if paid:
+            if not rules.is_light(self._ease, amount, paid):
+                return False
+            this = order.id
+            for past in paid:
+                if past[3] == this:
+                    return True  # a repetition, which the ledger answers with the first receipt
+        elif not rules.is_light(self._ease, amount, ()):
             return False
-        for past in paid:
-            if past.id == order.id:
-                return True  # a repetition, which the ledger answers with the first receipt
         self._note(order, paid, now)
         return True
 
@@ -96,7 +105,7 @@ class Watch:
         return None
 
     async def _admit(self, order: Order) -> Refusal | None:
-        now = micros(clock.now())
+        now = clock.now_us()
         paid = self._known(order.owner)
         if paid is None:
             paid = await self._remembered(order, now)
@@ -130,6 +139,11 @@ class Watch:
             elif self._noted_from and order.amount >= self._noted_from and order.kind == Kind.POST:
                 self._arrive(order)
 
+    def settle_one(self, order: Order, posted: bool) -> None:
+        """As `settle` for an order that stands alone: one that was paid, and that no rule notes, needs nothing."""
+        if not posted or 0 < self._noted_from <= order.amount:
+            self.settle((order,), posted)
+
     # -- the memory ---------------------------------------------------------------------------------------------
 
     def _known(self, owner: int) -> list[Paid] | None:
@@ -155,7 +169,7 @@ class Watch:
 
     def _arrive(self, order: Order) -> None:
         came = self._came.get(order.credit) or self._came_older.pop(order.credit, None) or []
-        came.append(Came(micros(clock.now()), order.amount, order.owner))
+        came.append(Came(clock.now_us(), order.amount, order.owner))
         del came[: -self._kept]
         self._came[order.credit] = came
         if len(self._came) >= KEPT:

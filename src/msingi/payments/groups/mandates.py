@@ -6,8 +6,8 @@ else. An account of one's own costs no look-up: the writer has its holder in mem
 """
 
 from datetime import date, timedelta
+from functools import cache
 
-from asyncpg.pgproto.pgproto import UUID as FastUUID
 from msgspec import Struct
 
 from msingi.identity.lifecycle import guardians
@@ -23,7 +23,7 @@ from msingi.payments import store as accounts
 from msingi.payments.bank import tariff
 from msingi.payments.groups import rules, store
 from msingi.payments.groups.errors import NeedsSignatures
-from msingi.payments.groups.model import Body, Signer
+from msingi.payments.groups.model import Signer
 
 JOB = "payments-groups"
 
@@ -57,11 +57,22 @@ async def payer_of(stack: Stack, ctx: Context, act: str, account: int, amount: i
 def own(stack: Stack, ctx: Context, act: str) -> tuple[Permit, int]:
     """The permit to debit what the actor holds alone, and the reference of that holder. Raises NotPermitted."""
     actor = ctx.actor
+    personal, institutional = _asked(act)
     if actor.kind is Kind.PERSON:
-        permit = policy.decide(ctx, act, PersonId(FastUUID(actor.id)), holder="person", own_account=False)
-        return permit, parties.holder_ref(stack, f"person:{actor.id}")
-    permit = policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=bool(actor.institution))
-    return permit, parties.holder_ref(stack, f"institution:{actor.institution}")
+        return personal.of_own(ctx), parties.holder_ref(stack, "person:" + actor.id)
+    permit = (
+        institutional.of_nobody(ctx)
+        if actor.institution
+        else policy.decide(ctx, act, policy.NOBODY, holder="institution", own_account=False)
+    )
+    return permit, parties.holder_ref(stack, "institution:" + actor.institution)
+
+
+@cache
+def _asked(act: str) -> tuple[policy.Question, policy.Question]:
+    """An act of paying, as people ask for it and as those do who act for an institution."""
+    of_people = policy.Question(act, holder="person", own_account=False)
+    return of_people, policy.Question(act, holder="institution", own_account=True)
 
 
 async def owner_for(stack: Stack, ctx: Context, person: PersonId, debit: Debit, mine: int) -> int:
@@ -112,13 +123,6 @@ async def is_guardian(stack: Stack, child: PersonId, person: PersonId) -> bool:
     """Whether the register says that somebody may act for somebody today (law 4)."""
     rights = await guardians.guardians_of(stack, job_context(JOB, "payment"), child)
     return any(right.guardian_id == person for right in rights)
-
-
-async def left_today(stack: Stack, tx: store.Tx, body: Body) -> int | None:
-    """What one holder may still pay alone today out of a body's account; None without a bound."""
-    if body.bound is None or body.account_id is None:
-        return None
-    return rules.left_alone(body.bound, await store.spent_alone(tx, body.account_id, today(stack)))
 
 
 def names_of(signers: list[Signer]) -> str:

@@ -1,6 +1,5 @@
 """FSPIOP signatures (Signature 1.1): a JWS over the exact body and the headers that route a message."""
 
-import base64
 import binascii
 from collections.abc import Mapping
 from functools import lru_cache
@@ -22,6 +21,7 @@ from msingi.payments.switch.errors import BadKey, BadSignature
 
 MIN_BITS = 2048
 HASHES = {"RS256": hashes.SHA256(), "RS384": hashes.SHA384(), "RS512": hashes.SHA512()}
+_TO_URL, _FROM_URL = bytes.maketrans(b"+/", b"-_"), str.maketrans("-_", "+/")
 _PADDING = padding.PKCS1v15()
 # Protected members, and the headers that must say the same where they are protected or required.
 URI, METHOD, SOURCE, DESTINATION = "FSPIOP-URI", "FSPIOP-HTTP-Method", "FSPIOP-Source", "FSPIOP-Destination"
@@ -36,7 +36,7 @@ class Signature(msgspec.Struct, frozen=True, rename="camel"):
 
 def b64(raw: bytes) -> str:
     """base64url without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL, b"=").decode()
 
 
 def unb64(text: str) -> bytes:
@@ -44,7 +44,8 @@ def unb64(text: str) -> bytes:
     if not text.isascii() or "=" in text or "+" in text or "/" in text:
         raise ValueError("not base64url")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        padded = text.translate(_FROM_URL) + "==="[: -len(text) % 4]
+        return binascii.a2b_base64(padded, strict_mode=True)
     except binascii.Error as wrong:
         raise ValueError("not base64url") from wrong
 

@@ -28,6 +28,7 @@ from msingi.payments.switch.model import Message, Part, SettledCurrency, State, 
 TRANSFERS, BULK = linking.TRANSFERS, "bulkTransfers"
 RECENT = 20_000
 SWEEP = 200
+_NO_HOLD = UUID(int=0)
 
 
 def _known(stack: Stack) -> dict[str, Transfer]:
@@ -122,7 +123,7 @@ def _ordered(message: Message, wanted: wire.Wanted, currency: SettledCurrency, r
     return Transfer(
         *(rules.correlation(wanted.id, "transferId"), rules.content_hash(message.source, message.body), resource),
         *(wanted.payer, wanted.payee, currency.currency, sum(amounts), wanted.condition),
-        *(rules.instant(wanted.expiration, "expiration"), UUID(int=0), wanted.flavour, parts),
+        *(rules.instant(wanted.expiration, "expiration"), _NO_HOLD, wanted.flavour, parts),
     )
 
 

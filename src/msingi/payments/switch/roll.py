@@ -3,6 +3,7 @@
 It changes a few times a day and is needed for every message.
 """
 
+import asyncio
 import hmac
 import time
 from hashlib import sha256
@@ -15,6 +16,7 @@ from msingi.payments.switch.model import Fsp, FspAccount, Pair, Proof, SettledCu
 
 HUB = "hub"
 FRESH_S = 2.0
+_ROLL, _READING, _CHANGES = "payments.switch.roll", "payments.switch.roll-reading", "payments.switch.roll-changes"
 
 
 class Roll(Struct):
@@ -78,10 +80,21 @@ class Roll(Struct):
 
 async def of(stack: Stack) -> Roll:
     """The roll, at most two seconds old."""
-    found = stack.local.get("payments.switch.roll")
+    found = stack.local.get(_ROLL)
     if isinstance(found, Roll) and time.monotonic() - found.read_at < FRESH_S:
         return found
-    read_at = time.monotonic()
+    reading = stack.local.get(_READING)
+    if not isinstance(reading, asyncio.Lock):
+        reading = stack.local[_READING] = asyncio.Lock()
+    async with reading:  # whoever comes while one reads waits for what that one reads
+        found = stack.local.get(_ROLL)
+        if isinstance(found, Roll) and time.monotonic() - found.read_at < FRESH_S:
+            return found
+        return await _read(stack)
+
+
+async def _read(stack: Stack) -> Roll:
+    read_at, changes = time.monotonic(), stack.local.get(_CHANGES)
     async with stack.db.reading("payments") as tx:
         fsps = {f.fsp: f for f in await store.fsps(tx)}
         accounts = {(a.fsp, a.currency): a for a in await store.accounts(tx)}
@@ -91,10 +104,12 @@ async def of(stack: Stack) -> Roll:
     unseal = stack.seal.unseal_with_room_key
     keys = {n: unseal(f"payments.switch-key/{n}", bytes(s)) for n, (_, s) in secrets.items() if s is not None}
     made = Roll(fsps, accounts, currencies, {n: t for n, (t, _) in secrets.items()}, keys, read_at, pairs)
-    stack.local["payments.switch.roll"] = made
+    if stack.local.get(_CHANGES) is changes:  # otherwise it may be older than a change made here meanwhile
+        stack.local[_ROLL] = made
     return made
 
 
 def forget(stack: Stack) -> None:
     """Read the roll again at the next message: it was changed."""
-    stack.local.pop("payments.switch.roll", None)
+    stack.local.pop(_ROLL, None)
+    stack.local[_CHANGES] = object()

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from msingi.kernel import web
 from msingi.kernel.context import Context
+from msingi.kernel.hot import Hot
 from msingi.payments.rules import MAX_AMOUNT_MINOR
 from msingi.payments.switch import acts, deciding, door, providing, routes_outside, settling
 from msingi.payments.switch import model as m
@@ -28,10 +29,11 @@ ProposalId = Annotated[str, PathParameter(max_length=36, description="The id of 
 
 async def _taken(request: AnyRequest) -> Response[bytes]:
     """Take a FSPIOP message as it came."""
-    raw: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    scope = request.scope
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
     path = raw.decode("latin-1").partition("?")[0].removeprefix(PREFIX)  # as it was sent, for so it was signed
-    query = request.url.query
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.scope["headers"]}
+    query = scope["query_string"].decode("latin-1")
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     body = await request.body()
     message = m.Message(request.method, f"{path}?{query}" if query else path, headers, body)
     status = await door.take(web.stack(request), door.outside(), message)
@@ -305,6 +307,13 @@ async def keys(request: AnyRequest) -> dict[str, str]:
 
 
 dialects = {PREFIX: dialect}
+hot = [  # the four messages of a quote and its transfer
+    *(Hot(f"{PREFIX}/{name}", _taken) for name in ("quotes", "transfers")),
+    *(
+        Hot(f"{PREFIX}/{name}/*", _taken, method="PUT", template=f"{PREFIX}/{name}/{{id:str}}")
+        for name in ("quotes", "transfers")
+    ),
+]
 routers = [
     Router(
         PREFIX,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from msingi.payments.switch import errors, ilp
@@ -33,6 +34,7 @@ FOLLOWS = timedelta(minutes=10)  # so long after a conversion's own expiry the t
 HOLD_GRACE_S = 15  # the ledger frees a reservation by itself this long after the switch should have
 
 
+@lru_cache(maxsize=1024)
 def content_type(text: str, resource: str) -> tuple[str, str]:
     """The flavour ("fspiop" or "iso20022") and the version of a body of `resource`.
 
@@ -48,6 +50,7 @@ def content_type(text: str, resource: str) -> tuple[str, str]:
     return flavour, f"{asked[0]}.{asked[1]}"
 
 
+@lru_cache(maxsize=1024)
 def accepted(text: str, resource: str) -> str:
     """The version of an answer that a request accepts, as "1.1": the best that the switch speaks.
 
@@ -92,10 +95,18 @@ def dated(headers: Mapping[str, str]) -> None:
     text = headers.get("date", "")
     if not text:
         raise errors.MissingElement("The header Date is missing.", field="Date", rule="required")
+    if not _is_date(text):
+        raise errors.BadSyntax("The date is not an HTTP date.", field="Date", rule="http-date")
+
+
+@lru_cache(maxsize=256)
+def _is_date(text: str) -> bool:
+    """Whether a text is an HTTP date; all messages of a second say the same."""
     try:
         parsedate_to_datetime(text)
     except (ValueError, TypeError):
-        raise errors.BadSyntax("The date is not an HTTP date.", field="Date", rule="http-date") from None
+        return False
+    return True
 
 
 def fsp_id(text: str, field: str) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from msingi.kernel import clock, log, policy
 from msingi.kernel.context import Actor, Context, Kind
 from msingi.kernel.errors import Malformed
-from msingi.kernel.ids import PersonId
+from msingi.kernel.ids import PersonId, uuid_of_text
 from msingi.kernel.stack import Stack
 from msingi.signin import acts as signin
 from msingi.signin import store, wire
@@ -181,7 +181,7 @@ async def _live(stack: Stack, shown: Shown, audience: str) -> AccessClaims:
     if once is not None and not memory.first_time(once, clock.now().timestamp()):
         raise InvalidToken(rule="DPoP proof: used before")
     # 3. The grant has not ended.
-    if await _ends(stack).ask(UUID(claims.grant)):
+    if await _ends(stack).ask(uuid_of_text(claims.grant)):
         raise InvalidToken(rule="ended")
     return claims
 

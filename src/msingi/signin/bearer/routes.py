@@ -23,13 +23,17 @@ def shown(request: WebRequest) -> Shown | None:
 
     A token in the query is never looked at: addresses end up in histories and logs (FAPI 2.0, section 5.3.3).
     """
-    scheme, _, text = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() not in ("bearer", "dpop"):
+    told = dict(request.scope["headers"])  # the framework's own map of them costs ten times as much
+    scheme, _, text = told.get(b"authorization", b"").decode("latin-1").partition(" ")
+    scheme = scheme.lower()
+    if scheme not in ("bearer", "dpop"):
         return None
-    proofs = request.headers.getall("dpop", [])
+    proofs = []
+    if b"dpop" in told:
+        proofs = [value.decode("latin-1") for name, value in request.scope["headers"] if name == b"dpop"]
     if len(proofs) > 1:
         raise InvalidToken(rule="one DPoP header")
-    return Shown(scheme.lower(), text.strip(), proofs[0] if proofs else "", request.method, request.url.path)
+    return Shown(scheme, text.strip(), proofs[0] if proofs else "", request.method, request.scope["path"])
 
 
 async def authenticate(stack: Stack, request: WebRequest) -> Actor | None:
