@@ -228,10 +228,7 @@ class Docket:
         try:
             async with self.stack.db.transaction(permits[0], *permits[1:]) as tx:
                 store.expect(tx, expected, clock.now())
-                ended = [
-                    (case, self._leave(tx, case, consent))
-                    for case, consent in zip(batch, expected.rests_on, strict=True)
-                ]
+                ended = [(c, self._leave(tx, c, consent)) for c, consent in zip(batch, expected.rests_on, strict=True)]
         except (Overtaken, Erased):
             return False
         _tell(ended)
