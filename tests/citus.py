@@ -71,6 +71,9 @@ async def spread_template(owner_url: str) -> None:
     found = await spreading.spread(owner_url)
     for table, why in sorted(found.stayed.items()):
         print(f"stays on the coordinator: {table}: {why}")
+    conn = await asyncpg.connect(owner_url)
+    await conn.execute("VACUUM ANALYZE")  # the catalogue grew by hundreds of tables, and the driver asks it for types
+    await conn.close()
     await _everywhere(cluster, f"ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")
 
 

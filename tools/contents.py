@@ -16,7 +16,7 @@ READERS = {
     "Money of people, shops and groups": "bank-with-it hold-an-account-together save-as-a-group save-in-turns "
     "exchange-currencies settle-disputes ask-a-payment-back",
     "A bank and its officers": "serve-at-a-branch keep-the-ledger pay-interest charge-for-payments stop-fraud "
-    "look-after-dormant-accounts reconcile-with-the-bank run-the-switch",
+    "look-after-dormant-accounts pay-heirs reconcile-with-the-bank run-the-switch",
     "Payments by the state": "pay-many-people give-vouchers connect-programmes",
     "Exchange between institutions": "join-as-an-institution exchange-messages connect-with-certificates "
     "federate-two-countries",

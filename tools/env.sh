@@ -41,7 +41,7 @@ install() {
 }
 
 echo "Installing the pinned packages ($what) ..."
-install run
+[ .venv/run.stamp -nt requirements/run.lock ] || install run # make has done it already when it wants `dev`
 if [ "$what" = dev ]; then install dev; fi
 # The package itself, from this checkout, so that a change is there at once.
 echo "$(pwd)/src" >"$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')/msingi.pth"

@@ -57,6 +57,7 @@ ROOMS = (
     "payments.programmes",
     "payments.reconciling",
     "payments.seizures",
+    "payments.estates",
     "payments.rates",
     "payments.switch",
     "payments.recalls",

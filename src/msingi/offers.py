@@ -155,7 +155,7 @@ def _offer_person(owner: str) -> None:
         title={
             "en": "Facts about a person",
             "sw": "Taarifa za mtu",
-            "fr": "Données d'une personne",
+            "fr": "Données d’une personne",
             "ar": "بيانات شخص",
         },
     )
@@ -187,7 +187,7 @@ def _offer_changes(owner: str) -> None:
         title={
             "en": "Changes of identities",
             "sw": "Mabadiliko ya utambulisho",
-            "fr": "Changements d'identité",
+            "fr": "Changements d’identité",
             "ar": "تغيرات الهوية",
         },
     )
@@ -309,7 +309,7 @@ def offer_shown(stack: Stack) -> None:
         title={
             "en": "What a person shows from a wallet",
             "sw": "Anachoonyesha mtu kutoka pochi yake",
-            "fr": "Ce qu'une personne montre de son portefeuille",
+            "fr": "Ce qu’une personne montre de son portefeuille",
             "ar": "ما يظهره الشخص من محفظته",
         },
         about_person=False,

@@ -211,7 +211,7 @@ async def test_slow_clients_lose_their_connection_and_nobody_waits_for_them(stac
     slow_body[1].write(on_wire(made(stack, name, method="POST", headers={"content-length": "1000"})) + b"abc")
     began = monotonic()
     assert (await sent(stack, made(stack, name)))[0] == 200 and monotonic() - began < 2
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(60):
         assert await slow_head[0].read(100) == b""
         told = await slow_body[0].read(4096)
     assert b" 408 " in told.split(b"\r\n")[0] and b"exchange.too-slow" in told

@@ -269,3 +269,18 @@ def test_references_find_a_wrong_digit(place, wrong, shift):
     text = rules.bill_reference(place)
     assert rules.is_bill_reference(text)
     assert not rules.is_bill_reference(text[:wrong] + str((int(text[wrong]) + shift) % 10) + text[wrong + 1 :])
+
+
+async def test_access_own_bill(stack, town):
+    """Who made a bill reads it, also one that was sent to one person; nobody else, and no person's wrong purpose."""
+    made = await asking.make_bill(stack, WATER, bill(town, "own", payer=town["juma"].number))
+    assert await asking.own_bill(stack, WATER, made.reference) == made
+    await asking.refuse_bill(stack, juma(town), made.reference)
+    assert (await asking.own_bill(stack, WATER, made.reference)).state == "refused"
+    for other in (asha(town), kit.as_staff("treasurer", institution="zahanati")):
+        with pytest.raises(NoSuchBill):
+            await asking.own_bill(stack, other, made.reference)
+    with pytest.raises(NoSuchBill):
+        await asking.own_bill(stack, WATER, "123")
+    with pytest.raises(NotPermitted):
+        await asking.own_bill(stack, kit.as_staff("enrolment-officer"), made.reference)

@@ -203,6 +203,40 @@ async def test_a_bill_is_inquired_about_and_paid_once(doors, stack):
     assert empty.status_code == 400 and empty.json()["responseCode"] == "01" and empty.json()["reason"]
 
 
+async def test_a_person_is_asked_to_pay_and_the_biller_hears_how_it_stands(doors, stack):
+    """The specification's /rtpRequest and /transferRequests: pending, refused, paid; nobody else's, nobody unknown."""
+    source = await kit.treasury(stack, 10**6)
+    who, as_bank = await kit.enrolled(stack), {"X-Test-Actor": "bank", "X-CorrelationID": "r1", "X-billerId": "none"}
+    purse = await kit.wallet(stack, who.id, 5_000, source)
+    body = {"requestId": "r1", "rtpId": 7, "billID": "TAX-9", "requestType": "01",
+            "alias": {"aliasType": "01", "aliasId": who.number},
+            "billDetails": {"billerName": "X", "amount": 900}}  # fmt: skip
+    told = [(await doors.post("/rtpRequest", json=body, headers=as_bank)).json() for _ in range(2)]
+    assert told[0] == told[1] and told[0]["responseCode"] == "00" and told[0]["requestStatus"] == "PND"
+    path, person = f"/transferRequests/{told[0]['transferRequestId']}", kit.as_person(who.id)
+    (asked,) = await asking.bills_for_me(stack, person)
+    assert (asked.title, asked.amount_minor) == ("TAX-9", 900) and asked.name != "X"
+    await asking.pay_bill(stack, person, asked.reference, purse.number)
+    seen = await doors.get(path, headers=as_bank)
+    assert seen.status_code == 202 and seen.json()["requestStatus"] == "COM"
+    by_phone = {"payerFiDetails": {"financialAddress": who.number, "payerFIBIC": "X"}, "requestType": "00"}
+    second = (await doors.post("/rtpRequest", json=body | by_phone | {"requestId": "r2"}, headers=as_bank)).json()
+    await asking.refuse_bill(stack, person, second["transferRequestId"])
+    refused = await doors.get(f"/transferRequests/{second['transferRequestId']}", headers=as_bank)
+    assert refused.json()["requestStatus"] == "RJC"
+    for wrong in ({"requestType": "00"}, {"alias": {"aliasId": "123"}}, {"billDetails": {"amount": 0}}, {"billID": ""},
+                  {"billDetails": {"amount": 901}}):  # fmt: skip
+        no = await doors.post("/rtpRequest", json=body | wrong, headers=as_bank)
+        assert no.status_code == 400 and no.json()["responseCode"] == "01"
+    assert (await doors.get("/transferRequests/123", headers=as_bank)).json()["responseCode"] == "01"
+    for door in (
+        doors.get(path, headers={"X-Test-Actor": ""}),
+        doors.post("/rtpRequest", json=body, headers={"X-Test-Actor": ""}),
+    ):
+        assert (await door).status_code == 401
+    assert (await doors.get(path, headers={"X-Test-Actor": "clerk"})).status_code in (400, 403)
+
+
 async def test_the_own_doors_of_vouchers(doors, stack, ready):
     path = f"/v1/payments/voucher-schemes/{ready['scheme'].scheme_id}"
     assert [one["code"] for one in (await doors.get("/v1/payments/voucher-schemes")).json()] == ["AID"]

@@ -1,6 +1,5 @@
 """Limits, cover, windows and their settlement; who may do what; and no money that hangs, whatever fails."""
 
-import asyncio
 import json
 import random
 from collections import Counter
@@ -172,7 +171,7 @@ async def test_law_4_no_money_hangs_whatever_fails(stack, three, monkeypatch):
     ids = []
     for _ in range(40):
         payer, payee = chance.sample((a, b, c), 2)
-        wanted = payer.transfer(payee.name, str(chance.randint(1, 90)), "USD", seconds=4)
+        wanted = payer.transfer(payee.name, str(chance.randint(1, 90)), "USD", seconds=30)
         ids.append(wanted["transferId"])
         raw = json.dumps(wanted).encode()
         for _ in range(chance.choice((1, 1, 2))):
@@ -182,9 +181,10 @@ async def test_law_4_no_money_hangs_whatever_fails(stack, three, monkeypatch):
     assert min(lost.values()) > 0 and len(lost) == 2
     roll.forget(stack)
     stack.local.pop("payments.switch.recent", None)  # as after a restart
-    await asyncio.sleep(6.5)
+    kit.later(monkeypatch, 60)  # and every transfer's time is over
     while await moving.expire(stack):
         pass
+    await kit.swept(stack)
     await kit.quiet(stack)
     await the_books_agree(stack, (a, b, c), ids)
 

@@ -111,14 +111,14 @@ async def test_a_refused_transfer_frees_what_was_reserved(stack, two):
     assert (now.position_minor, now.reserved_minor) == (0, 0)
 
 
-async def test_what_nobody_answers_is_aborted_and_a_late_fulfilment_moves_nothing(stack, two):
+async def test_what_nobody_answers_is_aborted_and_a_late_fulfilment_moves_nothing(stack, two, monkeypatch):
     payer, other = two
     other.reply = None
-    wanted = payer.transfer(other.name, "8", "USD", seconds=1.2)
+    wanted = payer.transfer(other.name, "8", "USD", seconds=30)
     assert (await payer.send("POST", "/transfers", wanted, other.name)).status_code == 202
     await other.wait("POST", "/transfers")
     assert (await kit.stands(stack, payer.name)).reserved_minor == 8_00
-    await asyncio.sleep(2.3)
+    kit.later(monkeypatch, 32)
     assert await moving.expire(stack) >= 1
     for one in (payer, other):
         told, _ = await one.wait("PUT", f"/transfers/{wanted['transferId']}/error")
@@ -365,3 +365,27 @@ async def test_strange_requests_are_refused_in_the_dialect(two):
         for method in ("GET", "PUT"):
             got = await payer.send(method, path, {} if method == "PUT" else None, other.name)
             assert got.status_code < 500, (method, path, got.text)
+
+
+async def test_nobody_orders_answers_or_registers_for_somebody_else(client, two):
+    """What the headers say and what the body says is one participant; what the API does not know is refused at once."""
+    payer, other = two
+
+    def order(**changed):
+        return payer.transfer(other.name, "1", "USD") | changed
+
+    for method, path, body, to, rule in (
+        ("POST", "/transfers", order(payeeFsp=payer.name), payer.name, "payee"),
+        ("POST", "/transfers", order(payerFsp=other.name, payeeFsp=payer.name), other.name, "payerFsp"),
+        ("POST", "/participants/MSISDN/255700009", {"fspId": other.name, "currency": "USD"}, "", "fspId"),
+        ("POST", "/transfers/abc/def/ghi", order(), other.name, "door"),
+    ):
+        got = await payer.send(method, path, body, to)
+        if got.status_code == 202:
+            about = f"/{body['transferId']}" if path == "/transfers" else ""
+            told, _ = await payer.wait("PUT", f"{path}{about}/error")
+        else:
+            told = got.json()
+            assert got.status_code in (400, 404), (path, got.status_code)
+        assert rule.lower() in str(told["errorInformation"]).lower(), (path, told)
+    assert other.got == []

@@ -84,6 +84,82 @@ async def test_somebody_at_a_neighbouring_bank_is_paid_from_the_ordinary_page(st
     assert await balance(stack, town.asha.id) == (before[0] - 4_000, before[1] - 4_000)
 
 
+async def test_what_went_to_another_bank_is_asked_back_from_there_step_by_step(stack, town, banks, asha):
+    """From the movement: the other bank answers and pays back; what its customer keeps can be complained about."""
+    stack.local[house.CARRIER] = talking.Carrier()
+    before = await balance(stack, town.asha.id)
+    for amount, kind, words in (
+        ("3000", "wrong-payee", "Money came back from Benki ya majaribio (TZS)"),
+        ("2000", "not-delivered", "Whoever was paid says that it was owed"),
+    ):
+        await asha.open("/me/money/send")
+        await asha.send("/me/money/send", phone="+" + banks["sim-near"], amount=amount)
+        await asha.send("/me/money/outside/amount")
+        await asha.send("/me/money/outside/confirm")
+        (account,) = await payments.accounts(stack, people.as_person(town.asha.id))
+        line = (await payments.statement(stack, people.as_person(town.asha.id), account.number)).entries[0]
+        here = f"/me/money/disputes/{line.transfer_id}"
+        await asha.open(here)
+        await asha.send(here, step="open", kind=kind, text="I typed a wrong number")
+        assert "/me/money/recalls/" in asha.path and "You ask it back" in asha.text
+        for _ in range(20):
+            await desk.of(stack).idle()
+            await post.of(stack).idle()
+            await asha.open(here)  # leads to the same page
+            if words in asha.text:
+                break
+            await asyncio.sleep(0.02)
+        assert words in asha.text, asha.text
+    assert await balance(stack, town.asha.id) == (before[0] - 2_000, before[1] - 2_000)
+    await asha.send(asha.path, step="further", text="I got nothing for it")
+    assert "A complaint is open under the reference" in asha.text
+    await asha.open("/me/money/disputes")
+    assert "Asked back between banks" in asha.text and "Not paid back" in asha.text
+
+
+async def test_another_bank_asks_back_what_came_and_the_officer_decides_what_the_customer_reads(
+    stack, town, client, banks, asha, surf, bankers
+):
+    stack.local[house.CARRIER] = talking.Carrier()
+    behaves = recalling.Bank()
+    other = await kit.participant(
+        stack, client, "other-bank", currency="TZS", cover=10**9, limit=10**9, reply=behaves.reply
+    )
+    recalling.PARTICIPANTS[:] = [other]
+    _, wanted = await recalling.paid_in(stack, other, 1_500, town.asha.phone)
+    await recalling.wish(stack, other, wanted)
+    here = f"/me/money/recalls/{wanted.id}"
+    await asha.open(here)
+    assert "Is it yours?" in asha.text and "Held until the decision" in asha.text
+    await asha.send(here, step="keep", text="")
+    assert asha.answer.status_code == 422
+    await asha.send(here, step="agree", text="I do not know who sent it")
+    assert "An officer of the bank decides" in asha.text
+    new = NewStaff(
+        staff_id="recalls-1", institution="benki", roles=frozenset({"account-officer"}), name="Rehema",
+        phone="+255613000047", pin=PIN,
+    )  # fmt: skip
+    await signin.add_staff(stack, job_context("setup", "operations"), new)
+    officer = await surf().sign_in("recalls-1", "+255613000047")
+    await officer.open("/staff/disputes")
+    away = f"/staff/recalls/{wanted.id}"
+    assert f'href="{away}"' in officer.answer.text
+    await officer.open(away)
+    assert "I do not know who sent it" in officer.text and "Whoever was paid agreed" in officer.text
+    for amount, reason, why in (("0", "", "Choose why nothing"), ("1,501", "", "At most what was paid")):
+        await officer.send(away, amount=amount, reason=reason, text="x")
+        assert officer.answer.status_code == 422 and why in officer.text, officer.text
+    await officer.send(away, amount="1,500", text="The payee agreed")
+    assert "It was paid back to other-bank" in officer.text, officer.text
+    await asha.open(here)
+    assert "The payee agreed" in asha.text and "You do not agree?" in asha.text
+    hub = await surf().sign_in(bankers[0].login, bankers[0].phone)
+    await hub.open("/staff/switch/recalls")
+    assert "other-bank asks our-bank" in hub.text and "Every bank has answered in time." in hub.text
+    await recalling.calm(stack)
+    await other.stop()
+
+
 async def test_what_the_house_does_not_deal_in_is_converted_by_a_provider_of_the_switch(stack, town, banks, asha):
     """Rate, charge and what arrives are shown, and are what happens; the provider stands between the two banks."""
     before = await balance(stack, town.asha.id)
@@ -184,7 +260,7 @@ async def test_the_operator_lets_a_bank_join_and_gives_it_cover_and_a_limit(stac
 
     desk_ = await surf().sign_in(bankers[0].login, bankers[0].phone)
     await desk_.open("/staff/switch")
-    assert "Simulated bank (TZS)" in desk_.text and "Our own bank" in desk_.text
+    assert "Benki ya majaribio (TZS)" in desk_.text and "Our own bank" in desk_.text
     typed = {
         "fsp": "fresh-bank", "institution": "fresh", "title": "Fresh Bank", "endpoint": "https://fresh.example/fspiop",
         "currencies": "tzs",
@@ -268,79 +344,3 @@ async def test_a_window_is_closed_settled_and_downloaded(stack, bankers, banks, 
     assert lines[0].startswith("window,state,participant") and len(lines) >= 3
     owes = [int(line.rpartition(",")[2]) for line in lines[1:] if ",TZS," in line]
     assert sum(owes) == 0 and max(owes) >= 1_000
-
-
-async def test_what_went_to_another_bank_is_asked_back_from_there_step_by_step(stack, town, banks, asha):
-    """From the movement: the other bank answers and pays back; what its customer keeps can be complained about."""
-    stack.local[house.CARRIER] = talking.Carrier()
-    before = await balance(stack, town.asha.id)
-    for amount, kind, words in (
-        ("3000", "wrong-payee", "Money came back from Simulated bank (TZS)"),
-        ("2000", "not-delivered", "Whoever was paid says that it was owed"),
-    ):
-        await asha.open("/me/money/send")
-        await asha.send("/me/money/send", phone="+" + banks["sim-near"], amount=amount)
-        await asha.send("/me/money/outside/amount")
-        await asha.send("/me/money/outside/confirm")
-        (account,) = await payments.accounts(stack, people.as_person(town.asha.id))
-        line = (await payments.statement(stack, people.as_person(town.asha.id), account.number)).entries[0]
-        here = f"/me/money/disputes/{line.transfer_id}"
-        await asha.open(here)
-        await asha.send(here, step="open", kind=kind, text="I typed a wrong number")
-        assert "/me/money/recalls/" in asha.path and "You ask it back" in asha.text
-        for _ in range(20):
-            await desk.of(stack).idle()
-            await post.of(stack).idle()
-            await asha.open(here)  # leads to the same page
-            if words in asha.text:
-                break
-            await asyncio.sleep(0.02)
-        assert words in asha.text, asha.text
-    assert await balance(stack, town.asha.id) == (before[0] - 2_000, before[1] - 2_000)
-    await asha.send(asha.path, step="further", text="I got nothing for it")
-    assert "A complaint is open under the reference" in asha.text
-    await asha.open("/me/money/disputes")
-    assert "Asked back between banks" in asha.text and "Not paid back" in asha.text
-
-
-async def test_another_bank_asks_back_what_came_and_the_officer_decides_what_the_customer_reads(
-    stack, town, client, banks, asha, surf, bankers
-):
-    stack.local[house.CARRIER] = talking.Carrier()
-    behaves = recalling.Bank()
-    other = await kit.participant(
-        stack, client, "other-bank", currency="TZS", cover=10**9, limit=10**9, reply=behaves.reply
-    )
-    recalling.PARTICIPANTS[:] = [other]
-    _, wanted = await recalling.paid_in(stack, other, 1_500, town.asha.phone)
-    await recalling.wish(stack, other, wanted)
-    here = f"/me/money/recalls/{wanted.id}"
-    await asha.open(here)
-    assert "Is it yours?" in asha.text and "Held until the decision" in asha.text
-    await asha.send(here, step="keep", text="")
-    assert asha.answer.status_code == 422
-    await asha.send(here, step="agree", text="I do not know who sent it")
-    assert "An officer of the bank decides" in asha.text
-    new = NewStaff(
-        staff_id="recalls-1", institution="benki", roles=frozenset({"account-officer"}), name="Rehema",
-        phone="+255613000047", pin=PIN,
-    )  # fmt: skip
-    await signin.add_staff(stack, job_context("setup", "operations"), new)
-    officer = await surf().sign_in("recalls-1", "+255613000047")
-    await officer.open("/staff/disputes")
-    away = f"/staff/recalls/{wanted.id}"
-    assert f'href="{away}"' in officer.answer.text
-    await officer.open(away)
-    assert "I do not know who sent it" in officer.text and "Whoever was paid agreed" in officer.text
-    for amount, reason, why in (("0", "", "Choose why nothing"), ("1,501", "", "At most what was paid")):
-        await officer.send(away, amount=amount, reason=reason, text="x")
-        assert officer.answer.status_code == 422 and why in officer.text, officer.text
-    await officer.send(away, amount="1,500", text="The payee agreed")
-    assert "It was paid back to other-bank" in officer.text, officer.text
-    await asha.open(here)
-    assert "The payee agreed" in asha.text and "You do not agree?" in asha.text
-    hub = await surf().sign_in(bankers[0].login, bankers[0].phone)
-    await hub.open("/staff/switch/recalls")
-    assert "other-bank asks our-bank" in hub.text and "Every bank has answered in time." in hub.text
-    await recalling.calm(stack)
-    await other.stop()

@@ -6,9 +6,12 @@ from msgspec import structs
 from tests.payments import kit
 from tests.portal.conftest import PIN
 
+from msingi.identity.civil import acts as civil
+from msingi.identity.civil.model import DeathOrder
 from msingi.kernel import clock
 from msingi.kernel.context import job_context
 from msingi.payments import acts as payments
+from msingi.payments import holders
 from msingi.payments.bank import tariff
 from msingi.payments.model import AccountKind
 from msingi.portal.routes_seizures import DESK, HERE
@@ -65,3 +68,54 @@ async def test_two_officers_carry_out_an_order_and_the_holder_reads_where_to_con
 async def _holds(stack, number):
     own = await payments.accounts(stack, kit.as_staff("treasurer"))
     return next(a.balance_minor for a in own if a.number == number)
+
+
+async def test_heirs_are_paid_after_two_officers_read_the_certificate(stack, town, surf):
+    """The paper is entered, compared, and paid; what the officer typed wrongly is said; the heir sees it come."""
+    officers = []
+    for n in (1, 2):
+        phone = f"+25561300006{n}"
+        new = NewStaff(
+            staff_id=f"heirs-{n}", institution="benki", roles=frozenset({"account-officer"}), name=f"Officer {n}",
+            phone=phone, pin=PIN,
+        )  # fmt: skip
+        await signin.add_staff(stack, job_context("setup", "operations"), new)
+        officers.append(await surf().sign_in(f"heirs-{n}", phone))
+    first, second = officers
+    dead = await kit.enrolled(stack, "Mzee")
+    left = await kit.wallet(stack, dead.id, 9_000, await kit.treasury(stack))
+    day, desk = clock.now().date(), "/staff/estates"
+    typed = {
+        "account": left.number, "number": "PC/2026/7", "authority": "Primary Court", "issued_day": f"{day.day}",
+        "issued_month": f"{day.month}", "issued_year": f"{day.year}",
+        "heirs": f"{town.asha.account} 2\n{town.baraka.account} 1",
+    }  # fmt: skip
+    await first.open(f"{desk}/new")
+    await first.send(f"{desk}/new", **typed)
+    assert first.answer.status_code == 422 and "does not say that this holder has died" in first.text
+    registrar = kit.as_staff("registrar", id="msajili", institution="usajili", purpose="identity-registration")
+    await civil.register_death(stack, registrar, DeathOrder(dead.number, day), "death-of-mzee")
+    await holders.follow_identity(stack, job_context(holders.JOB), dead.id, False)
+    for wrong in (left.number, "one and a half", f"{town.asha.account} 0"):
+        await first.send(f"{desk}/new", **typed | {"heirs": wrong})
+        assert first.answer.status_code == 422 and "Write each heir on a line of its own" in first.text, first.text
+    await first.send(f"{desk}/new", **typed)
+    assert "It waits for a second officer." in first.text and "PC/2026/7" in first.text
+    assert f'action="{desk}/decide"' not in first.answer.text
+    asha = await surf().sign_in(town.asha.number, town.asha.phone)
+    before = await _balance(stack, town.asha.id)
+    here = first.path
+    await second.open(here)
+    await second.press(f"{desk}/decide", agrees="yes")
+    assert "The heirs were paid what is free." in second.text and "6,000" in second.text, second.text
+    assert await _balance(stack, town.asha.id) == before + 6_000
+    await asha.open("/me/money")
+    assert "PC/2026/7" in asha.text
+    await second.open(here)
+    await second.press(f"{desk}/close")
+    assert "The accounts are closed." in second.text
+
+
+async def _balance(stack, person) -> int:
+    (one,) = await payments.accounts(stack, kit.as_person(person))
+    return one.balance_minor

@@ -81,7 +81,7 @@ def main(home: Path, rows: int) -> int:
     try:
         told["started_s"] = round(running.took_s, 1)
         told |= asyncio.run(visit(running))
-        toured = running.run("tour", "--home", str(home), "--rows", str(rows), timeout_s=240)
+        toured = running.run("tour", "--home", str(home), "--rows", str(rows), timeout_s=600)
         told["tour"], told["tour_says"] = toured.returncode, (toured.stdout + toured.stderr)[-3000:]
         told["no_route"] = packets_without_route()
         told["leaving"] = [refused(socket.AF_INET, "192.0.2.1"), refused(socket.AF_INET6, "2001:db8::1")]

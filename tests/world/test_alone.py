@@ -34,7 +34,7 @@ def test_main_job_without_any_network(tmp_path: Path) -> None:
     inside = [*_into_namespace(), sys.executable, "-m", "tests.world.alone", str(tmp_path / "home"), "60"]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MSINGI_")}
     env = kept | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    ran = subprocess.run(inside, capture_output=True, text=True, cwd=ROOT, env=env, timeout=400)
+    ran = subprocess.run(inside, capture_output=True, text=True, cwd=ROOT, env=env, timeout=900)
     assert ran.returncode == 0, ran.stderr[-3000:]
     told = json.loads(ran.stdout.splitlines()[-1])
     print(json.dumps({k: v for k, v in told.items() if k != "tour_says"}))

@@ -15,7 +15,7 @@ def wahat(tmp_path_factory):
 
 
 def test_the_other_country_does_the_whole_main_job(wahat):
-    ran = wahat.run("tour", "--home", str(wahat.home), "--rows", "60", timeout_s=240)
+    ran = wahat.run("tour", "--home", str(wahat.home), "--rows", "60", timeout_s=600)
     assert ran.returncode == 0, ran.stdout[-1500:] + ran.stderr[-1500:]
     assert "All of it worked" in ran.stdout and "DT" in ran.stdout
 

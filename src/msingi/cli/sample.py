@@ -5,7 +5,6 @@
 
 import json
 import random
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ from msingi.identity.model import Address, Birth, BirthOrder, Enrolled, Enrolmen
 from msingi.kernel import clock
 from msingi.kernel.context import Actor, Context, Kind, context, job_context
 from msingi.kernel.errors import Refusal
-from msingi.kernel.ids import PersonId
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.payments import acts as payments
@@ -40,6 +38,7 @@ from msingi.signin import acts as signin
 
 FILE = "sample.json"
 PAID = 10  # how many of them the ministry has paid, so that there is something to see and to send
+AID = {"sw": "Msaada wa kaya", "ar": "مساعدة اجتماعية", "fr": "Aide sociale", "en": "Social support"}
 WITH_PIN = 60  # people who have been to a centre, got a card and chose a PIN; the others exist and have not
 BATCH = 100
 DTP_SHARE, WALLET_SHARE = 0.83, 0.58
@@ -212,7 +211,9 @@ async def _open_wallets(
     aid = stack.profile.tiers[0].per_transfer_minor // 20
     currency = stack.profile.currency.code
     orders = [
-        TransferOrder(f"sample-aid-{n}", treasury.number, Alias("account", number), aid, currency)
+        TransferOrder(
+            f"sample-aid-{n}", treasury.number, Alias("account", number), aid, currency, stack.profile.say(AID)
+        )
         for n, number in list(numbers.items())[:PAID]
     ]
     treasurer = Actor(Kind.STAFF, "setup", ministry, frozenset({"treasurer"}), 2)
@@ -263,11 +264,6 @@ async def _publish(stack: Stack, people: list[Invented]) -> None:
         await evidence.publish(stack, job_context("evidence.publish", "statistics"), code)
 
 
-def person_key() -> str:
-    """A random key for an act that is meant once."""
-    return secrets.token_hex(8)
-
-
 def logins(home: Path) -> list[str]:
     """Lines that tell a visitor how to sign in."""
     file = home / FILE
@@ -285,6 +281,3 @@ def load(home: Path) -> dict[str, Any]:
     if not made(home):
         raise click.ClickException(f"{home} holds no sample. Start one with: msingi up --home {home} --sample 1000")
     return json.loads((home / FILE).read_text("utf-8"))
-
-
-__all__ = ["FILE", "PersonId", "load", "logins", "made", "make"]

@@ -239,7 +239,7 @@ class Docket:
 
     def _expected(self, batch: list[Case]) -> store.Expected | None:
         """What a batch rests on, as far as it is remembered; None if not all of it is."""
-        found, now = store.Expected([], batch[0].page.edition, [], [], []), clock.now()
+        found, now = store.Expected(batch[0].page.edition), clock.now()
         for case in batch:
             call, person_id, rests_on = case.call, case.person_id, ""
             if case.page.edition != found.edition:
@@ -252,11 +252,13 @@ class Docket:
                 live = self.expected.get((person_id, case.caller.institution, call.purpose, fields))
                 if live is None or person_id is None or live.expires_at <= now:
                     return None
-                found.epochs.append((person_id, live.epoch))
+                found.people.append(person_id)
+                found.epochs.append(live.epoch)
                 rests_on = str(live.consent_id)
             if person_id is not None and _is_objectable(case):
                 found.objectable.append((person_id, case.caller.institution, call.purpose))
-            found.messages.append((call.client, call.message_id))
+            found.clients.append(call.client)
+            found.messages.append(call.message_id)
             found.rests_on.append(rests_on)
         return found
 

@@ -265,7 +265,7 @@ def seal(stack: Stack, message: Message, reply: Reply) -> dict[str, str]:
     if reply.stream is not None and not reply.digest:
         return fields | {"trailer": "content-digest, signature-input, signature"}
     fields["content-digest"] = reply.digest or signature.content_digest(reply.body)
-    fields |= _signed(stack, Message(status=reply.status, fields=fields, request=message))
+    fields.update(_signed(stack, Message(status=reply.status, fields=fields, request=message)))
     return fields
 
 

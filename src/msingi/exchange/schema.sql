@@ -109,7 +109,7 @@ END $$;
 -- Many messages at a time, on what a process remembers: claims them, reads the edition, the epochs of the consents and
 -- the upheld objections in this transaction, and stops it unless each is what the process expects. So the whole decision
 -- travels in one message, and nothing that was remembered is obeyed unless it is true now: an epoch is the one with which
--- `consent.live_of` gave its consent, under the same lock.
+-- `consent.live_of` gave its consent, under the same lock. One client stands for all messages where it is the same.
 CREATE OR REPLACE FUNCTION exchange.as_weighed(
   clients text[], messages uuid[], at timestamptz, expected bigint,
   people uuid[], epochs bigint[], other_people uuid[], other_askers text[], other_whys text[]
@@ -118,7 +118,8 @@ DECLARE
   fresh int;
 BEGIN
   INSERT INTO exchange.seen (client, message_id, at)
-  SELECT c, m, as_weighed.at FROM unnest(clients, messages) AS a (c, m) ORDER BY c, m ON CONFLICT DO NOTHING;
+  SELECT coalesce(c, clients[1]), m, as_weighed.at FROM unnest(clients, messages) AS a (c, m) ORDER BY 1, 2
+  ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS fresh = ROW_COUNT;
   IF fresh <> cardinality(messages) OR (SELECT edition FROM exchange.edition) IS DISTINCT FROM expected THEN
     RAISE EXCEPTION 'a message was seen before, or the rules have changed' USING ERRCODE = 'MS409';

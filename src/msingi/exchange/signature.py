@@ -138,7 +138,7 @@ def combine(pairs: Iterable[tuple[str, str]] | Iterable[tuple[bytes, bytes]]) ->
 
 def content_digest(body: bytes) -> str:
     """The `Content-Digest` field of `body` by SHA-256 (RFC 9530 section 2)."""
-    return f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
+    return f"sha-256=:{binascii.b2a_base64(hashlib.sha256(body).digest(), newline=False).decode()}:"
 
 
 def components_of(message: Message) -> tuple[str, ...]:
@@ -208,10 +208,10 @@ _DERIVED = ("@method", "@authority", "@path", "@query")
 @lru_cache(maxsize=1024)
 def _template(
     items: str,
-) -> tuple[str, Callable[[dict[str, str]], tuple[str, ...]], int, tuple[tuple[str, str, str, str], ...]]:
+) -> tuple[str, Callable[[dict[str, str]], tuple[str, ...]], int, tuple[tuple[str, str, str, str, str], ...]]:
     """The signature base of an inner list as a template, what takes its values out of all there are, how many lines it
-    has, and (place, item, name, parameters) of those components whose values are neither fields of the message nor
-    derived from a request."""
+    has, and (place, item, name, parameters, start) of those components whose values are neither fields of the message
+    nor derived from a request; with how the field starts that has this one member of a request's dictionary."""
     lines, places, rest, found = [], list[str](), [], _items(items)
     for item, name, parameters in found:
         plain = not parameters or (parameters == ";req" and name in _DERIVED)
@@ -219,7 +219,9 @@ def _template(
         lines.append(f"{item.replace('%', '%%')}: %s")
         places.append(place)
         if not plain:
-            rest.append((place, item, name, parameters))
+            label = parameters.removeprefix(';req;key="').removesuffix('"')
+            whole = parameters == f';req;key="{label}"' and label and "=" not in label and name[0] != "@"
+            rest.append((place, item, name, parameters, f"{label}=" if whole else ""))
     taken = itemgetter(*places) if len(places) > 1 else lambda values: tuple(values[place] for place in places)
     return "\n".join([*lines, '"@signature-params": ']), taken, len(found), tuple(rest)
 
@@ -240,8 +242,12 @@ def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
         }  # fmt: skip
     else:
         values = {**message.fields, "@status": str(message.status)}
-    for place, item, name, parameters in rest:
-        values[place] = _component(message, item, name, parameters)
+    for place, item, name, parameters, starts in rest:
+        member = asked.fields.get(name, "") if starts and asked is not None else ""
+        if starts and member.startswith(starts) and "," not in member:  # as in every answer
+            values[place] = member[len(starts) :]
+        else:
+            values[place] = _component(message, item, name, parameters)
     try:
         base = template % taken(values) + inner_list
     except KeyError as missing:
@@ -249,6 +255,12 @@ def signature_base(message: Message, inner_list: str, items: str = "") -> bytes:
     if not base.isascii() or base.count("\n") != count or "\r" in base:
         raise SignatureRefused("RFC 9421 2.5: the value of a component is not plain ASCII", step=6)
     return base.encode()
+
+
+@lru_cache(maxsize=1024)
+def _joined(covers: tuple[str, ...]) -> str:
+    """How an inner list begins: one text for the same components, by which its template is found at once."""
+    return "(" + " ".join(covers)
 
 
 def sign(
@@ -259,9 +271,9 @@ def sign(
 
     `signer` gives the raw 64-byte Ed25519 signature of the bytes it is handed.
     """
-    items = "(" + " ".join(components_of(message) if covers is None else covers)
+    items = _joined(components_of(message) if covers is None else tuple(covers))
     inner_list = f'{items});created={created};keyid="{keyid}";alg="ed25519";tag="{tag}"'
-    signature = base64.b64encode(signer(signature_base(message, inner_list, items))).decode()
+    signature = binascii.b2a_base64(signer(signature_base(message, inner_list, items)), newline=False).decode()
     return {"signature-input": f"{label}={inner_list}", "signature": f"{label}=:{signature}:"}
 
 

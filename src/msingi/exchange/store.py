@@ -221,22 +221,24 @@ async def claim_messages(
 
 
 class Expected(msgspec.Struct):
-    """What a batch rests on: message ids by client, the edition, (person, epoch) of those that need a consent, and
-    (person, institution, purpose) of those that an objection could stop. `rests_on`: for each message the consent, or
-    nothing."""
+    """What a batch rests on, in columns: clients and message ids, the edition, people and epochs of those that need a
+    consent, and (person, institution, purpose) of those that an objection could stop. `rests_on`: for each message the
+    consent, or nothing."""
 
-    messages: list[tuple[str, str]]
     edition: int
-    epochs: list[tuple[PersonId, int]]
-    objectable: list[tuple[PersonId, str, str]]
-    rests_on: list[str]
+    clients: list[str] = []
+    messages: list[str] = []
+    people: list[PersonId] = []
+    epochs: list[int] = []
+    objectable: list[tuple[PersonId, str, str]] = []
+    rests_on: list[str] = []
 
 
 def expect(tx: Tx, expected: Expected, now: datetime) -> None:
     """Claim message ids as the transaction ends; it ends as Overtaken unless all is as expected."""
-    claimed, lived, stopped = expected.messages, expected.epochs, expected.objectable
-    columns = [[m[0] for m in claimed], [m[1] for m in claimed], now, expected.edition]
-    columns += [[row[n] for row in lived] for n in range(2)] + [[row[n] for row in stopped] for n in range(3)]
+    clients = expected.clients if len(set(expected.clients)) > 1 else expected.clients[:1]
+    stopped = zip(*expected.objectable, strict=True) if expected.objectable else ((), (), ())
+    columns = (clients, expected.messages, now, expected.edition, expected.people, expected.epochs, *stopped)
     tx.later.append((Q.as_weighed, columns))
 
 

@@ -17,8 +17,6 @@ from asyncpg.pgproto.pgproto import UUID as DriverUUID
 from msingi.kernel.errors import Malformed
 
 _PARAMETER = re.compile(r"\$([1-9][0-9]?)\b")
-_IDS = (UUID, DriverUUID)
-_OFTEN_EQUAL = frozenset((datetime, bool, type(None)))
 _LINE_COMMENT = re.compile(r"--[^\n]*")
 _CALL = re.compile(r"\s*SELECT(\s+[a-z_]+\.[a-z_]+\([$0-9a-z:,\[\]\s]*\))\s*")  # of one function of ours, nothing else
 
@@ -42,24 +40,39 @@ def literal(value: Any) -> str:
 
 
 def _array(values: Sequence[Any]) -> str:
-    """An array as a literal; those of bytes, ids, or texts without anything to escape are written at once."""
+    """An array as a literal; those of one kind that is known by its type are written at once."""
     if not values:
         return "'{}'"
-    kind = type(values[0]) if len(values) == 1 or len(set(map(type, values))) == 1 else None
-    if kind is bytes:  # an element is "\\x..." to the array's reader, and each backslash twice in the literal
-        return "E'{\"" + '","'.join(["\\\\\\\\x" + one.hex() for one in values]) + "\"}'"
-    if kind in _IDS:
-        return "'{" + ",".join([one.hex for one in values]) + "}'"
-    if kind is str:
-        joined = '","'.join(values)
-        if joined.count('"') == 2 * len(values) - 2 and "\\" not in joined:
-            return quoted('{"' + joined + '"}')
-    if kind is int:
-        return f"'{{{str(list(values))[1:-1]}}}'"
-    if kind in _OFTEN_EQUAL:  # nearly always one and the same value, which is then written once
-        texts = {value: _element(value) for value in set(values)}
-        return quoted("{" + ",".join([texts[value] for value in values]) + "}")
+    write = _ARRAYS.get(type(values[0]))
+    if write is None or (len(values) > 1 and len(set(map(type, values))) > 1):
+        return _mixed(values)
+    return write(values)
+
+
+def _mixed(values: Sequence[Any]) -> str:
     return quoted("{" + ",".join(map(_element, values)) + "}")
+
+
+def _texts(values: Sequence[str]) -> str:
+    joined = '","'.join(values)
+    if joined.count('"') > 2 * len(values) - 2 or "\\" in joined:  # something to escape
+        return _mixed(values)
+    return quoted('{"' + joined + '"}')
+
+
+def _ids(values: Sequence[UUID]) -> str:
+    return "'{" + ",".join([one.hex for one in values]) + "}'"
+
+
+def _blobs(values: Sequence[bytes]) -> str:
+    """An element is "\\x..." to the array's reader, and each backslash stands twice in the literal."""
+    return "E'{\"\\\\\\\\x" + '","\\\\\\\\x'.join(map(bytes.hex, values)) + "\"}'"
+
+
+def _repeated(values: Sequence[Any]) -> str:
+    """Values that are nearly always one and the same, which is then written once."""
+    texts = {value: _element(value) for value in set(values)}
+    return quoted("{" + ",".join([texts[value] for value in values]) + "}")
 
 
 def listed(values: Sequence[Any]) -> str:
@@ -96,6 +109,16 @@ _LITERALS: dict[type, Callable[[Any], str]] = {
     bool: lambda value: "true" if value else "false",
     type(None): lambda _: "NULL",
 }
+_ARRAYS: dict[type, Callable[[Sequence[Any]], str]] = {
+    str: _texts,
+    bytes: _blobs,
+    UUID: _ids,
+    DriverUUID: _ids,
+    int: lambda values: f"'{{{str(list(values))[1:-1]}}}'",
+    datetime: _repeated,
+    bool: _repeated,
+    type(None): _repeated,
+}
 _BARE: dict[type, Callable[[Any], str]] = {
     datetime: lambda value: f'"{value.isoformat()}"',
     int: str,
@@ -113,10 +136,13 @@ def _element(value: Any) -> str:
 
 
 @cache
-def _pieces(text: str) -> tuple[str, tuple[tuple[int, str], ...]]:
-    """A statement without comments, cut at its parameters: what is before the first, then (number, what follows)."""
+def _pieces(text: str) -> tuple[str, tuple[int, ...]]:
+    """A statement without comments as a template for texts, and which parameters these are, from nought on; empty where
+    they come once each and in their order."""
     found = _PARAMETER.split(_LINE_COMMENT.sub("", text))
-    return found[0], tuple((int(n) - 1, after) for n, after in zip(found[1::2], found[2::2], strict=True))
+    order = tuple(int(number) - 1 for number in found[1::2])
+    template = "%s".join([piece.replace("%", "%%") for piece in found[::2]])
+    return template, () if order == tuple(range(len(order))) else order
 
 
 @cache
@@ -141,6 +167,6 @@ def renders(statements: Sequence[tuple[str, Sequence[Any]]]) -> list[str]:
 
 def render(text: str, args: Sequence[Any]) -> str:
     """A statement of a `queries.sql` with its parameters replaced by literals, without its comments."""
-    first, rest = _pieces(text)
-    written = [literal(arg) for arg in args]
-    return first + "".join([written[n] + after for n, after in rest])
+    template, order = _pieces(text)
+    written = [quoted(arg) if type(arg) is str else literal(arg) for arg in args]
+    return template % (tuple([written[n] for n in order]) if order else tuple(written))

@@ -256,7 +256,7 @@ async def receipt(stack: Stack, ctx: Context, transfer_id: str) -> Receipt:
             if row is not None and row["kind"] == Movement.RESERVE:  # what was paid out of it, if it was
                 row = await store.end_of(near, wanted)
         log.append(tx, permit, subject=person, detail={"what": "receipt"})
-    if row is None:
+    if row is None or not (row["debit"] in own or row["credit"] in own):  # the database shows no others either
         raise errors.NoSuchTransfer()
     if row["reason"] != Reason.NONE:
         raise errors.refusal(row["reason"])

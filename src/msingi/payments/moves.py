@@ -24,6 +24,7 @@ _POST, _RESERVE, _COMMIT, _ABORT = int(Kind.POST), int(Kind.RESERVE), int(Kind.C
 _REVERSE, _ARRIVE, _EXPECT = int(Kind.REVERSE), int(Kind.ARRIVE), int(Kind.EXPECT)
 _INCOMING = (_ARRIVE, _EXPECT)
 _SHARD = (1 << SHARD_BITS) - 1
+_DEATH = int(Flag.OUT_OF_USE | Flag.DORMANT)
 _RECOVERED, _LIMITS = int(Flag.RECOVERED), frozenset((Reason.TRANSFER_LIMIT, Reason.DAY_LIMIT))
 
 
@@ -124,14 +125,17 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
     if not (0 <= payee < size and (there or order.kind in (_RESERVE, _REVERSE))):
         return int(Reason.UNKNOWN_PAYEE), payer, payee
     tier, posted, cooling = book.tiers[book.tier[payer]], book.posted, book.flags[payer] & _RECOVERED
+    stops = book.flags[payer]
     if rules.by_law(order.permit_text):
         tier, cooling = NO_LIMITS, 0
+        if rules.after_death(order.permit_text):
+            stops = book.flags[payer] & ~_DEATH
     elif cooling:
         tier = rules.while_recovering(tier)
     reason = rules.weigh(
         order.amount,
         rules.available(posted[payer], book.reserved[payer], book.floor[payer]),
-        book.flags[payer],
+        stops,
         book.flags[payee],
         payer == payee,
         book.currency[payer] == book.currencies.get(order.currency) == book.currency[payee],
@@ -217,7 +221,7 @@ class Undo:
             for account in pair
             if account
         }
-        columns = book.posted, book.reserved, book.incoming, book.spent, book.day
+        columns = book.posted, book.reserved, book.incoming, book.spent, book.day, book.last
         self._state = [(column, place, column[place]) for place in places if place >= 0 for column in columns]
 
     def run(self) -> None:

@@ -34,10 +34,11 @@ _BODY = Layout(">B16sqqq")
 _PACK_BODY = _BODY.pack
 _MORE = Layout(">B16si")
 _NO_ID = bytes(16)
+_AFTER_DEATH = "job:payments-seizures@", "job:payments-estates@"
+_BY_LAW = *_AFTER_DEATH, "job:payments-recalls@"  # of `parties.permit_text`
 _HALVES, _ID = Layout(">QQ16x").unpack, Layout(">QQ").pack
 _VERSION_8, _VARIANT = 8 << 12, 1 << 63  # RFC 9562, section 5.8
 _UNVERSIONED, _UNMARKED = (1 << 64) - 1 ^ 15 << 12, (1 << 62) - 1 ^ 255
-_BY_LAW = "job:payments-seizures@", "job:payments-estates@", "job:payments-recalls@"  # of `parties.permit_text`
 
 
 def weigh(
@@ -88,6 +89,16 @@ def by_law(permit_text: str) -> bool:
     """Whether an order carries out what a court or the law has ordered over an account, which is no wish of its holder:
     the holder's limits then do not stop it, and it does not use them up. Everything else is weighed as ever."""
     return permit_text.startswith(_BY_LAW)
+
+
+def after_death(permit_text: str) -> bool:
+    """Whether an order pays heirs, or carries out a court's: what ends the holder's own orders does not stop it."""
+    return permit_text.startswith(_AFTER_DEATH)
+
+
+def is_closed(flags: int) -> bool:
+    """Whether an account is closed for good."""
+    return bool(flags & _CLOSED)
 
 
 def while_recovering(tier: Tier) -> Tier:

@@ -75,9 +75,7 @@ def _view(seen: Visit, one: Recall, action: str, may: tuple[str, ...]) -> Recall
 
 
 def _form(seen: Visit) -> m.Form:
-    field = m.Field(
-        name="text", label=seen.say("dispute.text"), hint=seen.say("recall.text_hint"), longest=LONGEST
-    )
+    field = m.Field(name="text", label=seen.say("dispute.text"), hint=seen.say("recall.text_hint"), longest=LONGEST)
     return rules.filled(m.Form((field,)), seen.fields)
 
 

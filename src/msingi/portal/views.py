@@ -30,6 +30,7 @@ from msingi.signin.model import Session as SignedIn
 KINDS = {"P2P": "transfer", "G2P": "bulk", "BULK": "bulk", "SALA": "bulk", "FEE": "fee", "ISSU": "opening"}
 KINDS |= {"MERC": "shop", "CSHI": "cash", "CSHO": "cash", "COMM": "commission", "FEES": "fee"}
 KINDS |= {"REVR": "back", "INTR": "interest", "BILL": "bill", "STDO": "standing", "UNCL": "unclaimed", "TAX": "tax"}
+KINDS |= {"ESTA": "inheritance"}
 OUTWARD = "OUTB"
 KINDS |= dict.fromkeys(("SAVG", "LOAN", "AIDP", "SHRE"), "savings-group")
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, timedelta
 
-from msingi.consent.delegation.model import DELEGABLE, Delegation, DelegationOrder
+from msingi.consent.delegation.model import DELEGABLE, DelegationOrder
 from msingi.consent.errors import DelegationWrong
 from msingi.kernel.ids import PersonId
 
@@ -20,11 +20,6 @@ def check_order(order: DelegationOrder, person_id: PersonId, delegate_id: Person
         raise DelegationWrong(field="number", rule="somebody else's")
     if live >= MOST_LIVE:
         raise DelegationWrong(field="number", rule=f"at most {MOST_LIVE} at a time")
-
-
-def is_live(delegation: Delegation, purpose: str, now: datetime) -> bool:
-    """Whether a delegation allows this purpose now (law 2); the database says the same in `consent.entrusted`."""
-    return delegation.ended_at is None and delegation.until > now and purpose in delegation.purposes
 
 
 def until(order: DelegationOrder, now: datetime) -> datetime:

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import UNSET
 
 from msingi.credentials.presentation import dcql, mdoc, sdjwt
 from msingi.credentials.presentation.errors import (
@@ -225,11 +224,6 @@ def state_now(row: Row, now: int) -> State:
 def formats_of(query: Query) -> str:
     """The formats that a query asks for, for the log."""
     return " ".join(sorted({credential.format for credential in query.credentials}))
-
-
-def aki_wanted(query: Query) -> bool:
-    """Whether a query restricts whose credentials it wants."""
-    return any(credential.trusted_authorities is not UNSET for credential in query.credentials)
 
 
 def refusal_reason(refusal: Refused) -> str:

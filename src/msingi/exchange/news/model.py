@@ -73,17 +73,6 @@ class CloudEvent(Struct, frozen=True):
     datacontenttype: str = "application/json"
 
 
-class Mail(Struct, frozen=True):
-    """A piece of mail, unsealed."""
-
-    mail_id: UUID
-    client: str
-    state: MailState
-    tries: int
-    event: CloudEvent
-    callback: str = ""
-
-
 class Box(Struct, frozen=True):
     """A page of a mailbox, oldest first; `next` is the id to go on after, empty at the end."""
 

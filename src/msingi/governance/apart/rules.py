@@ -41,8 +41,3 @@ def told(what: What, reference: str, receipt: Receipt) -> leaf.Detail:
     if receipt.certificate_id is not None:
         detail |= {"certificate": str(receipt.certificate_id), "destroyed": sum(receipt.destroyed.values())}
     return detail
-
-
-def written_at(at: datetime) -> str:
-    """An instant as it stands in what is claimed once."""
-    return at.isoformat(timespec="milliseconds")

@@ -4,10 +4,12 @@ import hashlib
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from operator import add
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import astuple
 
 from msingi.kernel import sql
 from msingi.kernel.ids import PersonId, RecordId, uuid7
@@ -177,11 +179,14 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
     All records of a transaction share entry 0, so that one transaction leaves one leaf; batch roots follow.
     """
     pending_id = uuid7()
-    commitments = [commitment(s.salt, s.body) for s in tx.staged]
+    columns = zip(*map(astuple, tx.staged), strict=True) if tx.staged else ((),) * len(Staged.__struct_fields__)
+    subjects, records, times, acts, bodies, salts, veils, askers, whys = columns
+    opened = list(map(add, salts, bodies))
+    commitments = [hashlib.sha256(one).digest() for one in opened]
     entries = ([tree_hash(commitments)] if commitments else []) + [root for root, _ in tx.roots]
     inner = [b"".join(commitments)] if len(commitments) > 1 else []
-    keys = await seals.keys_of(tx, [s.subject for s in tx.staged if s.subject != NOBODY_ID])
-    sealed = seals.seal_all(LABEL, [(keys.get(s.subject), s.salt + s.body) for s in tx.staged])
+    keys = await seals.keys_of(tx, [subject for subject in subjects if subject != NOBODY_ID])
+    sealed = seals.seal_all(LABEL, list(zip(map(keys.get, subjects), opened, strict=True)))
     tx.later.append(
         (
             Q.leave,
@@ -189,17 +194,22 @@ async def flush(tx: "Tx", seals: "Seals") -> None:
                 pending_id,
                 b"".join(entries),
                 inner,
-                [s.subject for s in tx.staged],
-                [s.record_id for s in tx.staged],
-                [s.at for s in tx.staged],
-                [s.act for s in tx.staged],
+                subjects,
+                records,
+                _once(times),
+                _once(acts),
                 sealed,
-                [s.veil_id for s in tx.staged],
+                veils if any(veils) else (),
                 len(entries) - len(tx.roots),
                 [root for root, _ in tx.roots],
                 [count for _, count in tx.roots],
-                [s.asker for s in tx.staged],
-                [s.why for s in tx.staged],
+                _once(askers),
+                _once(whys),
             ),
         )
     )
+
+
+def _once(column: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A column of records; its first element alone where all are the same."""
+    return column[:1] if column and column.count(column[0]) == len(column) else column

@@ -96,6 +96,7 @@ REVOKE DELETE ON log.veiled FROM msingi_app;
 -- entry 0, whose inner commitments are kept if there are several), and batch roots from entry `roots_from` on.
 -- A record that a court order covers, by the institution and purpose of its own act (in a batch they differ) or because
 -- `veils` names it, is veiled; that is weighed record by record only where an order is in force on one of the people.
+-- Where times, acts, askers or whys are the same for all records, one element stands for all; no veils are none at all.
 DROP FUNCTION IF EXISTS log.leave(uuid, bytea, bytea[], uuid[], uuid[], timestamptz[], text[], bytea[], int, bytea[], int[]);
 CREATE OR REPLACE FUNCTION log.leave(
   pending uuid, entries bytea, commitments bytea[], people uuid[], records uuid[], times timestamptz[], acts text[],
@@ -111,7 +112,8 @@ BEGIN
   IF EXISTS (SELECT FROM log.veil v WHERE v.person_id = ANY (people) AND v.until > now() AND v.lifted_at IS NULL) THEN
     veils := ARRAY(
       SELECT coalesce(given, (
-        SELECT v.veil_id FROM log.veil v WHERE v.person_id = p AND v.institution = asker AND v.purpose = why
+        SELECT v.veil_id FROM log.veil v
+        WHERE v.person_id = p AND v.institution = coalesce(asker, askers[1]) AND v.purpose = coalesce(why, whys[1])
           AND v.until > now() AND v.lifted_at IS NULL ORDER BY v.until DESC LIMIT 1))
       FROM unnest(people, veils, askers, whys) WITH ORDINALITY AS x (p, given, asker, why, n) ORDER BY n);
   END IF;
@@ -120,13 +122,14 @@ BEGIN
     VALUES (people[1], records[1], times[1], acts[1], pending, 0, 0, leave.sealed[1], veils[1]);
   ELSIF cardinality(people) > 1 THEN
     INSERT INTO log.record (person_id, record_id, at, act, pending_id, entry_no, inner_no, sealed, veil_id)
-    SELECT p, r, t, a, pending, 0, n - 1, s, v
-    FROM unnest(people, records, times, acts, leave.sealed, veils) WITH ORDINALITY AS x (p, r, t, a, s, v, n);
+    SELECT p, r, coalesce(times[n], times[1]), coalesce(acts[n], acts[1]), pending, 0, n - 1, s, v
+    FROM unnest(people, records, leave.sealed, veils) WITH ORDINALITY AS x (p, r, s, v, n);
   END IF;
   IF cardinality(array_remove(veils, NULL)) > cardinality(array_remove(named, NULL)) THEN
     INSERT INTO log.veiled AS c (institution, month, entries)
-    SELECT asker, date_trunc('month', now()), count(*) FROM unnest(askers, named, veils) AS x (asker, before, after)
-    WHERE before IS NULL AND after IS NOT NULL GROUP BY asker ORDER BY asker
+    SELECT coalesce(asker, askers[1]), date_trunc('month', now()), count(*)
+    FROM unnest(askers, named, veils) AS x (asker, before, after)
+    WHERE before IS NULL AND after IS NOT NULL GROUP BY 1 ORDER BY 1
     ON CONFLICT (institution, month) DO UPDATE SET entries = c.entries + excluded.entries;
   END IF;
   IF cardinality(roots) > 0 THEN

@@ -6,7 +6,7 @@ proof asks `tile_of` and `node_in_tile` where its hashes stand.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -203,8 +203,3 @@ def node_in_tile(node: Node, raw: bytes) -> bytes:
     if len(hashes) != count * HASH_SIZE:
         raise ValueError("the tile is too short for this subtree")
     return perfect_root(hashes)
-
-
-def nodes_of(spans: Iterable[tuple[int, int]]) -> list[Node]:
-    """The perfect subtrees that make up the given runs of leaves."""
-    return [node for start, end in spans for node in span_nodes(start, end)]

@@ -243,14 +243,32 @@ async def made_bills(
     who = paying.payer(stack, ctx, "payments.made-bills")
     async with stack.db.transaction(who.permit) as tx:
         page = await store_asking.bills_of_asker(tx, who.owner, (before, before_reference), limit)
-        found = []
-        for owed in page:
-            row = await accounts.transfer(tx, _transfer_of(owed)) if owed.state == "open" and owed.taker else None
-            if row is not None and row["status"] == 1:
-                await store_asking.end_bill(tx, owed.reference, "paid", row["at"])
-                owed = msgspec.structs.replace(owed, state="paid", paid_at=row["at"])
-            elif row is not None:
-                await store_asking.try_again(tx, owed)
-            found.append(owed)
+        found = [await _as_paid(tx, owed) for owed in page]
         log.append(tx, who.permit, subject=who.person, detail={"what": "own bills", "count": len(found)})
     return [_shown(owed) for owed in found]
+
+
+async def _as_paid(tx: accounts.Tx, owed: store_asking.Owed) -> store_asking.Owed:
+    """A bill as the ledger says that it stands, where an account has taken it."""
+    row = await accounts.transfer(tx, _transfer_of(owed)) if owed.state == "open" and owed.taker else None
+    if row is not None and row["status"] == 1:
+        await store_asking.end_bill(tx, owed.reference, "paid", row["at"])
+        return msgspec.structs.replace(owed, state="paid", paid_at=row["at"])
+    if row is not None:
+        await store_asking.try_again(tx, owed)
+    return owed
+
+
+@crossing("payments")
+async def own_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
+    """One bill that the actor (or the actor's institution) made, also one for one person only. Raises NoSuchBill."""
+    who = paying.payer(stack, ctx, "payments.made-bills")
+    plain = reference.replace(" ", "")
+    async with stack.db.transaction(who.permit) as tx:
+        owed = await store_asking.bill(tx, plain) if rules.is_bill_reference(plain) else None
+        mine = owed is not None and owed.asker == who.owner
+        shown = _shown(await _as_paid(tx, owed)) if owed is not None and mine else None
+        log.append(tx, who.permit, subject=who.person, detail={"what": "own bill", "found": "yes" if mine else "no"})
+    if shown is None:
+        raise NoSuchBill()
+    return shown

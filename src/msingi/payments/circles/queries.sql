@@ -78,6 +78,13 @@ FROM unnest($2::int[], $3::uuid[], $4::text[], $5::uuid[], $6::int[], $7::timest
   AS u (round, person, state, transfer_id, by_turn, at)
 WHERE d.body_id = $1 AND d.round = u.round AND d.person_id = u.person
 
+-- name: circles_with
+-- Open circles in which somebody sits, or owes something.
+SELECT c.body_id FROM payments.circle_seat s JOIN payments.circle c ON c.body_id = s.body_id
+WHERE s.person_id = $1 AND c.state = 'open' AND (s.state = 'active' OR EXISTS (
+  SELECT FROM payments.circle_due d WHERE d.body_id = s.body_id AND d.person_id = $1
+    AND d.state IN ('open', 'to-pot', 'to-member')))
+
 -- name: circles_due
 -- Circles with a turn whose day is over, or with something that broke off.
 SELECT DISTINCT r.body_id FROM payments.circle c JOIN payments.circle_round r ON r.body_id = c.body_id

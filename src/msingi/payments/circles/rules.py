@@ -127,3 +127,13 @@ def leaving(all_dues: Sequence[KeptDue], who: PersonId, amount_minor: int) -> li
         raise StillOwing(left_minor=len(owing) * amount_minor)
     pairs = [(mine[other], theirs[other]) for other in mine]
     return [due for pair in pairs if pair[0].state == pair[1].state == "open" for due in pair]
+
+
+def ended_by_death(all_dues: Sequence[KeptDue], who: PersonId) -> list[KeptDue]:
+    """The dues that end when a member has died: between her and each other one those of both ways, if neither is paid.
+
+    What others have paid her stays owed by what she left, and what she has paid is still paid at her turn.
+    """
+    theirs = {d.person_id: d for d in all_dues if d.to_person == who}
+    pairs = [(d, theirs[d.to_person]) for d in all_dues if d.person_id == who and d.to_person in theirs]
+    return [due for pair in pairs if pair[0].state == pair[1].state == "open" for due in pair]

@@ -29,6 +29,11 @@ async def circle(tx: Tx, body_id: UUID, *, hold: bool = False) -> KeptCircle | N
     return KeptCircle(**parts(row)) if row else None
 
 
+async def circles_with(tx: Tx, person: PersonId) -> list[UUID]:
+    """Open circles in which somebody sits, or owes something."""
+    return [UUID(bytes=row["body_id"].bytes) for row in await tx.rows(Q.circles_with, person)]
+
+
 async def circles_of(tx: Tx, person: PersonId, at: datetime) -> list[UUID]:
     """The circles that a person belongs to or is invited to."""
     return [UUID(bytes=row["body_id"].bytes) for row in await tx.rows(Q.circles_of, person, at)]

@@ -102,7 +102,7 @@ async def pay_turn(stack: Stack, ctx: Context, order: TurnPayment) -> PaidIn:
         due = _wanted(dues, seat, order, ledger_rules.transfer_id(by.scope, order.key, ledger_rules.shard_of(purse)))
         late = rounds[due.round].state != "open"
         receiver = next(s for s in seats if s.person_id == due.to_person)
-        credit = await _wallet(tx, receiver) if late else kept.pot
+        credit = await wallet_of(tx, receiver) if late else kept.pot
         words = {"reference": f"{kept.name} {due.round}", "payer": seat.name}
         payee = receiver.name if late else kept.name
         made = orders.pay(by, order.key, purse, credit, kept.amount, kept.currency, CODE, payee=payee, **words)
@@ -112,7 +112,7 @@ async def pay_turn(stack: Stack, ctx: Context, order: TurnPayment) -> PaidIn:
             await store.set_dues(tx, kept.body_id, [structs.replace(due, state="to-member" if late else "to-pot")])
         log.append(tx, permit, subject=seat.person_id, detail={"what": "contribution to a rotating group"})
     if begun_now:
-        await _post(stack, permit, kept, due, made, "out" if late else "in")
+        await post_due(stack, permit, kept, due, made, "out" if late else "in")
     done = await turn(stack, kept.body_id, today(stack))
     return PaidIn(round=due.round, amount_minor=kept.amount, currency=kept.currency, paid_out=due.round in done)
 
@@ -130,7 +130,7 @@ def _wanted(dues: list[KeptDue], seat: KeptSeat, order: TurnPayment, transfer_id
     return found
 
 
-async def _wallet(tx: store.Tx, seat: KeptSeat) -> int:
+async def wallet_of(tx: store.Tx, seat: KeptSeat) -> int:
     """Where a member is paid. Raises NoSuchAccount."""
     wallets = await accounts.default_wallets(tx, [seat.person_id])
     if seat.person_id not in wallets:
@@ -138,7 +138,7 @@ async def _wallet(tx: store.Tx, seat: KeptSeat) -> int:
     return wallets[seat.person_id][0]
 
 
-async def _post(stack: Stack, permit: Permit, kept: KeptCircle, due: KeptDue, made: Order, paid: str) -> None:
+async def post_due(stack: Stack, permit: Permit, kept: KeptCircle, due: KeptDue, made: Order, paid: str) -> None:
     """Ask the ledger, and write down how it ended; whatever breaks off, `settled` finds it."""
     endings = await ledger.post(stack, [made])
     try:
@@ -252,7 +252,7 @@ async def _chain(
         seats = {s.person_id: s for s in await store.seats(tx, stack.seal, kept.body_id)}
         lines = [(receiver, plan.own * kept.amount, "own")] if plan.own else []
         lines += [(seats[d.to_person], kept.amount, f"set-off/{d.round}") for d in plan.set_off]
-        found = [(await _wallet(tx, seat), seat.name, minor, key) for seat, minor, key in lines]
+        found = [(await wallet_of(tx, seat), seat.name, minor, key) for seat, minor, key in lines]
         log.append(tx, permit, subject=receiver.person_id, detail={"what": "turn planned"})
     by = orders.By(permit, kept.owner, f"turn-out/{kept.body_id}/{round_.round}/{round_.attempt}")
     words = {"reference": f"{kept.name} {round_.round}", "payer": kept.name}

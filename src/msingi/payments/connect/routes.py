@@ -16,7 +16,7 @@ from msingi.kernel.errors import Malformed, Refusal
 from msingi.kernel.settings import LOOPBACK
 from msingi.kernel.stack import Stack
 from msingi.payments import files
-from msingi.payments.connect import acts, routes_bills, routes_g2p, routes_vouchers, wire
+from msingi.payments.connect import acts, routes_bills, routes_g2p, routes_rtp, routes_vouchers, wire
 from msingi.payments.connect.wire import NOT_TAKEN, TAKEN, Answer, CheckAnswer, FailedAccount
 
 AnyRequest = Request[Any, Any, Any]
@@ -202,9 +202,12 @@ routers = [
     routes_g2p.router,
     routes_vouchers.router,
     routes_bills.router,
+    routes_rtp.router,
 ]
 authenticators = [authenticate]
 dialects = {path: wire.dialect for path in (*OLD, "/identityAccountMapper", "/batchtransactions")}
 dialects[routes_g2p.PREFIX] = routes_g2p.dialect
 dialects["/vouchers"] = routes_vouchers.dialect
-dialects |= {path: routes_bills.dialect for path in ("/bills", "/billTransferRequests")}
+dialects |= {
+    path: routes_bills.dialect for path in ("/bills", "/billTransferRequests", "/rtpRequest", "/transferRequests")
+}

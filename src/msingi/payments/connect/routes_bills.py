@@ -33,13 +33,13 @@ PayerBank = Annotated[
 Fields = Annotated[str, QueryParameter(max_length=12, description="What is asked for: inquiry.")]
 
 
-async def _ctx(request: AnyRequest) -> Context:
+async def signed_in(request: AnyRequest) -> Context:
+    """Who calls, for the purpose of payment."""
     return await web.context(request, "payment", "contract", signed_in=True)
 
 
-def _answer(
-    code: str, reason: str, request_id: str, status: int, more: dict[str, Any] | None = None
-) -> Response[bytes]:
+def answer(code: str, reason: str, request_id: str, status: int, more: dict[str, Any] | None = None) -> Response[bytes]:
+    """An answer as the specification has it: "00" or "01", and why."""
     told = {"responseCode": code, "reason": reason[:200], "requestId": request_id[:12]} | (more or {})
     return Response(msgspec.json.encode(told), status_code=status, media_type=JSON)
 
@@ -58,38 +58,38 @@ async def inquire(
     request: AnyRequest, bill_id: BillId, correlation: Correlation = "", fields: Fields = "inquiry"
 ) -> Response[bytes]:
     """What a bill asks for; it stands in the answer. 400 (01) where there is none, 401, 403, 429 for too many wrong."""
-    ctx = await _ctx(request)
+    ctx = await signed_in(request)
     if fields != "inquiry":
         raise Malformed("Here an inquiry is asked for.", field="fields", rule="inquiry")
     try:
         bill = await asking.see_bill(web.stack(request), ctx, bill_id)
     except Refusal as no:
-        return _answer(NOT_TAKEN, f"{no.title}. {no.remedy}", correlation, 400 if no.status == 404 else no.status)
+        return answer(NOT_TAKEN, f"{no.title}. {no.remedy}", correlation, 400 if no.status == 404 else no.status)
     more = {"billId": bill.reference, "billDetails": _details(bill)}
-    return _answer(TAKEN, "The bill was found.", correlation, 202, more)
+    return answer(TAKEN, "The bill was found.", correlation, 202, more)
 
 
 @post("/billTransferRequests", status_code=202, opt=TAKES)
 async def pay(request: AnyRequest, payer: PayerBank = "") -> Response[bytes]:
     """Pay a bill out of the institution's account (that labelled as X-PayerFI-Id says, or the first); it is paid once.
     Unlike in the specification nothing is marked as paid on somebody's word. 400 (01) with the reason, 401, 403."""
-    ctx, stack = await _ctx(request), web.stack(request)
+    ctx, stack = await signed_in(request), web.stack(request)
     try:
         said = msgspec.json.decode(await request.body(), type=wire.BillPayment)
     except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
         raise Malformed(str(wrong)[:160], field="body", rule="shape") from None
     try:
-        receipt = await asking.pay_bill(stack, ctx, said.billId, await _account(stack, ctx, payer))
+        receipt = await asking.pay_bill(stack, ctx, said.billId, await account_of(stack, ctx, payer))
     except Refusal as no:
         status = no.status if no.status in (401, 403, 429) else 400
-        return _answer(
+        return answer(
             NOT_TAKEN, f"{no.title}. {no.remedy}", said.requestId, status, {"status": "RJC", "billId": said.billId}
         )
     more = {"status": "ACK", "billId": said.billId, "transferId": receipt.transfer_id}
-    return _answer(TAKEN, "The bill is paid.", said.requestId, 202, more)
+    return answer(TAKEN, "The bill is paid.", said.requestId, 202, more)
 
 
-async def _account(stack: Stack, ctx: Context, label: str) -> str:
+async def account_of(stack: Stack, ctx: Context, label: str) -> str:
     """The account that pays: the one with a label, or the institution's first. Raises NoPayerAccount."""
     held = [a for a in await ledger.accounts(stack, ctx) if a.kind in PAYING]
     held = [a for a in held if a.currency == stack.profile.currency.code]

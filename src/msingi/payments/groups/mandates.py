@@ -23,7 +23,7 @@ from msingi.payments import store as accounts
 from msingi.payments.bank import tariff
 from msingi.payments.groups import rules, store
 from msingi.payments.groups.errors import NeedsSignatures
-from msingi.payments.groups.model import Body, Signer
+from msingi.payments.groups.model import Signer
 
 JOB = "payments-groups"
 
@@ -123,13 +123,6 @@ async def is_guardian(stack: Stack, child: PersonId, person: PersonId) -> bool:
     """Whether the register says that somebody may act for somebody today (law 4)."""
     rights = await guardians.guardians_of(stack, job_context(JOB, "payment"), child)
     return any(right.guardian_id == person for right in rights)
-
-
-async def left_today(stack: Stack, tx: store.Tx, body: Body) -> int | None:
-    """What one holder may still pay alone today out of a body's account; None without a bound."""
-    if body.bound is None or body.account_id is None:
-        return None
-    return rules.left_alone(body.bound, await store.spent_alone(tx, body.account_id, today(stack)))
 
 
 def names_of(signers: list[Signer]) -> str:

@@ -331,21 +331,48 @@ async def test_access_recall(stack, bank):
     other, _ = bank
     person, wanted = await paid_in(stack, other)
     await wish(stack, other, wanted)
+    assert (await acts.recall(stack, me(person), wanted.id)).recall_id == wanted.id
     stranger = await people.enrolled(stack)
-    with pytest.raises(NoSuchRecall):
-        await acts.recall(stack, me(stranger), wanted.id)
-    with pytest.raises(NoSuchRecall):
-        await acts.recall(stack, me(person), "x")
-    assert (await acts.recalls(stack, me(stranger))).recalls == []
-    for act in (acts.recall_queue, acts.recalls):
-        with pytest.raises(Malformed):
-            await act(stack, OFFICER if act is acts.recall_queue else me(person), limit=0)
-    first = await acts.recall_queue(stack, OFFICER, limit=1)
-    assert len(first.recalls) == 1
+    for who, id_ in ((stranger, wanted.id), (person, "x"), (person, str(uuid4()))):
+        with pytest.raises(NoSuchRecall):
+            await acts.recall(stack, me(who), id_)
     with pytest.raises(NotPermitted):
         await acts.review_recall(stack, me(person), wanted.id)
+    assert (await acts.review_recall(stack, OFFICER, wanted.id)).text == "A slip"
+
+
+async def test_access_recalls_and_recall_of(stack):
+    stranger = await people.enrolled(stack)
+    assert (await acts.recalls(stack, me(stranger))).recalls == []
+    with pytest.raises(NotPermitted):
+        await acts.recalls(stack, me(stranger, 1))
+    with pytest.raises(Malformed):
+        await acts.recalls(stack, me(stranger), limit=0)
+
+
+async def test_access_recall_of(stack):
+    stranger = await people.enrolled(stack)
+    with pytest.raises(NoSuchTransfer):
+        await acts.recall_of(stack, me(stranger), str(uuid4()))
+    for no in (OFFICER, me(stranger, 1)):
+        with pytest.raises((NoSuchRecall, NotPermitted)):
+            await acts.recall_of(stack, no, str(uuid4()))
+
+
+async def test_access_recall_queue(stack):
+    assert len((await acts.recall_queue(stack, OFFICER, limit=1)).recalls) <= 1
+    for no in (HUB, me(await people.enrolled(stack))):
+        with pytest.raises(NotPermitted):
+            await acts.recall_queue(stack, no)
+    with pytest.raises(Malformed):
+        await acts.recall_queue(stack, OFFICER, limit=0)
+
+
+async def test_access_review_recall(stack):
     with pytest.raises(NoSuchRecall):
         await acts.review_recall(stack, OFFICER, str(uuid4()))
+    with pytest.raises(NotPermitted):
+        await acts.review_recall(stack, HUB, str(uuid4()))
 
 
 async def test_attack_a_bank_asks_back_only_what_it_paid_itself(stack, bank, client):
