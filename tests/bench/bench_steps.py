@@ -127,8 +127,8 @@ async def main(options: argparse.Namespace) -> None:
         await over_http.ready(port)
         await payments(stack, server, port, options.files)
         await flows(stack, port, options.files)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        serving.should_exit = True
+        await running
         server.stop()
 
 
