@@ -236,7 +236,8 @@ class Docket:
 
     def _expected(self, batch: list[Case]) -> store.Expected | None:
         """What a batch rests on, as far as it is remembered; None if not all of it is."""
-        found, now = store.Expected(batch[0].page.edition), clock.now()
+        calls, now = [case.call for case in batch], clock.now()
+        found = store.Expected(batch[0].page.edition, [c.client for c in calls], [c.message_id for c in calls])
         for case in batch:
             call, person_id, rests_on = case.call, case.person_id, ""
             if case.page.edition != found.edition:
@@ -254,8 +255,6 @@ class Docket:
                 rests_on = str(live.consent_id)
             if person_id is not None and _is_objectable(case):
                 found.objectable.append((person_id, case.caller.institution, call.purpose))
-            found.clients.append(call.client)
-            found.messages.append(call.message_id)
             found.rests_on.append(rests_on)
         return found
 
