@@ -175,13 +175,15 @@ class Sized:
             yield bytes(65_536)
 
 
-async def test_oversized_and_endless_bodies(stack, name):
+async def test_oversized_and_endless_bodies(stack, name, ctx_of):
+    await acts.grant_right(stack, governor(ctx_of), places.right_order(endpoints=("GET /**", "POST /**")))
     declared = made(stack, name, method="POST", headers={"content-length": str(LIMITS.body_bytes + 1)})
     status, fields, _ = await raw(stack.settings.gateway_url, on_wire(declared))
     assert (status, fields["msingi-problem"]) == (413, "exchange.message-too-large")
     endless = on_wire(made(stack, name, method="POST", headers={"transfer-encoding": "chunked"}))
     host, _, port = stack.settings.gateway_url[7:].partition(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, int(port))
+    told = asyncio.create_task(reader.read(4096))
     writer.write(endless)
     sent_bytes = 0
     try:
@@ -192,8 +194,10 @@ async def test_oversized_and_endless_bodies(stack, name):
                 await writer.drain()
     except ConnectionError:
         pass
+    assert sent_bytes < 20 * LIMITS.body_bytes  # it was cut off, and told why
+    answer = await told
+    assert b" 413 " in answer.split(b"\r\n")[0] and b"exchange.message-too-large" in answer
     writer.close()
-    assert sent_bytes < 20 * LIMITS.body_bytes  # it was cut off
     assert (await sent(stack, made(stack, name)))[0] == 200
 
 
