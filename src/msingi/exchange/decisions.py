@@ -1,9 +1,9 @@
 """Deciding messages, many in one transaction. Part of the acts.
 
-While one batch is being written to disk, the messages that arrive wait for the next: the busier, the larger the
-batch, and a lone message waits for nobody. Each message has its own permit and its own leaf. What rules have been
-made of institutions, keys, services and rights is remembered with the edition in which it was read; the batch reads
-the edition again in its own transaction, and consents always, so nothing that was ended or withdrawn is obeyed late.
+While one batch is being written to disk, the messages that arrive wait for the next: the busier, the larger the batch,
+and a lone message waits for nobody. Each message has its own permit and its own leaf. What rules have been made of
+institutions, keys, services and rights is remembered with the edition in which it was read; the batch reads the edition
+again in its own transaction, and consents always, so nothing that was ended or withdrawn is obeyed late.
 """
 
 import asyncio
@@ -228,10 +228,7 @@ class Docket:
         try:
             async with self.stack.db.transaction(permits[0], *permits[1:]) as tx:
                 store.expect(tx, expected, clock.now())
-                ended = [
-                    (case, self._leave(tx, case, consent))
-                    for case, consent in zip(batch, expected.rests_on, strict=True)
-                ]
+                ended = [(c, self._leave(tx, c, consent)) for c, consent in zip(batch, expected.rests_on, strict=True)]
         except (Overtaken, Erased):
             return False
         _tell(ended)
@@ -239,7 +236,8 @@ class Docket:
 
     def _expected(self, batch: list[Case]) -> store.Expected | None:
         """What a batch rests on, as far as it is remembered; None if not all of it is."""
-        found, now = store.Expected(batch[0].page.edition), clock.now()
+        calls, now = [case.call for case in batch], clock.now()
+        found = store.Expected(batch[0].page.edition, [c.client for c in calls], [c.message_id for c in calls])
         for case in batch:
             call, person_id, rests_on = case.call, case.person_id, ""
             if case.page.edition != found.edition:
@@ -257,8 +255,6 @@ class Docket:
                 rests_on = str(live.consent_id)
             if person_id is not None and _is_objectable(case):
                 found.objectable.append((person_id, case.caller.institution, call.purpose))
-            found.clients.append(call.client)
-            found.messages.append(call.message_id)
             found.rests_on.append(rests_on)
         return found
 
