@@ -1,11 +1,15 @@
 """The verbs: who may, who may not, and what people get to see."""
 
+import re
+from uuid import uuid4
+
+import asyncpg
 import pytest
 from tests.payments import kit
 
 from msingi.kernel.context import Actor, Kind, context, job_context
 from msingi.kernel.errors import DifferentContent, Malformed, NotPermitted, TooMany
-from msingi.payments import acts, errors
+from msingi.payments import acts, errors, store
 from msingi.payments.model import AccountKind, Alias, IssueOrder, TransferOrder
 
 
@@ -229,3 +233,27 @@ async def test_access_account_holders(stack, source):
     assert person in await acts.account_holders(stack, counting)
     with pytest.raises(NotPermitted):
         await acts.account_holders(stack, kit.as_person(person))
+
+
+@pytest.mark.parametrize(
+    "name", ["transfer", "known_ids", "originals", "journal_page", "waiting_crossings", "promises"]
+)
+async def test_no_look_up_reads_the_whole_journal(stack, name):
+    """Behind its view the journal cannot be joined by its keys: each of these asks for them, however long it is."""
+    query, ids = store.Q.by_name[name].text, f"'{{{uuid4()}}}'"
+    given = {"transfer": f"'{uuid4()}'", "known_ids": ids, "originals": f"{ids}, 0", "journal_page": "0, 1, 500"}
+    given |= {"waiting_crossings": "0, now()", "promises": f"0, '{uuid4()}', now()"}
+    conn = await asyncpg.connect(stack.db.dsn)
+    try:
+        await conn.execute("BEGIN; SET LOCAL msingi.room = 'payments'; SET LOCAL msingi.reach = '*'")
+        await conn.execute(
+            f"SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; PREPARE look AS {query}"
+        )
+        told = await conn.fetch(f"EXPLAIN EXECUTE look ({given[name]})")
+    finally:
+        await conn.close()
+    lines = [row[0] for row in told]
+    scans = [n for n, line in enumerate(lines) if re.search(r"Scan .*on (journal_(?!seen)\w+|transfer_id)\b", line)]
+    assert scans
+    for n in scans:
+        assert "Seq Scan" not in lines[n] and "Index Cond" in lines[n + 1], "\n".join(lines[n - 1 : n + 3])

@@ -209,7 +209,8 @@ async def test_a_person_is_asked_to_pay_and_the_biller_hears_how_it_stands(doors
     who, as_bank = await kit.enrolled(stack), {"X-Test-Actor": "bank", "X-CorrelationID": "r1", "X-billerId": "none"}
     purse = await kit.wallet(stack, who.id, 5_000, source)
     body = {"requestId": "r1", "rtpId": 7, "billID": "TAX-9", "requestType": "01",
-            "alias": {"aliasType": "01", "aliasId": who.number}, "billDetails": {"billerName": "X", "amount": 900}}  # fmt: skip
+            "alias": {"aliasType": "01", "aliasId": who.number},
+            "billDetails": {"billerName": "X", "amount": 900}}  # fmt: skip
     told = [(await doors.post("/rtpRequest", json=body, headers=as_bank)).json() for _ in range(2)]
     assert told[0] == told[1] and told[0]["responseCode"] == "00" and told[0]["requestStatus"] == "PND"
     path, person = f"/transferRequests/{told[0]['transferRequestId']}", kit.as_person(who.id)
@@ -228,7 +229,10 @@ async def test_a_person_is_asked_to_pay_and_the_biller_hears_how_it_stands(doors
         no = await doors.post("/rtpRequest", json=body | wrong, headers=as_bank)
         assert no.status_code == 400 and no.json()["responseCode"] == "01"
     assert (await doors.get("/transferRequests/123", headers=as_bank)).json()["responseCode"] == "01"
-    for door in (doors.get(path, headers={"X-Test-Actor": ""}), doors.post("/rtpRequest", json=body, headers={"X-Test-Actor": ""})):
+    for door in (
+        doors.get(path, headers={"X-Test-Actor": ""}),
+        doors.post("/rtpRequest", json=body, headers={"X-Test-Actor": ""}),
+    ):
         assert (await door).status_code == 401
     assert (await doors.get(path, headers={"X-Test-Actor": "clerk"})).status_code in (400, 403)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msingi.kernel.errors import Malformed
-from msingi.payments.switch import errors, ilp, jws, rules, translating, wire
-from msingi.payments.switch.model import NetLine, Part, State, Transfer
+from msingi.payments.switch import acts, errors, ilp, iso, jws, rules, translating, wire
+from msingi.payments.switch.model import Message, NetLine, Part, State, Transfer
 
 QUICK = settings(max_examples=60, deadline=None)
 MEDIA = "application/vnd.interoperability.quotes+json"
@@ -227,3 +227,46 @@ def test_who_is_close_to_its_limit_is_seen_before_the_ledger_refuses(most, owed,
     assert rules.is_low(most, owed, reserved) == (most > 0 and (owed + reserved) / most >= 0.8)
     if most and rules.is_low(most, owed, reserved):
         assert rules.is_low(most, owed + 1, reserved) and rules.is_low(most - 1, owed, reserved) == (most > 1)
+
+
+def _said(**headers: str) -> Message:
+    return Message("POST", "/transfers", headers, b"{}")
+
+
+SHORT = """-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC29EovatdiEJKe3SyeMXoen+DG
+e/Ot9Gr61yjTmVjQe9MdLiQx0V5hprFjGzHa/Z/WGROup3te4G6YtcB9V84H8Rar
+WvYDF6WOWQM6kNjR9+/RBZMf2aAzYSTHo2sSa+FL44k+3UiZ2BLAX6yuAXSnE1Gd
+7t+muQ/ZwXOaSm6+pQIDAQAB
+-----END PUBLIC KEY-----
+"""  # 1024 bits
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        (lambda: ilp.unpack("not base64!"), "ilp-packet"),
+        (lambda: ilp.unpack(jws.b64(b"\x02" + bytes(20))), "ilp-packet"),
+        (lambda: ilp.unpack(jws.b64(b"\x01" + bytes(8) + b"\x01\xff\x00")), "ilp-packet"),
+        (lambda: ilp.unpack(jws.b64(b"\x01" + bytes(8) + b"\x00\x00\x07")), "ilp-packet"),
+        (lambda: jws.public_key(SHORT), "rsa>=2048"),
+        (lambda: jws.public_key("nothing"), "pem"),
+        (lambda: rules.content_type("application/json", "quotes"), "application/vnd.interoperability.quotes"),
+        (lambda: rules.content_type(f"{MEDIA};version=1.1", "transfers"), "application/vnd.interoperability.transfers"),
+        (lambda: rules.dated({}), "required"),
+        (lambda: rules.dated({"date": "yesterday"}), "http-date"),
+        (lambda: iso.members(b"{"), "json"),
+        (lambda: iso.members(b"[]"), "object"),
+        (lambda: iso.wanted(_said(), "transfers"), "required"),
+        (lambda: iso.wanted(_said(), "bulkTransfers"), "fspiop"),
+        (lambda: acts.checked("ftp://bank.example", "Bank"), "http(s)"),
+        (lambda: acts.checked("https://user@bank.example", "Bank"), "plain-url"),
+        (lambda: acts.checked("https://bank.example", ""), "length<=200"),
+        (lambda: acts.checked("https://bank.example", "x" * 201), "length<=200"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_read_is_refused_by_its_rule(call, rule):
+    with pytest.raises(Malformed) as caught:
+        call()
+    assert str(caught.value.facts["rule"]).startswith(rule)

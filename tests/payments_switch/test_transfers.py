@@ -365,3 +365,27 @@ async def test_strange_requests_are_refused_in_the_dialect(two):
         for method in ("GET", "PUT"):
             got = await payer.send(method, path, {} if method == "PUT" else None, other.name)
             assert got.status_code < 500, (method, path, got.text)
+
+
+async def test_nobody_orders_answers_or_registers_for_somebody_else(client, two):
+    """What the headers say and what the body says is one participant; what the API does not know is refused at once."""
+    payer, other = two
+
+    def order(**changed):
+        return payer.transfer(other.name, "1", "USD") | changed
+
+    for method, path, body, to, rule in (
+        ("POST", "/transfers", order(payeeFsp=payer.name), payer.name, "payee"),
+        ("POST", "/transfers", order(payerFsp=other.name, payeeFsp=payer.name), other.name, "payerFsp"),
+        ("POST", "/participants/MSISDN/255700009", {"fspId": other.name, "currency": "USD"}, "", "fspId"),
+        ("POST", "/transfers/abc/def/ghi", order(), other.name, "door"),
+    ):
+        got = await payer.send(method, path, body, to)
+        if got.status_code == 202:
+            about = f"/{body['transferId']}" if path == "/transfers" else ""
+            told, _ = await payer.wait("PUT", f"{path}{about}/error")
+        else:
+            told = got.json()
+            assert got.status_code in (400, 404), (path, got.status_code)
+        assert rule.lower() in str(told["errorInformation"]).lower(), (path, told)
+    assert other.got == []

@@ -113,7 +113,7 @@ async def _send(
 
 def _plain(scope: Scope, json: bool, keyed: bool) -> str | None:
     """The Idempotency-Key of a request that is plain (empty where none is asked for); None if it is not."""
-    headers = scope["headers"]
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]  # type: ignore[assignment]
     told = dict(headers)
     if len(told) != len(headers) or (json and told.get(_TYPE) != _JSON):  # a header that comes twice is not plain
         return None

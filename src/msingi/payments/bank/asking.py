@@ -261,7 +261,7 @@ async def _as_paid(tx: accounts.Tx, owed: store_asking.Owed) -> store_asking.Owe
 
 @crossing("payments")
 async def own_bill(stack: Stack, ctx: Context, reference: str) -> Bill:
-    """One bill that the actor (or the actor's institution) made, also if it was sent to one person. Raises NoSuchBill."""
+    """One bill that the actor (or the actor's institution) made, also one for one person only. Raises NoSuchBill."""
     who = paying.payer(stack, ctx, "payments.made-bills")
     plain = reference.replace(" ", "")
     async with stack.db.transaction(who.permit) as tx:

@@ -208,4 +208,6 @@ authenticators = [authenticate]
 dialects = {path: wire.dialect for path in (*OLD, "/identityAccountMapper", "/batchtransactions")}
 dialects[routes_g2p.PREFIX] = routes_g2p.dialect
 dialects["/vouchers"] = routes_vouchers.dialect
-dialects |= {path: routes_bills.dialect for path in ("/bills", "/billTransferRequests", "/rtpRequest", "/transferRequests")}
+dialects |= {
+    path: routes_bills.dialect for path in ("/bills", "/billTransferRequests", "/rtpRequest", "/transferRequests")
+}

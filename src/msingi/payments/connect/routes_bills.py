@@ -38,9 +38,7 @@ async def signed_in(request: AnyRequest) -> Context:
     return await web.context(request, "payment", "contract", signed_in=True)
 
 
-def answer(
-    code: str, reason: str, request_id: str, status: int, more: dict[str, Any] | None = None
-) -> Response[bytes]:
+def answer(code: str, reason: str, request_id: str, status: int, more: dict[str, Any] | None = None) -> Response[bytes]:
     """An answer as the specification has it: "00" or "01", and why."""
     told = {"responseCode": code, "reason": reason[:200], "requestId": request_id[:12]} | (more or {})
     return Response(msgspec.json.encode(told), status_code=status, media_type=JSON)

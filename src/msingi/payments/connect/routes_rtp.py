@@ -1,5 +1,5 @@
-"""Doors of GovStack's Payments building block for requests to pay: a biller asks one person for a bill's amount, and asks
-later how it stands. The requests are those of the bank (`payments.bank.asking`): only that person pays or refuses one.
+"""Doors of GovStack's Payments building block for requests to pay: a biller asks one person for a bill's amount, and
+asks later how it stands. The requests are those of the bank (`payments.bank.asking`): nobody else pays or refuses one.
 
 The specification's X-Callback-URL is not followed: nobody outside tells this stack where to connect to.
 """
@@ -25,9 +25,7 @@ Words30 = Annotated[str, Meta(min_length=1, max_length=30)]
 Biller = Annotated[
     str, HeaderParameter(name="X-billerId", max_length=20, description="Label of the account that is to be paid.")
 ]
-RequestId = Annotated[
-    str, PathParameter(max_length=20, description="The transferRequestId of the answer, 12 digits.")
-]
+RequestId = Annotated[str, PathParameter(max_length=20, description="The transferRequestId of the answer, 12 digits.")]
 
 
 class PayerBank(Struct, frozen=True):
