@@ -333,7 +333,7 @@ async def test_access_recall(stack, bank):
     await wish(stack, other, wanted)
     assert (await acts.recall(stack, me(person), wanted.id)).recall_id == wanted.id
     stranger = await people.enrolled(stack)
-    for who, id_ in ((stranger, wanted.id), (person, "x"), (person, str(uuid4()))):
+    for who, id_ in ((stranger, wanted.id), (person, "x"), (person, str(uuid4())), (person, "\x00"), (person, "٣")):
         with pytest.raises(NoSuchRecall):
             await acts.recall(stack, me(who), id_)
     with pytest.raises(NotPermitted):
@@ -346,8 +346,9 @@ async def test_access_recalls_and_recall_of(stack):
     assert (await acts.recalls(stack, me(stranger))).recalls == []
     with pytest.raises(NotPermitted):
         await acts.recalls(stack, me(stranger, 1))
-    with pytest.raises(Malformed):
-        await acts.recalls(stack, me(stranger), limit=0)
+    for wrong in ({"limit": 0}, {"place": "x"}, {"place": f"{clock.now().isoformat()}|\x00"}):
+        with pytest.raises(Malformed):
+            await acts.recalls(stack, me(stranger), **wrong)
 
 
 async def test_access_recall_of(stack):

@@ -100,6 +100,13 @@ async def _read(stack: Stack, ctx: Context, permit: policy.Permit, recall_id: st
         return await _shown(stack, ctx, row, tx)
 
 
+def _id(text: str) -> str:
+    """The id of a recall, of which only some texts are one. Raises NoSuchRecall."""
+    if not 1 <= len(text) <= 40 or not (text.isascii() and text.replace("-", "").isalnum()):
+        raise NoSuchRecall()
+    return text
+
+
 def _side(ctx: Context, act: str) -> tuple[policy.Permit, PersonId | None]:
     """The permit of our customer: a person, or somebody who acts for the institution that was paid."""
     if ctx.actor.kind is Kind.PERSON:
@@ -111,7 +118,7 @@ def _side(ctx: Context, act: str) -> tuple[policy.Permit, PersonId | None]:
 
 async def _concerned(tx: Tx, ctx: Context, recall_id: str, person: PersonId | None) -> Row:
     """A recall that concerns the actor. Raises NoSuchRecall."""
-    row = await store.recall(tx, recall_id[:40])
+    row = await store.recall(tx, _id(recall_id))
     if row is not None:
         theirs = row["institution"] and row["institution"] == ctx.actor.institution
         if (person is not None and whose(row["person"]) == person) or (person is None and theirs):
@@ -151,7 +158,10 @@ def _place(text: str, limit: int) -> store.Place:
         raise Malformed(f"A page has 1 to {MAX_PAGE} recalls.", field="limit", rule=f"1..{MAX_PAGE}")
     at, _, last = text.partition("|")
     place = cursor(f"{at}|{UUID(int=0)}") if text else None
-    return (place[0], last) if place else None
+    try:
+        return (place[0], _id(last)) if place else None
+    except NoSuchRecall:
+        raise Malformed("This is no place in a list.", field="place", rule="cursor") from None
 
 
 @crossing("payments", "portal")
@@ -206,7 +216,7 @@ async def recall_queue(stack: Stack, ctx: Context, *, place: str = "", limit: in
 async def review_recall(stack: Stack, ctx: Context, recall_id: str) -> Recall:
     """One recall for an account officer; the customer sees that it was read. Raises NoSuchRecall."""
     permit = policy.decide(ctx, "payments.decide-recall", policy.ANYONE)
-    return await _read(stack, ctx, permit, recall_id[:40])
+    return await _read(stack, ctx, permit, _id(recall_id))
 
 
 @crossing("payments", "portal")
@@ -223,7 +233,7 @@ async def decide_recall(
     permit = policy.decide(ctx, "payments.decide-recall", policy.ANYONE)
     sealed = talking.sealed(stack, said)
     async with stack.db.transaction(permit) as tx:
-        row = await store.recall(tx, recall_id[:40])
+        row = await store.recall(tx, _id(recall_id))
         if row is None or row["outgoing"]:
             raise NoSuchRecall()
         rules.check_decision(State(row["state"]), refund_minor, row["amount"], reason)
