@@ -61,11 +61,11 @@ class Running:
             )
         return self
 
-    def start(self, wait_s: float = 180, *more: str, **env: str) -> "Running":
+    def start(self, wait_s: float = 400, *more: str, **env: str) -> "Running":
         """Start it and wait until it is ready."""
         return self.launch(*more, **env).ready(wait_s)
 
-    def ready(self, wait_s: float = 180) -> "Running":
+    def ready(self, wait_s: float = 400) -> "Running":
         """Wait until it is ready."""
         began = time.monotonic()
         assert self.process is not None

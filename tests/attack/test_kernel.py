@@ -206,7 +206,7 @@ async def test_no_function_of_the_owner_runs_what_a_caller_brings(raw: Any, owne
         CREATE FUNCTION pg_temp.evil(v pg_catalog.text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
           RAISE EXCEPTION 'evil ran as %', current_user; END $$;
         CREATE DOMAIN pg_temp.text AS pg_catalog.text CHECK (pg_temp.evil(VALUE))""")
-    await raw.execute("SELECT payments.open_months(0)")
+    await raw.execute("SELECT payments.index_chapter(0::int2, 1, 'debit')")
     await raw.execute("SELECT consent.live(gen_random_uuid(), 'a', 'b', ARRAY['x'], now())")
 
 

@@ -314,15 +314,21 @@ async def test_an_institution_makes_its_certificate_and_asks_with_it(stack, plac
         return done.exit_code, done.output
 
     async with listening(stack, place):
-        known = {"exchange": stack.settings.gateway_url, "client": "XT/" + HOSPITAL, "key": KEYS[HOSPITAL],
+        known = {"exchange": "http://127.0.0.1:9", "client": "XT/" + HOSPITAL, "key": KEYS[HOSPITAL],
                  "exchange_keys": stack.keys.public("exchange")}  # fmt: skip
         (tmp_path / "exchange.json").write_text(json.dumps(known))
-        ask = ("ask", WEATHER, "--purpose", "statistics")
-        code, words = await msingi(*ask)
-        assert code == 1 and "does not answer" in words  # no certificate, no connection
+        ask, there = ("ask", WEATHER, "--purpose", "statistics"), ("address", stack.settings.gateway_url)
+        for command in (ask, there):  # the exchange has moved to a gateway: no certificate, no connection
+            code, words = await msingi(*command)
+            assert code == 1 and "does not answer" in words
         assert (await msingi("certificate", "--days", "7"))[0] == 0
         assert all((tmp_path / name).stat().st_mode & 0o077 == 0 for name in ("tls.pem", "tls-key.pem"))
+        assert (await msingi(*there))[0] == 0
         assert await msingi(*ask) == (0, '{"sky":"clear"}\n')
+        others = known | {"exchange_keys": [client.public_part(client.new_key()) | {"kid": "other"}]}
+        (tmp_path / "exchange.json").write_text(json.dumps(others))
+        assert (await msingi(*there))[0] == 1  # what answers there does not sign with the exchange's keys
+        assert json.loads((tmp_path / "exchange.json").read_text()) == others
 
 
 PROXY = """

@@ -290,7 +290,7 @@ async def test_what_cannot_travel_is_refused_and_never_done_on_the_wrong_machine
         with pytest.raises(Outage, match="payments runs on another machine"):
             async with stack.db.reading("payments"):
                 pass
-        permit = policy.decide(job_context("payments-writer"), "payments.open-months", policy.NOBODY)
+        permit = policy.decide(job_context("payments-writer"), "payments.index-journal", policy.NOBODY)
         with pytest.raises(Outage, match="payments runs on another machine"):
             async with stack.db.transaction(permit):
                 pass

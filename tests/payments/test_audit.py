@@ -89,9 +89,16 @@ TAMPERING = {
         {"fence-differs", "row-count", "balance"},
     ),
     "the order of two rows": (
-        "UPDATE payments.journal SET seq = 10 + 11 - seq WHERE seq IN (10, 11) AND $1 > 0",
+        "WITH gone AS (DELETE FROM payments.journal WHERE seq IN (10, 11) AND $1 > 0 RETURNING *) INSERT INTO "
+        f"payments.journal ({', '.join(chain.COLUMNS)}) SELECT "
+        f"{', '.join(chain.COLUMNS).replace('seq', '10 + 11 - seq', 1)} FROM gone ORDER BY seq",
         {"root-differs", "head-differs", "id-not-listed", "root-not-logged"},
     ),
+    "a link": (
+        "UPDATE payments.journal SET credit_before = credit_before - 1 WHERE seq = 10 AND $1 > 0",
+        {"link", "root-differs", "head-differs", "root-not-logged"},
+    ),
+    "where the links begin": ("UPDATE payments.account SET last_seq = last_seq - 1 WHERE id = $1", {"newest-row"}),
     "a batch's root": (
         "UPDATE payments.batch SET root = sha256('x') WHERE first_seq = 1 AND $1 > 0",
         {"root-differs"},

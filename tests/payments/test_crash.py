@@ -24,8 +24,9 @@ LOAD = Path(__file__).parent / "load.py"
 
 
 @pytest.fixture(scope="module")
-async def first(stack):
-    """Ten accounts with money, with successive indexes; gives the first index."""
+async def first(stack, owner_url):
+    """Ten accounts with money, with successive indexes, in a journal of short chapters; gives the first index."""
+    await kit.owner_does(owner_url, "UPDATE payments.shard SET chapter_rows = 64")
     source = await kit.treasury(stack)
     accounts = [await acts.open_account(stack, kit.SAMPLE, "hazina", AccountKind.GOVERNMENT) for _ in range(10)]
     for account in accounts:

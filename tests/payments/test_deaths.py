@@ -19,7 +19,7 @@ from msingi.kernel.postgres import as_app
 from msingi.kernel.settings import Settings
 from msingi.kernel.stack import Stack
 from msingi.kernel.tx import Tx
-from msingi.payments import acts, audit, between, homes, ledger, orders, parties, rules, store, writer
+from msingi.payments import acts, audit, between, homes, jobs, ledger, orders, parties, rules, store, writer
 from msingi.payments.model import AccountKind, Kind
 
 DEATHS = int(os.environ.get("MSINGI_TEST_DEATHS", "150"))
@@ -113,12 +113,14 @@ class World:
 
 @pytest.fixture(scope="module")
 async def world(server, template, tmp_path_factory):
-    url = as_app(await fresh_database(server, template))
+    url = await fresh_database(server, template)
     made = await Stack.open(
-        Settings(home=tmp_path_factory.mktemp("home"), ledger_shards="1", sandbox=True), url, countries.load("taifa")
+        Settings(home=tmp_path_factory.mktemp("home"), ledger_shards="1", sandbox=True),
+        *(as_app(url), countries.load("taifa")),
     )
     app.load_policies()
     await app.start_rooms(made)
+    await kit.owner_does(url, "UPDATE payments.shard SET chapter_rows = 64")  # so that many die while one begins
     source = await kit.treasury(made)
     owner = parties.institution_ref(made, "hazina")
     permit = kit.order(made, "institution:hazina", source.number, source.number, 1).permit
@@ -169,6 +171,8 @@ async def test_no_death_at_any_statement_loses_or_doubles_what_was_acknowledged(
     while deaths < DEATHS or len(world.acknowledged) <= DEATHS:  # a slow machine is told less in each life
         await live_and_die(world, fate, world.chance.randrange(1, 8))
         deaths += 1
+        if deaths % 25 == 0:
+            await jobs.index_chapters(world.stack)
     for shard in homes.known(world.stack):
         world.stack.local.pop(f"payments.writer.{shard}", None)
     await between.finish_crossings(world.stack, patience_s=-60)

@@ -156,7 +156,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def open_account(self, balance, tier):
         n = len(self.model.posted) + 1
         self.model.posted[n], self.model.tier[n], self.model.flags[n] = balance, tier, 1
-        self.book.put(n << SHARD_BITS, balance, 0, 0, 0, 0, tier, 1, 7, "AAA")
+        self.book.put(n << SHARD_BITS, balance, 0, 0, 0, 0, 0, tier, 1, 7, "AAA")
         self.rows.append(("start", n, balance))
 
     @rule(account=accounts, flags=st.sampled_from([1, 3]))

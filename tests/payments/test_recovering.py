@@ -53,8 +53,8 @@ async def test_a_recovered_account_pays_little_until_its_time_is_over(stack, mon
 @given(st.lists(st.integers(1, 1200), max_size=40))
 def test_whatever_is_tried_in_a_day_a_tenth_of_the_day_leaves(amounts):
     book = Book(0, TIERS)
-    book.put(1 << 8, 10**8, 0, 0, 0, 0, 1, int(Flag.OPEN | Flag.RECOVERED), 7, "AAA")
-    book.put(2 << 8, 0, 0, 0, 0, 0, 0, 1, 7, "AAA")
+    book.put(1 << 8, 10**8, 0, 0, 0, 0, 0, 1, int(Flag.OPEN | Flag.RECOVERED), 7, "AAA")
+    book.put(2 << 8, 0, 0, 0, 0, 0, 0, 0, 1, 7, "AAA")
     endings = book.decide([made(n, 1, 2, amount) for n, amount in enumerate(amounts, 1)], 10**15).endings
     paid = [amount for amount, ending in zip(amounts, endings, strict=True) if not ending.reason]
     assert all(amount <= 100 for amount in paid) and sum(paid) <= 300

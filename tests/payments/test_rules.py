@@ -31,7 +31,7 @@ def made(
 def opened(balances: list[int], tier: int = 0, currency: str = "AAA", floor: int = 0) -> Book:
     book = Book(0, TIERS)
     for index, balance in enumerate(balances, 1):
-        book.put(index << 8, balance, 0, floor, 0, 0, tier, 1, 7, currency)
+        book.put(index << 8, balance, 0, floor, 0, 0, 0, tier, 1, 7, currency)
     return book
 
 
@@ -84,7 +84,7 @@ def test_law_3_limits_of_the_tier_hold_per_transfer_per_day_and_as_a_balance():
     assert book.decide([made(4, 1, 2, 51)], day + 5).endings[0].reason == Reason.DAY_LIMIT
     assert book.decide([made(5, 1, 2, 50)], day + 6).endings[0].reason == 0
     assert book.decide([made(6, 1, 2, 100)], 2 * day).endings[0].reason == 0  # a new day
-    book.put(2 << 8, 950, 0, 0, 0, 0, 1, 1, 7, "AAA")
+    book.put(2 << 8, 950, 0, 0, 0, 0, 0, 1, 1, 7, "AAA")
     assert book.decide([made(7, 1, 2, 100)], 2 * day + 1).endings[0].reason == Reason.BALANCE_LIMIT
 
 
@@ -135,15 +135,39 @@ def altered(value):
 
 
 def test_the_canonical_form_is_the_one_that_is_written_down():
-    row = (1, 2, UUID(int=3), 1, None, 256, 512, 5, -5, 5, "TZS", "P2P", 1, 0, bytes(32), instant(7), "who", 60, True)
+    row = (
+        1,
+        2,
+        UUID(int=3),
+        1,
+        None,
+        256,
+        512,
+        5,
+        -5,
+        5,
+        "TZS",
+        "P2P",
+        1,
+        0,
+        bytes(32),
+        instant(7),
+        "who",
+        60,
+        True,
+        8,
+        9,
+    )
     assert hashlib.sha256(chain.encode(row, 7)).hexdigest() == (
         hashlib.sha256(
-            bytes.fromhex("0200010000000000000002" + "00" * 15 + "0301" + "00" * 16)
+            bytes.fromhex("0300010000000000000002" + "00" * 15 + "0301" + "00" * 16)
             + b"".join(v.to_bytes(8, "big", signed=True) for v in (256, 512, 5, -5, 5))
             + bytes.fromhex("010000")
             + bytes(32)
             + (7).to_bytes(8, "big")
             + bytes.fromhex("0000003c01")
+            + (8).to_bytes(8, "big")
+            + (9).to_bytes(8, "big")
             + b"\0\3TZS\0\3P2P\0\3who"
         ).hexdigest()
     )
@@ -251,16 +275,18 @@ def test_law_11_reversals_never_pay_back_more_than_was_paid(paid, backs):
 @given(st.lists(st.integers(1, 9), unique=True, max_size=9).map(sorted), st.integers(0, 4))
 @settings(max_examples=60)
 def test_accounts_taken_page_by_page_are_those_taken_one_by_one(indexes, cut):
-    rows = [(i << 8 | 3, i * 5, i, -i, i + 1, i, 1 + i % 2, 1 + 2 * (i % 2), -i, "AB"[i % 2] * 3) for i in indexes]
+    rows = [
+        (i << 8 | 3, i * 5, i, -i, i + 1, i + 2, i, 1 + i % 2, 1 + 2 * (i % 2), -i, "AB"[i % 2] * 3) for i in indexes
+    ]
     one, many = Book(3, TIERS), Book(3, TIERS)
     for row in rows:
         one.put(*row)
     many.put_many(rows[:cut])
     many.put_many(rows[cut:])
-    columns = "owner posted reserved incoming floor spent day tier flags".split()
+    columns = "owner posted reserved incoming floor spent last day tier flags".split()
     assert all(getattr(one, name) == getattr(many, name) for name in columns)
     named = [{number: code for code, number in book.currencies.items()} for book in (one, many)]
     for row in rows:
         assert [names[book.currency[row[0] >> 8]] for names, book in zip(named, (one, many), strict=True)] == [
-            row[9]
+            row[10]
         ] * 2

@@ -98,7 +98,7 @@ async def _reported(stack, cycle, lost):
     report = etree.fromstring(await files.status_report(stack, BOSS, str(cycle["files"][0])))
     official.schema("pain.002.001.10").assertValid(report)
     assert [e.text for e in report.iter("{*}Cd")] == ["NOAS"]
-    today = (clock.now() + timedelta(minutes=stack.profile.utc_offset_minutes)).date()  # the country's day
+    today = (clock.now() + timedelta(minutes=stack.profile.utc_offset_minutes)).date()  # the country's, not Greenwich's
     staff = structs.replace(kit.as_staff("treasurer"), at=clock.now())
     made = await statements.booked(stack, staff, cycle["source"].number, Period(today - timedelta(1), today))
     raw = wire.to_camt_053(made, stack.profile.currency, "Bank")

@@ -89,7 +89,7 @@ async def test_what_went_to_another_bank_is_asked_back_from_there_step_by_step(s
     stack.local[house.CARRIER] = talking.Carrier()
     before = await balance(stack, town.asha.id)
     for amount, kind, words in (
-        ("3000", "wrong-payee", "Money came back from Simulated bank (TZS)"),
+        ("3000", "wrong-payee", "Money came back from Benki ya majaribio (TZS)"),
         ("2000", "not-delivered", "Whoever was paid says that it was owed"),
     ):
         await asha.open("/me/money/send")
@@ -260,7 +260,7 @@ async def test_the_operator_lets_a_bank_join_and_gives_it_cover_and_a_limit(stac
 
     desk_ = await surf().sign_in(bankers[0].login, bankers[0].phone)
     await desk_.open("/staff/switch")
-    assert "Simulated bank (TZS)" in desk_.text and "Our own bank" in desk_.text
+    assert "Benki ya majaribio (TZS)" in desk_.text and "Our own bank" in desk_.text
     typed = {
         "fsp": "fresh-bank", "institution": "fresh", "title": "Fresh Bank", "endpoint": "https://fresh.example/fspiop",
         "currencies": "tzs",

@@ -2,15 +2,18 @@
 
 import re
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.resources import files
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msingi.app import introduce, load_policies
+from msingi.app import ROOMS, introduce, load_policies
 from msingi.countries import load, shipped
 from msingi.kernel.context import BASES, PURPOSES
+from msingi.kernel.errors import Refusal
 from msingi.portal import rules, words
 
 LANGUAGES = words.languages()
@@ -113,3 +116,33 @@ def test_dates_are_written_as_people_write_them():
     at = datetime(2026, 3, 27, 21, 5, tzinfo=UTC)
     assert words.load("sw").moment(at) == "27 Machi 2026, saa 21:05"
     assert words.load("fr").day(at) == "27 mars 2026"
+
+
+# What only machines, banks at the switch or officials meet: told by doors and forms of their own, in English.
+NOT_CUSTOMERS = {
+    "payments.no-payer-account", "payments.no-such-batch", "payments.not-the-peer", "payments.list-wrong",
+    "payments.file-not-ready", "payments.no-such-file", "payments.no-such-hold", "payments.nothing-to-reverse",
+    "payments.over-hold", "payments.no-such-programme", "payments.programme-code-taken", "payments.bad-rate",
+    "payments.no-such-rate", "payments.own-rate", "payments.exception-already-settled",
+    "payments.no-such-reconciliation", "payments.no-such-voucher-scheme", "payments.voucher-not-covered",
+    "payments.voucher-scheme-closed", "payments.voucher-scheme-taken", "payments.voucher-serial-taken",
+    "payments.switch-fulfilment", "payments.switch-key", "payments.switch-signature", "payments.switch-syntax",
+    "payments.switch-version", "payments.switch-exists", "payments.switch-missing", "payments.switch-modified",
+    "payments.switch-no-proposal", "payments.switch-no-window", "payments.switch-not-promised",
+    "payments.switch-unproved", "payments.switch-over-cover", "payments.switch-own-proposal",
+    "payments.switch-refused", "payments.switch-too-often", "payments.switch-unknown-id",
+    "payments.switch-window-state",
+}  # fmt: skip
+
+
+def test_every_no_of_the_bank_that_a_customer_can_meet_has_words():
+    """In each language, not the English of the doors; `/problems` tells the rest to machines."""
+    for room in (room for room in ROOMS if room.startswith("payments") and find_spec(f"msingi.{room}.errors")):
+        import_module(f"msingi.{room}.errors")
+    known, waiting, found = entries("en"), [Refusal], set()
+    while waiting:
+        waiting += (kinds := waiting.pop().__subclasses__())
+        found |= {kind.code for kind in kinds if kind.__module__.startswith("msingi.payments.")}
+    found = {code for code in found if code.startswith("payments.")}
+    untold = {code for code in found if f"refusal.{code}" not in known}
+    assert untold == NOT_CUSTOMERS, untold ^ NOT_CUSTOMERS

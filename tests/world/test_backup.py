@@ -100,7 +100,7 @@ def test_restored_stack_starts_and_goes_on(sandbox: Running, restored: Path) -> 
     """The restored home runs; the log that it goes on with is the same log."""
     running = Running(restored, 0)
     try:
-        running.start(60)
+        running.start()
         mine = httpx.get(f"{running.url}/log/checkpoint").text.splitlines()
         theirs = httpx.get(f"{sandbox.url}/log/checkpoint").text.splitlines()
         assert mine[0] == theirs[0] and int(mine[1]) > 0

@@ -139,7 +139,7 @@ async def _strike(running: Running, fault: str, chance: random.Random) -> None:
     if fault == "backend":
         _kill_backend(running.home, chance)
     if fault in ("program", "both"):
-        await asyncio.to_thread(running.start, 60)
+        await asyncio.to_thread(running.start)
     async with httpx.AsyncClient(base_url=running.url, trust_env=False, timeout=5) as http:
         for _ in range(300):
             try:
@@ -251,11 +251,11 @@ async def test_a_start_cut_off_is_finished_by_the_next(tmp_path: Path) -> None:
         running.launch()
         await asyncio.sleep(wait_s)
         running.kill()
-    await asyncio.to_thread(running.start, 60)
+    await asyncio.to_thread(running.start)
     told = running.sample
     running.kill()
     (running.home / "sample.json").unlink()
-    await asyncio.to_thread(running.start, 60)
+    await asyncio.to_thread(running.start)
     try:
         assert told["people"] and running.sample["treasury"] == told["treasury"]
         assert running.sample["people"] == told["people"], "each has the wallet that was opened first"

@@ -162,7 +162,7 @@ async def test_metrics_traces_and_logs_name_nobody(made: Running) -> None:
     """Metrics on, traces to an address where nobody listens, JSON logs: all work, and none holds a person's data."""
     country = made
     settings = {"MSINGI_METRICS": "1", "MSINGI_OTEL_ENDPOINT": f"http://127.0.0.1:{free_port()}/v1/traces"}
-    country.start(60, "--quiet", **settings)
+    country.start(400, "--quiet", **settings)
     await use(country)
     metrics = httpx.get(f"{country.url}/metrics")
     assert metrics.status_code == 200 and "msingi_requests_total" in metrics.text
@@ -188,7 +188,7 @@ def test_metrics_stay_off_unless_switched_on(sandbox: Running) -> None:
 def test_outside_a_sandbox_messages_cannot_be_read(made: Running) -> None:
     """Started without --sample, the same home has no door for simulated messages, and says nothing of logins."""
     plain = Running(made.home, 0)
-    plain.start(60)
+    plain.start()
     try:
         phone = made.sample["people"][0]["phone"]
         for path in ("/sandbox/sms", f"/sandbox/sms?to={phone.replace('+', '%2B')}", "/sandbox"):
@@ -215,7 +215,7 @@ async def test_stack_on_another_postgresql(tmp_path_factory: pytest.TempPathFact
         await conn.execute("CREATE DATABASE country")
         await conn.close()
         elsewhere = {"MSINGI_DATABASE_URL": rewritten(server.url, database="country")}
-        running.start(120, **elsewhere)
+        running.start(400, **elsewhere)
         _well_started(running)
         person = running.sample["people"][0]
         async with Visitor(running.url) as visitor:

@@ -84,16 +84,26 @@ def _asked(known: dict[str, Any], service: str, method: str, number: str = "", b
     raw = b"" if body is None else json.dumps(body | {"service": code}).encode()
     named = {"msingi-purpose": "data-exchange"} | ({"content-type": "application/json"} if raw else {})
     path = exchange.service_path(f"{owner}/rights", number)
-    made = exchange.prepare(
-        known["exchange"], known["client"], known["key"], path, method=method, body=raw, headers=named
-    )  # fmt: skip
+    return _answer(known, method, path, raw, named).json
+
+
+def _answer(known: dict[str, Any], method: str, path: str, raw: bytes, named: dict[str, str]) -> exchange.Answered:
+    """The verified answer to a message. Raises click.ClickException for an error, and where nothing answers."""
+    url = known.get("gateway", known["exchange"])
+    made = exchange.prepare(url, known["client"], known["key"], path, method=method, body=raw, headers=named)
     try:
         answer = asyncio.run(exchange.send(made, known["exchange_keys"], known.get("tls")))
     except httpx.HTTPError as lost:
-        raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
+        raise click.ClickException(f"{url} does not answer: {lost}") from None
     if answer.error or answer.status >= 400:
         raise click.ClickException(str(exchange.Refused(answer)))
-    return answer.json
+    return answer
+
+
+def _with_certificate(folder: Path) -> dict[str, Any]:
+    """What is known, with the certificate that this institution shows, if it has made one."""
+    held = folder / TLS_CERTIFICATE
+    return _kept(folder) | ({"tls": mutual.holding(held, folder / TLS_KEY)} if held.exists() else {})
 
 
 def _told(answer: httpx.Response) -> Any:
@@ -193,14 +203,13 @@ def right(folder: Path, service: str, purpose: str, basis: str, law: str, fields
         "client": known["client"].partition("/")[2], "service": service, "purpose": purpose, "basis": basis,
         "law": law, "fields": fields.replace(",", " ").split(), "reason": why, "days": days, "by_number": by_number,
     }  # fmt: skip
-    held = folder / TLS_CERTIFICATE
-    shown = {"tls": mutual.holding(held, folder / TLS_KEY)} if held.exists() else {}
+    shown = _with_certificate(folder)
     until, name, pause = time.monotonic() + wait, json.dumps(order, sort_keys=True), 1.0
     number = known.get("asked", {}).get(name)
     if number is None:
-        number = _asked(known | shown, service, "POST", body=order)["request"]
+        number = _asked(shown, service, "POST", body=order)["request"]
         _remember(folder, known, name, number)
-    while (asked := _asked(known | shown, service, "GET", number))["state"] == "waiting":
+    while (asked := _asked(shown, service, "GET", number))["state"] == "waiting":
         if time.monotonic() >= until:
             click.echo(f"{service}: the owner has not decided yet. The same command says how it stands.")
             raise click.exceptions.Exit(3)
@@ -256,20 +265,36 @@ def ask(folder: Path, service: str, person: str, purpose: str, basis: str, field
     """Ask SERVICE (INSTANCE/CLASS/MEMBER/SUBSYSTEM/SERVICE) about PERSON, and print the verified answer."""
     known = _kept(folder)
     named = [name for name in fields.replace(",", " ").split() if name]
-    held = folder / TLS_CERTIFICATE
-    shown = mutual.holding(held, folder / TLS_KEY) if held.exists() else None
+    shown, url = _with_certificate(folder).get("tls"), known.get("gateway", known["exchange"])
     try:
         answer = asyncio.run(
             exchange.ask(
-                known["exchange"], known["client"], known["key"], service, person, purpose, basis=basis, fields=named,
+                url, known["client"], known["key"], service, person, purpose, basis=basis, fields=named,
                 exchange_keys=known["exchange_keys"], tls=shown,
             )
         )  # fmt: skip
     except exchange.Refused as no:
         raise click.ClickException(str(no)) from None
     except httpx.HTTPError as lost:
-        raise click.ClickException(f"{known['exchange']} does not answer: {lost}") from None
+        raise click.ClickException(f"{url} does not answer: {lost}") from None
     click.echo(answer.body.decode("utf-8", "replace"))
+
+
+@join.command()
+@folder_option
+@click.argument("url")
+def address(folder: Path, url: str) -> None:
+    """Send messages to another address of the same exchange from now on, such as a gateway that asks for certificates.
+
+    It is tried first: what answers there must sign with the exchange's keys. SSL_CERT_FILE names the authority of its
+    server certificate, if it is one of your own.
+    """
+    known = _with_certificate(folder) | {"gateway": url.rstrip("/")}
+    if not url.startswith(("http://", "https://")):
+        raise click.ClickException(f"{url}: an address begins with https:// or http://.")
+    _answer(known, "GET", f"/r1/{known['client']}/listMethods", b"", {"msingi-purpose": "data-exchange"})
+    _keep(folder, {name: value for name, value in known.items() if name != "tls"})
+    click.echo(f"Messages of {known['client']} go to {known['gateway']}.")
 
 
 def _certify(folder: Path, known: dict[str, Any], days: int = 90) -> None:

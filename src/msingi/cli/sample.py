@@ -38,6 +38,7 @@ from msingi.signin import acts as signin
 
 FILE = "sample.json"
 PAID = 10  # how many of them the ministry has paid, so that there is something to see and to send
+AID = {"sw": "Msaada wa kaya", "ar": "مساعدة اجتماعية", "fr": "Aide sociale", "en": "Social support"}
 WITH_PIN = 60  # people who have been to a centre, got a card and chose a PIN; the others exist and have not
 BATCH = 100
 DTP_SHARE, WALLET_SHARE = 0.83, 0.58
@@ -210,7 +211,9 @@ async def _open_wallets(
     aid = stack.profile.tiers[0].per_transfer_minor // 20
     currency = stack.profile.currency.code
     orders = [
-        TransferOrder(f"sample-aid-{n}", treasury.number, Alias("account", number), aid, currency)
+        TransferOrder(
+            f"sample-aid-{n}", treasury.number, Alias("account", number), aid, currency, stack.profile.say(AID)
+        )
         for n, number in list(numbers.items())[:PAID]
     ]
     treasurer = Actor(Kind.STAFF, "setup", ministry, frozenset({"treasurer"}), 2)

@@ -76,8 +76,10 @@ def _settings(home: Path, sample: int | None, **chosen: Any) -> Settings:
 
 async def _up(settings: Settings, sample: int, seed: int, quiet: bool) -> None:
     from msingi.cli import sample as samples
+    from msingi.kernel.log.jobs import checked
 
     began = time.perf_counter()
+    checked(settings)
     say = (lambda text: None) if quiet else (lambda text: click.echo(text, err=True))
     say(f"Msingi: starting in {settings.home} ...")
     door = _reserved(settings)

@@ -37,6 +37,11 @@ def _opened(folder: Path) -> laptop.Laptop:
         raise click.ClickException(f"{why}. Make one with: msingi witness make NAME --folder {folder}") from None
 
 
+def _line(mine: laptop.Laptop) -> str:
+    """What the log's operator sets, but for the address."""
+    return " ".join(map(str, mine.notary.vkeys())) + " http://ADDRESS:PORT"
+
+
 @witness.command()
 @folder_option
 @click.argument("name")
@@ -48,7 +53,7 @@ def make(folder: Path, name: str) -> None:
         raise click.ClickException(f"{why}.") from None
     click.echo(f"Made {folder / laptop.KEY_FILE}: keep it, and keep it to yourself. Its public keys, to be set as")
     click.echo("MSINGI_WITNESSES of the log, with the address where this witness can be reached behind them:\n")
-    click.echo(" ".join(map(str, made.notary.vkeys())) + " http://ADDRESS:PORT")
+    click.echo(_line(made))
 
 
 @witness.command()
@@ -68,13 +73,14 @@ def follow(folder: Path, vkey: tuple[str, ...]) -> None:
 @witness.command()
 @folder_option
 def status(folder: Path) -> None:
-    """Say which logs are followed, and what was cosigned last for each."""
+    """Say which logs are followed, what was cosigned last for each, and the line for MSINGI_WITNESSES."""
     mine = _opened(folder)
     seen = {one.origin: one for one in mine.seen()}
     for vkey in mine.logs():
         one = seen.get(vkey.name)
         when = datetime.fromtimestamp(one.at, UTC).isoformat(timespec="seconds") if one else "never"
         click.echo(f"{vkey.name}  {one.size if one else 0} entries  cosigned {when}")
+    click.echo(f"\nFor MSINGI_WITNESSES of these logs:\n\n{_line(mine)}")
 
 
 @witness.command()

@@ -1,9 +1,9 @@
 """Deciding messages, many in one transaction. Part of the acts.
 
-While one batch is being written to disk, the messages that arrive wait for the next: the busier, the larger the
-batch, and a lone message waits for nobody. Each message has its own permit and its own leaf. What rules have been
-made of institutions, keys, services and rights is remembered with the edition in which it was read; the batch reads
-the edition again in its own transaction, and consents always, so nothing that was ended or withdrawn is obeyed late.
+While one batch is being written to disk, the messages that arrive wait for the next: the busier, the larger the batch,
+and a lone message waits for nobody. Each message has its own permit and its own leaf. What rules have been made of
+institutions, keys, services and rights is remembered with the edition in which it was read; the batch reads the edition
+again in its own transaction, and consents always, so nothing that was ended or withdrawn is obeyed late.
 """
 
 import asyncio
@@ -228,10 +228,7 @@ class Docket:
         try:
             async with self.stack.db.transaction(permits[0], *permits[1:]) as tx:
                 store.expect(tx, expected, clock.now())
-                ended = [
-                    (case, self._leave(tx, case, consent))
-                    for case, consent in zip(batch, expected.rests_on, strict=True)
-                ]
+                ended = [(c, self._leave(tx, c, consent)) for c, consent in zip(batch, expected.rests_on, strict=True)]
         except (Overtaken, Erased):
             return False
         _tell(ended)

@@ -6,7 +6,8 @@ Laws
 3. A transfer has two different, open accounts and a positive amount within the payer's tier.
 4. A transfer id stands for one order: repeated, it answers the first receipt; with other content it is refused.
 5. A balance is the sum of the account's postings, at any past moment.
-6. Journal rows are contiguous per shard, are never changed, and each batch is chained to the one before it.
+6. Journal rows are contiguous per shard, name the rows before them in their accounts, are never changed, and each
+   batch is chained to the one before it.
 7. A transfer is acknowledged only after the commit of the one transaction that holds its journal row, both balances,
    its batch, its id and the batch's leaf in the transparency log.
 8. A payment file is paid by two officials of one institution, each line at most once, every line with an outcome.

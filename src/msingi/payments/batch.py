@@ -19,8 +19,8 @@ class Batch(Struct):
     same rows as `packing.packed` gives them.
 
     `endings` answers the orders in their order; `state` holds the changed accounts as columns (id, posted, reserved,
-    spent, day), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with this
-    batch, `released` the ids of those that end with it.
+    spent, day, last seq), sorted by id; `remarks` are rows of payments.remittance. `held` are the holds that begin with
+    this batch, `released` the ids of those that end with it.
     """
 
     first_seq: int
@@ -35,7 +35,7 @@ class Batch(Struct):
     ids: list[bytes] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
     dirty: set[int] = field(default_factory=set)
-    state: tuple[list[int], ...] = ([], [], [], [], [])
+    state: tuple[list[int], ...] = ([], [], [], [], [], [])
     remarks: list[tuple[int, int, str, str, str]] = field(default_factory=list)
     held: dict[UUID, Hold] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)

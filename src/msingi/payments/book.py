@@ -54,6 +54,7 @@ class Book:
         self.incoming = array("q")  # what open holds will bring: it counts against the balance limit already
         self.floor = array("q")
         self.spent = array("q")
+        self.last = array("q")  # the seq of the newest row, which the next row of the account names
         self.day = array("i")
         self.tier = array("B")
         self.flags = array("B")
@@ -82,6 +83,7 @@ class Book:
         reserved: int,
         floor: int,
         spent: int,
+        last: int,
         day: int,
         tier: int,
         flags: int,
@@ -92,7 +94,8 @@ class Book:
         index = account >> SHARD_BITS
         lacking = index + 1 - len(self.flags)
         if lacking > 0:
-            for column in (self.owner, self.posted, self.reserved, self.incoming, self.floor, self.spent):
+            columns = self.owner, self.posted, self.reserved, self.incoming, self.floor, self.spent, self.last
+            for column in columns:
                 column.frombytes(bytes(8 * lacking))
             self.day.frombytes(bytes(4 * lacking))
             for column in (self.tier, self.flags, self.currency):
@@ -101,6 +104,7 @@ class Book:
         self.reserved[index] = reserved
         self.floor[index] = floor
         self.spent[index] = spent
+        self.last[index] = last
         self.day[index] = day
         self.tier[index] = tier
         self.flags[index] = flags
@@ -116,11 +120,11 @@ class Book:
                 self.put(*row)
             return
         if not self.flags:
-            self.put(self.shard, 0, 0, 0, 0, 0, 0, 0, 0, rows[0][9])  # the place 0, which is nobody's
-        _, posted, reserved, floor, spent, day, tier, flags, owner, currency = zip(*rows, strict=True)
+            self.put(self.shard, 0, 0, 0, 0, 0, 0, 0, 0, 0, rows[0][10])  # the place 0, which is nobody's
+        _, posted, reserved, floor, spent, last, day, tier, flags, owner, currency = zip(*rows, strict=True)
         for column, values in (
             *((self.posted, posted), (self.reserved, reserved), (self.floor, floor), (self.spent, spent)),
-            *((self.day, day), (self.tier, tier), (self.flags, flags), (self.owner, owner)),
+            *((self.last, last), (self.day, day), (self.tier, tier), (self.flags, flags), (self.owner, owner)),
         ):
             column.extend(values)
         self.incoming.frombytes(bytes(8 * len(rows)))
@@ -280,11 +284,13 @@ class Book:
         posted[payee] = payee_after
         batch.dirty.add(payer)
         batch.dirty.add(payee)
-        seq, at_us = batch.first_seq + len(batch.rows), batch.at_us
+        seq, at_us, last = batch.first_seq + len(batch.rows), batch.at_us, self.last
+        payer_before, payee_before = last[payer], last[payee]
+        last[payer] = last[payee] = seq
         # fmt: off
         batch.add((
             shard, seq, order.id, _POST, None, debit, credit, amount, after, payee_after, order.currency, order.code,
-            _POSTED, 0, order.body_hash, at_us, order.permit_text, 0, False,
+            _POSTED, 0, order.body_hash, at_us, order.permit_text, 0, False, payer_before, payee_before,
         ))
         # fmt: on
         outcome = Outcome(seq, 0, after, payee_after, at_us)
@@ -344,11 +350,18 @@ class Book:
         known = payer >= 0 and (debit & _SHARD != self.shard or self.owner[payer] == order.owner)
         debit_after = posted[payer] if known else 0
         credit_after = posted[payee] if payee >= 0 else 0
+        debit_before = credit_before = 0
+        if not reason:  # whoever pays or reserves has changed, whoever is paid too; of other shards' accounts they know
+            batch.posted += 1
+            if debit & _SHARD == self.shard:
+                debit_before, self.last[payer] = self.last[payer], seq
+            if credit & _SHARD == self.shard and order.kind in moves.MOVING:
+                credit_before, self.last[payee] = self.last[payee], seq
         # fmt: off
         row = (
             self.shard, seq, order.id, order.kind, order.pending, debit, credit, amount, debit_after, credit_after,
             order.currency, order.code, _REJECTED if reason else _POSTED, reason, order.body_hash,
-            batch.at_us, order.permit_text, order.timeout_s, order.linked,
+            batch.at_us, order.permit_text, order.timeout_s, order.linked, debit_before, credit_before,
         )
         # fmt: on
         batch.add(row)
@@ -356,8 +369,6 @@ class Book:
         self.remember(order.id, order.body_hash, outcome)
         if answered:
             batch.endings.append(outcome)
-        if not reason:
-            batch.posted += 1
         if order.reference or order.payer or order.payee:
             batch.remarks.append((self.shard, seq, order.reference, order.payer, order.payee))
 
@@ -373,6 +384,6 @@ class Book:
             order = sorted(batch.dirty)
             picked = itemgetter(0, *order)  # of two places at least, so that it gives a tuple: the place 0 is nobody's
             ids = [i << SHARD_BITS | self.shard for i in order]
-            columns = self.posted, self.reserved, self.spent, self.day
+            columns = self.posted, self.reserved, self.spent, self.day, self.last
             batch.state = (ids, *[list(picked(column)[1:]) for column in columns])
         return batch

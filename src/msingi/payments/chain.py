@@ -4,7 +4,7 @@ A row's canonical form, big-endian, in this order and with nothing between:
 
 | bytes | field |
 |---|---|
-| 1 | version, 2 |
+| 1 | version, 3 |
 | 2 | shard |
 | 8 | seq |
 | 16 | id |
@@ -17,6 +17,7 @@ A row's canonical form, big-endian, in this order and with nothing between:
 | 8 | at, microseconds since 1970-01-01 UTC |
 | 4 | timeout in seconds |
 | 1 | 1 if the row is linked to the next one, else 0 |
+| 8 each | debit_before, credit_before: the seq of the row before in either account, or 0 |
 | 2 + n each | currency, code, permit: length, then UTF-8 |
 
 A batch's root is the Merkle tree hash (RFC 6962, section 2.1) over the canonical forms of all its rows, rejections
@@ -51,9 +52,11 @@ COLUMNS = (
     "permit",
     "timeout_s",
     "linked",
+    "debit_before",
+    "credit_before",
 )
 GENESIS = bytes(32)
-FIXED = Layout(">BHQ16sB16sqqqqqBH32sqi?")
+FIXED = Layout(">BHQ16sB16sqqqqqBH32sqi?qq")
 _HEAD = Layout(">HQI")
 _NO_ID = bytes(16)
 
@@ -64,11 +67,12 @@ def encode(row: Sequence[Any], at_us: int) -> bytes:
     (
         shard, seq, id_, kind, pending, debit, credit, amount, debit_after, credit_after,
         currency, code, status, reason, body, _, permit, timeout_s, linked,
+        debit_before, credit_before,
     ) = row
     fixed = FIXED.pack(
-        2, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
+        3, shard, seq, id_.bytes, kind, pending.bytes if pending is not None else _NO_ID,
         debit, credit, amount, debit_after, credit_after, status, reason, body, at_us,
-        timeout_s, linked,
+        timeout_s, linked, debit_before, credit_before,
     )
     # fmt: on
     return fixed + _words(currency, code, permit)

@@ -28,7 +28,7 @@ from msingi.payments.recovering import RECOVERED
 
 logger = logging.getLogger("msingi.payments")
 LOOK_S = 2.0
-MONTHS_AHEAD = 12
+CHAPTERS_S = 5.0
 DUE_S = 1.0
 TIDY_S = 600.0
 
@@ -71,15 +71,21 @@ async def work_files_off(stack: Stack) -> None:
             continue
 
 
-async def open_months(stack: Stack) -> None:
-    """At start: make sure that the journal has partitions for the coming months."""
-    async with stack.db.reading("payments") as tx:
-        ready = await store.months_ready(tx, MONTHS_AHEAD)
-    if not ready:
-        permit = policy.decide(job_context("payments-writer"), "payments.open-months", policy.NOBODY)
-        async with stack.db.transaction(permit) as tx:
-            await store.open_months(tx, MONTHS_AHEAD)
-            log.append(tx, permit, detail={"what": "journal partitions made"})
+async def index_chapters(stack: Stack) -> None:
+    """Index the journal's chapters that are full, each leg in a transaction of its own, wherever they live; what a
+    crash cut off is done by the next round."""
+    for home in homes.databases(stack):
+        async with home.db.reading("payments") as tx:
+            full = await store.full_chapters(tx)
+        for shard, first_seq in full:
+            for legs in ("debit", "credit"):
+                permit = policy.decide(job_context("payments-writer"), "payments.index-journal", policy.NOBODY)
+                async with home.db.transaction(permit) as tx:
+                    if await store.index_chapter(tx, shard, first_seq, legs):
+                        told = {"what": "journal indexed", "shard": shard, "from": first_seq, "legs": legs}
+                        log.append(tx, permit, detail=told)
+                    else:
+                        tx.release(permit)
 
 
 async def end_what_is_due(stack: Stack) -> None:
@@ -102,7 +108,8 @@ doers: dict[str, Callable[[Stack, bytes], Awaitable[None]]] = {
 loops = [
     work_files_off,
     rounds.for_ever("what is due in the ledger", end_what_is_due, DUE_S, first_s=DUE_S),
+    rounds.for_ever("the journal's chapters", index_chapters, CHAPTERS_S, first_s=CHAPTERS_S),
     rounds.for_ever("recoveries", recovering.lift, recovering.LOOK_S),
     homes.keep_shards,
 ]
-starts = [open_months, homes.open_shards]
+starts = [homes.open_shards]

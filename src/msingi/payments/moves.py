@@ -221,7 +221,7 @@ class Undo:
             for account in pair
             if account
         }
-        columns = book.posted, book.reserved, book.incoming, book.spent, book.day
+        columns = book.posted, book.reserved, book.incoming, book.spent, book.day, book.last
         self._state = [(column, place, column[place]) for place in places if place >= 0 for column in columns]
 
     def run(self) -> None:

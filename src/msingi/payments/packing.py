@@ -14,14 +14,25 @@ from msingi.payments import chain
 
 JOURNAL = (
     *("shard", "seq", "id", "kind", "debit", "credit", "amount", "debit_after", "credit_after", "status", "reason"),
-    *("body_hash", "at", "timeout_s", "linked", "pending_id", "currency", "code", "permit"),
+    *(
+        "body_hash",
+        "at",
+        "timeout_s",
+        "linked",
+        "debit_before",
+        "credit_before",
+        "pending_id",
+        "currency",
+        "code",
+        "permit",
+    ),
 )
 IDS = ("id", "shard", "seq", "at")
 REMARKS = ("shard", "seq", "reference", "payer", "payee")
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 _2000_US = 946_684_800_000_000  # PostgreSQL counts microseconds from 2000-01-01
-_ROW = Layout(">hihiqi16sihiqiqiqiqiqihihi32siqiii?")
+_ROW = Layout(">hihiqi16sihiqiqiqiqiqihihi32siqiii?iqiq")
 _ID = Layout(">hi16sihiqiq")
 _REMARK = Layout(">hihiq")
 _NULL = (-1).to_bytes(4, signed=True)
@@ -49,14 +60,16 @@ def packed(
     permit: str,
     timeout_s: int,
     linked: bool,
+    debit_before: int,
+    credit_before: int,
 ) -> tuple[bytes, bytes, bytes]:
     """A row's canonical form, its COPY form for the journal, and that of its entry in the id directory."""
     raw, since_2000, said = id_.bytes, at_us - _2000_US, permit.encode()
     words, copied_words = _words(currency, code)
     leaf = (
         chain.FIXED.pack(
-            *(2, shard, seq, raw, kind, pending.bytes if pending is not None else _NO_ID, debit, credit, amount),
-            *(debit_after, credit_after, status, reason, body, at_us, timeout_s, linked),
+            *(3, shard, seq, raw, kind, pending.bytes if pending is not None else _NO_ID, debit, credit, amount),
+            *(debit_after, credit_after, status, reason, body, at_us, timeout_s, linked, debit_before, credit_before),
         )
         + words
         + len(said).to_bytes(2)
@@ -64,8 +77,9 @@ def packed(
     )
     # fmt: off
     row = _ROW.pack(
-        19, 2, shard, 8, seq, 16, raw, 2, kind, 8, debit, 8, credit, 8, amount, 8, debit_after, 8, credit_after,
+        21, 2, shard, 8, seq, 16, raw, 2, kind, 8, debit, 8, credit, 8, amount, 8, debit_after, 8, credit_after,
         2, status, 2, reason, 32, body, 8, since_2000, 4, timeout_s, 1, linked,
+        8, debit_before, 8, credit_before,
     ) + (_NULL if pending is None else _SIXTEEN + pending.bytes) + copied_words + len(said).to_bytes(4) + said
     # fmt: on
     return leaf, row, _ID.pack(4, 16, raw, 2, shard, 8, seq, 8, since_2000)

@@ -8,7 +8,8 @@ FROM payments.shard s WHERE s.shard = $1
 -- Pass the fence, set the changed balances, and chain the batch: all or nothing.
 -- The columns of balances come as array literals: writing them element by element would be slow.
 SELECT payments.settle($1::smallint, $2, $3, $4, $5, $6::bytea, $7::bytea, $8::bytea, $9::timestamptz,
-  $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[], $14::text::int[])
+  $10::text::bigint[], $11::text::bigint[], $12::text::bigint[], $13::text::bigint[], $14::text::int[],
+  $15::text::bigint[])
 
 -- name: add_holds
 -- Keep holds that begin.
@@ -49,7 +50,7 @@ SELECT j.id, j.kind, j.debit, j.credit, j.currency, j.amount,
    WHERE r.shard = $2 AND r.pending_id = j.id AND r.kind = 5 AND r.status = 1) AS reversed
 FROM payments.journal_seen j
 WHERE j.shard = $2 AND j.status = 1 AND j.id = ANY ($1::uuid[])
-  AND j.seq = ANY (ARRAY(SELECT seq FROM t)) AND j.at = ANY (ARRAY(SELECT at FROM t))
+  AND j.seq = ANY (ARRAY(SELECT seq FROM t))
 
 -- name: known_ids
 -- How orders with these ids ended, for those who repeat them.
@@ -57,16 +58,16 @@ WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY (
 SELECT j.id, j.body_hash, j.seq, j.reason, j.debit_after, j.credit_after, j.at
 FROM payments.journal_seen j
 WHERE j.shard = ANY (ARRAY(SELECT shard FROM t)) AND j.seq = ANY (ARRAY(SELECT seq FROM t))
-  AND j.at = ANY (ARRAY(SELECT at FROM t)) AND j.id = ANY ($1::uuid[])
+  AND j.id = ANY ($1::uuid[])
 
 -- name: accounts_page
 -- A page of a shard's accounts in the order of their ids, for the writer's memory.
-SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
+SELECT id, posted, reserved, floor, spent, last_seq, day, tier, flags, owner, currency FROM payments.account
 WHERE shard = $1 AND id > $2 ORDER BY id LIMIT $3
 
 -- name: accounts_by_id
 -- Some accounts of a shard, for the writer's memory.
-SELECT id, posted, reserved, floor, spent, day, tier, flags, owner, currency FROM payments.account
+SELECT id, posted, reserved, floor, spent, last_seq, day, tier, flags, owner, currency FROM payments.account
 WHERE shard = $1 AND id = ANY ($2::bigint[])
 
 -- name: touched_since
@@ -74,14 +75,14 @@ WHERE shard = $1 AND id = ANY ($2::bigint[])
 SELECT debit AS id FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
 UNION SELECT credit FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND status = 1
 
--- name: open_months
--- Make the journal's partitions for the coming months.
-SELECT payments.open_months($1)
+-- name: full_chapters
+-- The chapters of the journal that are full and have no index of accounts yet, the oldest first.
+SELECT c.shard, c.first_seq FROM payments.chapter c JOIN payments.shard s ON s.shard = c.shard
+WHERE NOT c.indexed AND c.next_seq <= s.seq ORDER BY c.first_seq, c.shard
 
--- name: months_ready
--- Whether the journal has a partition for a coming month.
-SELECT to_regclass('payments.journal_' || to_char(
-  date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => $1), 'YYYY_MM')) IS NOT NULL
+-- name: index_chapter
+-- Build one index of a full chapter; false where there is nothing to do, or somebody else does it.
+SELECT payments.index_chapter($1, $2, $3)
 
 -- name: next_index
 -- Take some dense account indexes of a shard; gives the first of them.
@@ -158,31 +159,21 @@ SELECT currency, kind, flags, posted, reserved, floor FROM payments.account WHER
 
 -- name: entries
 -- A page of an account's posted entries, newest first, before a seq.
-SELECT * FROM (
-  (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
-   FROM payments.journal_seen
-   WHERE shard = $1 AND debit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
-  UNION ALL
-  (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
-   FROM payments.journal_seen
-   WHERE shard = $1 AND credit = $2 AND seq < $3 AND status = 1 AND kind NOT IN (2, 4, 6, 8) ORDER BY seq DESC LIMIT $4)
-) AS leg ORDER BY seq DESC LIMIT $4
+SELECT seq, id, at, CASE WHEN debit = $2 THEN -amount ELSE amount END AS amount,
+  CASE WHEN debit = $2 THEN debit_after ELSE credit_after END AS balance, CASE WHEN debit = $2 THEN credit ELSE debit END AS other,
+  CASE WHEN debit = $2 THEN payee ELSE payer END AS name, reference, code
+FROM payments.movements($1, $2, 1, $3, $4, words => true) ORDER BY seq DESC
 
 -- name: balance_at
 -- The balance of an account after its last entry up to an instant.
-SELECT balance FROM (
-  (SELECT seq, debit_after AS balance FROM payments.journal_seen
-   WHERE shard = $1 AND debit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
-  UNION ALL
-  (SELECT seq, credit_after FROM payments.journal_seen
-   WHERE shard = $1 AND credit = $2 AND at <= $3 AND status = 1 ORDER BY seq DESC LIMIT 1)
-) AS leg ORDER BY seq DESC LIMIT 1
+SELECT CASE WHEN debit = $2 THEN debit_after ELSE credit_after END AS balance
+FROM payments.movements($1, $2, 1, payments.seq_at($1, $3::timestamptz + interval '1 microsecond'), 1)
 
 -- name: transfer
 -- One transfer as journalled, if the permit reaches one of its accounts.
 WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = $1)
 SELECT j.* FROM payments.journal_seen j
-WHERE j.shard = (SELECT shard FROM t) AND j.seq = (SELECT seq FROM t) AND j.at = (SELECT at FROM t)
+WHERE j.shard = (SELECT shard FROM t) AND j.seq = (SELECT seq FROM t)
 
 -- name: count_alias
 -- Count one alias look-up of an actor in the running window; gives the count, which starts again for one that began
@@ -206,7 +197,8 @@ ORDER BY first_seq LIMIT $3
 -- A page of a shard's journal in order, with what the id directory says of each row, for the checker.
 WITH j AS MATERIALIZED (SELECT * FROM payments.journal_seen WHERE shard = $1 AND seq >= $2 AND seq < $3)
 SELECT j.shard, j.seq, j.id, j.kind, j.pending_id, j.debit, j.credit, j.amount, j.debit_after, j.credit_after,
-  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked, j.reference,
+  j.currency, j.code, j.status, j.reason, j.body_hash, j.at, j.permit, j.timeout_s, j.linked,
+  j.debit_before, j.credit_before, j.reference,
   (t.seq = j.seq AND t.shard = j.shard AND t.at = j.at) AS listed
 FROM j LEFT JOIN (
   SELECT * FROM payments.transfer_id_seen WHERE id = ANY (ARRAY(SELECT id FROM j))) t ON t.id = j.id

@@ -77,6 +77,7 @@ class Replay:
         self.tx, self.shard, self.found, self.roots, self.progress = tx, shard, found, roots, progress
         self.name = f"shard {shard['shard']}"
         self.balance = array("q")
+        self.last = array("q")
         self.currency: dict[int, str] = {}
         self.next_seq = 1
         self.head = chain.GENESIS
@@ -159,6 +160,7 @@ class Replay:
             told = row["debit_after"] != 0 and row["reason"] not in (Reason.UNKNOWN_PAYER, Reason.UNKNOWN_PAYEE)
             if posted or (known and told):
                 found.add("balance-after", where, "The balances after the row do not follow from those before it.")
+        self._links(row, where, posted)
         at = micros(row["at"])
         if at < self.last_us:
             found.add("time", where, "The row is older than the row before it.")
@@ -166,6 +168,16 @@ class Replay:
         if not row["listed"]:
             found.add("id-not-listed", where, "The id directory does not lead to this row.")
         self._body(row, where)
+
+    def _links(self, row: store.Row, where: str, posted: bool) -> None:
+        """A row names the one before it in each account whose statement it belongs to."""
+        wanted = [0, 0]
+        for place, (account, moves) in enumerate(((row["debit"], True), (row["credit"], row["kind"] in MOVING))):
+            if posted and moves and rules.shard_of(account) == self.shard["shard"] and account in self.currency:
+                index = rules.index_of(account)
+                wanted[place], self.last[index] = self.last[index], row["seq"]
+        if wanted != [row["debit_before"], row["credit_before"]]:
+            self.found.add("link", where, "The row does not name the rows before it in its accounts.")
 
     def _named(self, row: store.Row, where: str) -> None:
         """A posted row that names another one has the right to: a hold is ended once, a transfer paid back once."""
@@ -234,7 +246,8 @@ class Replay:
         def take(row: store.Row) -> None:
             index = rules.index_of(row["id"])
             if index >= len(self.balance):
-                self.balance.frombytes(bytes(8 * (index + 1 - len(self.balance))))
+                for column in (self.balance, self.last):
+                    column.frombytes(bytes(8 * (index + 1 - len(column))))
             self.currency[row["id"]] = names.setdefault(row["currency"], row["currency"])
 
         await self._each_account(take)
@@ -260,6 +273,8 @@ class Replay:
             replayed = self.balance[rules.index_of(row["id"])]
             if row["posted"] != replayed:
                 found.add("balance", where, f"The balance is {row['posted']}; its postings sum to {replayed}.")
+            if row["last_seq"] != self.last[rules.index_of(row["id"])]:
+                found.add("newest-row", where, "The account does not name its newest row.")
             if rules.available(row["posted"], row["reserved"], row["floor"]) < 0:
                 found.add("floor", where, "The account stands below its floor.")
             if row["reserved"] != held.get(row["id"], 0):

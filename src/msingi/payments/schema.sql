@@ -8,7 +8,8 @@ CREATE TABLE IF NOT EXISTS payments.shard (
   shard smallint PRIMARY KEY,
   epoch bigint NOT NULL DEFAULT 1,
   seq bigint NOT NULL DEFAULT 1,          -- of the next journal row
-  head bytea NOT NULL DEFAULT '\x0000000000000000000000000000000000000000000000000000000000000000'
+  head bytea NOT NULL DEFAULT '\x0000000000000000000000000000000000000000000000000000000000000000',
+  chapter_rows bigint NOT NULL DEFAULT 1048576  -- of the shard's first chapters (see payments.chapter)
 ) WITH (fillfactor = 10);
 SELECT kernel.wall('payments', 'shard', NULL);
 
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS payments.account (
   reserved bigint NOT NULL DEFAULT 0,
   floor bigint NOT NULL DEFAULT 0,        -- lowest balance: 0 for people, far below zero for the issuing side
   spent bigint NOT NULL DEFAULT 0,        -- paid out on `day`, counted against the tier's day limit
+  last_seq bigint NOT NULL DEFAULT 0,     -- of its newest row in the journal, from which its others are found
   day int NOT NULL DEFAULT 0,             -- days since 1970-01-01, UTC
   tier smallint NOT NULL DEFAULT 0,       -- 0: an institution's account, without tier limits
   flags smallint NOT NULL DEFAULT 1,      -- 1 open, 2 no debits, 4 no credits, 8 holder out of use, 16 closed, 32 recovered, 64 dormant
@@ -105,9 +107,26 @@ CREATE TABLE IF NOT EXISTS payments.sub_account (
 );
 SELECT kernel.wall('payments', 'sub_account', NULL);
 
--- The journal: one row per decided order, posted or rejected, with both legs and both balances after it.
+-- The journal's chapters: a range of seqs of one shard, which is a partition of its own. Rows are added to the newest,
+-- which has no index of accounts; `index_chapter` builds them in bulk when it is full. Until then, and wherever an account
+-- has not very many, its rows are found by the links between them (payments.movements). Stands before the journal in the
+-- order of names: a room that moves brings its chapters first.
+-- distributed by shard
+CREATE TABLE IF NOT EXISTS payments.chapter (
+  shard smallint NOT NULL,
+  first_seq bigint NOT NULL,
+  next_seq bigint NOT NULL,
+  indexed boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (shard, first_seq),
+  CHECK (0 < first_seq AND first_seq < next_seq)
+);
+SELECT kernel.wall_append_only('payments', 'chapter', NULL);
+
+-- The journal: one row per decided order, posted or rejected, with both legs, both balances after it, and the seq of the
+-- row before it in either account (0: none; see payments.movements for which rows those are).
 -- COPY does not pass row-level security, so this table's wall is made of other bricks: the application may only
--- insert (a statement trigger asks for this room's permit) and reads through the barrier view journal_seen.
+-- insert (a statement trigger asks for this room's permit) and reads through the barrier view journal_seen, and through
+-- payments.movements, which shows the same.
 -- distributed by shard
 CREATE TABLE IF NOT EXISTS payments.journal (
   shard smallint NOT NULL,
@@ -120,6 +139,8 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   amount bigint NOT NULL,                 -- personal: payment, keep 10 years
   debit_after bigint NOT NULL,            -- personal: payment, keep 10 years
   credit_after bigint NOT NULL,           -- personal: payment, keep 10 years
+  debit_before bigint NOT NULL,           -- the row before this one in the account that pays
+  credit_before bigint NOT NULL,          -- the row before this one in the account that is paid
   currency text NOT NULL,
   code text NOT NULL,                     -- what it is for: P2P, G2P, FUND, ...
   status smallint NOT NULL,               -- 1 posted, 2 rejected
@@ -129,32 +150,63 @@ CREATE TABLE IF NOT EXISTS payments.journal (
   permit text NOT NULL,                   -- personal: payment, keep 10 years (who ordered it, purpose, basis)
   timeout_s int NOT NULL,                 -- how long a reservation lasts; 0: until it is ended
   linked boolean NOT NULL,                -- posted or rejected together with the next row
-  PRIMARY KEY (shard, seq, at)
-) PARTITION BY RANGE (at);
-CREATE INDEX IF NOT EXISTS journal_debit ON payments.journal (debit, seq);
-CREATE INDEX IF NOT EXISTS journal_credit ON payments.journal (credit, seq);
+  PRIMARY KEY (shard, seq)
+) PARTITION BY RANGE (shard, seq);
 CREATE INDEX IF NOT EXISTS journal_pending ON payments.journal (pending_id) WHERE pending_id IS NOT NULL;
-CREATE TABLE IF NOT EXISTS payments.journal_rest PARTITION OF payments.journal DEFAULT;
 
--- Make the journal's partitions from this month on, two years at most; run by migrations and by the writer. pg_temp
--- stands last in the search path, or a caller's temporary type called text would run here as the owner.
-CREATE OR REPLACE FUNCTION payments.open_months(months int) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp AS $$
-DECLARE first timestamp; part text;  -- months begin at midnight UTC
+-- A new chapter is a new partition. It is made apart and then attached, which nobody waits for who reads or writes others;
+-- for the chapters of a room that moves by the trigger, with their indexes, because their rows come after them.
+-- pg_temp stands last in the search path, or a caller's temporary type called text would run here as the owner.
+CREATE OR REPLACE FUNCTION payments.open_chapter(of_shard smallint, first bigint, next bigint, indexed boolean)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE part text := format('journal_%s_%s', of_shard, first);
 BEGIN
-  FOR n IN 0 .. least(months, 24) LOOP
-    first := date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => n);
-    part := 'journal_' || to_char(first, 'YYYY_MM');
-    IF to_regclass('payments.' || part) IS NULL
-       AND NOT EXISTS (SELECT FROM payments.journal_rest WHERE at >= first AT TIME ZONE 'UTC') THEN
-      EXECUTE format('CREATE TABLE payments.%I PARTITION OF payments.journal FOR VALUES FROM (%L) TO (%L)',
-        part, first AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
-    END IF;
-  END LOOP;
+  EXECUTE format('CREATE TABLE payments.%I (LIKE payments.journal)', part);
+  EXECUTE format('ALTER TABLE payments.journal ATTACH PARTITION payments.%I FOR VALUES FROM (%s, %s) TO (%s, %s)',
+    part, of_shard, first, of_shard, next);
+  IF indexed THEN
+    EXECUTE format('CREATE INDEX ON payments.%I (debit, seq)', part);
+    EXECUTE format('CREATE INDEX ON payments.%I (credit, seq)', part);
+  END IF;
 END $$;
-REVOKE ALL ON FUNCTION payments.open_months(int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION payments.open_months(int) TO msingi_app;
-SELECT payments.open_months(12);
+REVOKE ALL ON FUNCTION payments.open_chapter(smallint, bigint, bigint, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION payments.open_chapter(smallint, bigint, bigint, boolean) TO msingi_app;
+CREATE OR REPLACE FUNCTION payments.begin_chapter() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF to_regclass(format('payments.journal_%s_%s', NEW.shard, NEW.first_seq)) IS NULL THEN
+    PERFORM payments.open_chapter(NEW.shard, NEW.first_seq, NEW.next_seq, NEW.indexed);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER begin_chapter AFTER INSERT ON payments.chapter
+  FOR EACH ROW EXECUTE FUNCTION payments.begin_chapter();
+
+-- Build an account index of a full chapter in bulk, which costs a fifth of adding each row to it. One index to a call, so
+-- that no transaction lasts long; `legs` is debit or credit, and the chapter is indexed when it has both. False where
+-- somebody else is at it. What a crash cuts off has not happened.
+CREATE OR REPLACE FUNCTION payments.index_chapter(of_shard smallint, first bigint, legs text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET max_parallel_maintenance_workers = 0 AS $$
+DECLARE part text := format('journal_%s_%s', of_shard, first);
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'payments' OR legs NOT IN ('debit', 'credit')
+     OR NOT pg_try_advisory_xact_lock(hashtextextended('payments.' || part, 0)) THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM payments.chapter c JOIN payments.shard s ON s.shard = c.shard
+  WHERE c.shard = of_shard AND c.first_seq = first AND NOT c.indexed AND c.next_seq <= s.seq;
+  IF NOT FOUND THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON payments.%I (%I, seq)', part || '_' || legs, part, legs);
+  IF to_regclass(format('payments.%I', part || '_debit')) IS NOT NULL
+     AND to_regclass(format('payments.%I', part || '_credit')) IS NOT NULL THEN
+    EXECUTE format('ANALYZE payments.%I', part);
+    UPDATE payments.chapter c SET indexed = true WHERE c.shard = of_shard AND c.first_seq = first;
+  END IF;
+  RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION payments.index_chapter(smallint, bigint, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION payments.index_chapter(smallint, bigint, text) TO msingi_app;
 
 -- The directory of transfer ids: makes a repeated order visible, also across shards and months. What was ordered stands
 -- in the row that it leads to. In one piece: a batch then opens one table and one index here, not eight.
@@ -213,6 +265,133 @@ CREATE OR REPLACE VIEW payments.transfer_id_seen WITH (security_barrier) AS
   SELECT * FROM payments.transfer_id WHERE (SELECT kernel.room()) = 'payments';
 GRANT SELECT ON payments.journal_seen, payments.transfer_id_seen TO msingi_app;
 
+-- Whether somebody who asks for an account's rows asked for this one.
+CREATE OR REPLACE FUNCTION payments.asked_for(
+  debit bigint, credit bigint, kind smallint, status smallint, code text,
+  account bigint, sides int, kinds smallint[], codes text[], not_codes text[], other bigint, mine bigint[]
+) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT status = 1
+    AND ((debit = account AND sides & 1 = 1) OR (credit = account AND sides & 2 = 2 AND kind IN (1, 3, 5, 7)))
+    AND (kinds IS NULL OR kind = ANY (kinds))
+    AND (codes IS NULL OR code = ANY (codes)) AND (not_codes IS NULL OR code <> ALL (not_codes))
+    AND (other IS NULL OR other = CASE WHEN debit = account THEN credit ELSE debit END)
+    AND (mine IS NULL OR debit = ANY (mine) OR credit = ANY (mine))
+$$;
+
+-- Those rows of an account that stand in some chapters, found by their indexes, and in a chapter that has none yet by
+-- looking at all its rows in the range. Each statement is planned for its chapter's range, so that one partition is planned
+-- and opened, however many there are.
+CREATE OR REPLACE FUNCTION payments.searched(
+  of_shard smallint, account bigint, low bigint, high bigint, most bigint, sides int, kinds smallint[], codes text[],
+  not_codes text[], other bigint, words boolean, mine bigint[]
+) RETURNS SETOF payments.journal_seen LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+  chapter payments.chapter%ROWTYPE; found_rows bigint;
+BEGIN
+  FOR chapter IN SELECT * FROM payments.chapter c WHERE c.shard = of_shard AND c.first_seq < high AND c.next_seq > low
+    ORDER BY c.first_seq DESC
+  LOOP
+    IF chapter.indexed THEN
+      RETURN QUERY SELECT j.*, r.reference, r.payer, r.payee FROM (
+        SELECT * FROM (
+          (SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.debit = account AND sides & 1 = 1
+           AND j.seq >= greatest(low, chapter.first_seq) AND j.seq < least(high, chapter.next_seq) AND payments.asked_for(
+             j.debit, j.credit, j.kind, j.status, j.code, account, 1, kinds, codes, not_codes, other, mine)
+           ORDER BY j.seq DESC LIMIT most)
+          UNION ALL
+          (SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.credit = account AND sides & 2 = 2
+           AND j.seq >= greatest(low, chapter.first_seq) AND j.seq < least(high, chapter.next_seq) AND payments.asked_for(
+             j.debit, j.credit, j.kind, j.status, j.code, account, 2, kinds, codes, not_codes, other, mine)
+           ORDER BY j.seq DESC LIMIT most)
+        ) AS leg ORDER BY leg.seq DESC LIMIT most
+      ) AS j LEFT JOIN payments.remittance r ON words AND r.shard = of_shard AND r.seq = j.seq ORDER BY j.seq DESC;
+    ELSE
+      RETURN QUERY SELECT j.*, r.reference, r.payer, r.payee FROM (
+        SELECT j.* FROM payments.journal j WHERE j.shard = of_shard
+        AND j.seq >= greatest(low, chapter.first_seq) AND j.seq < least(high, chapter.next_seq)
+        AND (j.debit = account OR j.credit = account) AND payments.asked_for(
+          j.debit, j.credit, j.kind, j.status, j.code, account, sides, kinds, codes, not_codes, other, mine)
+        ORDER BY j.seq DESC LIMIT most
+      ) AS j LEFT JOIN payments.remittance r ON words AND r.shard = of_shard AND r.seq = j.seq ORDER BY j.seq DESC;
+    END IF;
+    GET DIAGNOSTICS found_rows = ROW_COUNT;
+    most := most - found_rows;
+    EXIT WHEN most <= 0;
+  END LOOP;
+END $$;
+REVOKE ALL ON FUNCTION payments.searched(smallint, bigint, bigint, bigint, bigint, int, smallint[], text[], text[], bigint,
+  boolean, bigint[]) FROM PUBLIC;
+
+-- The rows of an account among the seqs from `low` to before `high`, the newest first, at most `most`: the one way to an
+-- account's part of the journal. They are the posted rows that it pays or reserves by, and those that it is paid by;
+-- each names the one before it. `sides`: 1 paying, 2 paid, 3 both. `kinds`: NULL for all. `words`: with the words that
+-- travelled along. It shows what journal_seen shows.
+-- It walks along the links from the account's newest row, or from the row `high` itself where that is one of its rows, as
+-- the last of a page is; a few chapters at first, then more. Whoever has more rows than `steps` is searched for beyond them.
+-- Its plans are made once for all values: those who ask are many, and each asks for little.
+CREATE OR REPLACE FUNCTION payments.movements(
+  of_shard smallint, account bigint, low bigint, high bigint, most bigint, sides int DEFAULT 3,
+  kinds smallint[] DEFAULT '{1,3,5,7}', codes text[] DEFAULT NULL, not_codes text[] DEFAULT NULL,
+  other bigint DEFAULT NULL, words boolean DEFAULT false,
+  steps int DEFAULT 2000  -- 3 us each; a chapter of a million rows is looked through in 100 ms
+) RETURNS SETOF payments.journal_seen LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+  mine bigint[]; hit payments.journal_seen%ROWTYPE; place bigint; step bigint; back bigint; wide int := 2;
+BEGIN
+  IF kernel.room() IS DISTINCT FROM 'payments' OR most <= 0 THEN
+    RETURN;
+  END IF;
+  IF NOT kernel.reach_all() THEN
+    mine := payments.reached();
+  END IF;
+  SELECT a.last_seq INTO place FROM payments.account a WHERE a.shard = of_shard AND a.id = account;
+  IF high <= place THEN
+    SELECT CASE WHEN j.debit = account THEN j.debit_before ELSE j.credit_before END INTO step
+    FROM payments.journal j WHERE j.shard = of_shard AND j.seq = high
+    AND payments.asked_for(j.debit, j.credit, j.kind, j.status, j.code, account, 3, NULL, NULL, NULL, NULL, NULL);
+    place := coalesce(step, place);
+  END IF;
+  WHILE place >= low AND most > 0 AND steps > 0 LOOP
+    SELECT greatest(low, min(c.first_seq)) INTO back FROM (
+      SELECT first_seq FROM payments.chapter WHERE shard = of_shard AND first_seq <= place
+      ORDER BY first_seq DESC LIMIT wide) AS c;
+    step := place;
+    wide := wide * 4;
+    FOR hit IN
+      WITH RECURSIVE walk AS (
+        SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.seq = step
+        UNION ALL
+        SELECT j.* FROM walk w CROSS JOIN LATERAL (
+          SELECT j.* FROM payments.journal j WHERE j.shard = of_shard AND j.seq >= back AND j.seq <= step AND j.seq < w.seq
+          AND j.seq = CASE WHEN w.debit = account THEN w.debit_before ELSE w.credit_before END LIMIT 1) AS j)
+      SELECT w.*, r.reference, r.payer, r.payee FROM walk w LEFT JOIN LATERAL (  -- which keeps the order of the walk
+        SELECT r.* FROM payments.remittance r WHERE words AND r.shard = of_shard AND r.seq = w.seq LIMIT 1) AS r ON true
+    LOOP
+      steps := steps - 1;
+      place := CASE WHEN hit.debit = account THEN hit.debit_before ELSE hit.credit_before END;
+      IF hit.seq < high AND payments.asked_for(hit.debit, hit.credit, hit.kind, hit.status, hit.code,
+        account, sides, kinds, codes, not_codes, other, mine) THEN
+        RETURN NEXT hit;
+        most := most - 1;
+      END IF;
+      EXIT WHEN most = 0 OR steps = 0;
+    END LOOP;
+    IF NOT FOUND THEN  -- somebody took the row away: the checker says so, and the others are found all the same
+      steps := 0;
+    END IF;
+  END LOOP;
+  IF place >= low AND most > 0 THEN
+    RETURN QUERY SELECT * FROM payments.searched(of_shard, account, low, least(high, place + 1), most, sides, kinds, codes,
+      not_codes, other, words, mine);
+  END IF;
+END $$;
+REVOKE ALL ON FUNCTION payments.movements(smallint, bigint, bigint, bigint, bigint, int, smallint[], text[], text[], bigint,
+  boolean, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION payments.movements(smallint, bigint, bigint, bigint, bigint, int, smallint[], text[], text[],
+  bigint, boolean, int) TO msingi_app;
+
 -- The chain: each batch names the head before it, the RFC 6962 root over its rows, and the head after it.
 -- distributed by shard
 CREATE TABLE IF NOT EXISTS payments.batch (
@@ -226,27 +405,49 @@ CREATE TABLE IF NOT EXISTS payments.batch (
   PRIMARY KEY (shard, first_seq)
 );
 SELECT kernel.wall_append_only('payments', 'batch', NULL);
+CREATE INDEX IF NOT EXISTS batch_at ON payments.batch (shard, at);
 
--- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), set the changed balances,
--- and chain the batch. It fails if another writer has moved the shard on. A batch that stands on one which is still being
+-- The seq of the first row that was decided at an instant or after it; above all where there is none. Time never runs
+-- backwards within a shard, so a range of time is a range of seqs.
+CREATE OR REPLACE FUNCTION payments.seq_at(of_shard smallint, instant timestamptz) RETURNS bigint LANGUAGE sql STABLE
+AS $$
+  SELECT coalesce((SELECT b.first_seq FROM payments.batch b WHERE b.shard = of_shard AND b.at >= instant
+                   ORDER BY b.at LIMIT 1), 9223372036854775807)
+$$;
+
+-- Write what a batch does to its shard: pass the fence (compare and swap on epoch and seq), begin the journal's next
+-- chapter where the last one ends, set the changed balances, and chain the batch. It fails if another writer has moved the shard on. A batch that stands on one which is still being
 -- written waits for the end of that one: the fence is found by its key alone, and judged as it was when it was changed.
 -- As a function it travels with the commit, its plans are kept, and they never scan the accounts, however few there were
 -- when they were made.
 CREATE OR REPLACE FUNCTION payments.settle(
   shard smallint, epoch bigint, first_seq bigint, next_seq bigint, n int, prev bytea, root bytea, head bytea,
-  at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[]
+  at timestamptz, ids bigint[], posted bigint[], reserved bigint[], spent bigint[], day int[], last_seq bigint[]
 ) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   stood boolean;
   changed int;
+  written bigint;
+  chapter_rows bigint;
+  rows_each bigint;
 BEGIN
   UPDATE payments.shard s SET seq = settle.next_seq, head = settle.head WHERE s.shard = settle.shard
-  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq INTO stood;
+  RETURNING old.epoch = settle.epoch AND old.seq = settle.first_seq, s.chapter_rows INTO stood, chapter_rows;
   IF stood IS NOT TRUE THEN
     RAISE EXCEPTION 'the shard has moved on' USING ERRCODE = 'MS409';
   END IF;
-  UPDATE payments.account a SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day
-  FROM unnest(settle.ids, settle.posted, settle.reserved, settle.spent, settle.day) AS u (id, posted, reserved, spent, day)
+  SELECT c.next_seq INTO written FROM payments.chapter c WHERE c.shard = settle.shard ORDER BY c.first_seq DESC LIMIT 1;
+  written := coalesce(written, 1);
+  WHILE written < settle.next_seq LOOP  -- the next chapter: a sixteenth of all rows, but not too small and not too large
+    rows_each := greatest(1, least(8, written / 16 / chapter_rows)) * chapter_rows;
+    PERFORM payments.open_chapter(settle.shard, written, written + rows_each, false);
+    INSERT INTO payments.chapter (shard, first_seq, next_seq) VALUES (settle.shard, written, written + rows_each);
+    written := written + rows_each;
+  END LOOP;
+  UPDATE payments.account a
+  SET posted = u.posted, reserved = u.reserved, spent = u.spent, day = u.day, last_seq = u.last_seq
+  FROM unnest(settle.ids, settle.posted, settle.reserved, settle.spent, settle.day, settle.last_seq)
+    AS u (id, posted, reserved, spent, day, last_seq)
   WHERE a.shard = settle.shard AND a.id = u.id;
   GET DIAGNOSTICS changed = ROW_COUNT;
   IF changed <> cardinality(ids) THEN

@@ -232,14 +232,14 @@ def _put(book: Book, rows: Iterable[Row]) -> None:
         book.put(*row)
 
 
-async def open_months(tx: Tx, months: int) -> None:
-    """Make the journal's partitions for the coming months."""
-    await tx.value(Q.open_months, months)
+async def full_chapters(tx: Tx) -> list[tuple[int, int]]:
+    """The chapters of the journal that are full and have no index of accounts yet: shard and first seq."""
+    return [(row["shard"], row["first_seq"]) for row in await tx.rows(Q.full_chapters)]
 
 
-async def months_ready(tx: Tx, months: int) -> bool:
-    """Whether the journal has a partition for the month that is `months` ahead."""
-    return await tx.value(Q.months_ready, months)
+async def index_chapter(tx: Tx, shard: int, first_seq: int, legs: str) -> bool:
+    """Build the index of a full chapter by `legs` (debit or credit); False where somebody else is at it."""
+    return await tx.value(Q.index_chapter, shard, first_seq, legs)
 
 
 async def open_person_accounts(

@@ -132,6 +132,7 @@ class Trouble(Struct, frozen=True):
     action: str
     remedy: str = ""
     reference: str = ""
+    contest: bool = False  # the reader may write why it is wrong, under the own rights
 
 
 class Access(Struct, frozen=True, kw_only=True):

@@ -25,12 +25,14 @@ def _visit(request: WebRequest) -> Visit:
     return found if isinstance(found, Visit) else Visit(request, language(request), None, ANYBODY)
 
 
-def _page(visit: Visit, status: int, key: str, *, remedy: str = "", wait_s: int = 0) -> Response[bytes]:
+def _page(
+    visit: Visit, status: int, key: str, *, remedy: str = "", wait_s: int = 0, contest: bool = False
+) -> Response[bytes]:
     say, words = visit.say, visit.words
     home = "/" if visit.session is None else "/staff" if visit.actor.kind is Kind.STAFF else "/me"
     text = say(f"{key}_text") if words.has(f"{key}_text") else ""
     reference = web.request_id(visit.request) if status >= 500 or status in (400, 409) else ""
-    view = Trouble(say(key), text, home, say("trouble.home"), remedy, reference)
+    view = Trouble(say(key), text, home, say("trouble.home"), remedy, reference, contest)
     if status == 401:
         to = visit.request.url.path if visit.request.method == "GET" else "/me"
         view = Trouble(say(key), text, f"/sign-in?next={quote(to)}", say("trouble.sign_in"), remedy, reference)
@@ -53,12 +55,21 @@ def on_refusal(request: WebRequest, ending: Refusal) -> Response[bytes]:
     status = ending.status
     logger.info("refused", extra={"code": ending.code, "request_id": web.request_id(request)})
     key = f"refusal.{ending.code}"
+    # A no of the bank can be contested by whoever meets it: a person reads why it is thought to be wrong.
+    contest = ending.code.startswith("payments.") and visit.actor.kind is Kind.PERSON and status in (400, 403, 409)
     if visit.words.has(key):
-        return _page(visit, status, key)
+        return _page(visit, status, key, contest=contest)
     known = status if status in KNOWN else 400
     # A reason that we have no words for is told as the room tells it, in English, below words that we have.
     remedy = f"{ending.title}. {ending.remedy}" if known in (400, 409) else ""
-    return _page(visit, status, f"trouble.e{known}", remedy=remedy, wait_s=int(ending.facts.get("retry_after_s", 0)))
+    return _page(
+        visit,
+        status,
+        f"trouble.e{known}",
+        remedy=remedy,
+        wait_s=int(ending.facts.get("retry_after_s", 0)),
+        contest=contest,
+    )
 
 
 def on_outage(request: WebRequest, ending: Outage) -> Response[bytes]:

@@ -5,20 +5,30 @@ from typing import TYPE_CHECKING
 from msingi.kernel.log import sequencer, timestamps, witness
 
 if TYPE_CHECKING:
+    from msingi.kernel.settings import Settings
     from msingi.kernel.stack import Stack
 
 
 async def check_settings(stack: "Stack") -> None:
-    """Fail at start, and not later in the background, if a witness or a followed log is written wrongly.
+    """Fail at start, and not later in the background, if a setting of the log is wrong. Raises ValueError."""
+    checked(stack.settings)
+
+
+def checked(settings: "Settings") -> None:
+    """Whether witnesses, followed logs and the time-stamping authority are written as they must be.
 
     Raises ValueError that names the setting.
     """
-    witness.configured(stack.settings.witnesses)
-    witness.followed_logs(stack.settings.witnessed_logs)
-    if len(witness.configured(stack.settings.witnesses)) < stack.settings.witness_quorum:
-        raise ValueError("witness_quorum: there are fewer witnesses than it demands")
-    if stack.settings.timestamp_url:
-        timestamps.roots(stack.settings.timestamp_root)
+    witness.configured(settings.witnesses)
+    witness.followed_logs(settings.witnessed_logs)
+    if len(witness.configured(settings.witnesses)) < settings.witness_quorum:
+        raise ValueError("MSINGI_WITNESS_QUORUM: there are fewer witnesses in MSINGI_WITNESSES than it demands")
+    if settings.timestamp_url and not settings.timestamp_root:
+        raise ValueError(
+            "MSINGI_TIMESTAMP_ROOT: the PEM file with the root certificate of the authority at MSINGI_TIMESTAMP_URL"
+        )
+    if settings.timestamp_url:
+        timestamps.roots(settings.timestamp_root)
 
 
 starts = [check_settings]

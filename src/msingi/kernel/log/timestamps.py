@@ -39,9 +39,9 @@ def roots(file: str) -> list[Certificate]:
     try:
         found = load_pem_x509_certificates(Path(file).read_bytes())
     except (OSError, ValueError) as why:
-        raise ValueError(f"timestamp_root: {file or 'no file'}: {why}") from None
+        raise ValueError(f"MSINGI_TIMESTAMP_ROOT: {file}: {why}") from None
     if not any(one.issuer == one.subject for one in found):
-        raise ValueError(f"timestamp_root: {file} holds no root certificate")
+        raise ValueError(f"MSINGI_TIMESTAMP_ROOT: {file} holds no root certificate")
     return found
 
 

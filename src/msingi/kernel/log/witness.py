@@ -61,7 +61,7 @@ def configured(setting: str) -> list[Witness]:
         fits = {vkey.kind for vkey in vkeys} <= set(COSIGNS) and len({vkey.name for vkey in vkeys}) == 1
         if not fits or not url.startswith(("http://", "https://")):
             raise ValueError(
-                "witnesses: write `vkey url`, with vkeys of the types 0x04 and 0x06 and an http(s) address"
+                "MSINGI_WITNESSES: write `vkey url`, with vkeys of the types 0x04 and 0x06 and an http(s) address"
             )
         found.append(Witness(vkeys, url.rstrip("/")))
     if len({witness.name for witness in found}) != len(found):

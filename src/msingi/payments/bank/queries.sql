@@ -33,16 +33,11 @@ ORDER BY registered_at DESC, code DESC LIMIT $4
 UPDATE payments.merchant SET closed_at = $3 WHERE code = $1 AND registrar = $2 AND closed_at IS NULL
 
 -- name: entries_between
--- The posted entries of an account in a period, in the order in which they were booked.
-SELECT * FROM (
-  (SELECT seq, id, at, -amount AS amount, debit_after AS balance, credit AS other, payee AS name, reference, code
-   FROM payments.journal_seen WHERE shard = $1 AND debit = $2 AND at >= $3 AND at < $4
-   AND status = 1 AND kind NOT IN (2, 4, 6, 8))
-  UNION ALL
-  (SELECT seq, id, at, amount, credit_after, debit, payer, reference, code
-   FROM payments.journal_seen WHERE shard = $1 AND credit = $2 AND at >= $3 AND at < $4
-   AND status = 1 AND kind NOT IN (2, 4, 6, 8))
-) AS leg ORDER BY seq LIMIT $5
+-- The posted entries of an account in a period (the newest of them), in the order in which they were booked.
+SELECT seq, id, at, CASE WHEN debit = $2 THEN -amount ELSE amount END AS amount,
+  CASE WHEN debit = $2 THEN debit_after ELSE credit_after END AS balance, CASE WHEN debit = $2 THEN credit ELSE debit END AS other,
+  CASE WHEN debit = $2 THEN payee ELSE payer END AS name, reference, code
+FROM payments.movements($1, $2, payments.seq_at($1, $3), payments.seq_at($1, $4), $5, words => true) ORDER BY seq
 
 -- name: account_of_kind
 -- The first account of a kind that an institution holds in a currency.

@@ -42,10 +42,8 @@ SELECT account_id, person_id FROM payments.account_owner WHERE shard = $1 AND ac
 -- When the customer last ordered something on accounts of a shard: a debit that the bank does not make by itself, or
 -- cash paid in.
 SELECT a.id, greatest(
-  (SELECT j.at FROM payments.journal_seen j WHERE j.shard = $1 AND j.debit = a.id AND j.status = 1
-   AND j.code <> ALL ($3::text[]) ORDER BY j.seq DESC LIMIT 1),
-  (SELECT j.at FROM payments.journal_seen j WHERE j.shard = $1 AND j.credit = a.id AND j.status = 1
-   AND j.code = ANY ($4::text[]) ORDER BY j.seq DESC LIMIT 1)) AS at
+  (SELECT at FROM payments.movements($1, a.id, 1, 9223372036854775807, 1, 1, NULL, not_codes => $3::text[])),
+  (SELECT at FROM payments.movements($1, a.id, 1, 9223372036854775807, 1, 2, NULL, codes => $4::text[]))) AS at
 FROM unnest($2::bigint[]) AS a (id)
 
 -- name: put_step

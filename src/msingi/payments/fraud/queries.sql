@@ -1,18 +1,17 @@
 -- name: paid_lately
 -- What somebody paid or reserved out of an account since an instant, newest first.
-SELECT at, amount, credit, id FROM payments.journal_seen
-WHERE debit = $1 AND shard = $2 AND status = 1 AND kind IN (1, 2) AND at > $3 ORDER BY seq DESC LIMIT $4
+SELECT at, amount, credit, id FROM payments.movements($2, $1, payments.seq_at($2, $3::timestamptz + interval '1 microsecond'),
+  9223372036854775807, $4, 1, '{1,2}') ORDER BY seq DESC
 
 -- name: came_lately
--- What people paid into an account since an instant, newest first, with the payers' references.
-SELECT j.at, j.amount, a.owner FROM payments.journal_seen j
-JOIN payments.account a ON a.shard = (j.debit & 255) AND a.id = j.debit AND a.tier > 0
-WHERE j.credit = $1 AND j.shard = $2 AND j.status = 1 AND j.kind IN (1, 3) AND j.at > $3 ORDER BY j.seq DESC LIMIT $4
+-- What was paid into an account since an instant and before a seq, newest first; the payers' references where people paid.
+SELECT m.seq, m.at, m.amount, a.owner FROM payments.movements($2, $1,
+  payments.seq_at($2, $3::timestamptz + interval '1 microsecond'), $5, $4, 2, '{1,3}') m
+LEFT JOIN payments.account a ON a.shard = (m.debit & 255) AND a.id = m.debit AND a.tier > 0 ORDER BY m.seq DESC
 
 -- name: paid_before
 -- Whether an account ever paid another one.
-SELECT EXISTS (SELECT 1 FROM payments.journal_seen
-  WHERE debit = $1 AND shard = $2 AND credit = $3 AND status = 1 AND kind IN (1, 3))
+SELECT EXISTS (SELECT 1 FROM payments.movements($2, $1, 1, 9223372036854775807, 1, 1, '{1,3}', other => $3))
 
 -- name: was_decided
 -- Whether the ledger has decided an order with this id.
@@ -22,8 +21,7 @@ SELECT EXISTS (SELECT 1 FROM payments.transfer_id_seen WHERE id = $1)
 -- The newest movements of an account, for an officer.
 SELECT j.at, CASE WHEN j.debit = $1 THEN -j.amount ELSE j.amount END AS amount,
   CASE WHEN j.debit = $1 THEN j.credit ELSE j.debit END AS other, j.code
-FROM payments.journal_seen j
-WHERE (j.debit = $1 OR j.credit = $1) AND j.status = 1 AND j.kind IN (1, 3, 5) ORDER BY j.at DESC, j.seq DESC LIMIT $2
+FROM payments.movements($3, $1, 1, 9223372036854775807, $2) j ORDER BY j.seq DESC
 
 -- name: add_stop
 -- Keep a payment that a rule stopped.

@@ -16,6 +16,7 @@ from msingi.payments.fraud.model import Came, Case, CaseState, Counts, Movement,
 from msingi.payments.rules import masked_number, number_of, shard_of
 
 Q = sql.load(__name__)
+ALL = (1 << 63) - 1  # above every seq
 SAID = "payments.fraud.said"
 
 
@@ -71,8 +72,15 @@ async def paid_lately(tx: Tx, account: int, since: datetime, most: int) -> list[
 
 async def came_lately(tx: Tx, account: int, since: datetime, most: int) -> list[Came]:
     """What people paid into an account lately, oldest first."""
-    rows = await tx.rows(Q.came_lately, account, shard_of(account), since, most)
-    return [Came(micros(r["at"]), r["amount"], r["owner"]) for r in reversed(rows)]
+    found: list[Row] = []
+    before = ALL
+    while True:  # institutions pay few of them in, so once
+        rows = await tx.rows(Q.came_lately, account, shard_of(account), since, most, before)
+        found.extend(row for row in rows if row["owner"] is not None)
+        if len(rows) < most or len(found) >= most:
+            break
+        before = rows[-1]["seq"]
+    return [Came(micros(r["at"]), r["amount"], r["owner"]) for r in reversed(found[:most])]
 
 
 async def paid_before(tx: Tx, debit: int, credit: int) -> bool:
@@ -87,7 +95,7 @@ async def was_decided(tx: Tx, order_id: UUID) -> bool:
 
 async def movements(tx: Tx, account: int, most: int) -> list[Movement]:
     """The newest movements of an account; the other side masked."""
-    rows = await tx.rows(Q.movements, account, most)
+    rows = await tx.rows(Q.movements, account, most, shard_of(account))
     return [Movement(r["at"], r["amount"], masked_number(number_of(r["other"])), r["code"]) for r in rows]
 
 

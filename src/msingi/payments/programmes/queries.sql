@@ -170,12 +170,12 @@ ORDER BY d.line
 WITH t AS MATERIALIZED (SELECT * FROM payments.transfer_id_seen WHERE id = ANY ($1::uuid[]))
 SELECT j.id, j.credit FROM payments.journal_seen j
 WHERE j.shard = ANY (ARRAY(SELECT shard FROM t)) AND j.seq = ANY (ARRAY(SELECT seq FROM t))
-  AND j.at = ANY (ARRAY(SELECT at FROM t)) AND j.id = ANY ($1::uuid[])
+  AND j.id = ANY ($1::uuid[])
 
 -- name: used_accounts
 -- Those of some accounts of a shard that have ever paid anything out.
-SELECT DISTINCT debit FROM payments.journal_seen
-WHERE shard = $1 AND debit = ANY ($2::bigint[]) AND status = 1 AND code <> 'UNCL'
+SELECT a.id AS debit FROM unnest($2::bigint[]) AS a (id) WHERE EXISTS (
+  SELECT 1 FROM payments.movements($1, a.id, 1, 9223372036854775807, 1, 1, NULL, not_codes => '{UNCL}'))
 
 -- name: looked_at
 -- How far a cycle's payments were looked at.

@@ -98,7 +98,7 @@ async def show_requests(request: WebRequest) -> Response[Any]:
     members = {m.code: stack.profile.say(m.name, lang) for m in stack.profile.institutions}
     shown = [(w, members.get(w.institution, w.institution), held.token(str(w.request_id))) for w in found]
     done = request.query_params.get("done", "")
-    return page.show(request, "requests", lang, here=APPROVALS, flow="", waiting=shown, done=done)
+    return page.show(request, "requests", lang, here=APPROVALS, waiting=shown, done=done)
 
 
 @post(APPROVALS, include_in_schema=False)

@@ -101,7 +101,7 @@ async def show(request: WebRequest) -> Response[Any]:
             for w in await wallets.list_wallets(stack, held.ctx("identity-proofing"), held.person_id)
         ],
     }
-    return page.show(request, "passkeys", lang, here=HERE, flow="", script=True, **facts)
+    return page.show(request, "passkeys", lang, here=HERE, script=True, **facts)
 
 
 @post(HERE, include_in_schema=False)

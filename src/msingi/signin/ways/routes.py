@@ -55,7 +55,7 @@ async def show(request: WebRequest) -> Response[Any]:
         for w in await acts.list_closed_ways(stack, ctx, held.person_id)
     ]
     done = request.query_params.get("done", "") == "opened"
-    return page.show(request, "ways", lang, here=HERE, flow="", ways=ways, done=done)
+    return page.show(request, "ways", lang, here=HERE, ways=ways, done=done)
 
 
 def minutes_left(way: ClosedWay, ctx: Context) -> int:
