@@ -158,6 +158,13 @@ async def owner_does(owner_url: str, statement: str, *args: object) -> list[asyn
         await conn.close()
 
 
+def today(stack):
+    """The country's day, which is another than Greenwich's for some hours."""
+    from msingi.payments.groups import mandates
+
+    return mandates.today(stack)
+
+
 def clock_now():
     """The stack's present instant."""
     from msingi.kernel import clock

@@ -54,7 +54,7 @@ def shop_of(who: kit.Enrolled, category: str = "5411") -> dict[str, str]:
     return {"name": "Duka", "latin": "DUKA", "city": "DODOMA", "category": category, "number": who.number}
 
 
-async def test_a_shop_is_registered_scanned_paid_and_stands_on_the_statement(doors, town):
+async def test_a_shop_is_registered_scanned_paid_and_stands_on_the_statement(stack, doors, town):
     client, caller = doors
     made = await client.post("/merchants", headers=caller(OFFICER, "s1"), json=shop_of(town["juma"]))
     assert made.status_code == 201, made.text
@@ -73,7 +73,7 @@ async def test_a_shop_is_registered_scanned_paid_and_stands_on_the_statement(doo
     assert (await client.post(f"/merchants/{code}/payments", headers=me, json=order)).json() == paid.json()
     found = await client.post("/payees/find", headers=me, json={"typed": town["juma"].phone})
     assert found.json()["name"] == "J. N."
-    days = {"first": str(clock.today()), "last": str(clock.today())}
+    days = {"first": str(kit.today(stack)), "last": str(kit.today(stack))}
     for form, kind in (("csv", "text/csv"), ("camt.053", "application/xml")):
         kept = await client.get(f"/accounts/{town['purse']}/statement", headers=me, params=days | {"form": form})
         assert kept.status_code == 200 and kept.headers["content-type"].startswith(kind)

@@ -68,8 +68,8 @@ async def test_access_void_hold(stack, two):
 async def test_access_reverse(stack, two):
     asha, mine, juma, his = two
     receipt = await acts.transfer(stack, kit.as_person(asha), wanted(mine, his, 800))
-    for ctx, why in ((kit.as_person(asha), errors.NoSuchAccount), (kit.as_staff("treasurer"), errors.NoSuchTransfer)):
-        with pytest.raises(why):  # neither the payer nor a stranger takes money back
+    for ctx in (kit.as_person(asha), kit.as_staff("treasurer")):
+        with pytest.raises(errors.NoSuchTransfer):  # neither the payer nor a stranger takes money back
             await holding.reverse(stack, ctx, ReversalOrder("r", receipt.transfer_id, 800, "kosa"))
     with pytest.raises(NotPermitted):
         await holding.reverse(stack, kit.as_staff("health-worker"), ReversalOrder("r", receipt.transfer_id, 1, "x"))

@@ -198,7 +198,7 @@ async def paid(stack):
     kept = await files.upload_payment_file(stack, CLERK, kit.pain_001(account.number, wanted, message="REC-1"))
     await files.approve_payment_file(stack, BOSS, kept.file_id)
     assert (await working.run_file(stack, kept.file_id)).paid == 3
-    today = kit.clock_now().date()
+    today = kit.today(stack)
     period = Period(today - timedelta(days=1), today)
     now = kit.as_staff("treasurer", id="treasurer")  # a statement reaches to the instant at which it is asked for
     booked = await statements.booked(stack, now, account.number, period)
@@ -225,7 +225,7 @@ def table(*rows):
 
 
 async def queued(stack, account, name):
-    today = kit.clock_now().date().isoformat()
+    today = kit.today(stack).isoformat()
     raw = table((today, "", "100", "", "REC0"), (today, "", "101", "", ""), (today, "", "999", "", "REC2"))
     return await acts.reconcile(stack, TREASURER, account.number, raw, mapping=BY_CSV, statement_id=name)
 
@@ -294,7 +294,7 @@ async def test_access_report(stack, paid):
 
 async def test_a_mirrored_statement_is_turned_round(stack, paid):
     account, _ = paid
-    today = kit.clock_now().date().isoformat()
+    today = kit.today(stack).isoformat()
     raw = table((today, "100", "", "", "REC0"))
     found = await acts.reconcile(
         stack, TREASURER, account.number, raw, mapping=BY_CSV, statement_id="MIRROR", mirrored=True
@@ -320,7 +320,7 @@ async def test_the_doors_take_both_kinds_and_give_the_report(stack, paid):
         assert made.status_code == 201 and made.json()["exceptions"] == 0
         mapping = json.dumps({"date": "Day", "amount": "In", "debit": "Out", "delimiter": ";"})
         sheet = me | {"Content-Type": "text/csv", "Statement-Mapping": mapping}
-        body = table((kit.clock_now().date().isoformat(), "", "7", "", ""))
+        body = table((kit.today(stack).isoformat(), "", "7", "", ""))
         second = await client.post("", headers=sheet, params=asked | {"statement_id": "D-1"}, content=body)
         assert second.status_code == 201 and second.json()["open"] > 0
         path = f"/{second.json()['reconciliation_id']}"

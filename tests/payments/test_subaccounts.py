@@ -173,7 +173,7 @@ async def test_what_nobody_collected_goes_back_from_every_database(stack, people
     """People of both shards, each in a database of its own: told, then taken back, unless the account was used."""
     source, before = await kit.treasury(stack, 100_000), await balances(stack, people)
     fresh = [one for one, held in zip(people, before, strict=True) if not held] or [await kit.enrolled(stack)]
-    while {shards.place(stack, one.id) for one in fresh} != {0, 1} or len(fresh) < 4:
+    while min([shards.place(stack, one.id) for one in fresh].count(place) for place in (0, 1)) < 2:
         fresh.append(await kit.enrolled(stack))
     order = ProgrammeOrder("LATE", "Late", source.number, 1_000, claim_days=60, warn_days=14)
     programme = await programmes.open_programme(stack, CLERK, order)

@@ -99,9 +99,9 @@ async def test_a_payment_that_nobody_collected_is_kept_with_one_press(stack, tow
     assert "Nothing waits" in asha.text
     ctx, permit = uncollected._job()
     cycle = {"file_id": uuid4(), "currency": "TZS", "name": "Pensions"}
-    row = {"person_id": town.asha.id, "line": 1, "credit": 256, "transfer_id": uuid4(), "amount": 7_500}
+    row = {"person_id": town.asha.id, "line": 1, "transfer_id": uuid4(), "amount": 7_500}
     async with stack.db.transaction(permit) as tx:
-        await store_uncollected.add(tx, cycle, [row], ctx.at, ctx.at + timedelta(days=14))
+        await store_uncollected.add(tx, cycle, [row], [256], ctx.at, ctx.at + timedelta(days=14))
         log.append(tx, permit, subject=town.asha.id)
     await asha.open("/me/money/uncollected")
     keep(asha, "uncollected")

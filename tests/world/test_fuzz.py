@@ -168,8 +168,10 @@ def refusal_fault(path: str, response: requests.Response) -> str:
     if path.startswith(GOVSTACK_PAYMENTS) or path == "/prepayment-validation":
         whole = kind == "application/json" and body.get("ResponseCode") == "01" and body.get("ResponseDescription")
         return "" if whole else "not an answer of GovStack's payments that says why"
-    if path.startswith(("/vouchers", "/bills", "/billTransferRequests")):
-        whole = kind == "application/json" and (body.get("message") or body.get("reason"))
+    if path.startswith(("/vouchers", "/bills", "/billTransferRequests", "/rtpRequest", "/transferRequests")):
+        whole = kind == "application/json" and any(
+            body.get(name) for name in ("message", "reason", "responseDescription")
+        )
         return "" if whole else "not an answer of GovStack's vouchers or bills that says why"
     if path.startswith("/g2p-connect"):
         told = [body["message"].get("error", {})] if "message" in body else body.get("errors", [])

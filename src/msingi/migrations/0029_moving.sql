@@ -156,7 +156,7 @@ BEGIN
   END LOOP;
 END $$;
 REVOKE ALL ON FUNCTION exchange.room_tables, exchange.room_rows, exchange.put_room_rows, exchange.room_counters,
-  exchange.put_room_counter, exchange.empty_room, exchange.close_room, exchange.open_room, exchange.room_moves
-  FROM PUBLIC;
+  exchange.put_room_counter, exchange.room_used, exchange.empty_room, exchange.close_room, exchange.open_room,
+  exchange.room_moves FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION exchange.room_tables, exchange.room_rows, exchange.put_room_rows, exchange.room_counters,
-  exchange.put_room_counter, exchange.empty_room, exchange.close_room, exchange.open_room TO msingi_app;
+  exchange.put_room_counter, exchange.room_used, exchange.empty_room, exchange.close_room, exchange.open_room TO msingi_app;
