@@ -12,7 +12,7 @@ from tests.payments import kit
 from msingi.kernel import clock
 from msingi.kernel.errors import Malformed, NotPermitted
 from msingi.payments import acts as ledger
-from msingi.payments import audit
+from msingi.payments import audit, homes
 from msingi.payments.disputes import acts, moving, rules
 from msingi.payments.disputes.errors import CannotDispute, DisputeEnded, NoSuchDispute, NotYetFurther
 from msingi.payments.disputes.model import DisputeOrder, Kind, State
@@ -176,7 +176,7 @@ async def test_a_hold_whose_time_is_over_does_not_stop_the_decision(stack, sourc
         row = await acts.store.dispute(tx, acts.UUID(paid))
         acts.log.append(tx, permit)
     freed = acts.moving.orders.void(
-        acts.moving.orders.By(permit, (await moving._account(stack, row["credit"]))[1], "test"),
+        acts.moving.orders.By(permit, (await homes.account_and_holder(stack, row["credit"]))[1], "test"),
         "early", acts.UUID(bytes=row["hold"].bytes), "TZS", "DISP",
     )  # fmt: skip
     await acts.moving.ledger.post(stack, [freed])  # as the clock would have done

@@ -150,9 +150,7 @@ async def reverse(stack: Stack, ctx: Context, wanted: ReversalOrder) -> Paid:
         async with shards.beside(stack, rules.shard_of(original.int), permit, tx) as near:
             row = await store.transfer(near, original)
         fee_of = row["pending_id"] if row is not None and row["kind"] == Movement.ARRIVE else original
-        if (
-            row is None or row["kind"] != Movement.POST
-        ):  # it may have reached its payee in another shard, by another row
+        if row is None or row["kind"] != Movement.POST:  # it may have reached its payee elsewhere, by another row
             row = await backward.received(stack, original) or row
         holder = None
         if row is not None:

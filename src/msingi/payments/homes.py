@@ -15,7 +15,7 @@ from msingi.kernel.db import Database
 from msingi.kernel.log import sequencer
 from msingi.kernel.postgres import as_app, migrate
 from msingi.kernel.stack import Stack
-from msingi.payments import errors, store
+from msingi.payments import errors, rules, store
 from msingi.payments.model import SHARD_BITS
 
 JOB = "payments-writer"
@@ -103,3 +103,9 @@ def databases(stack: Stack) -> list[Stack]:
 def known(stack: Stack) -> list[int]:
     """The numbers of all shards, in order."""
     return [0, *sorted(_homes(stack))]
+
+
+async def account_and_holder(stack: Stack, account: int) -> tuple[store.Row | None, int]:
+    """An account as its own database has it (None where there is none), and the reference of whoever holds it, or 0."""
+    async with home(stack, rules.shard_of(account)).db.reading("payments") as near:
+        return await store.account(near, account), await store.holder_ref_of(near, account) or 0

@@ -82,7 +82,7 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
             return int(Reason.NO_ORIGINAL), 0, 0, amount
         debit, credit = original.credit, original.debit
     lawful = rules.by_law(order.permit_text)
-    reason, payer, payee = _weighed(book, order, debit, credit, today)
+    reason, payer, payee = _weighed(book, order, debit, credit, today, lawful)
     if not reason and original is not None:
         if original.currency != order.currency:
             reason = int(Reason.CURRENCY)
@@ -111,7 +111,7 @@ def move(book: "Book", order: Order, batch: "Batch", today: int) -> Move:
     return 0, debit, credit, amount
 
 
-def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) -> tuple[int, int, int]:
+def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int, lawful: bool) -> tuple[int, int, int]:
     """Why an order is rejected, and the places of payer and payee."""
     shard, size = book.shard, len(book.flags)
     here, there = debit & _SHARD == shard, credit & _SHARD == shard
@@ -126,7 +126,7 @@ def _weighed(book: "Book", order: Order, debit: int, credit: int, today: int) ->
         return int(Reason.UNKNOWN_PAYEE), payer, payee
     tier, posted, cooling = book.tiers[book.tier[payer]], book.posted, book.flags[payer] & _RECOVERED
     stops = book.flags[payer]
-    if rules.by_law(order.permit_text):
+    if lawful:
         tier, cooling = NO_LIMITS, 0
         if rules.after_death(order.permit_text):
             stops = book.flags[payer] & ~_DEATH

@@ -47,20 +47,12 @@ async def paid_by(stack: Stack, permit: policy.Permit, person: PersonId, wanted:
     return row
 
 
-async def _account(stack: Stack, account: int) -> tuple[Row | None, int]:
-    """The payee's account, and the reference of whoever holds it."""
-    async with homes.home(stack, ledger_rules.shard_of(account)).db.reading("payments") as near:
-        row = await accounts.account(near, account)
-        owner = await accounts.holder_ref_of(near, account)
-    return row, owner or 0
-
-
 async def hold(stack: Stack, row: Row, terms: DisputeTerms) -> int:
     """Hold what the payee still has of the payment, a day longer than the decision may take; how much is held.
 
     Where the ledger refuses it (nothing there, limits), nothing is held, and the dispute goes on without.
     """
-    account, owner = await _account(stack, row["credit"])
+    account, owner = await homes.account_and_holder(stack, row["credit"])
     if account is None:
         return 0
     amount = rules.holdable(row["amount"], account["posted"], account["reserved"], account["floor"])
@@ -95,7 +87,7 @@ async def pay_back(stack: Stack, permit: policy.Permit, row: Row, amount: int, w
         log.append(tx, permit, subject=_told(permit, row), detail={"what": "dispute being decided"})
     if attempt is None:
         raise DisputeEnded(state="being-decided")
-    _, owner = await _account(stack, row["credit"])
+    _, owner = await homes.account_and_holder(stack, row["credit"])
     by = orders.By(permit, owner, f"dispute/{id_}")
     chain: list[Order] = []
     if row["hold"] is not None:

@@ -17,8 +17,6 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import errors as ledger_errors
 from msingi.payments import homes, ledger, orders
-from msingi.payments import rules as ledger_rules
-from msingi.payments import store as accounts
 from msingi.payments.disputes import rules as disputing
 from msingi.payments.disputes.store import person as whose
 from msingi.payments.fraud import rulebook
@@ -35,16 +33,11 @@ DAY_S = 86_400
 GRACE = timedelta(minutes=3)  # what the switch does not know by then never reached it
 
 
-async def _account(stack: Stack, account: int) -> tuple[Row | None, int]:
-    async with homes.home(stack, ledger_rules.shard_of(account)).db.reading("payments") as near:
-        return await accounts.account(near, account), await accounts.holder_ref_of(near, account) or 0
-
-
 async def hold(stack: Stack, by: Permit, row: Row) -> Row:
     """Hold what our customer still has of it, where the country says so for this kind; the row as it stands then."""
     book = rulebook.of(stack)
     told = book.disputes.get(row["kind"]) if book else None
-    account, owner = await _account(stack, row["account"])
+    account, owner = await homes.account_and_holder(stack, row["account"])
     if told is None or not told.hold or account is None or row["hold"] is not None:
         return row
     amount = disputing.holdable(row["amount"], account["posted"], account["reserved"], account["floor"])
@@ -81,7 +74,7 @@ async def free(stack: Stack, by: Permit, row: Row) -> None:
     """Free what is held. A hold whose time is over is free already."""
     if row["hold"] is None:
         return
-    _, owner = await _account(stack, row["account"])
+    _, owner = await homes.account_and_holder(stack, row["account"])
     kept = UUID(bytes=row["hold"].bytes)
     void = orders.void(orders.By(by, owner, _scope(row)), f"free/{row['attempt']}", kept, row["currency"], CODE)
     (ended,) = await ledger.post(stack, [void])
@@ -140,7 +133,7 @@ async def _offered(stack: Stack, row: Row, amount: int) -> wire.QuoteAnswer:
 
 async def _reserved(stack: Stack, by: Permit, row: Row, amount: int, attempt: int) -> None:
     """Free what is held and reserve what is paid back, in one chain, so that nobody can be faster in between."""
-    _, owner = await _account(stack, row["account"])
+    _, owner = await homes.account_and_holder(stack, row["account"])
     clearing = await house.clearing(stack, house.bank_of(await roll.of(stack)), row["currency"])
     leaves = orders.reserve(
         orders.By(by, owner, house.SCOPE), transfer_of(row, attempt), row["account"], clearing, amount,

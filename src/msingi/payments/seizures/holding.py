@@ -15,7 +15,6 @@ from msingi.kernel.policy import Permit
 from msingi.kernel.stack import Stack
 from msingi.payments import errors, homes, ledger, orders, store_shared
 from msingi.payments import rules as ledger_rules
-from msingi.payments import store as accounts
 from msingi.payments.bank import telling
 from msingi.payments.groups.mandates import today
 from msingi.payments.model import Outcome
@@ -37,11 +36,6 @@ def job() -> Context:
 
 def _permit() -> Permit:
     return policy.decide(job(), "payments.hold-seized", policy.ANYONE)
-
-
-async def _account(stack: Stack, account: int) -> tuple[accounts.Row | None, int]:
-    async with homes.home(stack, ledger_rules.shard_of(account)).db.reading("payments") as near:
-        return await accounts.account(near, account), await accounts.holder_ref_of(near, account) or 0
 
 
 async def grow(stack: Stack, seizure_id: UUID) -> int:
@@ -66,7 +60,7 @@ async def _grow(stack: Stack, seizure_id: UUID) -> tuple[Part, int] | None:
             return None
         known = await store.parts(tx, seizure_id)
         part = next((p for p in known if p.state == "asked"), None)  # a program broke off: the same is asked again
-        row, owner = await _account(stack, kept.account)
+        row, owner = await homes.account_and_holder(stack, kept.account)
         if part is None and row is not None:
             left = kept.amount - kept.held - kept.paid
             more = rules.holdable(left, row["posted"], row["reserved"], row["floor"], kept.protected)
@@ -118,7 +112,7 @@ async def pay(stack: Stack, permit: Permit, kept: Kept, states: Collection[str] 
         for part in found:
             await store.set_part(tx, kept.seizure_id, part.place, PAYING)
         log.append(tx, permit, detail={"what": "order to be paid over", "parts": len(found)})
-    _, owner = await _account(stack, kept.account)
+    _, owner = await homes.account_and_holder(stack, kept.account)
     by, paid = orders.By(permit, owner, _scope(kept.seizure_id)), 0
     for part in found:
         made = orders.commit(
@@ -148,7 +142,7 @@ async def free(stack: Stack, permit: Permit, kept: Kept) -> None:
     async with stack.db.transaction(permit) as tx:
         found = [p for p in await store.parts(tx, kept.seizure_id) if p.state in OPEN]
         log.append(tx, permit, detail={"what": "order to be ended", "parts": len(found)})
-    _, owner = await _account(stack, kept.account)
+    _, owner = await homes.account_and_holder(stack, kept.account)
     by = orders.By(permit, owner, _scope(kept.seizure_id))
     for part in found:
         void = orders.void(by, f"void/{part.place}", part.hold, kept.currency, CODE)
